@@ -1,0 +1,1 @@
+"""The pure heart: values, spaces, draws, objectives, strategies and metrics; no network, no database, no clock."""

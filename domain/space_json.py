@@ -1,0 +1,103 @@
+"""The JSON form of a space, which is also the proto's: {"name", "description", "<kind>": {...}, "default"}."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.space import Space, space_faults
+from domain.values import Invalid, Json, Violation, normalise, shown
+from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
+
+_KINDS: dict[str, type[Variable]] = {
+    each.kind: each for each in (FloatVariable, IntegerVariable, ChoiceVariable, BooleanVariable)
+}
+_REQUIRED = {"float": {"low", "high"}, "integer": {"low", "high"}, "choice": {"choices"}, "boolean": set[str]()}
+_OPTIONAL = {"float": {"log", "step"}, "integer": {"log", "step"}, "choice": set[str](), "boolean": set[str]()}
+
+
+def read(variables: Json) -> Space:
+    """Read a space; raises Invalid with every violation of form and of meaning."""
+    if not isinstance(variables, list | tuple):
+        raise Invalid([Violation("variables", f"must be a list, not {shown(variables)}", "WRONG_TYPE")])
+    violations: list[Violation] = []
+    sound: dict[int, Variable] = {}
+    for index, entry in enumerate(variables):
+        faults = list(_form_faults(entry, f"variables[{index}]"))
+        violations.extend(faults)
+        if not faults:
+            sound[index] = _variable(entry)
+    if violations:
+        raise Invalid([*violations, *space_faults(sound, len(variables))])
+    return Space(tuple(sound.values()))
+
+
+def write(space: Space) -> list[dict[str, Json]]:
+    """Write every variable with its domain in full; absent defaults and steps stay absent."""
+    return [_entry(variable) for variable in space.variables]
+
+
+def _entry(variable: Variable) -> dict[str, Json]:
+    entry = {"name": variable.name, "description": variable.description, variable.kind: variable.domain()}
+    return entry if variable.default is None else {**entry, "default": variable.default}
+
+
+def _form_faults(entry: Any, path: str) -> Iterator[Violation]:
+    """Yield what keeps the entry from being read at all."""
+    if not isinstance(entry, Mapping):
+        yield Violation(path, f"must be an object, not {shown(entry)}", "WRONG_TYPE")
+        return
+    kinds = [kind for kind in _KINDS if kind in entry]
+    if "name" not in entry:
+        yield Violation(f"{path}.name", "is required", "REQUIRED")
+    if len(kinds) != 1:
+        yield Violation(path, f"must have exactly one of {', '.join(_KINDS)}", "REQUIRED")
+    yield from _unknown_keys(entry, {"name", "description", "default", *_KINDS}, path)
+    for kind in kinds:
+        yield from _domain_faults(kind, entry[kind], f"{path}.{kind}")
+
+
+def _domain_faults(kind: str, domain: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(domain, Mapping):
+        yield Violation(path, f"must be an object, not {shown(domain)}", "WRONG_TYPE")
+        return
+    for key in sorted(_REQUIRED[kind] - set(domain)):
+        yield Violation(f"{path}.{key}", "is required", "REQUIRED")
+    yield from _unknown_keys(domain, _REQUIRED[kind] | _OPTIONAL[kind], path)
+    if kind == "choice" and not isinstance(domain.get("choices", []), list | tuple):
+        yield Violation(f"{path}.choices", "must be a list", "WRONG_TYPE")
+
+
+def _unknown_keys(entry: Mapping[Any, Json], known: set[str], path: str) -> Iterator[Violation]:
+    for key in entry:
+        if key not in known:
+            yield Violation(f"{path}.{key}", "is not a known field", "UNKNOWN_NAME")
+
+
+def _variable(entry: Mapping[str, Json]) -> Variable:
+    """Make the variable; whether its values make sense is for Space to say."""
+    kind = next(kind for kind in _KINDS if kind in entry)
+    domain = {key: value for key, value in entry[kind].items() if value is not None}
+    if domain.get("step") in (0, "0"):  # the proto's way of saying that there is none
+        del domain["step"]
+    if kind == "integer":
+        domain = {key: _whole(value) for key, value in domain.items()}
+    if kind == "choice":
+        domain = {"choices": tuple(_plain(choice) for choice in domain["choices"])}
+    default = entry.get("default")
+    if kind in ("integer", "choice"):
+        default = _plain(default)
+    return _KINDS[kind](name=entry["name"], description=entry.get("description", ""), default=default, **domain)
+
+
+def _whole(value: Json) -> Json:
+    """Return 3 for 3.0 and for "3", as JSON writes 64-bit integers of protos; the rest as it is."""
+    if isinstance(value, str) and len(value) <= 20 and value.removeprefix("-").isdecimal() and value.isascii():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _plain(value: Json) -> Json:
+    """Return the normalised value, or the value itself where Space will find fault with it."""
+    try:
+        return normalise(value)
+    except Invalid:
+        return value

@@ -1,0 +1,98 @@
+"""The bayesian strategy: Optuna's tree-structured Parzen estimator, fed from our rows at every suggestion.
+
+There is no sampler to keep between suggestions: the study is rebuilt from the bounded history each time. So there is
+nothing to lose in a takeover, and nothing that could disagree with the rows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from domain.objectives import Objective
+from domain.seeds import Draw, digest
+from domain.space import Space
+from domain.strategies.history import bounded
+from domain.strategies.strategy import Observation
+from domain.values import Json
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+STARTUP = 10
+"""How many scored trials there must be before the estimator has anything to say."""
+
+TRIES = 4
+"""How often a configuration that was tried already is asked for again before it is taken as it is."""
+
+
+class BayesianStrategy:
+    """Proposes the defaults, then ten draws at random, then what promises most by the trials so far."""
+
+    def suggest(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        finished: Sequence[Observation],
+        pending: Sequence[Mapping[str, Json]],
+        number: int,
+        seed: int,
+    ) -> dict[str, Json]:
+        """Return a configuration; one that was not tried yet unless such are hard to find."""
+        if not finished and not pending and (defaults := space.defaults()) is not None:
+            return defaults
+        history = bounded(finished, objectives)
+        if len(history) < STARTUP:
+            candidates = _drawn(space, seed)
+        else:
+            candidates = _estimated(space, objectives, history, pending, seed)
+        return _fresh(candidates, [*(each.values for each in finished), *pending])
+
+
+def _fresh(candidates: Iterator[dict[str, Json]], tried: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    for _ in range(TRIES - 1):
+        # Python's equality is quick and takes 1 for true; that costs one more try at worst.
+        if (candidate := next(candidates)) not in tried:
+            return candidate
+    return next(candidates)
+
+
+def _drawn(space: Space, seed: int) -> Iterator[dict[str, Json]]:
+    source = Draw(seed, "startup")
+    while True:
+        yield space.draw(source)
+
+
+def _estimated(
+    space: Space,
+    objectives: Sequence[Objective],
+    history: Sequence[Observation],
+    pending: Sequence[Mapping[str, Json]],
+    seed: int,
+) -> Iterator[dict[str, Json]]:
+    from domain.strategies.optuna_rows import configuration, distributions
+
+    study = _study(space, objectives, history, pending, seed)
+    free = distributions(space)
+    while True:
+        # Each answer stays in the study as a running trial, so that the next one keeps away from it.
+        yield configuration(space, study.ask(free).params)
+
+
+def _study(
+    space: Space,
+    objectives: Sequence[Objective],
+    history: Sequence[Observation],
+    pending: Sequence[Mapping[str, Json]],
+    seed: int,
+) -> "Study":
+    """Rebuilds the study: scored trials in their order, then pending ones, which count as bad until they end."""
+    import optuna
+
+    from domain.strategies.optuna_rows import rows
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(
+        seed=digest(seed, "tpe", size=4), multivariate=True, constant_liar=True, n_startup_trials=STARTUP
+    )
+    study = optuna.create_study(directions=[each.direction for each in objectives], sampler=sampler)
+    study.add_trials(rows(space, objectives, history, pending))
+    return study

@@ -1,0 +1,23 @@
+"""The part of a long history that is worth learning from."""
+
+from collections.abc import Sequence
+
+from domain.objectives import Objective, gains, is_scored, pareto_front
+from domain.strategies.strategy import Observation
+
+BEST = 250
+LATEST = 750
+
+
+def bounded(finished: Sequence[Observation], objectives: Sequence[Objective]) -> list[Observation]:
+    """Return the scored trials by number: the best 250 and the latest 750 of them where there are more.
+
+    Best means the Pareto front first, then the first objective, the older of equals.
+    """
+    scored = sorted((each for each in finished if is_scored(each, objectives)), key=lambda each: each.number)
+    if len(scored) <= BEST + LATEST:
+        return scored
+    older, latest = scored[:-LATEST], scored[-LATEST:]
+    front = {each.number for each in pareto_front(older, objectives)} if len(objectives) > 1 else set()
+    ranked = sorted(older, key=lambda each: (each.number not in front, -gains(each, objectives)[0], each.number))
+    return sorted(ranked[:BEST], key=lambda each: each.number) + latest

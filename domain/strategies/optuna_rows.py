@@ -1,0 +1,102 @@
+"""Our variables and trials as Optuna's distributions and trials. Importing it imports Optuna: half a second."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from domain.objectives import Objective
+from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
+from domain.strategies.strategy import Observation
+from domain.values import Json
+
+_SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes no use of them
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Return the variables' distributions by name."""
+    return {variable.name: _distribution(variable) for variable in space.variables}
+
+
+def rows(
+    space: Space,
+    objectives: Sequence[Objective],
+    history: Sequence[Observation],
+    pending: Sequence[Mapping[str, Json]],
+) -> list[FrozenTrial]:
+    """Return the scored trials as complete and the pending ones as running, in this order."""
+    free = distributions(space)
+    complete = [
+        _row(_encoded(space, each.values), free, [(each.objectives or {})[one.name] for one in objectives])
+        for each in history
+    ]
+    return complete + [_row(_encoded(space, values), free, None) for values in pending]
+
+
+def configuration(space: Space, params: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the valid configuration that Optuna's parameters stand for."""
+    return space.validate({each.name: _decoded(each, params[each.name]) for each in space.variables})
+
+
+class _Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
+    """A trial that nobody else holds, so that the study may take it as it is.
+
+    Optuna's storage copies every row deeply, which takes longer than all the rest of a suggestion.
+    """
+
+    def __deepcopy__(self, memo: Any) -> "_Row":
+        return self
+
+
+def _row(params: dict[str, Any], free: dict[str, BaseDistribution], values: list[float] | None) -> FrozenTrial:
+    return _Row(
+        number=-1,  # the study numbers it
+        trial_id=-1,
+        state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
+        value=None,
+        values=values,
+        datetime_start=_SOME_TIME,
+        datetime_complete=None if values is None else _SOME_TIME,
+        params=params,
+        distributions=free,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+def _distribution(variable: Variable) -> BaseDistribution:
+    """Return a numbered domain wherever there are finitely many values: Optuna would merge 1 and true."""
+    if isinstance(variable, ChoiceVariable | BooleanVariable):
+        return CategoricalDistribution(tuple(range(variable.cardinality)))
+    if _is_numbered(variable):
+        return IntDistribution(0, (variable.cardinality or 1) - 1)
+    if isinstance(variable, IntegerVariable):
+        return IntDistribution(variable.low, variable.high, log=True)
+    return FloatDistribution(variable.low, variable.high, log=variable.log)
+
+
+def _is_numbered(variable: Variable) -> bool:
+    if isinstance(variable, FloatVariable):
+        return variable.cardinality is not None and not variable.log
+    return not (isinstance(variable, IntegerVariable) and variable.log)
+
+
+def _encoded(space: Space, values: Mapping[str, Json]) -> dict[str, Any]:
+    return {each.name: _param(each, values[each.name]) for each in space.variables}
+
+
+def _param(variable: Variable, value: Json) -> Any:
+    if _is_numbered(variable):
+        return variable.index(value)
+    # Rows that came through JSON may hold 3.0 for 3, and 1 for 1.0.
+    return int(value) if isinstance(variable, IntegerVariable) else float(value)
+
+
+def _decoded(variable: Variable, param: Any) -> Json:
+    if _is_numbered(variable):
+        return variable.at(param)
+    # A logarithmic range with a step: Optuna knows none, so its answer goes to the nearest value.
+    return variable.at(variable.index(param)) if isinstance(variable, IntegerVariable) else param

@@ -1,0 +1,125 @@
+"""JSON values as the platform keeps them: checked, normalised, and hashed the same everywhere."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import rfc8785
+
+Json: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list or dict with text keys."""
+
+LARGEST_INTEGER = 2**53 - 1
+"""Beyond it a double no longer tells neighbouring integers apart (RFC 7493)."""
+
+DEEPEST = 64
+"""How many levels of lists and objects a value may have."""
+
+_WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all their digits, as if they were exact
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with a value: where, in words for the caller, and as a code for programs."""
+
+    path: str
+    message: str
+    code: str
+
+
+class Invalid(Exception):  # noqa: N818 - the word a caller reads: the value is invalid
+    """A value breaks its rules; carries every violation, not only the first."""
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(f"{each.path}: {each.message}" for each in self.violations))
+
+
+def normalise(value: Json, path: str = "value") -> Json:
+    """Return the value with whole doubles as integers, as new lists and dicts.
+
+    Raises Invalid, naming every place, for integers beyond 2^53, NaN, infinities, U+0000, lone surrogates, anything
+    that is not JSON, and nesting deeper than DEEPEST.
+    """
+    violations: list[Violation] = []
+    result = _normalise(value, path, 0, violations)
+    if violations:
+        raise Invalid(violations)
+    return result
+
+
+def canonical_json(values: Json) -> bytes:
+    """Return the one byte string that RFC 8785 gives to equal JSON values; raises Invalid for what has none."""
+    try:
+        return rfc8785.dumps(values)
+    except (rfc8785.CanonicalizationError, RecursionError, ValueError) as failure:
+        raise Invalid([Violation("value", f"has no canonical JSON: {failure}", "NOT_JSON")]) from failure
+
+
+def content_hash(values: Json) -> str:
+    """Return the SHA-256 of the canonical JSON in hexadecimal: equal for equal values, whatever the order of keys."""
+    return hashlib.sha256(canonical_json(values)).hexdigest()
+
+
+def refused(path: str, message: str, code: str) -> Invalid:
+    """Return the refusal of one value for one reason."""
+    return Invalid([Violation(path, message, code)])
+
+
+def shown(value: Json) -> str:
+    """Return a value as text short enough for a message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python refuses to write integers of more than 4,300 digits
+        text = f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _normalise(value: Json, path: str, depth: int, violations: list[Violation]) -> Json:
+    if depth > DEEPEST:
+        violations.append(Violation(path, f"is nested deeper than {DEEPEST} levels", "TOO_DEEP"))
+    elif isinstance(value, Mapping):
+        for key in value:
+            violations.extend(_key_faults(key, path))
+        return {key: _normalise(item, f"{path}.{key}", depth + 1, violations) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        return [_normalise(item, f"{path}[{index}]", depth + 1, violations) for index, item in enumerate(value)]
+    else:
+        violations.extend(_scalar_faults(value, path))
+        if isinstance(value, float) and abs(value) <= LARGEST_INTEGER and value.is_integer():
+            return int(value)
+    return value
+
+
+def _key_faults(key: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(key, str):
+        yield Violation(path, f"has a name that is not text: {shown(key)}", "NOT_JSON")
+    else:
+        yield from _text_faults(key, path)
+
+
+def _scalar_faults(value: Any, path: str) -> Iterator[Violation]:
+    if isinstance(value, str):
+        yield from _text_faults(value, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Violation(path, "must be a finite number", "NOT_FINITE")
+    elif isinstance(value, int | float) and _loses_digits(value):
+        yield Violation(path, "is an integer beyond 2^53, which JSON does not keep exactly; send text", "TOO_LARGE")
+    elif not (value is None or isinstance(value, bool | int | float)):
+        yield Violation(path, f"is not a JSON value but a {type(value).__name__}", "NOT_JSON")
+
+
+def _loses_digits(number: float) -> bool:
+    """Tells integers that doubles merge; a double from a Struct is taken for one if it is written like one."""
+    if isinstance(number, int):
+        return abs(number) > LARGEST_INTEGER
+    return LARGEST_INTEGER < abs(number) < _WRITTEN_WITH_EXPONENT
+
+
+def _text_faults(text: str, path: str) -> Iterator[Violation]:
+    if "\x00" in text:
+        yield Violation(path, "contains U+0000, which cannot be stored", "NUL_CHARACTER")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        yield Violation(path, "contains half of a surrogate pair", "NOT_JSON")

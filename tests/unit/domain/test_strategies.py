@@ -1,0 +1,218 @@
+"""Strategies: pure, valid, bounded, and better than chance where there is something to learn."""
+
+import json
+import logging
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.objectives import Objective
+from domain.sampling import random_configurations
+from domain.seeds import suggestion_seed
+from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space
+from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
+from domain.strategies.history import bounded
+from domain.values import canonical_json
+from tests.unit.domain.arbitrary import spaces
+
+SCORE = (Objective("score", "maximize"),)
+TWO = (Objective("score", "maximize"), Objective("cost", "minimize"))
+BAYESIAN = STRATEGIES["bayesian"]
+SPACE = Space(
+    (
+        FloatVariable("temperature", 0, 2, default=1.0),
+        FloatVariable("rate", 1e-4, 1, log=True, default=0.1),
+        FloatVariable("share", 0, 1, step=0.1, default=0.5),
+        IntegerVariable("shots", 0, 64, step=4, default=0),
+        IntegerVariable("tokens", 1, 4096, log=True, step=3, default=1),
+        ChoiceVariable("order", (1, True, "1", None), default="1"),
+        BooleanVariable("rules", default=False),
+    )
+)
+
+
+def seen(space: Space, count: int, seed: int = 7) -> list[Observation]:
+    """Return so many finished trials with made-up, reproducible scores."""
+    source = random.Random(seed)
+    drawn = random_configurations(space, count, seed)
+    return [
+        Observation(number, values, {"score": source.random(), "cost": source.random()})
+        for number, values in enumerate(drawn, 1)
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("objectives", [SCORE, TWO])
+@settings(max_examples=25, deadline=None)
+@given(space=spaces(), count=st.integers(0, 14), seed=st.integers(0, 2**63 - 1))
+def test_every_suggestion_is_valid(
+    name: str, objectives: Sequence[Objective], space: Space, count: int, seed: int
+) -> None:
+    """Whatever the space and the history: what is suggested validates unchanged."""
+    pending = random_configurations(space, 2, seed)
+    suggestion = STRATEGIES[name].suggest(space, objectives, seen(space, count), pending, count + 1, seed)
+    assert repr(space.validate(suggestion)) == repr(suggestion)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("count", [0, 5, 40])
+def test_the_same_rows_and_seed_give_the_same_suggestion(name: str, count: int) -> None:
+    """Whatever was suggested in between: nothing is remembered, so there is no cache to drop and none to go stale."""
+    arguments: tuple[Any, ...] = (SPACE, TWO, seen(SPACE, count), random_configurations(SPACE, 3, 1), count + 4, 99)
+    first = STRATEGIES[name].suggest(*arguments)
+    STRATEGIES[name].suggest(SPACE, SCORE, seen(SPACE, 30, seed=1), [], 31, 5)
+    random.random()
+    assert STRATEGIES[name].suggest(*arguments) == first
+
+
+def test_another_process_gives_the_same_suggestion() -> None:
+    """Takeover by another worker, with another hash seed: the same rows, the same answer."""
+    code = (
+        "from tests.unit.domain.test_strategies import *\n"
+        "print(json.dumps(BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)))"
+    )
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, check=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    here = BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)
+    assert json.loads(answer.stdout) == here
+
+
+def test_rows_in_any_order_and_from_json_give_the_same_suggestion() -> None:
+    """Trials finish in any order, and through a Struct every integer is a double."""
+    rows = seen(SPACE, 40)
+    first = BAYESIAN.suggest(SPACE, SCORE, rows, [], 41, 3)
+    stored = [
+        Observation(each.number, json.loads(json.dumps(each.values), parse_int=float), each.objectives)
+        for each in reversed(rows)
+    ]
+    assert BAYESIAN.suggest(SPACE, SCORE, stored, [], 41, 3) == first
+
+
+def test_seeds_and_pending_trials_matter() -> None:
+    """Another seed asks elsewhere, and what is being tried is not tried again."""
+    rows = seen(SPACE, 40)
+    assert len({canonical_json(BAYESIAN.suggest(SPACE, SCORE, rows, [], 41, seed)) for seed in range(5)}) == 5
+    pending: list[Mapping[str, Any]] = []
+    for number in range(41, 49):
+        pending.append(BAYESIAN.suggest(SPACE, SCORE, rows, pending, number, 3))
+    assert len({canonical_json(dict(each)) for each in pending}) == 8
+
+
+def test_the_defaults_are_tried_first() -> None:
+    """Where every variable has one; once only, also when that trial fails or is still pending."""
+    defaults = SPACE.defaults()
+    assert defaults is not None
+    assert BAYESIAN.suggest(SPACE, SCORE, [], [], 1, 5) == defaults
+    assert BAYESIAN.suggest(SPACE, SCORE, [], [defaults], 2, 5) != defaults
+    assert BAYESIAN.suggest(SPACE, SCORE, [Observation(1, defaults, None)], [], 2, 5) != defaults
+    partly = Space((FloatVariable("x", 0, 1), *SPACE.variables[3:]))
+    assert BAYESIAN.suggest(partly, SCORE, [], [], 1, 5) == partly.validate(
+        BAYESIAN.suggest(partly, SCORE, [], [], 1, 5)
+    )
+
+
+def test_a_small_space_is_covered_rather_than_repeated() -> None:
+    """Repeats come only when fresh configurations are hard to find: 12 trials find at least 10 of 16."""
+    space = Space(tuple(BooleanVariable(f"b{index}") for index in range(4)))
+    rows: list[Observation] = []
+    for number in range(1, 13):
+        values = BAYESIAN.suggest(space, SCORE, rows, [], number, suggestion_seed(1, number))
+        rows.append(Observation(number, values, {"score": float(sum(values.values()))}))
+    assert len({canonical_json(dict(each.values)) for each in rows}) >= 10
+
+
+def test_a_space_of_one_point_still_answers() -> None:
+    """After every point was tried there is nothing but repeating."""
+    for space in (Space(()), Space((ChoiceVariable("c", ("only",)), FloatVariable("x", 0.5, 0.5)))):
+        rows = seen(space, 12)
+        assert BAYESIAN.suggest(space, SCORE, rows, [], 13, 1) == rows[0].values
+
+
+def test_failed_trials_do_not_inform() -> None:
+    """A failure has no score; it is neither the best nor the worst."""
+    rows = seen(SPACE, 30)
+    failed = [Observation(31 + index, values, None) for index, values in enumerate(random_configurations(SPACE, 5, 3))]
+    nan = [Observation(36, SPACE.defaults() or {}, {"score": float("nan"), "cost": 0.0})]
+    assert BAYESIAN.suggest(SPACE, TWO, rows + failed + nan, [], 37, 8) == BAYESIAN.suggest(SPACE, TWO, rows, [], 37, 8)
+
+
+def test_the_history_is_bounded_by_the_best_and_the_latest() -> None:
+    """1,000 of any number: the 250 best of the older ones and the latest 750, in their order."""
+    rows = seen(SPACE, 3000)
+    kept = bounded(rows, SCORE)
+    assert len(kept) == 1000
+    assert [each.number for each in kept] == sorted(each.number for each in kept)
+    assert kept[250:] == rows[2250:]
+    ranked = sorted(rows[:2250], key=lambda each: -(each.objectives or {})["score"])
+    assert {each.number for each in kept[:250]} == {each.number for each in ranked[:250]}
+    assert bounded(rows[:1000], SCORE) == rows[:1000]
+
+
+def test_the_bounded_history_keeps_the_pareto_front() -> None:
+    """With several objectives the front goes before the first objective's best."""
+    rows = [Observation(number, {}, {"score": number / 4000, "cost": 1.0}) for number in range(2, 3001)]
+    cheap = Observation(1, {}, {"score": 0.0, "cost": 0.0})
+    assert cheap in bounded([cheap, *rows], TWO)
+    assert cheap not in bounded([cheap, *rows], SCORE)
+
+
+def climbed(name: str, objective: Objective, truth: Callable[[Mapping[str, Any]], float], seed: int) -> float:
+    """Return the best that a run of 40 trials reaches."""
+    rows: list[Observation] = []
+    for number in range(1, 41):
+        values = STRATEGIES[name].suggest(HILL, (objective,), rows, [], number, suggestion_seed(seed, number))
+        rows.append(Observation(number, values, {objective.name: truth(values)}))
+    scores = [(each.objectives or {})[objective.name] for each in rows]
+    return max(scores) if objective.direction == "maximize" else -min(scores)
+
+
+HILL = Space(
+    (
+        FloatVariable("x", -5, 5),
+        FloatVariable("y", -5, 5),
+        IntegerVariable("k", 0, 20),
+        ChoiceVariable("c", ("a", "b", "c")),
+    )
+)
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_bayesian_strategy_beats_the_random_one(direction: Any) -> None:
+    """On a hill with one top, over ten fixed seeds, in both directions: deterministic, so no luck is involved."""
+    sign = 1 if direction == "maximize" else -1
+
+    def truth(values: Mapping[str, Any]) -> float:
+        distance = (values["x"] - 1) ** 2 + (values["y"] + 2) ** 2 + ((values["k"] - 15) / 4) ** 2
+        return float(sign * -(distance + (0 if values["c"] == "b" else 3)))
+
+    objective = Objective("score", direction)
+    learned = [climbed("bayesian", objective, truth, seed) for seed in range(10)]
+    chance = [climbed("random", objective, truth, seed) for seed in range(10)]
+    assert sum(learned) > sum(chance)
+    assert sum(a > b for a, b in zip(learned, chance, strict=True)) >= 7
+
+
+def test_the_sampler_version_names_what_must_not_change() -> None:
+    """A stored suggestion is replayed only with the same versions."""
+    assert "optuna-" in SAMPLER_VERSION
+    assert "numpy-" in SAMPLER_VERSION
+
+
+def test_optuna_is_imported_only_when_it_is_needed() -> None:
+    """A process that only validates or draws does not pay for it."""
+    code = "import sys, domain.strategies, domain.space, domain.metrics; sys.exit('optuna' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+def test_optuna_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    """Only its own verbosity is turned down; Python's root logger is left alone."""
+    level = logging.getLogger().level
+    BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 20), [], 21, 1)
+    assert capfd.readouterr() == ("", "")
+    assert logging.getLogger().level == level
