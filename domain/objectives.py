@@ -34,13 +34,18 @@ class Objective:
         if self.direction not in ("maximize", "minimize"):
             raise ValueError(f"an objective's direction is maximize or minimize, not {self.direction!r}")
 
+    @property
+    def rising(self) -> bool:
+        """Whether more is better."""
+        return self.direction == "maximize"
+
     def better(self, a: float, b: float) -> bool:
         """Tells whether `a` is strictly better than `b`."""
-        return a > b if self.direction == "maximize" else a < b
+        return a > b if self.rising else a < b
 
     def gain(self, value: float) -> float:
         """Return the value such that more is better."""
-        return value if self.direction == "maximize" else -value
+        return value if self.rising else -value
 
 
 def dominates(a: Mapping[str, float], b: Mapping[str, float], objectives: Sequence[Objective]) -> bool:
@@ -52,7 +57,13 @@ def dominates(a: Mapping[str, float], b: Mapping[str, float], objectives: Sequen
 def is_scored(trial: Scored, objectives: Sequence[Objective]) -> bool:
     """Tells whether a trial has a number for every objective; NaN is none."""
     reached = trial.objectives
-    return reached is not None and not any(math.isnan(reached.get(each.name, math.nan)) for each in objectives)
+    if reached is None:
+        return False
+    # A loop, not all(): this runs for every trial of a run at every suggestion.
+    for each in objectives:  # noqa: SIM110
+        if math.isnan(reached.get(each.name, math.nan)):
+            return False
+    return True
 
 
 def gains(trial: Scored, objectives: Sequence[Objective]) -> tuple[float, ...]:

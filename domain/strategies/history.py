@@ -1,12 +1,15 @@
 """The part of a long history that is worth learning from."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
-from domain.objectives import Objective, gains, is_scored, pareto_front
+from domain.objectives import Objective, is_scored, pareto_front
 from domain.strategies.strategy import Observation
 
 BEST = 250
 LATEST = 750
+
+_number = attrgetter("number")
 
 
 def bounded(finished: Sequence[Observation], objectives: Sequence[Objective]) -> list[Observation]:
@@ -14,10 +17,14 @@ def bounded(finished: Sequence[Observation], objectives: Sequence[Objective]) ->
 
     Best means the Pareto front first, then the first objective, the older of equals.
     """
-    scored = sorted((each for each in finished if is_scored(each, objectives)), key=lambda each: each.number)
+    scored = sorted((each for each in finished if is_scored(each, objectives)), key=_number)
     if len(scored) <= BEST + LATEST:
         return scored
     older, latest = scored[:-LATEST], scored[-LATEST:]
     front = {each.number for each in pareto_front(older, objectives)} if len(objectives) > 1 else set()
-    ranked = sorted(older, key=lambda each: (each.number not in front, -gains(each, objectives)[0], each.number))
-    return sorted(ranked[:BEST], key=lambda each: each.number) + latest
+    primary = objectives[0]
+    # Stable sorts: the older of equals stays first, and the front, moved ahead, stays ordered within.
+    ranked = sorted(older, key=lambda each: (each.objectives or {})[primary.name], reverse=primary.rising)
+    if front:
+        ranked.sort(key=lambda each: each.number not in front)
+    return sorted(ranked[:BEST], key=_number) + latest

@@ -1,6 +1,6 @@
 """Our variables and trials as Optuna's distributions and trials. Importing it imports Optuna: half a second."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +28,18 @@ def rows(
 ) -> list[FrozenTrial]:
     """Return the scored trials as complete and the pending ones as running, in this order."""
     free = distributions(space)
+    names = [objective.name for objective in objectives]
+    encoders = [(variable.name, _encoder(variable)) for variable in space.variables]
+
+    def encoded(values: Mapping[str, Json]) -> dict[str, Any]:
+        return {name: encode(values[name]) for name, encode in encoders}
+
     complete = [
-        _row(_encoded(space, each.values), free, [(each.objectives or {})[one.name] for one in objectives])
+        _row(encoded(each.values), free, [each.objectives[name] for name in names])
         for each in history
+        if each.objectives is not None
     ]
-    return complete + [_row(_encoded(space, values), free, None) for values in pending]
+    return complete + [_row(encoded(values), free, None) for values in pending]
 
 
 def configuration(space: Space, params: Mapping[str, Any]) -> dict[str, Json]:
@@ -84,15 +91,12 @@ def _is_numbered(variable: Variable) -> bool:
     return not (isinstance(variable, IntegerVariable) and variable.log)
 
 
-def _encoded(space: Space, values: Mapping[str, Json]) -> dict[str, Any]:
-    return {each.name: _param(each, values[each.name]) for each in space.variables}
-
-
-def _param(variable: Variable, value: Json) -> Any:
+def _encoder(variable: Variable) -> Callable[[Any], Any]:
+    """Return what turns a value into Optuna's parameter."""
     if _is_numbered(variable):
-        return variable.index(value)
+        return variable.index
     # Rows that came through JSON may hold 3.0 for 3, and 1 for 1.0.
-    return int(value) if isinstance(variable, IntegerVariable) else float(value)
+    return int if isinstance(variable, IntegerVariable) else float
 
 
 def _decoded(variable: Variable, param: Any) -> Json:
