@@ -1,0 +1,1 @@
+"""The resource framework: declare a resource once, get everything else; it knows no program, run or user."""

@@ -1,0 +1,82 @@
+"""Who calls, for whom and until when: the facts every layer may read about one call."""
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from uuid import UUID
+
+from framework.errors import DeadlinePassed
+
+
+class ActorKind(Enum):
+    """What kind of actor makes a call."""
+
+    USER = "user"
+    SERVICE = "service"
+    ANONYMOUS = "anonymous"
+
+
+class Role(Enum):
+    """What a user may do inside an organization."""
+
+    ADMIN = "admin"
+    USER = "user"
+    VIEWER = "viewer"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, as the identity token says; `organization_id` is the only source of tenancy.
+
+    `delegate` names the service that acts for a user; `actions` bounds what a grant allows, None meaning no bound.
+    """
+
+    kind: ActorKind = ActorKind.ANONYMOUS
+    id: str = ""
+    organization_id: UUID | None = None
+    role: Role | None = None
+    credential_id: str = ""
+    delegate: str = ""
+    operator: bool = False
+    actions: frozenset[str] | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The user's id, or None when the actor is no user."""
+        return UUID(self.id) if self.kind is ActorKind.USER else None
+
+
+ANONYMOUS = Actor()
+
+
+def service_actor(name: str, organization_id: UUID | None = None) -> Actor:
+    """Returns one of the platform's own services as an actor."""
+    return Actor(ActorKind.SERVICE, name, organization_id)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call: its actor, the RPC's name, its request id, its deadline and the token to pass on.
+
+    `deadline` is `time.monotonic()` seconds.
+    """
+
+    actor: Actor
+    action: str
+    request_id: str
+    deadline: float
+    token: str = field(default="", repr=False)
+
+    @property
+    def organization_id(self) -> UUID:
+        """The tenant of the call; a call without one must not reach tenant data."""
+        if self.actor.organization_id is None:
+            raise AssertionError(f"{self.action} reached tenant data without an organization")
+        return self.actor.organization_id
+
+    def remaining(self) -> float:
+        """Returns the seconds left; raises DeadlinePassed when there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlinePassed("the deadline passed before the work was done")
+        return left
