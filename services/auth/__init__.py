@@ -1,0 +1,1 @@
+"""Organizations, users, keys, tokens and grants: who is who, and who may act for whom."""

@@ -1,0 +1,83 @@
+"""ext_authz: Envoy asks here about every call, and gets an identity token to pass on or the refusal to answer with."""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+
+import grpc
+from envoy.config.core.v3 import base_pb2
+from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
+from envoy.type.v3 import http_status_pb2
+from google.protobuf.json_format import MessageToJson
+from google.rpc import status_pb2
+
+from framework.errors import DependencyUnavailable, Failure, Unauthenticated
+from services.auth.gatekeeper import Admission, Gatekeeper
+
+ORGANIZATION = "x-ashgrove-organization"
+_OURS = "x-ashgrove-"
+_HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.UNAVAILABLE: 503}
+_Check = external_auth_pb2.CheckResponse
+
+
+class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
+    """Answers Envoy's checks from memory; memory older than `patience_seconds` admits nobody."""
+
+    def __init__(self, gatekeeper: Gatekeeper, age: Callable[[], float], patience_seconds: float) -> None:
+        self._gatekeeper = gatekeeper
+        self._age = age
+        self._patience = patience_seconds
+
+    async def Check(
+        self,
+        request: external_auth_pb2.CheckRequest,
+        context: grpc.aio.ServicerContext[external_auth_pb2.CheckRequest, Awaitable[external_auth_pb2.CheckResponse]],
+    ) -> external_auth_pb2.CheckResponse:
+        """Decides about one call."""
+        http = request.attributes.request.http
+        headers = http.headers
+        if self._age() > self._patience:
+            return _refused(DependencyUnavailable("sign-in is not available; try again later", service="auth"), headers)
+        path = http.path.partition("?")[0]
+        admission = self._gatekeeper.admit(path, headers.get("authorization", ""), headers.get(ORGANIZATION, ""))
+        return _refused(Unauthenticated(), headers) if admission is None else _admitted(admission, headers)
+
+
+def _admitted(admission: Admission, headers: Mapping[str, str]) -> external_auth_pb2.CheckResponse:
+    """Passes the identity on; whatever else the client claimed about itself is stripped."""
+    response = _Check(status=status_pb2.Status(code=grpc.StatusCode.OK.value[0]))
+    ok = response.ok_response
+    ok.SetInParent()
+    ok.headers_to_remove.extend(sorted(name for name in headers if name.startswith(_OURS)))
+    if admission.identity_token:
+        overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        value = base_pb2.HeaderValue(key="authorization", value=f"Bearer {admission.identity_token}")
+        ok.headers.add(header=value, append_action=overwrite)
+    else:
+        ok.headers_to_remove.append("authorization")
+    return response
+
+
+def _refused(failure: Failure, headers: Mapping[str, str]) -> external_auth_pb2.CheckResponse:
+    """Answers in the caller's own protocol: JSON for REST, text (which becomes grpc-message) and details for gRPC."""
+    status = failure.status()
+    response = _Check(status=status_pb2.Status(code=status.code, message=status.message))
+    denied = response.denied_response
+    denied.status.code = http_status_pb2.StatusCode.ValueType(_HTTP[failure.code])
+    if _is_rest(headers):
+        denied.body = MessageToJson(status, indent=None)
+        _header(denied, "content-type", "application/json")
+    else:
+        denied.body = failure.message
+        _header(denied, "grpc-status-details-bin", base64.b64encode(status.SerializeToString()).decode())
+    if failure.code is grpc.StatusCode.UNAUTHENTICATED:
+        _header(denied, "www-authenticate", 'Bearer realm="ashgrove"')
+    return response
+
+
+def _is_rest(headers: Mapping[str, str]) -> bool:
+    # A transcoded request already carries gRPC's content type when it comes here.
+    return "x-envoy-original-path" in headers or not headers.get("content-type", "").startswith("application/grpc")
+
+
+def _header(denied: external_auth_pb2.DeniedHttpResponse, key: str, value: str) -> None:
+    denied.headers.add(header=base_pb2.HeaderValue(key=key, value=value))

@@ -1,0 +1,99 @@
+"""The credentials of everybody, in memory: what ext_authz needs to answer without asking anyone."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from framework.call import Actor, ActorKind, Role
+from services.auth import keys
+from services.auth.tokens import AccessClaims
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One API key with its user as they stand now; `expires_at` is in Unix seconds, None meaning never."""
+
+    api_key_id: UUID
+    key_hash: bytes
+    user_id: UUID
+    organization_id: UUID
+    role: Role
+    operator: bool
+    active: bool
+    expires_at: float | None
+
+    def holds(self, now: float) -> bool:
+        """Tells whether the key works at this time: not revoked, not expired, and its user active."""
+        return self.active and (self.expires_at is None or now < self.expires_at)
+
+    def actor(self) -> Actor:
+        """Returns whom the key stands for."""
+        return Actor(
+            ActorKind.USER,
+            str(self.user_id),
+            self.organization_id,
+            self.role,
+            credential_id=str(self.api_key_id),
+            operator=self.operator,
+        )
+
+
+# One row per key with its user: what `credential_of` reads. Callers append a WHERE clause.
+CREDENTIAL_QUERY = """
+SELECT k.id AS api_key_id, k.key_hash, k.user_id, k.organization_id, k.expires_at, k.revoked_at,
+       u.role, u.operator, u.deactivated
+FROM api_keys k
+JOIN users u ON u.organization_id = k.organization_id AND u.id = k.user_id
+"""
+
+
+def credential_of(row: Mapping[str, Any]) -> Credential:
+    """Returns a row of `CREDENTIAL_QUERY` as a credential."""
+    expires: datetime | None = row["expires_at"]
+    return Credential(
+        row["api_key_id"],
+        bytes(row["key_hash"]),
+        row["user_id"],
+        row["organization_id"],
+        role_of(row["role"]),
+        row["operator"],
+        row["revoked_at"] is None and not row["deactivated"],
+        expires.timestamp() if expires else None,
+    )
+
+
+def role_of(stored: str) -> Role:
+    """Returns a stored role name (`ROLE_ADMIN`) as a role."""
+    return Role(stored.removeprefix("ROLE_").lower())
+
+
+class Credentials:
+    """Every key by its digest and by its id; a change replaces the whole state of the keys it touches."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[UUID, Credential] = {}
+        self._by_hash: dict[bytes, Credential] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def learn(self, credentials: Iterable[Credential]) -> None:
+        """Takes in new or changed credentials."""
+        for credential in credentials:
+            self._by_id[credential.api_key_id] = credential
+            self._by_hash[credential.key_hash] = credential
+
+    def by_key_digest(self, digest: bytes) -> Credential | None:
+        """Returns the credential of a key that works now; every miss makes the same comparisons."""
+        found = self._by_hash.get(digest)
+        matching = keys.matches(found.key_hash if found else None, digest)
+        return found if found and matching and found.holds(time.time()) else None
+
+    def by_access_claims(self, claims: AccessClaims) -> Credential | None:
+        """Returns the credential that an access token was made from, if it still works."""
+        found = self._by_id.get(claims.api_key_id)
+        same = found is not None and (found.user_id, found.organization_id) == (claims.user_id, claims.organization_id)
+        return found if found and same and found.holds(time.time()) else None

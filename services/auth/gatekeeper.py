@@ -1,0 +1,96 @@
+"""The gatekeeper's decision: a credential goes in, an identity token or a refusal comes out, from memory alone."""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.auth import keys
+from services.auth.credentials import Credential, Credentials
+from services.auth.tokens import Token, Tokens
+
+_AUTH = "/ashgrove.auth.v1.AuthService/"
+PUBLIC = frozenset({f"{_AUTH}Authenticate", f"{_AUTH}GetJwks"})
+# Services speak these among themselves; through the gateway they do not exist.
+INTERNAL = ("/ashgrove.auth.v1.AuthInternalService/", "/ashgrove.event.v1.EventFeedService/")
+_CACHED = 50_000  # entries of some 700 bytes
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A call that may pass: with an identity token, or without one where none is needed."""
+
+    identity_token: str = ""
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    token: Token
+    credential: Credential
+    until: float
+
+
+class Gatekeeper:
+    """Decides about calls; remembers each credential's identity token for half its life."""
+
+    def __init__(self, credentials: Credentials, tokens: Tokens, pepper: bytes) -> None:
+        self._credentials = credentials
+        self._tokens = tokens
+        self._pepper = pepper
+        self._remembered: dict[bytes, _Remembered] = {}
+
+    def admit(self, path: str, authorization: str, organization: str) -> Admission | None:
+        """Returns how a call to an RPC may pass, None when it may not.
+
+        `authorization` and `organization` are the header values, empty when absent.
+        """
+        if path in PUBLIC:
+            return Admission()
+        if path.startswith(INTERNAL):
+            return None
+        secret = _bearer(authorization)
+        remembered = self._recall(secret)
+        if remembered is None or not _same_organization(organization, remembered.credential.organization_id):
+            return None
+        return Admission(remembered.token.text)
+
+    def forget(self) -> None:
+        """Drops every remembered token: the next call of each credential is decided anew."""
+        self._remembered.clear()
+
+    def _recall(self, secret: str) -> _Remembered | None:
+        name = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()  # memory holds no credential
+        known = self._remembered.get(name)
+        now = time.time()
+        if known and now < known.until and known.credential.holds(now):
+            return known
+        credential, ends = self._credential(secret)
+        if credential is None:
+            return None
+        if len(self._remembered) >= _CACHED:
+            self._remembered.clear()
+        fresh = self._remembered[name] = self._issue(credential, now, ends)
+        return fresh
+
+    def _credential(self, secret: str) -> tuple[Credential | None, float]:
+        if secret.count(".") == 2:  # a JWT; no API key contains a point
+            claims = self._tokens.verify_access(secret)
+            return (self._credentials.by_access_claims(claims), claims.expires_at) if claims else (None, 0.0)
+        return self._credentials.by_key_digest(keys.digest(secret, self._pepper)), math.inf
+
+    def _issue(self, credential: Credential, now: float, ends: float) -> _Remembered:
+        token = self._tokens.issue_identity(credential.actor(), until=credential.expires_at)
+        return _Remembered(token, credential, min(now + (token.expires_at - now) / 2, ends))
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _same_organization(header: str, organization_id: UUID) -> bool:
+    try:
+        return not header or UUID(header) == organization_id
+    except ValueError:
+        return False

@@ -1,0 +1,58 @@
+"""Keeps the credentials in memory current: everything at start, then each numbered change within a quarter second."""
+
+import logging
+import time
+
+from framework.errors import Failure
+from framework.storage import Database, Transaction
+from services.auth.credentials import CREDENTIAL_QUERY, Credentials, credential_of
+from services.auth.gatekeeper import Gatekeeper
+
+CHANNEL = "auth_credentials"
+_EVERY_SECONDS = 0.25
+_log = logging.getLogger(__name__)
+
+
+class Refresher:
+    """Follows `credential_changes`: one row per key or user, numbered in the order of commits, without gaps."""
+
+    def __init__(self, database: Database, credentials: Credentials, gatekeeper: Gatekeeper) -> None:
+        self._database = database
+        self._credentials = credentials
+        self._gatekeeper = gatekeeper
+        self._number = -1
+        self._refreshed_at = float("-inf")
+
+    def age(self) -> float:
+        """Returns how many seconds ago the memory was last known to be current; infinite before the first load."""
+        return time.monotonic() - self._refreshed_at
+
+    async def follow(self) -> None:
+        """Refreshes for ever; a database that does not answer is tried again, the memory ages meanwhile."""
+        async for _ in self._database.listen(CHANNEL, every=_EVERY_SECONDS):
+            try:
+                await self.refresh()
+            except Failure as failure:
+                _log.warning("credentials are %.1f s old: %s", self.age(), failure.message)
+
+    async def refresh(self) -> None:
+        """Takes in what changed since the last time, or everything the first time."""
+        began = time.monotonic()
+        async with self._database.system() as tx:
+            newest = await self._newest(tx)
+            if newest != self._number:
+                await self._load(tx)
+                self._number = newest
+                self._gatekeeper.forget()
+        self._refreshed_at = began
+
+    async def _newest(self, tx: Transaction) -> int:
+        row = await tx.fetch_one("SELECT number FROM credential_counter")
+        return int(row["number"]) if row else 0
+
+    async def _load(self, tx: Transaction) -> None:
+        # READ COMMITTED: the rows read here are at least as new as the number read before.
+        changed = "(SELECT id FROM credential_changes WHERE number > %(number)s)"
+        where = "" if self._number < 0 else f" WHERE k.id IN {changed} OR k.user_id IN {changed}"
+        rows = await tx.fetch(CREDENTIAL_QUERY + where, {"number": self._number})
+        self._credentials.learn(credential_of(row) for row in rows)

@@ -1,0 +1,111 @@
+"""Tokens: short-lived statements of who acts, signed with Ed25519 (JWT, EdDSA).
+
+Access tokens (audience `gateway`) are for clients, identity tokens (audience `internal`) for services; neither side
+accepts the other's. Times are this host's clock; readers allow five seconds of difference.
+"""
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from framework.call import Actor
+from services.auth.secrets import SIGNING_KEY, read_secret
+
+ISSUER = "ashgrove"
+GATEWAY = "gateway"
+INTERNAL = "internal"
+ALLOWED_CLOCK_DIFFERENCE = 5
+
+
+@dataclass(frozen=True)
+class Token:
+    """A signed token and when it ends, in Unix seconds."""
+
+    text: str
+    expires_at: int
+
+
+@dataclass(frozen=True)
+class AccessClaims:
+    """What an access token states: the user and the API key that it was made from; Unix seconds when it ends."""
+
+    user_id: UUID
+    organization_id: UUID
+    api_key_id: UUID
+    expires_at: float = 0.0
+
+
+class Tokens:
+    """Signs tokens with one private key and verifies the access tokens it signed."""
+
+    def __init__(self, private: Ed25519PrivateKey, *, access_seconds: int, identity_seconds: int) -> None:
+        self._private = private
+        self._public = private.public_key()
+        self._raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.kid = hashlib.sha256(self._raw).hexdigest()[:16]
+        self._access_seconds = access_seconds
+        self._identity_seconds = identity_seconds
+
+    def issue_identity(self, actor: Actor, *, until: float | None = None) -> Token:
+        """Returns an identity token for an actor; it ends no later than `until` (Unix seconds)."""
+        claims: dict[str, Any] = {
+            "sub": actor.id,
+            "kind": actor.kind.value,
+            "org": str(actor.organization_id) if actor.organization_id else "",
+            "role": actor.role.value if actor.role else "",
+            "cred": actor.credential_id,
+            "act": actor.delegate,
+            "op": actor.operator,
+        }
+        if actor.actions is not None:
+            claims["actions"] = sorted(actor.actions)
+        return self._sign(INTERNAL, claims, self._identity_seconds, until)
+
+    def issue_access(self, claims: AccessClaims, *, until: float | None = None) -> Token:
+        """Returns an access token for a user; it ends no later than `until` (Unix seconds)."""
+        facts = {"sub": str(claims.user_id), "org": str(claims.organization_id), "cred": str(claims.api_key_id)}
+        return self._sign(GATEWAY, facts, self._access_seconds, until)
+
+    def verify_access(self, text: str) -> AccessClaims | None:
+        """Returns what a valid access token states, None for any other text."""
+        try:
+            claims = jwt.decode(
+                text,
+                self._public,
+                algorithms=["EdDSA"],
+                issuer=ISSUER,
+                audience=GATEWAY,
+                leeway=ALLOWED_CLOCK_DIFFERENCE,
+                options={"require": ["exp", "iat", "sub", "org", "cred"]},
+            )
+            return AccessClaims(UUID(claims["sub"]), UUID(claims["org"]), UUID(claims["cred"]), claims["exp"])
+        except (jwt.InvalidTokenError, ValueError, AttributeError):
+            return None
+
+    def jwks(self) -> list[dict[str, str]]:
+        """Returns the public keys as JSON Web Keys (RFC 7517, RFC 8037)."""
+        x = base64.urlsafe_b64encode(self._raw).rstrip(b"=").decode()
+        return [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x}]
+
+    def _sign(self, audience: str, claims: dict[str, Any], seconds: int, until: float | None) -> Token:
+        now = int(time.time())
+        expires = now + seconds if until is None else min(now + seconds, int(until))
+        standard = {"iss": ISSUER, "aud": audience, "iat": now, "exp": expires}
+        text = jwt.encode(claims | standard, self._private, algorithm="EdDSA", headers={"kid": self.kid})
+        return Token(text, expires)
+
+
+def read_tokens(folder: Path, *, access_seconds: int, identity_seconds: int) -> Tokens:
+    """Returns the tokens signed with the key in the secrets folder; raises FileNotFoundError if there is none."""
+    private = load_pem_private_key(read_secret(folder / SIGNING_KEY), password=None)
+    if not isinstance(private, Ed25519PrivateKey):
+        raise TypeError(f"{SIGNING_KEY} holds no Ed25519 key")
+    return Tokens(private, access_seconds=access_seconds, identity_seconds=identity_seconds)
