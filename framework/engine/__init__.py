@@ -1,0 +1,6 @@
+"""The engine: what happens between a message that came in and the message that goes out."""
+
+from framework.engine.calls import Call
+from framework.engine.dispatch import Engine
+
+__all__ = ["Call", "Engine"]

@@ -1,0 +1,192 @@
+"""The call as an action sees it: reads and writes of resources under the caller's own policies."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.protobuf.message import Message
+from sqlalchemy import and_, select
+
+from framework.call import Actor, Context
+from framework.engine import reading, writing
+from framework.engine.messages import (
+    masked_paths,
+    merged,
+    missing,
+    refuse_if,
+    violations_of,
+    without_output_only,
+)
+from framework.query import order_from
+from framework.resource import Kind, Resource, ResourceSpec, spec_of
+from framework.storage import Database, Transaction, codec_of, table_of
+from framework.storage.rows import column_value, enum_name
+from framework.storage.tables import compiled
+
+if TYPE_CHECKING:
+    from framework.engine.dispatch import Engine
+
+M = TypeVar("M", bound=Message)
+
+
+class Call:
+    """One call: its context, the service's own things, and the standard methods, each under the caller's policies.
+
+    Inside `async with call.transaction()` all of them share one transaction; outside, each has its own.
+    """
+
+    def __init__(self, engine: "Engine", context: Context) -> None:
+        self.engine = engine
+        self.context = context
+        self._open: Transaction | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls."""
+        return self.context.actor
+
+    @property
+    def application(self) -> Any:
+        """The service's own object: channels, caches, settings."""
+        return self.engine.application
+
+    @property
+    def database(self) -> Database:
+        """The service's database."""
+        return self.engine.database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Opens the call's transaction, or joins the one that is open."""
+        if self._open is not None:
+            yield self._open
+            return
+        organization = self.actor.organization_id
+        async with self.database.tenant(organization, self.context.remaining()) as tx:
+            self._open = tx
+            try:
+                yield tx
+            finally:
+                self._open = None
+
+    async def row(
+        self, resource: type[Resource[M]], identifier: str, verb: str = "Get", *, lock: bool = False
+    ) -> dict[str, Any]:
+        """Returns a row with its hidden columns; NotFound when hidden or missing, NotPermitted when only seen."""
+        async with self.transaction() as tx:
+            return await reading.load(tx, spec_of(resource), self.context, identifier, verb, lock=lock)
+
+    async def get(self, resource: type[Resource[M]], identifier: str, *, revision: int = 0, verb: str = "Get") -> M:
+        """Returns a resource, at an earlier content revision when one is named."""
+        spec = spec_of(resource)
+        async with self.transaction() as tx:
+            row = await reading.load(tx, spec, self.context, identifier, verb)
+            if revision:
+                row = await reading.revision_of(tx, spec, row, revision)
+        message: M = codec_of(spec).message(row)
+        return message
+
+    async def create(
+        self,
+        resource: type[Resource[M]],
+        message: M,
+        *,
+        hidden: Mapping[str, Any] | None = None,
+        identifier: str = "",
+        prefix: str = "",
+    ) -> M:
+        """Creates a resource from a message, OUTPUT_ONLY fields ignored; `prefix` leads the paths of violations."""
+        spec = spec_of(resource)
+        clean = without_output_only(spec, message)
+        refuse_if([*violations_of(clean, prefix), *missing_only(spec, clean, prefix)])
+        async with self.transaction() as tx:
+            await resource().prepare(self, clean, None)
+            created: M = await writing.insert(tx, spec, self.context, clean, hidden or {}, identifier)
+        return created
+
+    async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:
+        """Updates the fields that a mask names, with etag, field behaviour and bounds of the whole respected."""
+        spec = spec_of(resource)
+        async with self.transaction() as tx:
+            row = await reading.load(tx, spec, self.context, message.id, "Update", lock=True)
+            writing.check_etag(row, getattr(message, "etag", ""))
+            writing.check_in_use(spec, row, "Update")
+            old = codec_of(spec).message(row)
+            paths = masked_paths(spec, message, mask)
+            new = merged(spec, old, message, paths, prefix)
+            refuse_if([*violations_of(new, prefix), *missing_only(spec, new, prefix)])
+            await resource().prepare(self, new, old)
+            columns = {n: column_value(f, new) for n, f in spec.fields.items() if n in paths or _differs(f, old, new)}
+            written: M = await writing.change(tx, spec, self.context, row, columns) if columns else old
+        return written
+
+    async def update(
+        self,
+        resource: type[Resource[M]],
+        identifier: str,
+        columns: Mapping[str, Any],
+        *,
+        verb: str = "Update",
+        etag: str = "",
+    ) -> M:
+        """Writes columns, hidden ones too, without the bounds that hold for clients; enum numbers and names both fit."""
+        spec = spec_of(resource)
+        async with self.transaction() as tx:
+            row = await reading.load(tx, spec, self.context, identifier, verb, lock=True)
+            writing.check_etag(row, etag)
+            written: M = await writing.change(tx, spec, self.context, row, _named(spec, columns))
+        return written
+
+    async def archive(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> M:
+        """Puts a resource away; an archived one is returned as it is."""
+        spec = spec_of(resource)
+        async with self.transaction() as tx:
+            row = await reading.load(tx, spec, self.context, identifier, "Archive", lock=True)
+            if row["archived_at"] is not None:
+                kept: M = codec_of(spec).message(row)
+                return kept
+            writing.check_etag(row, etag)
+            now = await tx.fetch_one("SELECT now() AS now")
+            assert now is not None
+            columns = {"archived_at": now["now"], "status": spec.archived_status}
+            archived: M = await writing.change(tx, spec, self.context, row, columns, "archived")
+        return archived
+
+    async def list(
+        self,
+        resource: type[Resource[M]],
+        equal: Mapping[str, Any],
+        *,
+        limit: int = 1000,
+        order_by: str = "",
+    ) -> Sequence[M]:
+        """Returns the resources that the caller may list whose columns have these values."""
+        spec = spec_of(resource)
+        table, order = table_of(spec), order_from(order_by, spec)
+        clauses = [
+            reading.scope(spec, self.context, "List"),
+            *(table.c[n] == v for n, v in _named(spec, equal).items()),
+        ]
+        sql, params = compiled(select(table).where(and_(*clauses)).order_by(*order.columns(table)).limit(limit))
+        async with self.transaction() as tx:
+            rows = await tx.fetch(sql, params)
+        return [codec_of(spec).message(row) for row in rows]
+
+
+def missing_only(spec: ResourceSpec, message: Any, prefix: str) -> Any:
+    """Returns the REQUIRED fields that are empty and that no declared bound complains of already."""
+    complained = {v.path for v in violations_of(message, prefix)}
+    return [v for v in missing(spec, message, prefix) if v.path not in complained]
+
+
+def _differs(field: Any, old: Any, new: Any) -> bool:
+    return bool(getattr(old, field.name) != getattr(new, field.name))
+
+
+def _named(spec: ResourceSpec, columns: Mapping[str, Any]) -> dict[str, Any]:
+    named = dict(columns)
+    for name, value in columns.items():
+        field = spec.fields.get(name)
+        if field and field.kind is Kind.ENUM and isinstance(value, int):
+            named[name] = enum_name(field, value)
+    return named

@@ -1,0 +1,125 @@
+"""One call from message to message: authorise by action, validate, act; refusals are told as well."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from framework.call import ActorKind, Context
+from framework.engine.calls import Call
+from framework.engine.messages import refuse_if, violations_of
+from framework.engine.reading import Page
+from framework.engine.writing import event_of
+from framework.errors import Failure, NotPermitted, Unauthenticated
+from framework.events.hints import Hints
+from framework.policy import rule_for
+from framework.query import Seal
+from framework.resource import MethodSpec, Registry
+from framework.storage import Database
+
+_log = logging.getLogger(__name__)
+Standard = Callable[[Call, MethodSpec, Any], Awaitable[Any]]
+
+
+class Engine:
+    """Does every RPC of a service, from its registry."""
+
+    def __init__(
+        self, registry: Registry, database: Database, hints: Hints, seal: Seal, application: Any = None
+    ) -> None:
+        self.registry = registry
+        self.database = database
+        self.hints = hints
+        self.seal = seal
+        self.application = application
+
+    async def unary(self, method: MethodSpec, context: Context, request: Message) -> Message:
+        """Does a call with one answer; raises a Failure for everything a caller may be told."""
+        try:
+            call = self._begin(method, context, request)
+            if method.handler is not None:
+                answer: Message = await method.handler(call, request)
+                return answer
+            return await _STANDARD[method.verb](call, method, request)  # type: ignore[no-any-return]
+        except NotPermitted as refusal:
+            await self._tell(method, context, refusal)
+            raise
+
+    async def stream(self, method: MethodSpec, context: Context, request: Message) -> AsyncIterator[Message]:
+        """Does a call with a stream of answers."""
+        assert method.handler is not None
+        try:
+            call = self._begin(method, context, request)
+            async for frame in method.handler(call, request):
+                yield frame
+        except NotPermitted as refusal:
+            await self._tell(method, context, refusal)
+            raise
+
+    def call(self, context: Context) -> Call:
+        """Returns a call for work that no RPC asked for, such as a worker's."""
+        return Call(self, context)
+
+    def _begin(self, method: MethodSpec, context: Context, request: Message) -> Call:
+        _authorize(method, context)
+        if method.verb != "Update":  # an update is validated when it is merged: a mask may leave fields out
+            refuse_if(violations_of(request))
+        return Call(self, context)
+
+    async def _tell(self, method: MethodSpec, context: Context, refusal: Failure) -> None:
+        if context.actor.kind is not ActorKind.USER:
+            return
+        event = event_of(context, f"{method.resource.singular}.denied", refusal.code.name)
+        event.resource_type = method.resource.singular
+        try:
+            async with self.database.tenant(context.actor.organization_id) as tx:
+                await tx.record(event)
+        except Failure:
+            # The refusal stands whether or not it could be told.
+            _log.exception("a refusal of %s could not be recorded", method.name)
+
+
+def _authorize(method: MethodSpec, context: Context) -> None:
+    actor = context.actor
+    bounded = actor.actions is not None and method.name not in actor.actions
+    if not bounded and rule_for(method.resource.policies, method.verb).decide(actor) is not False:
+        return
+    if actor.kind is ActorKind.ANONYMOUS:
+        raise Unauthenticated
+    raise NotPermitted(f"you may not {method.name}", action=method.name)
+
+
+async def _get(call: Call, method: MethodSpec, request: Any) -> Any:
+    revision = getattr(request, "revision", 0)
+    return await call.get(method.resource.resource, request.id, revision=revision)
+
+
+async def _list(call: Call, method: MethodSpec, request: Any) -> Any:
+    page = Page(method.resource, call.context, request, method.path, call.engine.seal)
+    async with call.transaction() as tx:
+        rows = await tx.fetch(*page.statement())
+    return page.answer(rows, method.response_class())
+
+
+async def _create(call: Call, method: MethodSpec, request: Any) -> Any:
+    noun = method.resource.singular
+    return await call.create(method.resource.resource, getattr(request, noun), prefix=f"{noun}.")
+
+
+async def _update(call: Call, method: MethodSpec, request: Any) -> Any:
+    noun = method.resource.singular
+    return await call.replace(method.resource.resource, getattr(request, noun), request.update_mask, f"{noun}.")
+
+
+async def _archive(call: Call, method: MethodSpec, request: Any) -> Any:
+    return await call.archive(method.resource.resource, request.id, request.etag)
+
+
+_STANDARD: dict[str, Standard] = {
+    "Get": _get,
+    "List": _list,
+    "Create": _create,
+    "Update": _update,
+    "Archive": _archive,
+}

@@ -1,0 +1,114 @@
+"""What the engine does to messages before it believes them: validation, field behaviour, masks."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import protovalidate
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from framework.errors import FieldViolation, InvalidFields
+from framework.resource import Kind, ResourceSpec
+from framework.storage.rows import plain_value
+
+
+def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
+    """Returns every violation of the message's declared bounds, each with its path."""
+    return [FieldViolation(prefix + _path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)]
+
+
+def _path(violation: Any) -> str:
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}" if path else element.field_name
+        subscript = element.subscript
+        if subscript is not None:
+            path += f"[{subscript.value}]"
+    return path or "request"
+
+
+def refuse_if(violations: Iterable[FieldViolation]) -> None:
+    """Raises InvalidFields with every violation when there is one."""
+    found = tuple(violations)
+    if found:
+        raise InvalidFields(*found)
+
+
+def without_output_only(spec: ResourceSpec, message: Any) -> Any:
+    """Returns a copy whose OUTPUT_ONLY fields are cleared: what a client says about them is ignored."""
+    clean = type(message)()
+    clean.CopyFrom(message)
+    for field in spec.fields.values():
+        if field.output_only:
+            clean.ClearField(field.name)
+    return clean
+
+
+def missing(spec: ResourceSpec, message: Any, prefix: str) -> list[FieldViolation]:
+    """Returns a violation for every REQUIRED field that is empty."""
+    return [
+        FieldViolation(prefix + field.name, "value is required")
+        for field in spec.fields.values()
+        if field.required and not field.output_only and _is_empty(message, field.name)
+    ]
+
+
+def _is_empty(message: Any, name: str) -> bool:
+    descriptor = message.DESCRIPTOR.fields_by_name[name]
+    if descriptor.is_repeated:
+        return len(getattr(message, name)) == 0
+    return not message.HasField(name) if descriptor.has_presence else not getattr(message, name)
+
+
+def masked_paths(spec: ResourceSpec, message: Any, mask: FieldMask) -> list[str]:
+    """Returns the fields that an update names: the populated ones without a mask, all for `*`.
+
+    Nested paths name their whole top-level field. Raises InvalidFields for a path that no field has.
+    """
+    if not mask.paths:
+        named = [n for n in spec.fields if not _is_empty(message, n)]
+    elif list(mask.paths) == ["*"]:
+        named = list(spec.fields)
+    else:
+        named = [p.split(".")[0] for p in mask.paths]
+        unknown = [p for p in mask.paths if p.split(".")[0] not in spec.fields and p != "etag"]
+        refuse_if(FieldViolation("update_mask", f"{p} is no field of {spec.singular}") for p in unknown)
+    return [n for n in dict.fromkeys(named) if n in spec.fields and not spec.fields[n].output_only]
+
+
+def merged(spec: ResourceSpec, old: Any, new: Any, paths: Iterable[str], prefix: str) -> Any:
+    """Returns the old message with the named fields of the new one; a changed IMMUTABLE field is refused."""
+    result = type(old)()
+    result.CopyFrom(old)
+    faults = []
+    for name in paths:
+        if spec.fields[name].immutable and not _same(old, new, name):
+            faults.append(FieldViolation(prefix + name, "is fixed at creation and cannot be changed"))
+        result.ClearField(name)
+        holder = type(old)()
+        holder.CopyFrom(new)
+        for other in [f.name for f in holder.DESCRIPTOR.fields if f.name != name]:
+            holder.ClearField(other)
+        result.MergeFrom(holder)
+    refuse_if(faults)
+    return result
+
+
+def _same(old: Any, new: Any, name: str) -> bool:
+    field = old.DESCRIPTOR.fields_by_name[name]
+    if not field.is_repeated and field.has_presence:
+        return bool(old.HasField(name) == new.HasField(name) and getattr(old, name) == getattr(new, name))
+    return bool(getattr(old, name) == getattr(new, name))
+
+
+def changed(spec: ResourceSpec, old: Any, new: Any) -> list[str]:
+    """Returns the names of the fields that differ, sorted."""
+    return sorted(n for n in spec.fields if not _same(old, new, n))
+
+
+def content_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
+    """Returns the revisioned content of a message as plain JSON data."""
+    return {
+        name: plain_value(spec.fields[name], message) if spec.fields[name].kind is Kind.JSON else getattr(message, name)
+        for name in spec.storage.content
+    }

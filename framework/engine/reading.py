@@ -1,0 +1,155 @@
+"""Reads: one row or a page of rows, each statement walled by tenant, policy and deadline."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, select
+
+from framework.call import Actor, Context
+from framework.engine.messages import refuse_if
+from framework.errors import FieldViolation, NotFound, NotPermitted
+from framework.policy import rule_for
+from framework.query import Order, Seal, filter_clause, order_from
+from framework.resource import Kind, ResourceSpec
+from framework.storage import Transaction, codec_of, table_of
+from framework.storage.rows import enum_name
+from framework.storage.tables import compiled
+
+DEFAULT_PAGE = 50
+
+
+def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool]:
+    """Returns the clause for the rows on which the actor may do this: the tenant's, and those the policies let pass."""
+    table = table_of(spec)
+    allowed = rule_for(spec.policies, verb).where(context.actor, table)
+    return and_(table.c.organization_id == context.organization_id, allowed) if spec.tenant else allowed
+
+
+async def load(
+    tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, *, lock: bool = False
+) -> dict[str, Any]:
+    """Returns the row that the actor may act on; hidden and missing alike are NotFound, visible and forbidden is not."""
+    uuid = identifier_of(spec, identifier)
+    sql, params = _load_statement(spec, context.actor, verb, lock)
+    row = await tx.fetch_one(sql, params | {"id_": uuid})
+    if row is None:
+        raise NotFound(spec.singular, identifier)
+    if not row.pop("allowed_"):
+        raise NotPermitted(f"you may see this {spec.singular.replace('_', ' ')}, and may not {verb} it", action=verb)
+    return row
+
+
+# Keyed by the actor's facts: a token is refreshed every few seconds, its user's rights are the same.
+@lru_cache(maxsize=4096)
+def _load_statement(spec: ResourceSpec, actor: Actor, verb: str, lock: bool) -> tuple[str, dict[str, Any]]:
+    table = table_of(spec)
+    context = Context(actor, verb, "", 0.0)
+    visible = scope(spec, context, verb if verb == "Create" else "Get")
+    allowed = rule_for(spec.policies, verb).where(actor, table)
+    query = select(table, allowed.label("allowed_")).where(
+        and_(visible, table.c.id == bindparam("id_", type_=table.c.id.type))
+    )
+    sql, params = compiled(query.with_for_update(of=table) if lock else query)
+    params.pop("id_", None)
+    return sql, params
+
+
+def identifier_of(spec: ResourceSpec, identifier: str) -> UUID:
+    """Returns an id as UUID; what is none can name nothing, so it is NotFound."""
+    try:
+        return UUID(identifier)
+    except ValueError:
+        raise NotFound(spec.singular, identifier[:64]) from None
+
+
+async def revision_of(tx: Transaction, spec: ResourceSpec, row: Mapping[str, Any], revision: int) -> dict[str, Any]:
+    """Returns the row with the content of an earlier revision in place of the current one."""
+    if revision in (0, row["revision"]):
+        return dict(row)
+    found = await tx.fetch_one(
+        f"""SELECT content, content_hash FROM {spec.collection}_revisions
+            WHERE organization_id = %(organization)s AND id = %(id)s AND revision = %(revision)s""",
+        {"organization": row["organization_id"], "id": row["id"], "revision": revision},
+    )
+    if found is None:
+        raise NotFound(f"{spec.singular}_revision", f"{row['id']}@{revision}")
+    return {**row, **found["content"], "revision": revision, "content_hash": found["content_hash"]}
+
+
+class Page:
+    """One page of a list, as a request asks for it."""
+
+    def __init__(self, spec: ResourceSpec, context: Context, request: Any, path: str, seal: Seal) -> None:
+        self.spec = spec
+        self.context = context
+        self.request = request
+        self.table: Table = table_of(spec)
+        self.order: Order = order_from(request.order_by, spec)
+        self.size: int = request.page_size or DEFAULT_PAGE
+        self.seal = seal
+        self.narrowing = narrowing(spec, request)
+        self.binding = self._binding(path)
+
+    def _binding(self, path: str) -> str:
+        actor = self.context.actor
+        bound = [
+            path,
+            self.request.filter,
+            self.order.keys,
+            sorted(self.narrowing.items()),
+            actor.organization_id,
+            actor.id,
+        ]
+        archived = getattr(self.request, "show_archived", False)
+        return hashlib.sha256(json.dumps([*bound, archived], default=str).encode()).hexdigest()
+
+    def statement(self) -> tuple[str, dict[str, Any]]:
+        """Returns the SQL for one row more than the page, so that it is known whether another follows."""
+        table = self.table
+        clauses = [
+            scope(self.spec, self.context, "List"),
+            filter_clause(self.request.filter, self.spec, table),
+            *(table.c[n] == v for n, v in self.narrowing.items()),
+        ]
+        if self.spec.archivable and not self.request.show_archived:
+            clauses.append(table.c.archived_at.is_(None))
+        if self.request.page_token:
+            clauses.append(self.order.after(table, self.seal.open(self.request.page_token, self.binding)))
+        query = select(table).where(and_(*clauses)).order_by(*self.order.columns(table)).limit(self.size + 1)
+        return compiled(query)
+
+    def answer(self, rows: list[dict[str, Any]], response: Any) -> Any:
+        """Fills the response with the page and the token of the next."""
+        codec = codec_of(self.spec)
+        page = rows[: self.size]
+        getattr(response, self.spec.collection).extend(codec.message(row) for row in page)
+        if len(rows) > self.size:
+            response.next_page_token = self.seal.seal(self.order.position(page[-1]), self.binding)
+        return response
+
+
+def narrowing(spec: ResourceSpec, request: Any) -> dict[str, Any]:
+    """Returns the request fields that are named like columns, such as `dataset_id`: the list is narrowed to them."""
+    values: dict[str, Any] = {}
+    for descriptor in request.DESCRIPTOR.fields:
+        field = spec.fields.get(descriptor.name)
+        value = getattr(request, descriptor.name)
+        if field is None or not value:
+            continue
+        if field.kind is Kind.UUID:
+            refuse_if(_no_uuid(field.name, value))
+            value = UUID(value)
+        values[field.name] = enum_name(field, value) if field.kind is Kind.ENUM else value
+    return values
+
+
+def _no_uuid(name: str, value: str) -> list[FieldViolation]:
+    try:
+        UUID(value)
+    except ValueError:
+        return [FieldViolation(name, "must be a UUID")]
+    return []

@@ -1,0 +1,61 @@
+"""Live hints over Redis pub/sub: best effort; whoever waits for one also looks by itself four times a second."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import suppress
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+_log = logging.getLogger(__name__)
+LOOK_SECONDS = 0.25
+_CHANNEL = "ashgrove:hints"
+
+
+class Hints:
+    """Publishes topics after commit and wakes those who wait for them."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=1.0)
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._alive = False
+
+    async def publish(self, topic: str) -> None:
+        """Tells whoever listens; silently nothing when Redis is away."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await asyncio.wait_for(self._redis.publish(_CHANNEL, topic), 0.5)
+
+    async def wait(self, topic: str, timeout: float) -> None:
+        """Returns at a hint on the topic, or after the timeout; without Redis, after a quarter second at most."""
+        event = asyncio.Event()
+        self._waiting[topic].add(event)
+        try:
+            await asyncio.wait_for(event.wait(), timeout if self._alive else min(timeout, LOOK_SECONDS))
+        except TimeoutError:
+            return
+        finally:
+            self._waiting[topic].discard(event)
+            if not self._waiting[topic]:
+                del self._waiting[topic]
+
+    async def run(self) -> None:
+        """Listens until cancelled, coming back whenever Redis does."""
+        while True:
+            with suppress(RedisError, OSError):
+                await self._listen()
+            self._alive = False
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.subscribe(_CHANNEL)
+            self._alive = True
+            async for message in pubsub.listen():
+                if message["type"] == "message":
+                    for event in self._waiting.get(message["data"].decode(), ()):
+                        event.set()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._redis.aclose()

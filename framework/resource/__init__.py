@@ -1,0 +1,8 @@
+"""What a resource is: declared, verified, frozen into a spec that all else reads."""
+
+from framework.resource.declaration import Resource, Storage, Tenancy, action
+from framework.resource.fields import Kind
+from framework.resource.registry import MethodSpec, Registry
+from framework.resource.spec import ResourceSpec, spec_of
+
+__all__ = ["Kind", "MethodSpec", "Registry", "Resource", "ResourceSpec", "Storage", "Tenancy", "action", "spec_of"]

@@ -1,0 +1,59 @@
+"""The Python half of a resource: storage, policies and the doing of actions; the proto holds all a client may know."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+M = TypeVar("M", bound=Message)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Tenancy(Enum):
+    """Whose a table's rows are."""
+
+    TENANT = "tenant"
+    """Each row belongs to one organization, walled by row-level security."""
+    GLOBAL = "global"
+    """Rows belong to the platform."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where a resource rests: what the proto cannot say because no client may know it.
+
+    `hidden` maps column names to SQL types with optional defaults (`"bigint NOT NULL DEFAULT 0"`); `content` names the
+    fields whose every change makes a new revision; `initial` holds the values of a new row by field name.
+    """
+
+    owner: str | None = None
+    unique: Sequence[tuple[str, ...]] = ()
+    indexes: Sequence[tuple[str, ...]] = ()
+    content: tuple[str, ...] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    initial: Mapping[str, Any] = field(default_factory=dict)
+    tenancy: Tenancy = Tenancy.TENANT
+
+
+class Resource(Generic[M]):
+    """A resource: subclass it, name its message, storage and policies; standard methods follow by themselves."""
+
+    message: ClassVar[type[Message]]
+    storage: ClassVar[Storage] = Storage()
+    policies: ClassVar[Sequence[Any]] = ()
+
+    async def prepare(self, call: Any, new: M, old: M | None) -> None:
+        """Completes or refuses a row before it is written; `old` is None on creation."""
+
+
+def action(rpc: str) -> Callable[[F], F]:
+    """Binds a method of a resource to the RPC it does."""
+
+    def bind(function: F) -> F:
+        function.__ashgrove_rpc__ = rpc  # type: ignore[attr-defined]
+        return function
+
+    return bind

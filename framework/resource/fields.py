@@ -1,0 +1,104 @@
+"""What the descriptor says about each field of a resource."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ashgrove.resource.v1 import options_pb2
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import FieldDescriptor
+
+_BEHAVIOR = field_behavior_pb2.FieldBehavior
+_NUMBERS = {
+    FieldDescriptor.TYPE_INT32: "INTEGER",
+    FieldDescriptor.TYPE_INT64: "BIGINT",
+    FieldDescriptor.TYPE_DOUBLE: "DOUBLE",
+    FieldDescriptor.TYPE_BOOL: "BOOLEAN",
+    FieldDescriptor.TYPE_ENUM: "ENUM",
+}
+# Strings that end in `_id` and are no UUIDs.
+_TEXT_IDS = {"request_id", "credential_id"}
+
+
+class Kind(Enum):
+    """How a field is stored and compared."""
+
+    UUID = "uuid"
+    TEXT = "text"
+    ENUM = "enum"
+    INTEGER = "integer"
+    BIGINT = "bigint"
+    DOUBLE = "double precision"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamptz"
+    JSON = "jsonb"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One public field of a resource, as its proto declares it."""
+
+    name: str
+    descriptor: FieldDescriptor
+    kind: Kind
+    required: bool
+    output_only: bool
+    immutable: bool
+    sensitive: bool
+
+    @property
+    def nullable(self) -> bool:
+        """Whether the column may be null: absent ids, times and messages are; other scalars have a zero value."""
+        return self.name != "id" and self.kind in {Kind.UUID, Kind.TIMESTAMP, Kind.JSON} and self.name not in _STAMPS
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a filter may name it."""
+        return self.kind is not Kind.JSON and not self.sensitive
+
+    @property
+    def sortable(self) -> bool:
+        """Whether an order may name it: keyset pages need values that are never null."""
+        return self.comparable and not self.nullable
+
+
+_STAMPS = {"created_at", "updated_at"}
+
+
+def fields_of(descriptor: Any) -> dict[str, Field]:
+    """Returns the stored fields of a resource message, in order; `etag` is derived and has no column."""
+    return {f.name: _field(f) for f in descriptor.fields if f.name != "etag"}
+
+
+def _field(descriptor: FieldDescriptor) -> Field:
+    behaviors = set(descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior])
+    return Field(
+        descriptor.name,
+        descriptor,
+        _kind(descriptor),
+        required=_BEHAVIOR.REQUIRED in behaviors,
+        output_only=_BEHAVIOR.OUTPUT_ONLY in behaviors or _BEHAVIOR.IDENTIFIER in behaviors,
+        immutable=_BEHAVIOR.IMMUTABLE in behaviors,
+        sensitive=descriptor.GetOptions().Extensions[options_pb2.sensitive],
+    )
+
+
+def _kind(descriptor: FieldDescriptor) -> Kind:
+    if descriptor.is_repeated:
+        return Kind.JSON
+    if descriptor.type == FieldDescriptor.TYPE_MESSAGE:
+        nested = descriptor.message_type
+        return Kind.TIMESTAMP if nested and nested.full_name == "google.protobuf.Timestamp" else Kind.JSON
+    if descriptor.type == FieldDescriptor.TYPE_STRING:
+        return Kind.UUID if _is_id(descriptor.name) else Kind.TEXT
+    return Kind[_NUMBERS[descriptor.type]]
+
+
+def _is_id(name: str) -> bool:
+    return name == "id" or (name.endswith("_id") and name not in _TEXT_IDS)
+
+
+def snake(name: str) -> str:
+    """Returns a CamelCase name in snake case: `VariableSpace` → `variable_space`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,111 @@
+"""The resources of one service and the RPCs that act on them, verified against each other."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+
+from framework.resource.declaration import Resource
+from framework.resource.spec import ResourceSpec, spec_of
+
+STANDARD = ("Get", "List", "Create", "Update", "Archive")
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """One RPC: its messages, the resource it acts on and how; `verb` is what policies call it."""
+
+    name: str
+    path: str
+    request_class: type[Message]
+    response_class: type[Message]
+    streaming: bool
+    resource: ResourceSpec
+    verb: str
+    handler: Callable[..., Any] | None
+
+    @property
+    def standard(self) -> bool:
+        """Whether the engine does it by itself."""
+        return self.handler is None
+
+
+class Registry:
+    """The resources and public RPCs of a service; building one verifies that the two halves agree.
+
+    Raises TypeError with every complaint at once, each naming resource and field.
+    """
+
+    def __init__(self, service: str, resources: Sequence[type[Resource[Any]]], descriptor: ServiceDescriptor) -> None:
+        self.service = service
+        self.descriptor = descriptor
+        self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
+        complaints = [c for spec in self.specs.values() for c in _faults(spec)]
+        methods = [self._method(m, complaints) for m in descriptor.methods]
+        if complaints:
+            raise TypeError("the declarations do not hold:\n  " + "\n  ".join(complaints))
+        self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
+
+    def by_message(self, full_name: str) -> ResourceSpec:
+        """Returns the spec of a resource message, by its full proto name."""
+        return next(s for s in self.specs.values() if s.message.DESCRIPTOR.full_name == full_name)
+
+    def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
+        found = self._custom(descriptor.name) or self._standard(descriptor.name)
+        if found is None:
+            complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
+            return None
+        spec, verb, handler = found
+        if not any(p.speaks_of(verb) for p in spec.policies):
+            complaints.append(f"{spec.noun}: no policy speaks of {verb}, so nobody could do it")
+        return MethodSpec(
+            descriptor.name,
+            f"/{self.descriptor.full_name}/{descriptor.name}",
+            message_factory.GetMessageClass(descriptor.input_type),
+            message_factory.GetMessageClass(descriptor.output_type),
+            descriptor.server_streaming,
+            spec,
+            verb,
+            handler,
+        )
+
+    def _custom(self, rpc: str) -> tuple[ResourceSpec, str, Callable[..., Any]] | None:
+        for resource, spec in self.specs.items():
+            for _, function in inspect.getmembers(resource, inspect.isfunction):
+                if getattr(function, "__ashgrove_rpc__", None) == rpc:
+                    return spec, rpc, getattr(resource(), function.__name__)
+        return None
+
+    def _standard(self, rpc: str) -> tuple[ResourceSpec, str, None] | None:
+        for spec in self.specs.values():
+            plural = "".join(word.capitalize() for word in spec.collection.split("_"))
+            for verb in STANDARD:
+                if rpc == verb + (plural if verb == "List" else spec.noun):
+                    return spec, verb, None
+        return None
+
+
+def _faults(spec: ResourceSpec) -> Iterator[str]:
+    """Yields every disagreement between a resource's declaration and its message."""
+    known = {*spec.fields, *spec.storage.hidden}
+    storage = spec.storage
+    named = [("unique", n) for group in storage.unique for n in group]
+    named += [("indexes", n) for group in storage.indexes for n in group]
+    named += [("content", n) for n in storage.content] + [("references", n) for n in storage.references]
+    named += [("initial", n) for n in storage.initial] + [("owner", storage.owner or "id")]
+    for place, name in named:
+        if name not in known:
+            yield f"{spec.noun}: {place} names {name}, which is neither a field nor a hidden column"
+    for name in storage.hidden.keys() & spec.fields.keys():
+        yield f"{spec.noun}: hidden column {name} is a public field"
+    if storage.content and not {"revision", "content_hash"} <= spec.fields.keys():
+        yield f"{spec.noun}: content needs the fields revision and content_hash"
+    for derived in ("created_at", "updated_at", "revision", "content_hash", storage.owner or "id"):
+        if derived in spec.fields and not spec.fields[derived].output_only:
+            yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
+    if not spec.policies:
+        yield f"{spec.noun}: no policies"

@@ -1,0 +1,89 @@
+"""The frozen spec of a resource: declaration and descriptor, completed; every other layer reads only this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ashgrove.resource.v1 import options_pb2
+from google.protobuf.message import Message
+
+from framework.resource.declaration import Resource, Storage, Tenancy
+from framework.resource.fields import Field, Kind, fields_of, snake
+
+
+@dataclass(frozen=True)
+class ResourceSpec:
+    """All that is known about a resource."""
+
+    resource: type[Resource[Any]]
+    message: type[Message]
+    noun: str
+    singular: str
+    collection: str
+    publishes: frozenset[str]
+    fields: Mapping[str, Field]
+    storage: Storage
+    policies: Sequence[Any]
+
+    def __hash__(self) -> int:
+        return hash(self.message.DESCRIPTOR.full_name)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @property
+    def tenant(self) -> bool:
+        """Whether rows belong to an organization."""
+        return self.storage.tenancy is Tenancy.TENANT
+
+    @property
+    def has_etag(self) -> bool:
+        """Whether clients may lock optimistically."""
+        return "etag" in self.message.DESCRIPTOR.fields_by_name
+
+    @property
+    def archivable(self) -> bool:
+        """Whether the resource can be put away."""
+        return "archived_at" in self.fields
+
+    @property
+    def revisioned(self) -> bool:
+        """Whether content changes make numbered revisions."""
+        return bool(self.storage.content)
+
+    @property
+    def archived_status(self) -> str:
+        """The status of an archived row."""
+        enum = self.fields["status"].descriptor.enum_type
+        assert enum is not None
+        return next(str(v.name) for v in enum.values if v.name.endswith("_ARCHIVED"))
+
+
+def spec_of(resource: type[Resource[Any]]) -> ResourceSpec:
+    """Returns the one spec of a declaration; raises TypeError when it has no message or no options."""
+    key: Any = resource  # mypy takes the class for an unhashable instance
+    return _compiled(key)
+
+
+@cache
+def _compiled(resource: Any) -> ResourceSpec:
+    descriptor = resource.message.DESCRIPTOR
+    options = descriptor.GetOptions().Extensions[options_pb2.resource]
+    if not options.collection:
+        raise TypeError(f"{resource.__name__}: {descriptor.full_name} lacks option (ashgrove.resource.v1.resource)")
+    publications = options_pb2.ResourceOptions.Publication
+    return ResourceSpec(
+        resource=resource,
+        message=resource.message,
+        noun=descriptor.name,
+        singular=snake(descriptor.name),
+        collection=options.collection,
+        publishes=frozenset(publications.Name(p).removeprefix("PUBLICATION_").lower() for p in options.publishes),
+        fields=fields_of(descriptor),
+        storage=resource.storage,
+        policies=tuple(resource.policies),
+    )
+
+
+__all__ = ["Field", "Kind", "ResourceSpec", "spec_of"]

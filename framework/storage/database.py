@@ -1,0 +1,159 @@
+"""The way to PostgreSQL: pooled psycopg, one tenant and one deadline per transaction, a second role for the system."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from ashgrove.event.v1.event_pb2 import Event
+from google.protobuf.json_format import MessageToDict
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+
+from framework.identifiers import new_id
+from framework.storage.failures import mapped
+
+Connection = psycopg.AsyncConnection[DictRow]
+Pool = AsyncConnectionPool[Connection]
+
+
+_SETTINGS = """SELECT set_config('app.organization_id', %(organization)s, true),
+                      set_config('statement_timeout', %(timeout)s, true)"""
+
+
+class Transaction:
+    """One transaction: statements with %(name)s parameters, and the outbox."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Returns every row as a dict."""
+        with mapped():
+            cursor = await self.connection.execute(sql, params)
+            return await cursor.fetchall()
+
+    async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Returns the first row, or None."""
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> int:
+        """Returns how many rows were touched."""
+        with mapped():
+            cursor = await self.connection.execute(sql, params)
+            await self._settle()
+            return int(cursor.rowcount)
+
+    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs one statement for many rows in one round trip."""
+        with mapped():
+            async with self.connection.cursor() as cursor:
+                await cursor.executemany(sql, rows)
+            await self._settle()
+
+    async def record(self, event: Event) -> None:
+        """Leaves an event in the outbox: it is told if and only if this transaction commits."""
+        event.id = event.id or str(new_id())
+        organization = UUID(event.organization_id) if event.organization_id else None
+        data = Jsonb(MessageToDict(event, preserving_proto_field_name=True))
+        await self.execute(
+            "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
+            {"organization": organization, "event": data},
+        )
+
+    async def _settle(self) -> None:
+        # In pipeline mode a statement's fate is known only after a sync.
+        pipeline = self.connection._pipeline  # psycopg offers no public handle
+        if pipeline is not None:
+            await pipeline.sync()
+
+
+class Database:
+    """A service's two pools: its own role behind the tenant wall, and `_system` for queue, outbox and projections."""
+
+    def __init__(self, url: str, password: str, service: str, *, size: int = 8) -> None:
+        self.service = service
+        self._tenant = _pool(url, service, password, service, size)
+        self._system = _pool(url, f"{service}_system", password, service, max(2, size // 2))
+        self._listen = make_conninfo(url, user=f"{service}_system", password=password)
+        # Without options: LISTEN needs no search path.
+
+    async def open(self) -> None:
+        """Opens both pools; raises when the database does not answer within ten seconds."""
+        await self._tenant.open(wait=True, timeout=10)
+        await self._system.open(wait=True, timeout=10)
+
+    async def close(self) -> None:
+        """Closes both pools."""
+        await self._tenant.close()
+        await self._system.close()
+
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID | None, deadline_seconds: float = 30.0) -> AsyncIterator[Transaction]:
+        """Opens one transaction that sees one organization only; without one it sees no tenant row at all.
+
+        Tenant, timeout and first query travel in one pipeline; the settings end with the transaction.
+        """
+        settings = {"organization": str(organization_id or ""), "timeout": str(max(1, int(deadline_seconds * 1000)))}
+        with mapped():
+            async with (
+                self._tenant.connection(timeout=deadline_seconds) as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
+                await connection.execute(_SETTINGS, settings)
+                yield Transaction(connection)
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Transaction]:
+        """Opens one transaction as the `_system` role, which sees every organization of this service."""
+        with mapped():
+            async with self._system.connection() as connection, connection.transaction():
+                yield Transaction(connection)
+
+    async def ping(self) -> None:
+        """Raises unless the database answers now."""
+        async with self.system() as tx:
+            await tx.fetch("SELECT 1")
+
+    async def notify(self, tx: Transaction, channel: str) -> None:
+        """Wakes the listeners of a channel when the transaction commits."""
+        await tx.execute("SELECT pg_notify(%(channel)s, '')", {"channel": channel})
+
+    async def listen(self, channel: str, *, every: float = 2.0) -> AsyncIterator[None]:
+        """Yields at once, then at each notification, and at least every `every` seconds, whatever breaks."""
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._listen, autocommit=True)
+            except psycopg.OperationalError:
+                yield
+                await asyncio.sleep(every)
+                continue
+            async with connection:
+                async for _ in self._notifications(connection, channel, every):
+                    yield
+
+    async def _notifications(self, connection: Any, channel: str, every: float) -> AsyncIterator[None]:
+        try:
+            await connection.execute(f'LISTEN "{channel}"')
+            while True:
+                yield
+                async for _ in connection.notifies(timeout=every, stop_after=1):
+                    pass
+        except psycopg.OperationalError:
+            return
+
+
+def _pool(url: str, role: str, password: str, schema: str, size: int) -> Pool:
+    conninfo = make_conninfo(
+        url, user=role, password=password, options=f"-c search_path={schema}", application_name=role
+    )
+    kwargs = {"row_factory": dict_row, "prepare_threshold": 2, "autocommit": True}
+    return AsyncConnectionPool(
+        conninfo, min_size=1, max_size=size, open=False, kwargs=kwargs, connection_class=Connection
+    )

@@ -1,0 +1,137 @@
+"""Writes the SQL that a set of declarations needs: tables, keys, walls and grants; printed for review, then kept."""
+
+from collections.abc import Iterator
+
+from framework.resource import Kind, Registry, ResourceSpec
+from framework.resource.fields import Field
+
+_ZERO = {
+    Kind.TEXT: "''",
+    Kind.ENUM: "''",
+    Kind.INTEGER: "0",
+    Kind.BIGINT: "0",
+    Kind.DOUBLE: "0",
+    Kind.BOOLEAN: "false",
+}
+_SQL = {kind: kind.value for kind in Kind} | {Kind.ENUM: "text"}
+
+EVENTS = """
+-- Unnumbered, in the transaction of the write; the sequencer numbers what has committed.
+CREATE TABLE outbox (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    organization_id uuid,
+    event jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+GRANT INSERT ON outbox TO {service};
+GRANT SELECT, INSERT, DELETE ON outbox TO {service}_system;
+
+-- The numbered feed that other services pull.
+CREATE TABLE feed (
+    sequence bigint PRIMARY KEY,
+    organization_id uuid,
+    event jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL
+);
+GRANT SELECT, INSERT, DELETE ON feed TO {service}_system;
+
+-- How far this service has read the feeds of others.
+CREATE TABLE cursors (
+    consumer text PRIMARY KEY,
+    sequence bigint NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON cursors TO {service}_system;
+"""
+
+
+def ddl(registry: Registry) -> str:
+    """Returns the whole schema of a service, in the order that its references need."""
+    service = registry.service
+    parts = [f"-- The schema of the {service} service, as its declarations derive it.\n"]
+    parts += ["\n".join(_resource(spec, service)) for spec in _ordered(registry)]
+    return "\n".join([*parts, EVENTS.format(service=service)])
+
+
+def _ordered(registry: Registry) -> list[ResourceSpec]:
+    pending = list(registry.specs.values())
+    done: list[ResourceSpec] = []
+    while pending:
+        made = {s.collection for s in done}
+        spec = next(s for s in pending if set(s.storage.references.values()) - {s.collection} <= made)
+        pending.remove(spec)
+        done.append(spec)
+    return done
+
+
+def _resource(spec: ResourceSpec, service: str) -> Iterator[str]:
+    yield f"CREATE TABLE {spec.collection} ("
+    yield ",\n".join(f"    {line}" for line in _lines(spec))
+    yield ");"
+    yield from _indexes(spec)
+    yield from walls(spec.collection, service, tenant=spec.tenant)
+    if spec.revisioned:
+        yield from _revisions(spec, service)
+
+
+def _lines(spec: ResourceSpec) -> Iterator[str]:
+    if spec.tenant:
+        yield "organization_id uuid NOT NULL"
+    for field in spec.fields.values():
+        yield _column(field)
+    yield "lock_version bigint NOT NULL DEFAULT 1"
+    for name, kind in spec.storage.hidden.items():
+        yield f"{name} {kind}"
+    yield f"PRIMARY KEY ({_key(spec, 'id')})"
+    for name, target in spec.storage.references.items():
+        columns = _key(spec, name)
+        constraint = f"CONSTRAINT {spec.collection}_{name}_fkey FOREIGN KEY ({columns})"
+        yield f"{constraint} REFERENCES {target} ({_key(spec, 'id')})"
+
+
+def _column(field: Field) -> str:
+    if field.name in ("created_at", "updated_at"):
+        return f"{field.name} timestamptz NOT NULL DEFAULT now()"
+    if field.name == "id":
+        return "id uuid NOT NULL"
+    default = "" if field.nullable else f" NOT NULL DEFAULT {_ZERO[field.kind]}" if field.kind in _ZERO else " NOT NULL"
+    return f"{field.name} {_SQL[field.kind]}{default}"
+
+
+def _key(spec: ResourceSpec, *columns: str) -> str:
+    return ", ".join(("organization_id", *columns) if spec.tenant else columns)
+
+
+def _indexes(spec: ResourceSpec) -> Iterator[str]:
+    for columns in spec.storage.unique:
+        where = " WHERE archived_at IS NULL" if spec.archivable else ""
+        name = f"{spec.collection}_{'_'.join(columns)}_key"
+        yield f"CREATE UNIQUE INDEX {name} ON {spec.collection} ({_key(spec, *columns)}){where};"
+    if "created_at" in spec.fields:
+        yield f"CREATE INDEX {spec.collection}_created_at ON {spec.collection} ({_key(spec, 'created_at', 'id')});"
+    for columns in spec.storage.indexes:
+        yield f"CREATE INDEX {spec.collection}_{'_'.join(columns)} ON {spec.collection} ({_key(spec, *columns)});"
+
+
+def walls(table: str, service: str, *, tenant: bool) -> Iterator[str]:
+    """Yields the grants of a table and, for tenants' rows, forced row-level security."""
+    yield f"GRANT SELECT, INSERT, UPDATE ON {table} TO {service};"
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {service}_system;"
+    if tenant:
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
+        yield f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY;"
+        mine = "organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid"
+        yield f"CREATE POLICY tenant ON {table} TO {service} USING ({mine}) WITH CHECK ({mine});"
+        yield f"CREATE POLICY system ON {table} TO {service}_system USING (true) WITH CHECK (true);"
+
+
+def _revisions(spec: ResourceSpec, service: str) -> Iterator[str]:
+    table = f"{spec.collection}_revisions"
+    yield f"CREATE TABLE {table} ("
+    yield "    organization_id uuid NOT NULL,\n    id uuid NOT NULL,\n    revision bigint NOT NULL,"
+    yield "    content jsonb NOT NULL,\n    content_hash text NOT NULL,"
+    yield "    created_at timestamptz NOT NULL DEFAULT now(),"
+    yield "    PRIMARY KEY (organization_id, id, revision),"
+    yield f"    CONSTRAINT {table}_id_fkey FOREIGN KEY (organization_id, id)"
+    yield f"        REFERENCES {spec.collection} (organization_id, id)"
+    yield ");"
+    yield from walls(table, service, tenant=True)

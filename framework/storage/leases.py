@@ -1,0 +1,60 @@
+"""Leases: who works on a row, until when, by the database's clock; a fencing token voids the writes of the late."""
+
+from typing import Any
+
+from framework.storage.database import Database, Transaction
+
+LEASE_COLUMNS = {
+    "lease_owner": "text NOT NULL DEFAULT ''",
+    "lease_until": "timestamptz",
+    "fencing_token": "bigint NOT NULL DEFAULT 0",
+}
+
+
+class Leases:
+    """The leases on one table whose rows are work; `claimable` says in SQL which rows still want a worker."""
+
+    def __init__(self, database: Database, table: str, claimable: str) -> None:
+        self.database = database
+        self.table = table
+        self._claim = f"""
+            UPDATE {table} SET lease_owner = %(owner)s, fencing_token = fencing_token + 1,
+                   lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+            WHERE (organization_id, id) = (
+                SELECT organization_id, id FROM {table}
+                WHERE ({claimable}) AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING *"""
+
+    async def claim(self, owner: str, seconds: float = 10.0) -> dict[str, Any] | None:
+        """Takes the oldest row that nobody holds, with a higher fencing token; None when there is none."""
+        async with self.database.system() as tx:
+            return await tx.fetch_one(self._claim, {"owner": owner, "seconds": seconds})
+
+    async def renew(self, row: dict[str, Any], seconds: float = 10.0) -> bool:
+        """Holds a row longer; False when somebody else has it, and the work must stop."""
+        async with self.database.system() as tx:
+            return await self.extend(tx, row, seconds)
+
+    async def extend(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> bool:
+        """Does the same inside a transaction: the row is locked until it ends, so a takeover cannot slip between."""
+        touched = await tx.execute(
+            f"""UPDATE {self.table} SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+                WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s""",
+            {
+                "organization": row["organization_id"],
+                "id": row["id"],
+                "token": row["fencing_token"],
+                "seconds": seconds,
+            },
+        )
+        return touched == 1
+
+    async def release(self, row: dict[str, Any]) -> None:
+        """Lets go of a row, so that another worker may take it at once."""
+        async with self.database.system() as tx:
+            await tx.execute(
+                f"""UPDATE {self.table} SET lease_until = NULL, lease_owner = ''
+                    WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s""",
+                {"organization": row["organization_id"], "id": row["id"], "token": row["fencing_token"]},
+            )

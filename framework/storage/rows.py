@@ -1,0 +1,118 @@
+"""Turns messages into rows and rows into messages."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import json_format, struct_pb2
+from google.protobuf.message import Message
+from psycopg.types.json import Jsonb
+
+from framework.resource import Kind, ResourceSpec
+from framework.resource.fields import Field
+
+
+class Codec:
+    """The two directions between one resource's messages and its rows."""
+
+    def __init__(self, spec: ResourceSpec) -> None:
+        self.spec = spec
+
+    def row(self, message: Message) -> dict[str, Any]:
+        """Returns the public columns of a message; absent ids, times and messages become null."""
+        return {name: column_value(field, message) for name, field in self.spec.fields.items()}
+
+    def message(self, row: Mapping[str, Any]) -> Any:
+        """Returns a row as its message, with the etag derived."""
+        message = self.spec.message()
+        for name, field in self.spec.fields.items():
+            value = row.get(name)
+            if value is not None:
+                _fill(message, field, value)
+        if self.spec.has_etag and row.get("lock_version") is not None:
+            message.etag = str(row["lock_version"])  # type: ignore[attr-defined]
+        return message
+
+
+@cache
+def codec_of(spec: ResourceSpec) -> Codec:
+    """Returns the one codec of a spec."""
+    return Codec(spec)
+
+
+def column_value(field: Field, message: Any) -> Any:
+    """Returns what the field's column holds for this message."""
+    value = getattr(message, field.name)
+    if field.kind is Kind.UUID:
+        return UUID(value) if value else None
+    if field.kind is Kind.ENUM:
+        return enum_name(field, value)
+    if field.kind is Kind.TIMESTAMP:
+        return value.ToDatetime(tzinfo=UTC) if message.HasField(field.name) else None
+    if field.kind is Kind.JSON:
+        plain = plain_value(field, message)
+        return None if plain is None else Jsonb(plain)
+    return value
+
+
+def plain_value(field: Field, message: Any) -> Any:
+    """Returns a message-typed, repeated or map field as plain JSON data, None when absent; names as in the proto."""
+    descriptor = field.descriptor
+    if not descriptor.is_repeated and not message.HasField(field.name):
+        return None
+    holder = type(message)()
+    if descriptor.is_repeated:
+        getattr(holder, field.name).MergeFrom(getattr(message, field.name))
+    else:
+        getattr(holder, field.name).CopyFrom(getattr(message, field.name))
+    data = json_format.MessageToDict(holder, preserving_proto_field_name=True)
+    empty: Any = {} if _is_map(field) or not descriptor.is_repeated else []
+    return whole_numbers(data.get(field.name, empty))
+
+
+def whole_numbers(value: Any) -> Any:
+    """Returns JSON data with whole doubles as integers: Struct knows only doubles, people mean 3."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {k: whole_numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(v) for v in value]
+    return value
+
+
+def enum_name(field: Field, number: int) -> str:
+    """Returns the full name of an enum value, which is what columns hold."""
+    enum = field.descriptor.enum_type
+    assert enum is not None
+    return str(enum.values_by_number[number].name)
+
+
+def _is_map(field: Field) -> bool:
+    nested = field.descriptor.message_type
+    return field.descriptor.is_repeated and nested is not None and nested.GetOptions().map_entry
+
+
+def _fill(message: Any, field: Field, value: Any) -> None:
+    if field.kind is Kind.UUID:
+        setattr(message, field.name, str(value))
+    elif field.kind is Kind.TIMESTAMP:
+        getattr(message, field.name).FromDatetime(value)
+    elif field.kind is Kind.JSON:
+        _fill_json(message, field, value)
+    elif field.kind is Kind.ENUM:
+        enum = field.descriptor.enum_type
+        setattr(message, field.name, enum.values_by_name[value].number if enum else 0)
+    else:
+        setattr(message, field.name, value)
+
+
+def _fill_json(message: Any, field: Field, value: Any) -> None:
+    target = getattr(message, field.name)
+    if isinstance(target, struct_pb2.Struct):
+        target.SetInParent()
+        target.update(value)
+    else:
+        json_format.ParseDict({field.name: value}, message, ignore_unknown_fields=True)

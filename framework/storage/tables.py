@@ -1,0 +1,41 @@
+"""Derives the SQLAlchemy table of a resource from its spec; the engine builds its statements on it."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.sql.type_api import TypeEngine
+
+from framework.resource import Kind, ResourceSpec
+
+TYPES: dict[Kind, TypeEngine[Any]] = {
+    Kind.UUID: UUID(as_uuid=True),
+    Kind.TEXT: Text(),
+    Kind.ENUM: Text(),
+    Kind.INTEGER: Integer(),
+    Kind.BIGINT: BigInteger(),
+    Kind.DOUBLE: Double(),
+    Kind.BOOLEAN: Boolean(),
+    Kind.TIMESTAMP: DateTime(timezone=True),
+    Kind.JSON: JSONB(none_as_null=True),
+}
+DIALECT = postgresql.psycopg.dialect()  # type: ignore[attr-defined, no-untyped-call, unused-ignore]
+
+
+@cache
+def table_of(spec: ResourceSpec) -> Table:
+    """Returns the table: public fields first, then `lock_version`, the tenant key and the hidden columns."""
+    columns = [Column(f.name, TYPES[f.kind], nullable=f.nullable) for f in spec.fields.values()]
+    columns += [Column(name, Text()) for name in spec.storage.hidden]
+    columns.append(Column("lock_version", BigInteger(), nullable=False))
+    if spec.tenant:
+        columns.append(Column("organization_id", UUID(as_uuid=True), nullable=False))
+    return Table(spec.collection, MetaData(), *columns)
+
+
+def compiled(statement: Any) -> tuple[str, dict[str, Any]]:
+    """Returns a statement as psycopg's SQL and parameters."""
+    made = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    return str(made), dict(made.params)
