@@ -129,7 +129,7 @@ class Call:
         verb: str = "Update",
         etag: str = "",
     ) -> M:
-        """Writes columns, hidden ones too, without the bounds that hold for clients; enum numbers and names both fit."""
+        """Writes columns, hidden ones too, free of the bounds for clients; enum numbers and names both fit."""
         spec = spec_of(resource)
         async with self.transaction() as tx:
             row = await reading.load(tx, spec, self.context, identifier, verb, lock=True)

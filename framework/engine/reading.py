@@ -32,7 +32,7 @@ def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool
 async def load(
     tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, *, lock: bool = False
 ) -> dict[str, Any]:
-    """Returns the row that the actor may act on; hidden and missing alike are NotFound, visible and forbidden is not."""
+    """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
     uuid = identifier_of(spec, identifier)
     sql, params = _load_statement(spec, context.actor, verb, lock)
     row = await tx.fetch_one(sql, params | {"id_": uuid})

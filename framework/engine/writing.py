@@ -32,7 +32,7 @@ _KINDS = {
 async def insert(
     tx: Transaction, spec: ResourceSpec, context: Context, message: Any, hidden: Mapping[str, Any], identifier: str = ""
 ) -> Any:
-    """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as it would be."""
+    """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as made."""
     row = _new_row(spec, context, message) | dict(hidden)
     row["id"] = UUID(identifier) if identifier else new_id()
     if spec.revisioned:
