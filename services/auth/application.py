@@ -1,0 +1,41 @@
+"""What the auth service holds besides its database: the signing key and the pepper."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field
+
+from framework.settings import ServiceSettings
+from services.auth.secrets import PEPPER, SERVICES, read_secret
+from services.auth.tokens import Tokens, read_tokens
+
+
+class AuthSettings(ServiceSettings):
+    """What every service needs to know, and how long tokens live."""
+
+    access_token_seconds: int = Field(900, ge=1, description="How long an access token lives.")
+    identity_token_seconds: int = Field(60, ge=2, le=60, description="How long an identity token lives.")
+    home: Path = Field(Path(".run"), description="The folder where `bootstrap` leaves the first administrator's key.")
+
+
+@dataclass(frozen=True)
+class AuthApplication:
+    """The auth service's own things, as its actions see them."""
+
+    tokens: Tokens
+    pepper: bytes = field(repr=False)
+
+
+def application_of(settings: AuthSettings) -> AuthApplication:
+    """Reads the secrets; raises FileNotFoundError with the remedy when one is missing."""
+    tokens = read_tokens(
+        settings.secrets,
+        access_seconds=settings.access_token_seconds,
+        identity_seconds=settings.identity_token_seconds,
+    )
+    return AuthApplication(tokens, read_secret(settings.secrets / PEPPER))
+
+
+def service_secrets(folder: Path) -> dict[str, bytes]:
+    """Returns each service's own secret by the service's name."""
+    return {service: read_secret(folder / f"{service}.secret") for service in SERVICES}

@@ -1,0 +1,48 @@
+"""How an organization begins: with an administrator who holds a key."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ashgrove.auth.v1 import api_key_pb2, auth_service_pb2, user_pb2
+
+from framework.call import Actor, Context
+from framework.engine.writing import insert
+from framework.identifiers import new_id
+from framework.resource import Registry
+from framework.storage import Transaction
+from services.auth import keys
+
+
+async def found_organization(
+    tx: Transaction,
+    context: Context,
+    registry: Registry,
+    pepper: bytes,
+    request: auth_service_pb2.CreateOrganizationRequest,
+    *,
+    operator: bool = False,
+) -> auth_service_pb2.CreateOrganizationResponse:
+    """Creates an organization, its first administrator and a key, in one `system()` transaction.
+
+    The caller must be an operator. `operator` makes the new administrator one too.
+    """
+    specs = [registry.by_message(f"ashgrove.auth.v1.{noun}") for noun in ("Organization", "User", "ApiKey")]
+    identifier = new_id()
+    inside = replace(context, actor=replace(context.actor, organization_id=identifier))
+    organization = await insert(tx, specs[0], inside, request.organization, {}, str(identifier))
+    member = user_pb2.User(
+        email=request.admin_email, name=request.admin_name or request.admin_email, role=user_pb2.User.ROLE_ADMIN
+    )
+    administrator = await insert(tx, specs[1], inside, member, {"operator": operator})
+    secret = keys.new_key()
+    named = api_key_pb2.ApiKey(name="first key", user_id=administrator.id)
+    key = await insert(tx, specs[2], inside, named, key_columns(secret, pepper, context.actor))
+    return auth_service_pb2.CreateOrganizationResponse(
+        organization=organization, administrator=administrator, api_key=key, secret=secret
+    )
+
+
+def key_columns(secret: str, pepper: bytes, maker: Actor) -> Mapping[str, Any]:
+    """Returns the columns of a key that no client may set."""
+    return {"key_hash": keys.digest(secret, pepper), "prefix": keys.shown_prefix(secret), "created_by": maker.id}

@@ -1,0 +1,146 @@
+"""Organizations, users and API keys: who may see and change whom, and how people sign in."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ashgrove.auth.v1 import api_key_pb2, auth_service_pb2, organization_pb2, user_pb2
+from ashgrove.auth.v1.auth_service_pb2 import DESCRIPTOR
+from google.protobuf.struct_pb2 import Struct
+
+from framework.call import Role
+from framework.engine import Call
+from framework.errors import IllegalState
+from framework.policy import anyone, bypass, has_role, is_operator, policy, signed_in
+from framework.resource import Registry, Resource, Storage, Tenancy, action
+from services.auth import keys
+from services.auth.checks import own_key, own_organization
+from services.auth.founding import found_organization, key_columns
+from services.auth.signing_in import sign_in
+
+ACTIVE_ADMINS = "SELECT count(*) AS others FROM users WHERE role = 'ROLE_ADMIN' AND NOT deactivated AND id <> %(id)s"
+
+
+class Organization(Resource[organization_pb2.Organization]):
+    """The walls between tenants; a table of the platform, since an organization's id is its rows' tenant key."""
+
+    message = organization_pb2.Organization
+    storage = Storage(
+        unique=[("name_key",)],
+        hidden={"name_key": "text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED"},
+        tenancy=Tenancy.GLOBAL,
+    )
+    # No bypass for administrators: they rule inside one organization, and this table holds them all.
+    policies = [
+        policy("Get", "List", allow=own_organization | is_operator),
+        policy("CreateOrganization", "Create", allow=is_operator),
+    ]
+
+    @action("CreateOrganization")
+    async def create_organization(
+        self, call: Call, request: auth_service_pb2.CreateOrganizationRequest
+    ) -> auth_service_pb2.CreateOrganizationResponse:
+        """Creates an organization, its first administrator and that administrator's key."""
+        async with call.database.system() as tx:
+            return await found_organization(tx, call.context, call.engine.registry, call.application.pepper, request)
+
+
+class User(Resource[user_pb2.User]):
+    """Members; everyone reads their colleagues, administrators write."""
+
+    message = user_pb2.User
+    storage = Storage(
+        unique=[("email_key",)],
+        hidden={
+            "email_key": "text NOT NULL GENERATED ALWAYS AS (lower(email)) STORED",
+            "operator": "boolean NOT NULL DEFAULT false",
+        },
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Get", "List", allow=signed_in),
+        policy("Create", "Update", allow=has_role(Role.ADMIN)),
+    ]
+
+    async def prepare(self, call: Call, new: user_pb2.User, old: user_pb2.User | None) -> None:
+        """Reads an unspecified role as ROLE_USER; refuses to lose the last active administrator."""
+        new.role = new.role or user_pb2.User.ROLE_USER
+        if old is not None and _rules(old) and not _rules(new):
+            await _refuse_to_lose_the_last(call, old.id)
+
+
+def _rules(user: user_pb2.User) -> bool:
+    return user.role == user_pb2.User.ROLE_ADMIN and not user.deactivated
+
+
+async def _refuse_to_lose_the_last(call: Call, identifier: str) -> None:
+    async with call.transaction() as tx:
+        # Two administrators who demote each other wait here: the second one's count sees the first one's commit.
+        organization = str(call.context.organization_id)
+        await tx.fetch("SELECT pg_advisory_xact_lock(hashtextextended(%(o)s, 0))", {"o": organization})
+        row = await tx.fetch_one(ACTIVE_ADMINS, {"id": identifier})
+    if row is None or row["others"] == 0:
+        raise IllegalState(
+            "this is the organization's last active administrator; legal: make another administrator first",
+            user_id=identifier,
+        )
+
+
+class ApiKey(Resource[api_key_pb2.ApiKey]):
+    """Keys: many per user, each shown once, expiring, revocable; and what can be had for one."""
+
+    message = api_key_pb2.ApiKey
+    storage = Storage(
+        hidden={"key_hash": "bytea NOT NULL"}, references={"user_id": "users"}, indexes=[("user_id", "created_at")]
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Get", "List", allow=own_key),
+        policy("CreateApiKey", "Create", "RevokeApiKey", allow=has_role(Role.USER) & own_key),
+        policy("Authenticate", "GetJwks", allow=anyone),
+    ]
+
+    @action("CreateApiKey")
+    async def create_api_key(
+        self, call: Call, request: auth_service_pb2.CreateApiKeyRequest
+    ) -> auth_service_pb2.CreateApiKeyResponse:
+        """Creates a key, for the caller unless a user is named, and shows its secret this once."""
+        wanted, secret = request.api_key, keys.new_key()
+        wanted.user_id = wanted.user_id or call.actor.id
+        hidden = key_columns(secret, call.application.pepper, call.actor)
+        made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
+        return auth_service_pb2.CreateApiKeyResponse(api_key=made, secret=secret)
+
+    @action("RevokeApiKey")
+    async def revoke_api_key(self, call: Call, request: auth_service_pb2.RevokeApiKeyRequest) -> api_key_pb2.ApiKey:
+        """Revokes a key; one that is revoked stays as it is."""
+        async with call.transaction():
+            row = await call.row(ApiKey, request.id, "RevokeApiKey", lock=True)
+            if row["revoked_at"] is not None:
+                return await call.get(ApiKey, request.id, verb="RevokeApiKey")
+            now = datetime.now(UTC)
+            return await call.update(ApiKey, request.id, {"revoked_at": now}, verb="RevokeApiKey")
+
+    @action("Authenticate")
+    async def authenticate(
+        self, call: Call, request: auth_service_pb2.AuthenticateRequest
+    ) -> auth_service_pb2.AuthenticateResponse:
+        """Trades a key for an access token."""
+        return await sign_in(call, request.api_key)
+
+    @action("GetJwks")
+    async def get_jwks(self, call: Call, request: auth_service_pb2.GetJwksRequest) -> auth_service_pb2.GetJwksResponse:
+        """Returns the public keys that tokens are signed with."""
+        response = auth_service_pb2.GetJwksResponse()
+        for key in call.application.tokens.jwks():
+            struct = Struct()
+            struct.update(key)
+            response.keys.append(struct)
+        return response
+
+
+RESOURCES: list[type[Resource[Any]]] = [Organization, User, ApiKey]
+
+
+def registry() -> Registry:
+    """Returns the verified declarations of the auth service."""
+    return Registry("auth", RESOURCES, DESCRIPTOR.services_by_name["AuthService"])

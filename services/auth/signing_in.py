@@ -1,0 +1,57 @@
+"""Signing in: a key becomes an access token, or the one refusal that tells nothing."""
+
+import time
+from typing import Any
+
+from ashgrove.auth.v1 import auth_service_pb2
+
+from framework.call import Context
+from framework.engine import Call
+from framework.engine.writing import event_of
+from framework.errors import Unauthenticated
+from framework.storage import Transaction, codec_of
+from services.auth import keys
+from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
+from services.auth.tokens import AccessClaims
+
+
+async def sign_in(call: Call, key: str) -> auth_service_pb2.AuthenticateResponse:
+    """Returns an access token for a key that holds.
+
+    Unknown, malformed, expired and revoked keys and those of inactive users run the same statements and hashes, and
+    raise the same Unauthenticated; either way the attempt is recorded.
+    """
+    presented = keys.digest(key, call.application.pepper)
+    async with call.database.system() as tx:
+        row = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE k.key_hash = %(hash)s", {"hash": presented})
+        credential = credential_of(row) if row else None
+        matching = keys.matches(credential.key_hash if credential else None, presented)
+        holds = matching and credential is not None and credential.holds(time.time())
+        await _tell(tx, call.context, credential, holds=holds)
+        user = await _user(tx, call, credential) if credential and holds else None
+    if credential is None or user is None:
+        raise Unauthenticated
+    claims = AccessClaims(credential.user_id, credential.organization_id, credential.api_key_id)
+    token = call.application.tokens.issue_access(claims, until=credential.expires_at)
+    response = auth_service_pb2.AuthenticateResponse(access_token=token.text, user=user)
+    response.expires_at.FromSeconds(token.expires_at)
+    return response
+
+
+async def _tell(tx: Transaction, context: Context, credential: Credential | None, *, holds: bool) -> None:
+    what, outcome = ("authenticated", "OK") if holds else ("refused", "UNAUTHENTICATED")
+    event = event_of(context, f"api_key.{what}", outcome)
+    event.resource_type = "api_key"
+    if credential is not None:
+        event.resource_id = event.actor.credential_id = str(credential.api_key_id)
+        event.organization_id = str(credential.organization_id)
+    await tx.record(event)
+
+
+async def _user(tx: Transaction, call: Call, credential: Credential) -> Any:
+    row = await tx.fetch_one(
+        "SELECT * FROM users WHERE organization_id = %(organization)s AND id = %(id)s",
+        {"organization": credential.organization_id, "id": credential.user_id},
+    )
+    assert row is not None, "keys refer to users"
+    return codec_of(call.engine.registry.by_message("ashgrove.auth.v1.User")).message(row)
