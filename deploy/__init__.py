@@ -1,0 +1,1 @@
+"""How Ashgrove is deployed."""

@@ -1,0 +1,24 @@
+"""Real servers for the tests that need them: one of each per test session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local import postgres as postgres_server
+from deploy.local.valkey import valkey
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The superuser's URL of an empty PostgreSQL database."""
+    home = tmp_path_factory.mktemp("postgres")
+    with postgres_server.postgres(home, durable=False) as server:
+        yield server.admin_url
+    postgres_server.remove(home)
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty Valkey."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url
