@@ -84,6 +84,8 @@ class Call:
             if revision:
                 row = await reading.revision_of(tx, spec, row, revision)
         message: M = codec_of(spec).message(row)
+        if revision:
+            resource().derive(message)
         return message
 
     async def create(

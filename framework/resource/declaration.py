@@ -48,6 +48,9 @@ class Resource(Generic[M]):
     async def prepare(self, call: Any, new: M, old: M | None) -> None:
         """Completes or refuses a row before it is written; `old` is None on creation."""
 
+    def derive(self, message: M) -> None:
+        """Recomputes the fields that follow from the content, when an earlier revision of it is read."""
+
 
 def action(rpc: str) -> Callable[[F], F]:
     """Binds a method of a resource to the RPC it does."""
