@@ -1,0 +1,100 @@
+"""A service's engine on a real database, ready to do RPCs as any actor of any organization."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from framework.call import Actor, ActorKind, Context, Role
+from framework.engine import Engine
+from framework.events.hints import Hints
+from framework.events.sequencer import Sequencer
+from framework.identifiers import new_id
+from framework.query import Seal
+from framework.resource import Registry
+from framework.storage import Database
+from framework.storage.migrate import migrate
+
+_PASSWORD = secrets.token_urlsafe(16)
+_NO_REDIS = "redis://127.0.0.1:1/0"
+
+
+def user(organization_id: UUID, role: Role = Role.USER) -> Actor:
+    """Returns a new user of an organization."""
+    return Actor(ActorKind.USER, str(new_id()), organization_id, role, credential_id=str(new_id()))
+
+
+@dataclass
+class Workbench:
+    """An engine, its database, and one organization with an administrator, two users and a viewer."""
+
+    engine: Engine
+    database: Database
+    organization_id: UUID
+    admin: Actor
+    user: Actor
+    colleague: Actor
+    viewer: Actor
+
+    @property
+    def registry(self) -> Registry:
+        """The declarations the engine runs on."""
+        return self.engine.registry
+
+    def context(self, actor: Actor, rpc: str, seconds: float = 30.0) -> Context:
+        """Returns a call's context with a fresh request id."""
+        return Context(actor, rpc, str(new_id()), time.monotonic() + seconds)
+
+    async def do(self, rpc: str, request: Message, actor: Actor | None = None) -> Any:
+        """Does a unary RPC, as the user unless another actor is named."""
+        method = self.engine.registry.methods[f"/{self.engine.registry.descriptor.full_name}/{rpc}"]
+        return await self.engine.unary(method, self.context(actor or self.user, rpc), request)
+
+    async def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """Numbers what has committed and returns this organization's events in order, of one type when it is named."""
+        sequencer = Sequencer(self.database)
+        while await sequencer.step():
+            pass
+        async with self.database.system() as tx:
+            rows = await tx.fetch(
+                "SELECT sequence, event FROM feed WHERE organization_id = %(o)s ORDER BY sequence",
+                {"o": self.organization_id},
+            )
+        return [{**r["event"], "sequence": r["sequence"]} for r in rows if not kind or r["event"]["type"] == kind]
+
+    def elsewhere(self) -> "Workbench":
+        """Returns the same service seen from another, new organization."""
+        return replace(self, **_people(new_id()))
+
+
+def _people(organization: UUID) -> dict[str, Any]:
+    return {
+        "organization_id": organization,
+        "admin": user(organization, Role.ADMIN),
+        "user": user(organization),
+        "colleague": user(organization),
+        "viewer": user(organization, Role.VIEWER),
+    }
+
+
+@asynccontextmanager
+async def workbench(
+    registry: Registry, admin_url: str, migrations: Path, application: Any = None
+) -> AsyncIterator[Workbench]:
+    """Migrates the service's schema and opens its engine for the length of a block; Redis is away."""
+    migrate(admin_url, registry.service, _PASSWORD, migrations)
+    database = Database(admin_url, _PASSWORD, registry.service, size=4)
+    await database.open()
+    try:
+        hints = Hints(_NO_REDIS)
+        engine = Engine(registry, database, hints, Seal(secrets.token_bytes(32)), application)
+        yield Workbench(engine=engine, database=database, **_people(new_id()))
+        await hints.close()
+    finally:
+        await database.close()

@@ -1,0 +1,138 @@
+"""Variable spaces and configurations: where they rest, who may act on them, and how points are drawn and judged."""
+
+from typing import Any
+
+from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
+from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
+from sqlalchemy import ColumnElement, Table, and_, exists
+
+from domain.sampling import random_configurations
+from domain.values import Invalid, content_hash
+from framework.call import Actor, Role
+from framework.engine import Call
+from framework.errors import IllegalState
+from framework.policy import bypass, has_role, is_public, owns, policy, rule_for, sql_check
+from framework.resource import Registry, Resource, Storage, action, spec_of
+from framework.storage import table_of
+from services.variables.spaces import refusal, size_of, space_of, struct_of, values_of
+
+
+class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
+    """What may be tuned: read by its owner and, when public, by the organization; its variables are revisioned."""
+
+    message = variable_space_pb2.VariableSpace
+    storage = Storage(
+        owner="owner_id",
+        unique=[("owner_id", "name")],
+        indexes=[("status", "created_at"), ("owner_id", "created_at")],
+        content=("variables",),
+        initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Create", "Update", "Archive", allow=has_role(Role.USER) & owns),
+        # Drawing and judging change nothing: whoever may read a space may do both.
+        policy("Get", "List", "GenerateConfigurations", "ValidateConfiguration", allow=owns | is_public),
+    ]
+
+    async def prepare(
+        self, call: Call, new: variable_space_pb2.VariableSpace, old: variable_space_pb2.VariableSpace | None
+    ) -> None:
+        """Refuses what is no space, naming every place, and derives its size."""
+        new.size.CopyFrom(size_of(space_of(new.variables, "variable_space.")))
+        new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
+
+    def derive(self, message: variable_space_pb2.VariableSpace) -> None:
+        """Recomputes the size of an earlier revision."""
+        message.size.CopyFrom(size_of(space_of(message.variables)))
+
+    @action("GenerateConfigurations")
+    async def generate(
+        self, call: Call, request: variables_service_pb2.GenerateConfigurationsRequest
+    ) -> variables_service_pb2.GenerateConfigurationsResponse:
+        """Draws configurations that depend on seed and revision alone."""
+        found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
+        drawn = random_configurations(space_of(found.variables), request.count, request.seed)
+        return variables_service_pb2.GenerateConfigurationsResponse(
+            configurations=[struct_of(values) for values in drawn], revision=found.revision
+        )
+
+    @action("ValidateConfiguration")
+    async def validate(
+        self, call: Call, request: variables_service_pb2.ValidateConfigurationRequest
+    ) -> variables_service_pb2.ValidateConfigurationResponse:
+        """Judges values, telling every violation at once."""
+        verb = "ValidateConfiguration"
+        found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
+        response = variables_service_pb2.ValidateConfigurationResponse()
+        try:
+            values = space_of(found.variables).validate(values_of(request.values))
+        except Invalid as invalid:
+            for violation in invalid.violations:
+                response.violations.add(path=violation.path, message=violation.message, code=violation.code)
+            return response
+        response.valid, response.content_hash = True, content_hash(values)
+        response.normalized_values.CopyFrom(struct_of(values))
+        return response
+
+
+async def in_use(call: Call, identifier: str, revision: int, verb: str) -> variable_space_pb2.VariableSpace:
+    """Returns a space that the caller may see; raises IllegalState when it is archived."""
+    found = await call.get(VariableSpace, identifier, revision=revision, verb=verb)
+    if found.status == variable_space_pb2.VariableSpace.STATUS_ARCHIVED:
+        raise IllegalState(
+            "this variable space is archived; legal: Get, List, ValidateConfiguration", status="ARCHIVED", action=verb
+        )
+    return found
+
+
+def _space_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
+    spaces = table_of(spec_of(VariableSpace))
+    mine = and_(spaces.c.organization_id == table.c.organization_id, spaces.c.id == table.c.variable_space_id)
+    return exists().where(and_(mine, rule_for(VariableSpace.policies, "Get").where(actor, spaces)))
+
+
+of_readable_space = sql_check("of_readable_space", _space_is_readable)
+
+
+class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfiguration]):
+    """Points that somebody kept: read by whoever may read their space, put away by their owner."""
+
+    message = variable_configuration_pb2.VariableConfiguration
+    storage = Storage(
+        owner="owner_id",
+        unique=[("owner_id", "name")],
+        indexes=[("variable_space_id", "created_at")],
+        references={"variable_space_id": "variable_spaces"},
+        initial={"status": variable_configuration_pb2.VariableConfiguration.STATUS_ACTIVE},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Create", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Get", "List", allow=owns | of_readable_space),
+    ]
+
+    async def prepare(
+        self,
+        call: Call,
+        new: variable_configuration_pb2.VariableConfiguration,
+        old: variable_configuration_pb2.VariableConfiguration | None,
+    ) -> None:
+        """Pins the space's revision and keeps the values normalised, defaults filled in, with their hash."""
+        found = await in_use(call, new.variable_space_id, new.variable_space_revision, "Get")
+        try:
+            values = space_of(found.variables).validate(values_of(new.values))
+        except Invalid as invalid:
+            raise refusal(invalid.violations, "variable_configuration.") from None
+        new.variable_space_revision = found.revision
+        new.values.CopyFrom(struct_of(values))
+        new.content_hash = content_hash(values)
+        new.origin = new.origin or variable_configuration_pb2.VariableConfiguration.ORIGIN_MANUAL
+
+
+RESOURCES: list[type[Resource[Any]]] = [VariableSpace, VariableConfiguration]
+
+
+def registry() -> Registry:
+    """Returns the verified declarations of the variables service."""
+    return Registry("variables", RESOURCES, DESCRIPTOR.services_by_name["VariablesService"])

@@ -1,0 +1,159 @@
+"""Variable spaces through the engine, on a real database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from ashgrove.variables.v1 import variable_space_pb2 as pb
+from ashgrove.variables.v1 import variables_service_pb2 as rpc
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from framework.call import ANONYMOUS
+from framework.errors import IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag, Unauthenticated
+from framework.testing.workbench import Workbench, workbench
+from services.variables.resources import registry
+
+MIGRATIONS = Path("services/variables/migrations")
+
+
+@pytest.fixture
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url, MIGRATIONS) as made:
+        yield made
+
+
+def space(name: str = "tuning", **fields: object) -> pb.VariableSpace:
+    """A sound space of two variables."""
+    made = pb.VariableSpace(name=name, **fields)  # type: ignore[arg-type]
+    made.variables.add(name="temperature", float=pb.FloatDomain(low=0, high=2)).default.number_value = 0.7
+    made.variables.add(name="shots", integer=pb.IntegerDomain(low=0, high=4))
+    return made
+
+
+async def create(bench: Workbench, made: pb.VariableSpace) -> pb.VariableSpace:
+    """Creates a space as the user."""
+    created: pb.VariableSpace = await bench.do(
+        "CreateVariableSpace", rpc.CreateVariableSpaceRequest(variable_space=made)
+    )
+    return created
+
+
+async def test_a_created_space_is_what_is_read_with_derived_fields(bench: Workbench) -> None:
+    """Size, status, owner, revision and hash are the server's."""
+    created = await create(bench, space())
+    assert created == await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id))
+    assert created.status == pb.VariableSpace.STATUS_ACTIVE
+    assert created.visibility == pb.VariableSpace.VISIBILITY_PRIVATE
+    assert (created.owner_id, created.revision, created.etag) == (bench.user.id, 1, "1")
+    assert created.size.is_infinite and created.size.discrete_cardinality == "5"
+    assert len(created.content_hash) == 64
+
+
+async def test_every_violation_is_told_with_its_path(bench: Workbench) -> None:
+    """Bounds of the proto and of the domain alike name the place in the request."""
+    bad = space()
+    bad.variables.add(name="shots", float=pb.FloatDomain(low=3, high=1))
+    with pytest.raises(InvalidFields) as refused:
+        await create(bench, bad)
+    assert {"variable_space.variables[2].name", "variable_space.variables[2].float.high"} == {
+        v.path for v in refused.value.violations
+    }
+    with pytest.raises(InvalidFields) as refused:
+        await create(bench, pb.VariableSpace(name=" x"))
+    assert {v.path for v in refused.value.violations} == {"variable_space.name", "variable_space.variables"}
+
+
+async def test_a_change_of_the_variables_makes_a_revision_and_the_old_one_stays(bench: Workbench) -> None:
+    """A rename makes none."""
+    created = await create(bench, space())
+    renamed = await bench.do(
+        "UpdateVariableSpace",
+        rpc.UpdateVariableSpaceRequest(variable_space=pb.VariableSpace(id=created.id, name="other")),
+    )
+    assert (renamed.revision, renamed.name, renamed.content_hash) == (1, "other", created.content_hash)
+    wider = space("ignored")
+    wider.id = created.id
+    wider.variables[1].integer.high = 9
+    mask = FieldMask(paths=["variables"])
+    grown = await bench.do(
+        "UpdateVariableSpace", rpc.UpdateVariableSpaceRequest(variable_space=wider, update_mask=mask)
+    )
+    assert (grown.revision, grown.name, grown.size.discrete_cardinality) == (2, "other", "10")
+    earlier = await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id, revision=1))
+    assert earlier.variables == created.variables and earlier.content_hash == created.content_hash
+    assert earlier.size == created.size
+    with pytest.raises(NotFound):
+        await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id, revision=3))
+
+
+async def test_a_stale_etag_writes_nothing(bench: Workbench) -> None:
+    """ABORTED names the current one."""
+    created = await create(bench, space())
+    change = pb.VariableSpace(id=created.id, name="a", etag=created.etag)
+    await bench.do("UpdateVariableSpace", rpc.UpdateVariableSpaceRequest(variable_space=change))
+    with pytest.raises(StaleEtag) as stale:
+        await bench.do("UpdateVariableSpace", rpc.UpdateVariableSpaceRequest(variable_space=change))
+    assert stale.value.metadata["current_etag"] == "2"
+
+
+async def test_an_archived_space_is_readable_hidden_from_lists_and_frozen(bench: Workbench) -> None:
+    """Archiving twice is no error."""
+    created = await create(bench, space())
+    archived = await bench.do("ArchiveVariableSpace", rpc.ArchiveVariableSpaceRequest(id=created.id))
+    assert archived.status == pb.VariableSpace.STATUS_ARCHIVED and archived.HasField("archived_at")
+    assert archived == await bench.do("ArchiveVariableSpace", rpc.ArchiveVariableSpaceRequest(id=created.id))
+    listed = await bench.do("ListVariableSpaces", rpc.ListVariableSpacesRequest())
+    assert not listed.variable_spaces
+    listed = await bench.do("ListVariableSpaces", rpc.ListVariableSpacesRequest(show_archived=True))
+    assert [s.id for s in listed.variable_spaces] == [created.id]
+    for name, request in {
+        "UpdateVariableSpace": rpc.UpdateVariableSpaceRequest(variable_space=pb.VariableSpace(id=created.id, name="x")),
+        "GenerateConfigurations": rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=1),
+    }.items():
+        with pytest.raises(IllegalState):
+            await bench.do(name, request)
+
+
+async def test_private_spaces_are_their_owners_and_public_ones_are_only_read(bench: Workbench) -> None:
+    """Viewers read and draw, colleagues do not write, administrators do all, nobody is nobody."""
+    private = await create(bench, space("private"))
+    public = await create(bench, space("public", visibility=pb.VariableSpace.VISIBILITY_PUBLIC))
+    for other in (bench.colleague, bench.viewer):
+        with pytest.raises(NotFound):
+            await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=private.id), other)
+        assert await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=public.id), other)
+        draw = rpc.GenerateConfigurationsRequest(variable_space_id=public.id, count=2)
+        assert len((await bench.do("GenerateConfigurations", draw, other)).configurations) == 2
+        change = rpc.UpdateVariableSpaceRequest(variable_space=pb.VariableSpace(id=public.id, name="mine"))
+        with pytest.raises(NotPermitted):
+            await bench.do("UpdateVariableSpace", change, other)
+    with pytest.raises(NotPermitted):
+        await bench.do("CreateVariableSpace", rpc.CreateVariableSpaceRequest(variable_space=space("v")), bench.viewer)
+    with pytest.raises(Unauthenticated):
+        await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=public.id), ANONYMOUS)
+    change = rpc.UpdateVariableSpaceRequest(variable_space=pb.VariableSpace(id=private.id, name="ruled"))
+    assert (await bench.do("UpdateVariableSpace", change, bench.admin)).owner_id == bench.user.id
+
+
+async def test_the_same_seed_and_revision_give_the_same_configurations(bench: Workbench) -> None:
+    """More of them begin with the same ones."""
+    created = await create(bench, space())
+    draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=3, seed=7)
+    few = await bench.do("GenerateConfigurations", draw)
+    draw.count = 5
+    many = await bench.do("GenerateConfigurations", draw)
+    assert list(few.configurations) == list(many.configurations)[:3]
+    assert few.revision == 1
+
+
+async def test_validation_judges_values_and_never_fails(bench: Workbench) -> None:
+    """Defaults are filled in; every violation has path and code."""
+    created = await create(bench, space())
+    ask = rpc.ValidateConfigurationRequest(variable_space_id=created.id)
+    ask.values.update({"shots": 3})
+    good = await bench.do("ValidateConfiguration", ask)
+    assert good.valid and dict(good.normalized_values) == {"temperature": 0.7, "shots": 3}
+    ask.values.update({"shots": 9.5, "unknown": 1, "temperature": float("nan")})
+    bad = await bench.do("ValidateConfiguration", ask)
+    assert not bad.valid and not bad.HasField("normalized_values") and not bad.content_hash
+    assert {v.path for v in bad.violations} == {"values.shots", "values.unknown", "values.temperature"}
