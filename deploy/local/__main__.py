@@ -1,0 +1,111 @@
+"""`python -m deploy.local`: the embedded stack's commands."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import click
+from rich.console import Console
+
+from deploy.local.faults import StackFault
+from deploy.local.report import table
+from deploy.local.settings import StackSettings
+from deploy.local.state import State
+
+console = Console()
+
+
+@click.group()
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Run Ashgrove on this machine: PostgreSQL, Valkey, the services and Envoy, all on loopback."""
+    context.obj = StackSettings()
+
+
+@main.command()
+@click.option("--detach", is_flag=True, help="Return when it is ready; `down` stops it.")
+@click.pass_obj
+def up(settings: StackSettings, *, detach: bool) -> None:
+    """Start the stack, or find the one that runs."""
+    from deploy.local import supervisor
+
+    if State(settings.home).supervisor():
+        console.print("already running:")
+        console.print(table(State(settings.home).read()))
+    elif detach:
+        _wait_for(supervisor.detach(settings), settings)
+    else:
+        try:
+            supervisor.Supervisor(settings, console).run()
+        except StackFault as fault:
+            raise click.ClickException(str(fault)) from fault
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", settings: StackSettings) -> None:
+    log = settings.home / "logs" / "supervisor.log"
+    with console.status("starting Ashgrove …"):
+        while not any(p.name == "envoy" for p in State(settings.home).read()):
+            if process.poll() is not None:
+                raise click.ClickException(f"it did not start; the end of {log}:\n{log.read_text()[-1500:]}")
+            time.sleep(0.1)
+    console.print(table(State(settings.home).read()))
+
+
+@main.command()
+@click.pass_obj
+def down(settings: StackSettings) -> None:
+    """Stop the stack cleanly."""
+    found = State(settings.home).supervisor()
+    if found is None:
+        console.print("nothing runs")
+        return
+    os.kill(found.pid, signal.SIGTERM)
+    with console.status("stopping …"):
+        while found.alive:
+            time.sleep(0.1)
+    console.print("stopped")
+
+
+@main.command()
+@click.pass_obj
+def status(settings: StackSettings) -> None:
+    """Say what runs, where, and how much memory it takes; exit code 1 when nothing does."""
+    if State(settings.home).supervisor() is None:
+        console.print("nothing runs; start it with `make up`")
+        sys.exit(1)
+    console.print(table(State(settings.home).read()))
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.pass_obj
+def logs(settings: StackSettings, names: tuple[str, ...]) -> None:
+    """Follow the logs of all processes, or of those named."""
+    folder = settings.home / "logs"
+    files = [folder / f"{n}.log" for n in names] or sorted(folder.glob("*.log"))
+    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+
+
+@main.command()
+@click.pass_obj
+def migrate(settings: StackSettings) -> None:
+    """Apply every service's migrations to the database of ASHGROVE_DATABASE_URL."""
+    from deploy.local.migrations import migrate_all
+    from deploy.local.processes import Servers
+    from deploy.local.supervisor import database_password
+
+    if not settings.database_url:
+        raise click.ClickException(
+            "`make up` migrates its own database; set ASHGROVE_DATABASE_URL to migrate another one"
+        )
+    servers = Servers(
+        settings.database_url, settings.database_url, database_password(settings.home), "redis://127.0.0.1"
+    )
+    migrate_all(servers, settings)
+    console.print("current")
+
+
+if __name__ == "__main__":
+    main()

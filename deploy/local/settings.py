@@ -1,0 +1,27 @@
+"""What the embedded stack may be told; read from `ASHGROVE_*` variables once, by `deploy.local`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class StackSettings(BaseSettings):
+    """Where the stack lives, on which ports, and which servers are somebody else's."""
+
+    model_config = SettingsConfigDict(env_prefix="ASHGROVE_", frozen=True, extra="ignore")
+
+    home: Path = Field(ROOT / ".run", description="State, logs, secrets and data.")
+    port: int = Field(8080, description="The gateway's port.")
+    base_port: int = Field(50051, description="The first of the services' ports; they follow each other.")
+    program_workers: int = Field(2, ge=1, le=16, description="How many processes run programs.")
+    database_url: str = Field("", description="An external PostgreSQL, with a superuser; none is started then.")
+    redis_url: SecretStr = Field(SecretStr(""), description="An external Redis or Valkey; none is started then.")
+    access_token_seconds: int = Field(900, ge=1, description="How long access tokens hold.")
+    identity_token_seconds: int = Field(60, ge=1, le=60, description="How long identity tokens hold.")
+    lm: str = Field("", description="The default model; local/nearest-demo when empty.")
+    lm_base_url: str = Field("", description="The OpenAI-compatible endpoint of every other model.")
+    lm_api_key: SecretStr = Field(SecretStr(""), description="That endpoint's key.")
+    log_level: str = Field("INFO", description="The least severe log line that services write.")

@@ -1,0 +1,1 @@
+"""Envoy's configuration: a template, and what renders it."""
