@@ -14,7 +14,7 @@ class AuthSettings(ServiceSettings):
     """What every service needs to know, and how long tokens live."""
 
     access_token_seconds: int = Field(900, ge=1, description="How long an access token lives.")
-    identity_token_seconds: int = Field(60, ge=2, le=60, description="How long an identity token lives.")
+    identity_token_seconds: int = Field(60, ge=1, le=60, description="How long an identity token lives.")
     home: Path = Field(Path(".run"), description="The folder where `bootstrap` leaves the first administrator's key.")
 
 
