@@ -1,8 +1,5 @@
 """Variable spaces through the engine, on a real database."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from ashgrove.variables.v1 import variables_service_pb2 as rpc
@@ -10,16 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.call import ANONYMOUS
 from framework.errors import IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag, Unauthenticated
-from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import registry
-
-MIGRATIONS = Path("services/variables/migrations")
-
-
-@pytest.fixture
-async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
-    async with workbench(registry(), postgres_url, MIGRATIONS) as made:
-        yield made
+from framework.testing.workbench import Workbench
 
 
 def space(name: str = "tuning", **fields: object) -> pb.VariableSpace:
