@@ -92,7 +92,7 @@ _NEEDED_PREFIXES = ("OPENBLAS_", "OMP_")
 
 def envoy_plan(settings: StackSettings, binary: Path, configuration: Path, admin_port: int) -> ProcessPlan:
     """Returns the plan of the gateway."""
-    command = (
+    command = [
         str(binary),
         "-c",
         str(configuration),
@@ -101,11 +101,11 @@ def envoy_plan(settings: StackSettings, binary: Path, configuration: Path, admin
         "--disable-hot-restart",
         "--drain-time-s",
         "2",
-    )
-    command += ("--file-flush-interval-msec", "500", "--log-level", "warning")
+    ]
+    command += ["--file-flush-interval-msec", "500", "--log-level", "warning"]
     return ProcessPlan(
         "envoy",
-        command,
+        tuple(command),
         settings.port,
         lambda: ready.is_live(admin_port) and ready.answers(settings.port),
         {"PATH": "/usr/bin:/bin"},

@@ -1,0 +1,127 @@
+"""Puts a service process together: what every service's `__main__` would otherwise repeat."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from ashgrove.event.v1 import event_feed_service_pb2, event_feed_service_pb2_grpc
+from grpc import aio
+
+from framework.engine import Engine
+from framework.events.feed import Feed, FeedServicer
+from framework.events.hints import Hints
+from framework.events.sequencer import Sequencer
+from framework.query import Seal
+from framework.resource import Registry
+from framework.rpc.current import current
+from framework.rpc.identity import FetchKeys, Verifier
+from framework.rpc.server import Process
+from framework.rpc.servicer import handler_of
+from framework.settings import ServiceSettings
+from framework.storage import Database
+from framework.storage.ddl import ddl
+from framework.storage.migrate import check_current, migrate
+
+FEED = event_feed_service_pb2.DESCRIPTOR.services_by_name["EventFeedService"].full_name
+Background = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a process that its own code may need."""
+
+    settings: ServiceSettings
+    database: Database
+    hints: Hints
+    engine: Engine
+
+
+async def parts(settings: ServiceSettings, registry: Registry, application: Any = None) -> Parts:
+    """Opens the database and makes the engine."""
+    password = settings.database_password.get_secret_value()
+    database = Database(settings.database_url, password, registry.service, size=settings.pool_size)
+    await database.open()
+    hints = Hints(settings.redis_url.get_secret_value())
+    key = bytes.fromhex((settings.secrets / "page-token.key").read_text().strip())
+    return Parts(settings, database, hints, Engine(registry, database, hints, Seal(key), application))
+
+
+def api(
+    made: Parts,
+    migrations: Path,
+    fetch_keys: FetchKeys,
+    *,
+    servicers: Sequence[Callable[[aio.Server], None]] = (),
+    background: Sequence[Background] = (),
+    close: Sequence[Background] = (),
+) -> Process:
+    """Returns an API process: the registry's methods, the event feed, the sequencer, and what is given besides."""
+    sequencer = Sequencer(made.database)
+    feed = FeedServicer(Feed(made.database, sequencer), current)
+
+    def add_feed(server: aio.Server) -> None:
+        event_feed_service_pb2_grpc.add_EventFeedServiceServicer_to_server(feed, server)
+
+    return Process(
+        made.engine.registry.service,
+        made.settings.service_host,
+        made.settings.service_port,
+        Verifier(fetch_keys),
+        handlers=[handler_of(made.engine)],
+        servicers=[add_feed, *servicers],
+        services=[made.engine.registry.descriptor.full_name, FEED],
+        ready=[made.database.ping, lambda: check_current(made.database, migrations)],
+        background=[sequencer.run, made.hints.run, *background],
+        close=[*close, made.hints.close, made.database.close],
+        drain_seconds=made.settings.drain_seconds,
+        log_level=made.settings.log_level,
+    )
+
+
+def worker(
+    made: Parts, migrations: Path, *, background: Sequence[Background], close: Sequence[Background] = ()
+) -> Process:
+    """Returns a worker process: a health port, and its work in the background."""
+    return Process(
+        f"{made.engine.registry.service}-worker",
+        made.settings.service_host,
+        made.settings.service_port,
+        ready=[made.database.ping, lambda: check_current(made.database, migrations)],
+        background=[made.hints.run, *background],
+        close=[*close, made.hints.close, made.database.close],
+        drain_seconds=made.settings.drain_seconds,
+        log_level=made.settings.log_level,
+    )
+
+
+def keys_from(stub: Any, request: Any) -> FetchKeys:
+    """Returns what fetches auth's public keys through its stub's `GetJwks`."""
+    from google.protobuf.json_format import MessageToDict
+
+    async def fetch() -> Sequence[Mapping[str, Any]]:
+        answer = await stub.GetJwks(request, timeout=5.0)
+        return [MessageToDict(key) for key in answer.keys]
+
+    return fetch
+
+
+def commands(registry: Registry, migrations: Path, settings: Callable[[], ServiceSettings]) -> click.Group:
+    """Returns the commands that every service has: `migrate` and `ddl`; the service adds `serve` and its own."""
+    group = click.Group(name=f"services.{registry.service}", help=f"The {registry.service} service.")
+
+    @group.command("ddl", help="Print the schema that the declarations derive.")
+    def _ddl() -> None:
+        click.echo(ddl(registry))
+
+    @group.command("migrate", help="Apply what is new to the database of ASHGROVE_ADMIN_DATABASE_URL.")
+    def _migrate() -> None:
+        given = settings()
+        if given.admin_database_url is None:
+            raise click.ClickException("set ASHGROVE_ADMIN_DATABASE_URL to a superuser's URL")
+        password = given.database_password.get_secret_value()
+        done = migrate(given.admin_database_url.get_secret_value(), registry.service, password, migrations)
+        click.echo("\n".join(done) or "current")
+
+    return group

@@ -1,0 +1,58 @@
+"""Channels to the other services: one per peer and process, with deadline, identity and request id passed on."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from grpc import aio
+
+from framework.rpc.current import current_or_none
+
+DEFAULT_SECONDS = 30.0
+# Only connections that never reached the peer are tried again: a call that may have been done is the caller's to repeat.
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+_OPTIONS = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+def channel_to(address: str) -> aio.Channel:
+    """Returns a channel to one or more comma-separated `host:port`; calls are spread over them."""
+    target = f"ipv4:{address}" if address[0].isdigit() else address
+    interceptors: Sequence[Any] = [_Unary(), _Stream()]
+    return aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+
+
+def _passed_on(details: Any, *, unlimited: bool) -> Any:
+    call = current_or_none()
+    metadata = list(details.metadata or ())
+    given = {key for key, _ in metadata}
+    if call and call.token and "authorization" not in given:
+        metadata.append(("authorization", f"Bearer {call.token}"))
+    if call and "x-request-id" not in given:
+        metadata.append(("x-request-id", call.request_id))
+    own = details.timeout if unlimited else (details.timeout or DEFAULT_SECONDS)
+    timeout = own if call is None or unlimited else min(own, call.remaining())
+    return aio.ClientCallDetails(
+        details.method, timeout, aio.Metadata(*metadata), details.credentials, details.wait_for_ready
+    )
+
+
+class _Unary(aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(_passed_on(client_call_details, unlimited=False), request)
+
+
+class _Stream(aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(_passed_on(client_call_details, unlimited=True), request)
+
+
+def as_caller(token: str) -> aio.Metadata:
+    """Returns call metadata that says who calls, where that is not the caller being served."""
+    return aio.Metadata(("authorization", f"Bearer {token}"))

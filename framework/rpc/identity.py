@@ -1,0 +1,81 @@
+"""Who calls, from the identity token: verified locally with auth's public keys, never by asking about the caller."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from framework.call import Actor, ActorKind, Role
+from framework.errors import Unauthenticated
+
+AUDIENCE = "internal"
+ISSUER = "ashgrove"
+LEEWAY_SECONDS = 5
+_REMEMBERED = 10_000
+FetchKeys = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+
+
+class Verifier:
+    """Verifies identity tokens; a token seen before costs a lookup, an unknown key one fetch a second at most."""
+
+    def __init__(self, fetch_keys: FetchKeys) -> None:
+        self._fetch = fetch_keys
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = 0.0
+        self._known: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
+
+    async def actor(self, token: str) -> Actor:
+        """Returns the actor that a token names; raises Unauthenticated for any token that does not hold."""
+        known = self._known.get(token)
+        if known and known[0] > time.time():
+            return known[1]
+        claims = await self._claims(token)
+        actor = actor_from(claims)
+        self._known[token] = (float(claims["exp"]), actor)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return actor
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            required = {"require": ["exp", "iat", "sub", "kind"]}
+            return jwt.decode(
+                token, key, ["EdDSA"], audience=AUDIENCE, issuer=ISSUER, leeway=LEEWAY_SECONDS, options=required
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthenticated from error
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        if kid not in self._keys and time.monotonic() - self._fetched > 1.0:
+            self._fetched = time.monotonic()
+            self._keys = {str(k["kid"]): jwt.PyJWK(dict(k), "EdDSA") for k in await self._fetch()}
+        if kid not in self._keys:
+            raise Unauthenticated
+        return self._keys[kid]
+
+
+def actor_from(claims: Mapping[str, Any]) -> Actor:
+    """Returns the actor of verified claims; raises Unauthenticated when they make no sense."""
+    try:
+        return Actor(
+            kind=ActorKind(claims["kind"]),
+            id=str(claims["sub"]),
+            organization_id=UUID(claims["org"]) if claims.get("org") else None,
+            role=Role(claims["role"]) if claims.get("role") else None,
+            credential_id=str(claims.get("cred", "")),
+            delegate=str(claims.get("act", "")),
+            operator=bool(claims.get("op", False)),
+            actions=frozenset(claims["actions"]) if claims.get("actions") is not None else None,
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise Unauthenticated from error
+
+
+def bearer(header: str) -> str:
+    """Returns the token of an `authorization` header; empty when there is none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

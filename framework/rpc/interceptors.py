@@ -1,0 +1,146 @@
+"""What happens around every call, whatever its shape, in one checked order."""
+
+import inspect
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc import aio
+from grpc_status import rpc_status
+
+from framework.call import ANONYMOUS, Actor, Context
+from framework.errors import DeadlinePassed, Failure, InternalFault
+from framework.identifiers import new_id
+from framework.rpc.current import current_or_none, enter
+from framework.rpc.identity import Verifier, bearer
+
+DEFAULT_SECONDS = 30.0
+LONGEST_SECONDS = 300.0
+_EXEMPT = ("/grpc.health.", "/grpc.reflection.")
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_log = logging.getLogger("ashgrove.rpc")
+Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
+
+
+class Surround(aio.ServerInterceptor):
+    """Runs one async context manager around every call: unary, streaming, or written with `context.write`."""
+
+    def __init__(self, around: Around) -> None:
+        self.around = around
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Wraps the handler; an unknown method stays unknown."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.startswith(_EXEMPT):
+            return handler
+        inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        around, details = self.around, handler_call_details
+
+        if inspect.isasyncgenfunction(inner):
+
+            async def streaming(request: Any, context: Any) -> AsyncIterator[Any]:
+                async with around(details, context):
+                    async for reply in inner(request, context):
+                        yield reply
+
+            return _rebuilt(handler, streaming)
+
+        async def single(request: Any, context: Any) -> Any:
+            async with around(details, context):
+                return await inner(request, context)
+
+        return _rebuilt(handler, single)
+
+
+def _rebuilt(handler: Any, behaviour: Any) -> Any:
+    request = "stream" if handler.request_streaming else "unary"
+    response = "stream" if handler.response_streaming else "unary"
+    make = getattr(grpc, f"{request}_{response}_rpc_method_handler")
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+def interceptors(verifier: Verifier | None) -> list[Surround]:
+    """Returns the interceptors, outermost first."""
+    return [
+        # Outermost, so that every failure below is logged with its request id and time.
+        Surround(traced),
+        # Outside the rest, so that a refusal of any of them becomes a status and nothing leaks.
+        Surround(mapped),
+        # Inside mapped, which turns its refusals into statuses; the actor is unknown until here.
+        Surround(identified(verifier)),
+    ]
+
+
+@asynccontextmanager
+async def traced(details: Any, context: Any) -> AsyncIterator[None]:
+    """Logs each call once, with method, status, time and request id; payloads never."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        call = current_or_none()
+        code = context.code() or grpc.StatusCode.OK
+        _log.debug(
+            "%s %s",
+            details.method,
+            getattr(code, "name", code),
+            extra={"request_id": call.request_id if call else "", "ms": round((time.monotonic() - began) * 1000, 1)},
+        )
+
+
+@asynccontextmanager
+async def mapped(details: Any, context: Any) -> AsyncIterator[None]:
+    """Turns a Failure into its status and everything else into INTERNAL with a request id; the truth goes to the log."""
+    try:
+        yield
+    except aio.AbortError:
+        raise
+    except Failure as failure:
+        await _abort(context, failure)
+    except TimeoutError:
+        await _abort(context, DeadlinePassed("the deadline passed before the work was done"))
+    except Exception:
+        call = current_or_none()
+        request_id = call.request_id if call else request_id_of(_metadata(details))
+        _log.exception("%s failed", details.method, extra={"request_id": request_id})
+        await _abort(context, InternalFault(request_id))
+
+
+async def _abort(context: Any, failure: Failure) -> None:
+    status = rpc_status.to_status(failure.status())
+    await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def identified(verifier: Verifier | None) -> Around:
+    """Makes the call's context: actor, request id, deadline; without a verifier everybody is anonymous."""
+
+    @asynccontextmanager
+    async def around(details: Any, context: Any) -> AsyncIterator[None]:
+        metadata = _metadata(details)
+        token = bearer(metadata.get("authorization", ""))
+        actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
+        action = details.method.rsplit("/", 1)[-1]
+        enter(Context(actor, action, request_id_of(metadata), _deadline(context), token))
+        yield
+
+    return around
+
+
+def _deadline(context: Any) -> float:
+    left = context.time_remaining()
+    seconds = DEFAULT_SECONDS if left is None else min(left, LONGEST_SECONDS)
+    return time.monotonic() + seconds
+
+
+def request_id_of(metadata: dict[str, str]) -> str:
+    """Returns the caller's request id when it is a sane one, a new one otherwise."""
+    given = metadata.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+
+def _metadata(details: Any) -> dict[str, str]:
+    return {k: v for k, v in details.invocation_metadata or () if isinstance(v, str)}

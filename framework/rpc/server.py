@@ -1,0 +1,128 @@
+"""The life of a server process: listen, become healthy, serve, drain, end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from framework.rpc.identity import Verifier
+from framework.rpc.interceptors import interceptors
+from framework.rpc.logs import set_up
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_log = logging.getLogger("ashgrove.server")
+_OPTIONS = (
+    # gRPC refuses bursts of streams beyond these bounds before any handler sees them.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
+    ("grpc.max_concurrent_streams", 20_000),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+)
+
+Check = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Process:
+    """What one process serves and does: an API, a worker with its health port only, or ext_authz."""
+
+    name: str
+    host: str
+    port: int
+    verifier: Verifier | None = None
+    handlers: Sequence[grpc.GenericRpcHandler] = ()
+    servicers: Sequence[Callable[[aio.Server], None]] = ()
+    services: Sequence[str] = ()
+    """Full names, for reflection."""
+    ready: Sequence[Check] = ()
+    """Each raises while a dependency does not answer."""
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Each runs until cancelled; one that ends ends the process."""
+    close: Sequence[Check] = ()
+    drain_seconds: float = 5.0
+    log_level: str = field(default="INFO")
+
+
+def run(make: Callable[[], Awaitable[Process]]) -> None:
+    """Runs a process until SIGTERM or SIGINT; exits non-zero when a background task died."""
+    import uvloop
+
+    uvloop.run(serve(make))
+
+
+async def serve(make: Callable[[], Awaitable[Process]]) -> None:
+    """Serves until told to stop, then drains: health first, calls in flight, tasks, pools."""
+    process = await make()
+    set_up(process.log_level)
+    server, healthy = _server(process)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await server.start()
+    _log.info("%s listens on %s:%s", process.name, process.host, process.port)
+    tasks = [asyncio.ensure_future(work()) for work in process.background]
+    tasks.append(asyncio.ensure_future(_watch_health(process, healthy)))
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await healthy.enter_graceful_shutdown()
+    await server.stop(process.drain_seconds)
+    await _end(process, tasks, stopped)
+
+
+async def _end(process: Process, tasks: list[asyncio.Future[None]], stopped: asyncio.Future[Any]) -> None:
+    died = [t for t in tasks if t.done()]
+    for task in [*tasks, stopped]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for close in process.close:
+        await close()
+    for task in died:
+        fault = task.exception() if not task.cancelled() else None
+        _log.error("a background task of %s ended", process.name, exc_info=fault)
+        raise SystemExit(1)
+
+
+def _server(process: Process) -> tuple[aio.Server, Any]:
+    server = aio.server(interceptors=interceptors(process.verifier), options=_OPTIONS)
+    server.add_generic_rpc_handlers(tuple(process.handlers))
+    for add in process.servicers:
+        add(server)
+    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined, unused-ignore]
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = (*process.services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    server.add_insecure_port(f"{process.host}:{process.port}")
+    return server, healthy
+
+
+async def _watch_health(process: Process, healthy: Any) -> None:
+    await healthy.set("", _NOT_SERVING)
+    serving = False
+    while True:
+        fault = await _fault(process)
+        if (fault is None) != serving:
+            serving = fault is None
+            await healthy.set("", _SERVING if serving else _NOT_SERVING)
+            _log.info("%s is %s %s", process.name, "ready" if serving else "not ready:", fault or "")
+        await asyncio.sleep(2.0 if serving else 0.1)
+
+
+async def _fault(process: Process) -> str | None:
+    try:
+        for check in process.ready:
+            await asyncio.wait_for(check(), 5.0)
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None

@@ -1,0 +1,42 @@
+"""Generic gRPC handlers: a registry's methods, done by the engine; no servicer is written by hand."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from framework.engine import Engine
+from framework.resource import MethodSpec
+from framework.rpc.current import current
+
+
+def handler_of(engine: Engine) -> grpc.GenericRpcHandler:
+    """Returns the one handler of a service."""
+    registry = engine.registry
+    methods = {m.name: _method(engine, m) for m in registry.methods.values()}
+    return grpc.method_handlers_generic_handler(registry.descriptor.full_name, methods)
+
+
+def _method(engine: Engine, method: MethodSpec) -> Any:
+    make = grpc.unary_stream_rpc_method_handler if method.streaming else grpc.unary_unary_rpc_method_handler
+    behaviour: Callable[..., Any] = _stream(engine, method) if method.streaming else _unary(engine, method)
+    return make(
+        behaviour,
+        request_deserializer=method.request_class.FromString,
+        response_serializer=method.response_class.SerializeToString,
+    )
+
+
+def _unary(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
+    async def behaviour(request: Any, _: Any) -> Any:
+        return await engine.unary(method, current(), request)
+
+    return behaviour
+
+
+def _stream(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
+    async def behaviour(request: Any, _: Any) -> AsyncIterator[Any]:
+        async for frame in engine.stream(method, current(), request):
+            yield frame
+
+    return behaviour
