@@ -9,7 +9,7 @@ from grpc import aio
 from framework.rpc.current import current_or_none
 
 DEFAULT_SECONDS = 30.0
-# Only connections that never reached the peer are tried again: a call that may have been done is the caller's to repeat.
+# No retries here: a call that may have been done is the caller's to repeat.
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),

@@ -42,7 +42,7 @@ class Verifier:
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
-            required = {"require": ["exp", "iat", "sub", "kind"]}
+            required: Any = {"require": ["exp", "iat", "sub", "kind"]}
             return jwt.decode(
                 token, key, ["EdDSA"], audience=AUDIENCE, issuer=ISSUER, leeway=LEEWAY_SECONDS, options=required
             )

@@ -94,7 +94,7 @@ async def traced(details: Any, context: Any) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def mapped(details: Any, context: Any) -> AsyncIterator[None]:
-    """Turns a Failure into its status and everything else into INTERNAL with a request id; the truth goes to the log."""
+    """Turns a Failure into its status, everything else into INTERNAL with a request id; the truth is logged."""
     try:
         yield
     except aio.AbortError:

@@ -81,7 +81,7 @@ async def serve(make: Callable[[], Awaitable[Process]]) -> None:
     await _end(process, tasks, stopped)
 
 
-async def _end(process: Process, tasks: list[asyncio.Future[None]], stopped: asyncio.Future[Any]) -> None:
+async def _end(process: Process, tasks: Sequence[asyncio.Future[None]], stopped: asyncio.Future[Any]) -> None:
     died = [t for t in tasks if t.done()]
     for task in [*tasks, stopped]:
         task.cancel()
