@@ -1,76 +1,46 @@
-"""The auth service's processes and acts: `python -m services.auth --help`."""
+"""The auth service's processes and acts: `python -m services.auth --help`; without a word it serves."""
 
-import logging
+import asyncio
 import sys
 from pathlib import Path
 
 import click
-import uvloop
 
-from services.auth.application import AuthSettings
+from framework.rpc.assembly import commands
+from framework.rpc.server import run
+from framework.storage import Database
+from services.auth.application import AuthSettings, application_of
+from services.auth.bootstrap import found_first
+from services.auth.resources import registry
+from services.auth.secrets import make_missing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def main(context: click.Context) -> None:
-    """Organizations, users, keys, tokens and grants. Settings come from ASHGROVE_* variables; serves by default."""
-    if context.invoked_subcommand is None:
-        context.invoke(serve)
+main = commands(registry(), MIGRATIONS, AuthSettings)
 
 
 @main.command()
 def serve() -> None:
     """Serve the RPCs of auth."""
-    from services.auth.server import serve_auth
+    from services.auth.server import auth_process
 
-    uvloop.run(serve_auth(_settings(), MIGRATIONS))
+    run(lambda: auth_process(AuthSettings(), MIGRATIONS))
 
 
 @main.command()
 def authz() -> None:
     """Serve ext_authz: Envoy asks it about every call."""
-    from services.auth.authz_server import serve_authz
+    from services.auth.authz_server import authz_process
 
-    uvloop.run(serve_authz(_settings()))
-
-
-@main.command()
-def migrate() -> None:
-    """Make roles and schema, and apply the migrations that are new."""
-    from framework.storage.migrate import migrate as apply
-
-    settings = _settings()
-    if settings.admin_database_url is None:
-        raise click.ClickException("ASHGROVE_ADMIN_DATABASE_URL is missing: migrations make roles and a schema")
-    password = settings.database_password.get_secret_value()
-    for name in apply(settings.admin_database_url.get_secret_value(), "auth", password, MIGRATIONS):
-        click.echo(f"applied {name}")
+    run(lambda: authz_process(AuthSettings()))
 
 
 @main.command()
 def bootstrap() -> None:
     """Make what a first start lacks: secrets, the organization `default`, its administrator and the key file."""
-    uvloop.run(_bootstrap(_settings()))
-
-
-@main.command()
-def ddl() -> None:
-    """Print the schema that the declarations derive, for the review of migrations."""
-    from framework.storage.ddl import ddl as derived
-    from services.auth.resources import registry
-
-    click.echo(derived(registry()), nl=False)
+    asyncio.run(_bootstrap(AuthSettings()))
 
 
 async def _bootstrap(settings: AuthSettings) -> None:
-    from framework.storage import Database
-    from services.auth.application import application_of
-    from services.auth.bootstrap import found_first
-    from services.auth.resources import registry
-    from services.auth.secrets import make_missing
-
     for name in make_missing(settings.secrets):
         click.echo(f"made {name}")
     application = application_of(settings)
@@ -83,13 +53,5 @@ async def _bootstrap(settings: AuthSettings) -> None:
     click.echo(f"the administrator's API key is in {path}" if path else "there is an organization already")
 
 
-def _settings() -> AuthSettings:
-    settings = AuthSettings()
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    return settings
-
-
 if __name__ == "__main__":
-    main()
+    main.main(sys.argv[1:] or ["serve"], prog_name="python -m services.auth")
