@@ -25,7 +25,8 @@ class Storage:
     """Where a resource rests: what the proto cannot say because no client may know it.
 
     `hidden` maps column names to SQL types with optional defaults (`"bigint NOT NULL DEFAULT 0"`); `content` names the
-    fields whose every change makes a new revision; `initial` holds the values of a new row by field name.
+    fields whose every change makes a new revision; `initial` holds the values of a new row by field name; rows of an
+    `append_only` table can be changed and deleted by no role of the service.
     """
 
     owner: str | None = None
@@ -36,6 +37,7 @@ class Storage:
     references: Mapping[str, str] = field(default_factory=dict)
     initial: Mapping[str, Any] = field(default_factory=dict)
     tenancy: Tenancy = Tenancy.TENANT
+    append_only: bool = False
 
 
 class Resource(Generic[M]):

@@ -43,6 +43,12 @@ CREATE TABLE cursors (
 GRANT SELECT, INSERT, UPDATE ON cursors TO {service}_system;
 """
 
+_FROZEN = """\
+CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'rows of {table} are never changed and never deleted'; END $$;
+CREATE TRIGGER frozen_rows BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_refuse();
+CREATE TRIGGER frozen_table BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse();"""
+
 
 def ddl(registry: Registry) -> str:
     """Returns the whole schema of a service, in the order that its references need."""
@@ -68,7 +74,9 @@ def _resource(spec: ResourceSpec, service: str) -> Iterator[str]:
     yield ",\n".join(f"    {line}" for line in _lines(spec))
     yield ");"
     yield from _indexes(spec)
-    yield from walls(spec.collection, service, tenant=spec.tenant)
+    yield from walls(spec.collection, service, tenant=spec.tenant, append_only=spec.storage.append_only)
+    if spec.storage.append_only:
+        yield _FROZEN.format(table=spec.collection)
     if spec.revisioned:
         yield from _revisions(spec, service)
 
@@ -112,10 +120,10 @@ def _indexes(spec: ResourceSpec) -> Iterator[str]:
         yield f"CREATE INDEX {spec.collection}_{'_'.join(columns)} ON {spec.collection} ({_key(spec, *columns)});"
 
 
-def walls(table: str, service: str, *, tenant: bool) -> Iterator[str]:
+def walls(table: str, service: str, *, tenant: bool, append_only: bool = False) -> Iterator[str]:
     """Yields the grants of a table and, for tenants' rows, forced row-level security."""
-    yield f"GRANT SELECT, INSERT, UPDATE ON {table} TO {service};"
-    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {service}_system;"
+    yield f"GRANT SELECT, INSERT{'' if append_only else ', UPDATE'} ON {table} TO {service};"
+    yield f"GRANT SELECT, INSERT{'' if append_only else ', UPDATE, DELETE'} ON {table} TO {service}_system;"
     if tenant:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
         yield f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY;"
