@@ -1,0 +1,1 @@
+"""The audit service: an append-only, hash-chained record of every write, denial and sign-in."""

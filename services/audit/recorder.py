@@ -1,0 +1,71 @@
+"""Appends events to the chain of their organization, in the order of arrival; a redelivered event changes nothing."""
+
+import secrets
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+from ashgrove.event.v1.event_pb2 import Actor, Event
+from google.protobuf.json_format import MessageToDict
+from psycopg.types.json import Jsonb
+
+from framework.storage import Transaction
+from framework.storage.rows import whole_numbers
+from services.audit.chain import FIRST, link_of, payload_of
+
+PLATFORM = UUID(int=0)
+"""The chain of events that belong to no organization; nobody is its member."""
+
+# One writer per organization: whoever holds this lock sees the chain's last link.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('audit:' || %(organization)s, 0))"
+_HEAD = """
+SELECT clock_timestamp() AS now, head.sequence, head.hash,
+       EXISTS (SELECT FROM audit_entries WHERE organization_id = %(o)s AND id = %(id)s) AS known
+FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+    SELECT sequence, hash FROM audit_entries WHERE organization_id = %(o)s ORDER BY sequence DESC LIMIT 1
+) AS head ON true"""
+
+
+async def append(tx: Transaction, event: Event, source: str) -> None:
+    """Adds an event that a service's feed told; must run as the `_system` role."""
+    organization = UUID(event.organization_id) if event.organization_id else PLATFORM
+    await tx.fetch(_LOCK, {"organization": str(organization)})
+    head = await tx.fetch_one(_HEAD, {"o": organization, "id": UUID(event.id)})
+    assert head is not None, "a select without a table has one row"
+    if head["known"]:
+        return
+    row = _row(event, source, organization, head)
+    row["hash"] = link_of(row["previous_hash"], row)
+    stored = {
+        name: Jsonb(value) if name in ("actor", "data", "changed_paths") else value for name, value in row.items()
+    }
+    names = ", ".join(stored)
+    values = ", ".join(f"%({name})s" for name in stored)
+    await tx.execute(f"INSERT INTO audit_entries ({names}) VALUES ({values})", stored)
+
+
+def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) -> dict[str, Any]:
+    data = whole_numbers(MessageToDict(event.data))
+    paths = list(event.changed_paths)
+    return {
+        "organization_id": organization,
+        "id": UUID(event.id),
+        "sequence": (head["sequence"] or 0) + 1,
+        "type": event.type,
+        "action": event.action,
+        "outcome": event.outcome,
+        "resource_type": event.resource_type,
+        "resource_id": UUID(event.resource_id) if event.resource_id else None,
+        "actor": MessageToDict(event.actor, preserving_proto_field_name=True),
+        "actor_id": UUID(event.actor.id) if event.actor.kind == Actor.KIND_USER else None,
+        "request_id": event.request_id,
+        "source": source,
+        "source_sequence": event.sequence,
+        "occurred_at": event.occurred_at.ToDatetime(tzinfo=UTC),
+        "created_at": head["now"],
+        "previous_hash": head["hash"] or FIRST,
+        "data": data,
+        "changed_paths": paths,
+        "salt": secrets.token_bytes(16),
+        "payload": payload_of(data, paths),
+    }

@@ -1,0 +1,82 @@
+"""Audit entries: read by administrators, one's own by everybody, changed by nobody."""
+
+import asyncio
+from typing import Any
+
+from ashgrove.audit.v1 import audit_entry_pb2, audit_service_pb2
+from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
+from sqlalchemy import ColumnElement, Table, false
+
+from framework.call import Actor, Role
+from framework.engine import Call
+from framework.errors import NotFound
+from framework.policy import bypass, has_role, policy, sql_check
+from framework.resource import Registry, Resource, Storage, action
+from framework.storage import Transaction
+from services.audit.chain import Verification
+
+_BATCH = 500
+_LINKS = """
+SELECT * FROM audit_entries WHERE organization_id = %(organization)s AND sequence > %(after)s
+ORDER BY sequence LIMIT %(limit)s"""
+_LINK = "SELECT hash FROM audit_entries WHERE organization_id = %(organization)s AND sequence = %(sequence)s"
+
+
+def _by_the_caller(actor: Actor, table: Table) -> ColumnElement[bool]:
+    return false() if actor.user_id is None else table.c.actor_id == actor.user_id
+
+
+by_the_caller = sql_check("by_the_caller", _by_the_caller)
+
+
+class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
+    """One link of an organization's chain; only the followers of the feeds add to it."""
+
+    message = audit_entry_pb2.AuditEntry
+    storage = Storage(
+        unique=[("sequence",)],
+        indexes=[("actor_id", "created_at"), ("resource_id", "created_at"), ("type", "created_at")],
+        hidden={"salt": "bytea NOT NULL", "payload": "bytea NOT NULL"},
+        append_only=True,
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Get", "List", allow=by_the_caller),
+        policy("VerifyAuditChain", allow=has_role(Role.ADMIN)),
+    ]
+
+    @action("VerifyAuditChain")
+    async def verify(
+        self, call: Call, request: audit_service_pb2.VerifyAuditChainRequest
+    ) -> audit_service_pb2.VerifyAuditChainResponse:
+        """Recomputes the links of the caller's organization from one on."""
+        async with call.transaction() as tx:
+            found = await _start(tx, call, max(1, request.from_sequence))
+            while rows := await tx.fetch(_LINKS, _mine(call) | {"after": found.sequence, "limit": _BATCH}):
+                # Hashing is work: off the event loop, so that other calls go on.
+                if not await asyncio.to_thread(found.walk, rows):
+                    break
+        return audit_service_pb2.VerifyAuditChainResponse(
+            valid=not found.broken_at, verified_count=found.count, broken_at=found.broken_at, head_hash=found.head
+        )
+
+
+async def _start(tx: Transaction, call: Call, first: int) -> Verification:
+    if first == 1:
+        return Verification()
+    row = await tx.fetch_one(_LINK, _mine(call) | {"sequence": first - 1})
+    if row is None:
+        raise NotFound("audit_entry", str(first - 1))
+    return Verification(sequence=first - 1, head=row["hash"])
+
+
+def _mine(call: Call) -> dict[str, Any]:
+    return {"organization": call.context.organization_id}
+
+
+RESOURCES: list[type[Resource[Any]]] = [AuditEntry]
+
+
+def registry() -> Registry:
+    """Returns the verified declarations of the audit service."""
+    return Registry("audit", RESOURCES, DESCRIPTOR.services_by_name["AuditService"])

@@ -1,0 +1,153 @@
+"""The audit chain on a real database: recorded once, in order of arrival, verifiable, unchangeable."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from ashgrove.audit.v1 import audit_service_pb2 as rpc
+from ashgrove.event.v1 import event_feed_service_pb2 as feed_pb
+from ashgrove.event.v1.event_pb2 import Actor, Event
+from psycopg.errors import InsufficientPrivilege, RaiseException
+
+from framework.events.tail import follow
+from framework.identifiers import new_id
+from framework.testing.workbench import Workbench, workbench
+from services.audit.recorder import PLATFORM, append
+from services.audit.resources import registry
+
+
+@pytest.fixture
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url, Path("services/audit/migrations")) as made:
+        yield made
+
+
+def event(organization: UUID | None, actor: str, sequence: int = 1) -> Event:
+    """An event as a feed tells it."""
+    made = Event(
+        id=str(new_id()),
+        sequence=sequence,
+        type="program.created",
+        organization_id=str(organization or ""),
+        resource_type="program",
+        resource_id=str(new_id()),
+        action="CreateProgram",
+        outcome="OK",
+        actor=Actor(kind=Actor.KIND_USER, id=actor),
+        request_id="r-1",
+        changed_paths=["name"],
+    )
+    made.occurred_at.GetCurrentTime()
+    made.data.update({"name": "ü\u2028", "size": 1e300, "count": 3, "large": 1e20, "nested": {"list": [1.5, None]}})
+    return made
+
+
+async def record(bench: Workbench, *events: Event, source: str = "program") -> None:
+    """Appends events, one transaction each."""
+    for one in events:
+        async with bench.database.system() as tx:
+            await append(tx, one, source)
+
+
+async def verify(bench: Workbench, first: int = 0) -> rpc.VerifyAuditChainResponse:
+    """Verifies the organization's chain as its administrator."""
+    answer: rpc.VerifyAuditChainResponse = await bench.do(
+        "VerifyAuditChain", rpc.VerifyAuditChainRequest(from_sequence=first), bench.admin
+    )
+    return answer
+
+
+async def test_entries_chain_without_gaps_and_a_redelivery_changes_nothing(bench: Workbench) -> None:
+    """The chain's order is that of arrival."""
+    events = [event(bench.organization_id, bench.user.id, n) for n in (5, 2, 9)]
+    await record(bench, *events, *events)
+    listed = await bench.do("ListAuditEntries", rpc.ListAuditEntriesRequest(order_by="sequence"), bench.admin)
+    entries = listed.audit_entries
+    assert [(e.id, e.sequence) for e in entries] == [(e.id, n) for n, e in enumerate(events, 1)]
+    assert entries[0].previous_hash == "0" * 64 and entries[2].previous_hash == entries[1].hash
+    assert entries[0].data == events[0].data and list(entries[0].changed_paths) == ["name"]
+    assert (entries[0].source, entries[0].source_sequence, entries[0].actor) == ("program", 5, events[0].actor)
+    found = await verify(bench)
+    assert (found.valid, found.verified_count, found.head_hash) == (True, 3, entries[2].hash)
+    assert (await verify(bench, 3)).verified_count == 1
+
+
+async def test_writers_of_one_organization_wait_for_each_other(bench: Workbench) -> None:
+    """Four feeds at once make one chain."""
+    feeds = {s: [event(bench.organization_id, bench.user.id, n) for n in range(5)] for s in "abcd"}
+    await asyncio.gather(*(record(bench, *events, source=s) for s, events in feeds.items()))
+    found = await verify(bench)
+    assert (found.valid, found.verified_count) == (True, 20)
+
+
+async def test_a_tampered_entry_is_found(bench: Workbench, postgres_url: str) -> None:
+    """Whoever can disable the trigger can still not mend the chain."""
+    await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(3)))
+    for forgery in ("outcome = 'ABORTED'", "data = '{}'", "actor_id = NULL", "salt = '\\x00'"):
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(
+                f"UPDATE audit.audit_entries SET {forgery} WHERE organization_id = %s AND sequence = 2",
+                (bench.organization_id,),
+            )
+        found = await verify(bench)
+        assert (found.valid, found.broken_at, found.verified_count) == (False, 2, 1), forgery
+
+
+async def test_no_role_changes_or_deletes_an_entry(bench: Workbench, postgres_url: str) -> None:
+    """Neither grants nor, for the owner, the trigger let it."""
+    await record(bench, event(bench.organization_id, bench.user.id))
+    for statement in ("UPDATE audit_entries SET outcome = ''", "DELETE FROM audit_entries", "TRUNCATE audit_entries"):
+        for role in (bench.database.system(), bench.database.tenant(bench.organization_id)):
+            with pytest.raises(InsufficientPrivilege):
+                async with role as tx:
+                    await tx.execute(statement)
+        with pytest.raises(RaiseException), psycopg.connect(postgres_url) as connection:
+            connection.execute(statement.replace("audit_entries", "audit.audit_entries"))
+
+
+async def test_administrators_read_all_of_theirs_and_users_their_own(bench: Workbench) -> None:
+    """Another organization's are nobody's, the platform's are no member's."""
+    other = bench.elsewhere()
+    mine = event(bench.organization_id, bench.user.id)
+    theirs = event(bench.organization_id, bench.colleague.id)
+    await record(bench, mine, theirs, event(other.organization_id, other.user.id), event(None, bench.user.id))
+
+    async def seen(who: Workbench, actor: object) -> set[str]:
+        listed = await who.do("ListAuditEntries", rpc.ListAuditEntriesRequest(), actor)  # type: ignore[arg-type]
+        return {e.id for e in listed.audit_entries}
+
+    assert await seen(bench, bench.admin) == {mine.id, theirs.id}
+    assert await seen(bench, bench.user) == {mine.id}
+    assert await seen(bench, bench.viewer) == set()
+    async with bench.database.system() as tx:
+        assert await tx.fetch("SELECT 1 FROM audit_entries WHERE organization_id = %(o)s", {"o": PLATFORM})
+
+
+async def test_a_followed_feed_is_recorded_once_across_restarts(bench: Workbench) -> None:
+    """Cursor and entry commit together."""
+    events = [event(bench.organization_id, bench.user.id, n) for n in range(1, 8)]
+    consumer = f"audit:test:{secrets.token_hex(4)}"
+    asked: list[int] = []
+
+    async def tail(request: feed_pb.TailRequest) -> AsyncIterator[feed_pb.TailResponse]:
+        asked.append(request.from_sequence)
+        for one in events[max(0, request.from_sequence - 2) :]:  # a feed that repeats itself
+            yield feed_pb.TailResponse(item=one)
+            if one.sequence == 4 and len(asked) == 1:
+                return
+        done.set()
+        await asyncio.Event().wait()
+
+    done = asyncio.Event()
+    work = asyncio.ensure_future(follow(tail, bench.database, consumer, partial(append, source="program")))
+    await asyncio.wait_for(done.wait(), 30)
+    work.cancel()
+    assert asked == [0, 4]
+    found = await verify(bench)
+    assert (found.valid, found.verified_count) == (True, 7)
