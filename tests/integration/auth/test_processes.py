@@ -4,16 +4,28 @@ import asyncio
 import os
 import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import psycopg
 import pytest
+from ashgrove.auth.v1 import auth_internal_service_pb2 as internal
+from ashgrove.auth.v1 import auth_internal_service_pb2_grpc as internal_grpc
+from ashgrove.auth.v1 import auth_service_pb2, auth_service_pb2_grpc, user_pb2
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
 from deploy.local.ports import free_port
+from framework.call import Actor, ActorKind, Role
+from framework.errors import GrantLost
+from framework.rpc.channels import as_caller
+from framework.rpc.service_tokens import ServiceTokens
+from services.auth.tokens import read_tokens
 from tests.integration.auth.house import PASSWORD, migrated
 
 GET = "/ashgrove.program.v1.ProgramService/GetProgram"
@@ -46,6 +58,10 @@ class Stage:
             sys.executable, "-m", "services.auth", command, env=self.environment, stderr=asyncio.subprocess.PIPE
         )
 
+    @property
+    def key(self) -> str:
+        return (self.home / "admin.key").read_text().strip()
+
     async def run(self, command: str) -> None:
         process = await self.start(command)
         _, errors = await process.communicate()
@@ -55,8 +71,11 @@ class Stage:
 @pytest.fixture
 async def stage(postgres_url: str, tmp_path: Path) -> Stage:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE auth_process_tests")
-    return Stage(tmp_path, migrated(postgres_url.rsplit("/", 1)[0] + "/auth_process_tests"))
+        name = f"auth_{uuid.uuid4().hex}"
+        connection.execute(f"CREATE DATABASE {name}")
+    staged = Stage(tmp_path, migrated(f"{postgres_url.rsplit('/', 1)[0]}/{name}"))
+    await staged.run("bootstrap")
+    return staged
 
 
 @pytest.fixture
@@ -73,17 +92,33 @@ async def admitted(channel: grpc.aio.Channel, key: str) -> bool:
     return bool(response.HasField("ok_response"))
 
 
-async def test_from_nothing_to_a_gate_that_hears_of_revocations(stage: Stage, channel: grpc.aio.Channel) -> None:
-    """Bootstrap may be repeated; its key opens the gate, revoking it closes it, SIGTERM ends the process cleanly."""
-    for _ in range(2):
-        await stage.run("bootstrap")
-    key = (stage.home / "admin.key").read_text().strip()
-    process = await stage.start("authz")
+@asynccontextmanager
+async def running(stage: Stage, channel: grpc.aio.Channel, command: str) -> AsyncIterator[None]:
+    """Runs a process while it is healthy; afterwards it must end cleanly on SIGTERM."""
+    process = await stage.start(command)
     try:
         health = health_pb2_grpc.HealthStub(channel)
-        async for answer in health.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True):
-            if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                break
+        watch = health.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+        while (await watch.read()).status != health_pb2.HealthCheckResponse.SERVING:
+            pass
+        watch.cancel()  # else the process would wait for it when it drains
+        yield
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors
+
+
+async def test_a_gate_opens_to_the_first_key_and_hears_of_its_revocation(
+    stage: Stage, channel: grpc.aio.Channel
+) -> None:
+    """Bootstrap may be repeated; its key opens the gate, revoking it closes it."""
+    key = stage.key
+    await stage.run("bootstrap")
+    assert stage.key == key
+    async with running(stage, channel, "authz"):
         assert await admitted(channel, key)
         assert not await admitted(channel, key[:-1])
         async with await psycopg.AsyncConnection.connect(
@@ -93,8 +128,55 @@ async def test_from_nothing_to_a_gate_that_hears_of_revocations(stage: Stage, ch
         async with asyncio.timeout(10):
             while await admitted(channel, key):
                 pass
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    assert b"Traceback" not in errors
+
+
+async def test_the_service_speaks_to_people_and_to_services(stage: Stage, channel: grpc.aio.Channel) -> None:
+    """Over the wire: sign in, prove a service, lend and use a grant; and every refusal carries its reason."""
+    async with running(stage, channel, "serve"):
+        people = auth_service_pb2_grpc.AuthServiceStub(channel)
+        services = internal_grpc.AuthInternalServiceStub(channel)
+        signed_in = await people.Authenticate(auth_service_pb2.AuthenticateRequest(api_key=stage.key))
+        admin = identity_of(stage, signed_in.user)
+        organizations = await people.ListOrganizations(
+            auth_service_pb2.ListOrganizationsRequest(), metadata=as_caller(admin)
+        )
+        assert [o.name for o in organizations.organizations] == ["default"]
+        secret = (stage.home / "secrets" / "optimizer.secret").read_text().strip()
+        tokens = ServiceTokens(services, internal, "optimizer", secret)
+        request = internal.CreateGrantRequest(
+            run_id=str(uuid.uuid4()), service="optimizer", actions=["EvaluateProgram"]
+        )
+        grant = (await services.CreateGrant(request, metadata=as_caller(admin))).grant_id
+        assert await tokens.exchange(grant)
+        with pytest.raises(grpc.aio.AioRpcError) as bounded:
+            await people.ListUsers(
+                auth_service_pb2.ListUsersRequest(), metadata=as_caller(await tokens.exchange(grant))
+            )
+        assert reason_of(bounded.value) == "NOT_PERMITTED"
+        await services.EndGrant(internal.EndGrantRequest(grant_id=grant), metadata=as_caller(await tokens.own()))
+        tokens.forget(grant)
+        with pytest.raises(GrantLost):
+            await tokens.exchange(grant)
+        for token in (signed_in.access_token, "nonsense", ""):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await people.ListUsers(
+                    auth_service_pb2.ListUsersRequest(), metadata=as_caller(token) if token else None
+                )
+            assert reason_of(refused.value) == "CREDENTIAL_REFUSED"
+
+
+def identity_of(stage: Stage, user: user_pb2.User) -> str:
+    """Signs what ext_authz would sign for the administrator."""
+    tokens = read_tokens(stage.home / "secrets", access_seconds=900, identity_seconds=60)
+    with psycopg.connect(stage.url, user="auth_system", password=PASSWORD, options="-c search_path=auth") as connection:
+        row = connection.execute("SELECT organization_id FROM users WHERE id = %s", (user.id,)).fetchone()
+    assert row is not None
+    return tokens.issue_identity(Actor(ActorKind.USER, user.id, row[0], Role.ADMIN, operator=True)).text
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    info = error_details_pb2.ErrorInfo()
+    assert status is not None
+    assert status.details[0].Unpack(info)
+    return str(info.reason)
