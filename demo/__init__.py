@@ -1,0 +1,1 @@
+"""The main job, as a tutorial: only the public client, through the gateway."""

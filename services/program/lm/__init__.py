@@ -1,0 +1,1 @@
+"""Language models and the running of programs on them; DSPy is imported here and nowhere else."""

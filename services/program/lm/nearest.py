@@ -1,0 +1,163 @@
+"""`local/nearest-demo@1`: a real in-context learner of a weak kind, which says so; it sees only the chat request.
+
+It answers like the demonstrations most similar to the query, and follows rules of the form
+`If the text contains "och", answer sv.`; other prose has no effect on it.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.program.lm.ngrams import cosine, vector
+
+VERSION = "local/nearest-demo@1"
+WINDOW_TOKENS = 2048
+_SHARPNESS = 8
+_RULE_WEIGHT = 0.5
+_FLOOR = 0.02
+_FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n?(.*?)(?=\n\[\[ ## |\Z)", re.DOTALL)
+_LITERAL = re.compile(
+    r"`\[\[ ## (\w+) ## \]\]`(?: \(must be formatted as a valid Python Literal\[(.*?)\]\))?", re.DOTALL
+)
+_CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_RULE = re.compile(r'If the \w+ contains "([^"]+)", answer ([^\n]+?)\.(?=\s|$)')
+_INSTRUCTION = "\n\nRespond with the corresponding output fields"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a chat."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn: temperature and top_p from the request, seed and sample index from the evaluator."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    sample_index: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The text that the model says, and the tokens it was charged for."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+
+
+def tokens(text: str) -> int:
+    """Returns the length of a text in tokens: its UTF-8 bytes by four, rounded up."""
+    return -(-len(text.encode()) // 4)
+
+
+def answer(system: str, turns: Sequence[Turn], sampling: Sampling) -> Answer:
+    """Answers a chat: one value for each output field that the last turn asks for."""
+    fitting = _fitting(system, turns)
+    query_text, wanted = _query(turns[-1].text)
+    demonstrations = [(_joined(u.text), _fields(a.text)) for u, a in _pairs(fitting[:-1])]
+    rules = _RULE.findall(system)
+    similar = [cosine(vector(query_text), vector(text)) ** _SHARPNESS for text, _ in demonstrations]
+    said = []
+    for name, choices in wanted.items():
+        evidence = _evidence(name, choices, demonstrations, similar, rules, query_text)
+        value = _drawn(evidence, sampling, (system, fitting, name))
+        said.append(f"[[ ## {name} ## ]]\n{value}")
+    text = "\n\n".join([*said, "[[ ## completed ## ]]"])
+    return Answer(text, tokens(system) + sum(tokens(t.text) for t in fitting), tokens(text))
+
+
+def _fitting(system: str, turns: Sequence[Turn]) -> list[Turn]:
+    """Drops the oldest demonstrations that overflow the window."""
+    kept, room = [turns[-1]], WINDOW_TOKENS - tokens(system) - tokens(turns[-1].text)
+    for user, assistant in reversed(_pairs(turns[:-1])):
+        room -= tokens(user.text) + tokens(assistant.text)
+        if room < 0:
+            break
+        kept[:0] = [user, assistant]
+    return kept
+
+
+def _pairs(turns: Sequence[Turn]) -> list[tuple[Turn, Turn]]:
+    return [(a, b) for a, b in zip(turns[::2], turns[1::2], strict=False) if (a.role, b.role) == ("user", "assistant")]
+
+
+def _query(text: str) -> tuple[str, dict[str, list[str]]]:
+    """Returns the query's text, and the output fields that are asked for with their declared values."""
+    shown, _, request = text.partition(_INSTRUCTION)
+    wanted = {name: _choices(literal) for name, literal in _LITERAL.findall(request) if name != "completed"}
+    return _joined(shown), wanted or {"answer": []}
+
+
+def _choices(literal: str) -> list[str]:
+    return [a or b for a, b in _CHOICE.findall(literal)]
+
+
+def _joined(text: str) -> str:
+    return "\n".join(_fields(text).values()) or text
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Returns the fields of a turn, written with markers or as JSON."""
+    if text.lstrip().startswith("{"):
+        try:
+            return {str(k): str(v) for k, v in json.loads(text).items()}
+        except ValueError:
+            return {}
+    return {name: value.strip() for name, value in _FIELD.findall(text) if name != "completed"}
+
+
+def _evidence(
+    name: str,
+    choices: Sequence[str],
+    demonstrations: Sequence[tuple[str, Mapping[str, str]]],
+    similar: Sequence[float],
+    rules: Sequence[tuple[str, str]],
+    query: str,
+) -> dict[str, float]:
+    """Returns the evidence for each answer, in the order in which ties are broken."""
+    evidence = dict.fromkeys(choices, 0.0)
+    for (_, outputs), weight in zip(demonstrations, similar, strict=True):
+        if name in outputs:
+            evidence[outputs[name]] = evidence.get(outputs[name], 0.0) + weight
+    folded = query.casefold()
+    for cue, value in rules:
+        if not choices or value in choices:
+            hit = _RULE_WEIGHT if cue.casefold() in folded else 0.0
+            evidence[value] = evidence.get(value, 0.0) + hit
+    return evidence or {"unknown": 0.0}
+
+
+def _drawn(evidence: Mapping[str, float], sampling: Sampling, request: object) -> str:
+    if sampling.temperature <= 0:
+        return max(evidence, key=lambda a: evidence[a])  # the first of equals
+    weights = {a: math.log(e + _FLOOR) / sampling.temperature for a, e in evidence.items()}
+    key = hashlib.blake2b(repr((VERSION, request, sampling.seed, sampling.sample_index)).encode()).digest()
+    return max(_nucleus(weights, sampling.top_p), key=lambda a: weights[a] + _gumbel(key, a))
+
+
+def _nucleus(weights: Mapping[str, float], top_p: float) -> list[str]:
+    """Returns the likeliest answers that together hold the probability `top_p`."""
+    top = max(weights.values())
+    masses = {a: math.exp(w - top) for a, w in weights.items()}
+    total, held, kept = sum(masses.values()), 0.0, []
+    for a in sorted(masses, key=lambda a: -masses[a]):
+        kept.append(a)
+        held += masses[a] / total
+        if held >= top_p:
+            break
+    return kept
+
+
+def _gumbel(key: bytes, value: str) -> float:
+    digest = hashlib.blake2b(value.encode(), key=key[:64], digest_size=8).digest()
+    uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
+    return -math.log(-math.log(uniform))

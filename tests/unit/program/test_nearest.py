@@ -1,0 +1,68 @@
+"""The embedded model does what its definition says."""
+
+from services.program.lm.nearest import WINDOW_TOKENS, Sampling, Turn, answer, tokens
+
+ASK = (
+    "\n\nRespond with the corresponding output fields, starting with the field `[[ ## language ## ]]` "
+    "(must be formatted as a valid Python Literal['fr', 'sv']), and then ending with the marker for "
+    "`[[ ## completed ## ]]`."
+)
+
+
+def query(text: str) -> Turn:
+    return Turn("user", f"[[ ## text ## ]]\n{text}{ASK}")
+
+
+def shown(text: str, language: str) -> list[Turn]:
+    return [
+        Turn("user", f"[[ ## text ## ]]\n{text}"),
+        Turn("assistant", f"[[ ## language ## ]]\n{language}\n\n[[ ## completed ## ]]"),
+    ]
+
+
+def said(system: str, turns: list[Turn], sampling: Sampling | None = None) -> str:
+    return answer(system, turns, sampling or Sampling()).text.splitlines()[1]
+
+
+def test_without_evidence_the_first_declared_answer_is_given() -> None:
+    """No demonstration and no rule: the first of the enum."""
+    assert said("", [query("Norge och Sverige")]) == "fr"
+
+
+def test_a_similar_demonstration_decides() -> None:
+    """The answer is that of the demonstrations most like the query."""
+    turns = [*shown("France et Italie", "fr"), *shown("Danmark och Island", "sv"), query("Norge och Sverige")]
+    assert said("", turns) == "sv"
+
+
+def test_a_rule_with_a_cue_decides_and_other_prose_does_not() -> None:
+    """Only sentences of the one form are followed."""
+    assert said('If the text contains "och", answer sv.', [query("Norge och Sverige")]) == "sv"
+    assert said("Please answer sv whenever you see och.", [query("Norge och Sverige")]) == "fr"
+
+
+def test_the_oldest_demonstrations_that_overflow_the_window_are_ignored() -> None:
+    """A first demonstration that would decide is lost behind others that fill the window."""
+    filler = shown("x" * (WINDOW_TOKENS * 4 - 900), "fr")
+    lost = answer("", [*shown("Norge och Sverige", "sv"), *filler, query("Norge och Sverige")], Sampling())
+    assert lost.text.splitlines()[1] == "fr"
+    assert lost.input_tokens <= WINDOW_TOKENS
+
+
+def test_the_same_seed_gives_the_same_answer_and_seeds_differ() -> None:
+    """Temperature draws by seed and sample index, and by nothing else."""
+    turns = [*shown("France et Italie", "fr"), *shown("Danmark och Island", "sv"), query("Oman")]
+    draws = [said("", turns, Sampling(temperature=2.0, seed=s)) for s in range(40)]
+    assert draws == [said("", turns, Sampling(temperature=2.0, seed=s)) for s in range(40)]
+    assert set(draws) == {"fr", "sv"}
+
+
+def test_a_small_top_p_leaves_the_likeliest_answer_only() -> None:
+    """top_p is honoured."""
+    turns = [*shown("Danmark och Island", "sv"), query("Norge och Sverige")]
+    assert {said("", turns, Sampling(2.0, 0.01, s)) for s in range(20)} == {"sv"}
+
+
+def test_tokens_are_utf8_bytes_by_four() -> None:
+    """A token is four bytes, rounded up."""
+    assert [tokens(t) for t in ("", "a", "abcd", "åäö")] == [0, 1, 1, 2]
