@@ -91,12 +91,24 @@ class Runner:
         try:
             with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False):
                 said = await predict.acall(**inputs)
-        except AdapterParseError as error:
-            raise OutputUnparsable("the model's answer does not have the shape of the signature") from error
+        except Exception as error:
+            raise _fault(error) from error
         finally:
             meter.reset(token)
         outputs = {name: getattr(said, name) for name in self._outputs}
         return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+
+
+def _fault(error: Exception) -> Exception:
+    """Returns our own fault out of what DSPy wrapped it in; anything else is a fault of the program's running."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ModelFault):
+            return cause
+        if isinstance(cause, AdapterParseError):
+            return OutputUnparsable("the model's answer does not have the shape of the signature")
+        cause = cause.__cause__
+    return error
 
 
 __all__ = ["ModelFault", "Prediction", "Runner"]
