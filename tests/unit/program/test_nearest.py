@@ -43,8 +43,10 @@ def test_a_rule_with_a_cue_decides_and_other_prose_does_not() -> None:
 
 def test_the_oldest_demonstrations_that_overflow_the_window_are_ignored() -> None:
     """A first demonstration that would decide is lost behind others that fill the window."""
-    filler = shown("x" * (WINDOW_TOKENS * 4 - 500), "fr")
-    lost = answer("", [*shown("Norge och Sverige", "sv"), *filler, query("Norge och Sverige")], Sampling())
+    first, last = shown("Norge och Sverige", "sv"), query("Norge och Sverige")
+    room = WINDOW_TOKENS - tokens(last.text) - sum(tokens(t.text) for t in shown("", "fr"))
+    filler = shown("x" * (room * 4 - 20), "fr")
+    lost = answer("", [*first, *filler, last], Sampling())
     assert lost.text.splitlines()[1] == "fr"
     assert lost.input_tokens <= WINDOW_TOKENS
 
