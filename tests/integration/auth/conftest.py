@@ -1,5 +1,6 @@
 """The auth service in this process, on a database of its own."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from services.auth.secrets import make_missing
 from tests.integration.auth.house import House, migrated
+from tests.integration.auth.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,14 @@ async def house(auth_url: str, secrets_folder: Path) -> AsyncIterator[House]:
     """The service with a new organization in it."""
     async with House(auth_url, secrets_folder) as opened:
         yield opened
+
+
+@pytest.fixture
+async def stage(postgres_url: str, tmp_path: Path) -> Stage:
+    """A home where bootstrap has run."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = f"auth_{uuid.uuid4().hex}"
+        connection.execute(f"CREATE DATABASE {name}")
+    staged = Stage(tmp_path, migrated(f"{postgres_url.rsplit('/', 1)[0]}/{name}"))
+    await staged.run("bootstrap")
+    return staged
