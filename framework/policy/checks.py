@@ -14,6 +14,9 @@ Row = Mapping[str, Any]
 class Check:
     """A question about an actor and, perhaps, a row; compose with `&` and `|`."""
 
+    def __str__(self) -> str:
+        return str(getattr(self, "name", type(self).__name__))
+
     def decide(self, actor: Actor) -> bool | None:
         """Says what the actor alone settles; None when it takes a row."""
         raise NotImplementedError
@@ -40,6 +43,9 @@ class AllOf(Check):
     left: Check
     right: Check
 
+    def __str__(self) -> str:
+        return f"({self.left} and {self.right})"
+
     def decide(self, actor: Actor) -> bool | None:
         """Says no as soon as one part says no."""
         parts = (self.left.decide(actor), self.right.decide(actor))
@@ -60,6 +66,9 @@ class AnyOf(Check):
 
     left: Check
     right: Check
+
+    def __str__(self) -> str:
+        return f"({self.left} or {self.right})"
 
     def decide(self, actor: Actor) -> bool | None:
         """Says yes as soon as one part says yes."""

@@ -21,7 +21,7 @@ from framework.resource import Registry
 from framework.storage import Database
 from framework.storage.migrate import migrate
 
-_PASSWORD = secrets.token_urlsafe(16)
+PASSWORD = secrets.token_urlsafe(16)
 _NO_REDIS = "redis://127.0.0.1:1/0"
 
 
@@ -88,8 +88,8 @@ async def workbench(
     registry: Registry, admin_url: str, migrations: Path, application: Any = None
 ) -> AsyncIterator[Workbench]:
     """Migrates the service's schema and opens its engine for the length of a block; Redis is away."""
-    migrate(admin_url, registry.service, _PASSWORD, migrations)
-    database = Database(admin_url, _PASSWORD, registry.service, size=4)
+    migrate(admin_url, registry.service, PASSWORD, migrations)
+    database = Database(admin_url, PASSWORD, registry.service, size=4)
     await database.open()
     try:
         hints = Hints(_NO_REDIS)

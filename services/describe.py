@@ -1,0 +1,103 @@
+"""Prints the compiled spec of every resource on one page: `python -m services.describe`."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+
+from google.api import annotations_pb2
+
+from framework.policy import Policy
+from framework.resource import MethodSpec, Registry, ResourceSpec, Tenancy
+from framework.resource.fields import Field
+from framework.storage.rows import enum_name
+
+SERVICES = ("auth", "program", "variables", "optimizer", "audit")
+_FLAGS = ("required", "immutable", "output_only", "sensitive", "nullable", "comparable", "sortable")
+
+
+def registries() -> list[Registry]:
+    """Returns the verified declarations of every service."""
+    found = [s for s in SERVICES if find_spec(f"services.{s}") and find_spec(f"services.{s}.resources")]
+    return [import_module(f"services.{service}.resources").registry() for service in found]
+
+
+def page() -> str:
+    """Returns the whole page."""
+    return "\n".join(line for registry in registries() for line in _service(registry)) + "\n"
+
+
+def _service(registry: Registry) -> Iterator[str]:
+    yield f"{registry.service}: {registry.descriptor.full_name}"
+    yield ""
+    for spec in registry.specs.values():
+        yield from _resource(spec, [m for m in registry.methods.values() if m.resource is spec])
+        yield ""
+
+
+def _resource(spec: ResourceSpec, methods: list[MethodSpec]) -> Iterator[str]:
+    yield f"  {spec.noun}: {(spec.resource.__doc__ or '').splitlines()[0]}"
+    yield f"    table {spec.collection}{_tenancy(spec)}"
+    yield from (f"      {line}" for line in _storage(spec))
+    yield "    fields"
+    yield from (f"      {_field(field)}" for field in spec.fields.values())
+    yield "    methods"
+    yield from (f"      {_method(method)}" for method in methods)
+    yield "    policies"
+    yield from (f"      {_policy(one)}" for one in spec.policies)
+    yield f"    events {', '.join(f'{spec.singular}.{what}' for what in sorted(spec.publishes)) or 'none'}"
+
+
+def _tenancy(spec: ResourceSpec) -> str:
+    marks = ["of the platform, without a tenant"] if spec.storage.tenancy is Tenancy.GLOBAL else []
+    marks += ["append-only"] if spec.storage.append_only else []
+    return f" ({', '.join(marks)})" if marks else ""
+
+
+def _storage(spec: ResourceSpec) -> Iterator[str]:
+    storage = spec.storage
+    if storage.owner:
+        yield f"owner {storage.owner}"
+    for columns in storage.unique:
+        yield f"unique {', '.join(columns)}{' while unarchived' if spec.archivable else ''}"
+    for columns in storage.indexes:
+        yield f"index {', '.join(columns)}"
+    if storage.content:
+        yield f"revisions of {', '.join(storage.content)}"
+    for name, target in storage.references.items():
+        yield f"{name} refers to {target}"
+    for name, kind in storage.hidden.items():
+        yield f"hidden {name} {kind}"
+    for name, value in storage.initial.items():
+        field = spec.fields.get(name)
+        shown = enum_name(field, value) if field and field.descriptor.enum_type and isinstance(value, int) else value
+        yield f"initially {name} = {shown}"
+
+
+def _field(field: Field) -> str:
+    flags = " ".join(flag.replace("_", " ") for flag in _FLAGS if getattr(field, flag))
+    return f"{field.name:<28}{field.kind.value:<18}{flags}".rstrip()
+
+
+def _method(method: MethodSpec) -> str:
+    return f"{method.name:<30}{_how(method):<20}{_route(method)}".rstrip()
+
+
+def _how(method: MethodSpec) -> str:
+    return ("standard" if method.standard else "action") + (" stream" if method.streaming else "")
+
+
+def _route(method: MethodSpec) -> str:
+    service, _, name = method.path.removeprefix("/").rpartition("/")
+    descriptor = method.request_class.DESCRIPTOR.file.services_by_name[service.rpartition(".")[2]]
+    rule = descriptor.methods_by_name[name].GetOptions().Extensions[annotations_pb2.http]
+    verb = rule.WhichOneof("pattern")
+    return f"{verb.upper():<6} {getattr(rule, verb)}" if verb else ""
+
+
+def _policy(one: Policy) -> str:
+    verbs = "every write" if one.verbs == ("*writes*",) else ", ".join(one.verbs) or "everything"
+    return f"{verbs}: {'bypass' if one.bypasses else 'needs'} {one.allow}"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - a command's output
