@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, true
+from sqlalchemy import literal as parameter
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import Kind, ResourceSpec
@@ -48,7 +49,8 @@ def _comparisons(tokens: list[tuple[str, str]], spec: ResourceSpec, table: Table
             raise _refused("write field = value, joined by AND")
         (_, name), (_, operator), literal = tokens[:3]
         field = _field(name, spec)
-        yield _OPERATORS[operator](table.c[name], _value(field, literal, operator))
+        value = parameter(_value(field, literal, operator), table.c[name].type)
+        yield _OPERATORS[operator](table.c[name], value)
         tokens = tokens[3:]
         if not tokens:
             return

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, or_
+from sqlalchemy import ColumnElement, Table, and_, literal, or_
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import ResourceSpec
@@ -26,7 +26,9 @@ class Order:
         alternatives = []
         for i, (name, down) in enumerate(self.keys):
             equal = [table.c[n] == position[j] for j, (n, _) in enumerate(self.keys[:i])]
-            beyond = table.c[name] < position[i] if down else table.c[name] > position[i]
+            # As a parameter: SQLAlchemy refuses to order a bare True or False.
+            value = literal(position[i], table.c[name].type)
+            beyond = table.c[name] < value if down else table.c[name] > value
             alternatives.append(and_(*equal, beyond))
         return or_(*alternatives)
 
