@@ -1,0 +1,95 @@
+"""How to make each resource that has a Create: sound messages, different for each number."""
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ashgrove.auth.v1 import user_pb2
+from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
+
+from framework.testing.contract import Subject
+from framework.testing.workbench import Workbench
+
+
+def migrations(service: str) -> Path:
+    """Returns where a service keeps its migrations."""
+    return Path("services") / service / "migrations"
+
+
+async def user(bench: Workbench, number: int) -> user_pb2.User:
+    """A colleague of an organization that exists."""
+    async with bench.database.system() as tx:
+        await tx.execute(
+            "INSERT INTO organizations (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT DO NOTHING",
+            {"id": bench.organization_id, "name": str(bench.organization_id)},
+        )
+    role = (user_pb2.User.ROLE_USER, user_pb2.User.ROLE_VIEWER)[number % 2]
+    return user_pb2.User(email=f"someone{number}@example.com", name=f"Someone {number // 2}", role=role)
+
+
+async def variable_space(bench: Workbench, number: int) -> variable_space_pb2.VariableSpace:
+    """A space with bounds of its own."""
+    made = variable_space_pb2.VariableSpace(
+        name=f"space {number}",
+        description=f"about {number // 2}",
+        visibility=(
+            variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE,
+            variable_space_pb2.VariableSpace.VISIBILITY_PUBLIC,
+        )[number % 2],
+    )
+    made.variables.add(name="heat", float=variable_space_pb2.FloatDomain(low=0, high=number + 1))
+    made.variables.add(name="shots", integer=variable_space_pb2.IntegerDomain(low=0, high=4)).default.number_value = 1
+    return made
+
+
+async def variable_configuration(bench: Workbench, number: int) -> variable_configuration_pb2.VariableConfiguration:
+    """A configuration of a space of its own."""
+    space = await variable_space(bench, number)
+    space.name = f"for {uuid4()}"
+    request = variables_service_pb2.CreateVariableSpaceRequest(variable_space=space)
+    space = await bench.do("CreateVariableSpace", request)
+    made = variable_configuration_pb2.VariableConfiguration(name=f"best {number}", variable_space_id=space.id)
+    made.values.update({"heat": number / 4})
+    return made
+
+
+async def program(bench: Workbench, number: int) -> program_pb2.Program:
+    """A program with a signature."""
+    made = program_pb2.Program(
+        name=f"program {number}",
+        description=f"about {number // 2}",
+        type=program_pb2.Program.TYPE_PREDICT,
+        visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
+    )
+    made.signature_config.instructions = f"Answer {number}."
+    made.signature_config.inputs.add(name="question", type=program_pb2.FIELD_TYPE_STRING)
+    made.signature_config.outputs.add(name="answer", type=program_pb2.FIELD_TYPE_STRING)
+    return made
+
+
+async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
+    """A dataset without examples."""
+    made = dataset_pb2.Dataset(
+        name=f"dataset {number}",
+        description=f"about {number // 2}",
+        visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
+    )
+    made.input_fields.add(name="question", type=program_pb2.FIELD_TYPE_STRING)
+    made.output_fields.add(name="answer", type=program_pb2.FIELD_TYPE_STRING)
+    return made
+
+
+FACTORIES: dict[str, dict[str, Any]] = {
+    "User": {"make": user, "as_admin": True},
+    "VariableSpace": {"make": variable_space, "derived": ("size",)},
+    "VariableConfiguration": {"make": variable_configuration},
+    "Program": {"make": program},
+    "Dataset": {"make": dataset},
+}
+"""By noun; a resource with a standard Create and no factory fails the suite."""
+
+
+def subject(resource: Any, noun: str) -> Subject:
+    """Returns a resource as a subject of the suite."""
+    return Subject(resource, **FACTORIES[noun])
