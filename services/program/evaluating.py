@@ -1,0 +1,134 @@
+"""Creates an evaluation or attaches to the one that is there."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_service_pb2
+from psycopg.types.json import Jsonb
+
+from domain.metrics import METRICS
+from domain.values import Json, canonical_json, normalise
+from framework.engine import Call
+from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
+from framework.storage import Transaction
+from services.program import shapes
+from services.program.configurations import refuse_faults
+from services.program.resources.dataset import Dataset
+from services.program.resources.evaluation import Evaluation
+from services.program.resources.program import Program, runnable
+from services.program.structs import values_of
+from services.program.waking import WORK
+
+_VERB = "EvaluateProgram"
+_COUNT = """
+SELECT count(*) AS count FROM examples
+WHERE organization_id = %(organization_id)s AND dataset_id = %(dataset_id)s
+  AND split = %(split)s AND revision <= %(dataset_revision)s
+"""
+Request = program_service_pb2.EvaluateProgramRequest
+
+
+async def create_or_attach(call: Call, request: Request) -> str:
+    """Returns the id of the evaluation; raises AlreadyExists when the id names a different one."""
+    # The rule for a program holds on every attach: who lost it no longer reads on.
+    await call.row(Program, request.program_id, _VERB)
+    if request.evaluation_id and await _attach(call, request):
+        return request.evaluation_id
+    try:
+        return await _create(call, request)
+    except AlreadyExists:
+        if not await _attach(call, request):
+            raise
+        return request.evaluation_id
+
+
+async def _attach(call: Call, request: Request) -> bool:
+    try:
+        row = await call.row(Evaluation, request.evaluation_id)
+    except NotFound:
+        return False
+    different = list(_differences(row, request))
+    if different:
+        raise AlreadyExists(
+            f"evaluation {request.evaluation_id} is another one: its {', '.join(different)} differ; choose another id",
+            resource="evaluation",
+            fields=",".join(different),
+        )
+    return True
+
+
+def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
+    """Returns the names of the fields in which a request asks for something else; revision 0 asks for any."""
+    wanted = {
+        "program_id": UUID(request.program_id),
+        "program_revision": request.program_revision or row["program_revision"],
+        "dataset_id": UUID(request.dataset_id),
+        "dataset_revision": request.dataset_revision or row["dataset_revision"],
+        "split": dataset_pb2.Split.Name(request.split),
+        "metrics": metrics_of(request),
+        "seed": request.seed,
+    }
+    different = [name for name, value in wanted.items() if row[name] != value]
+    if _canonical(values_of(request.configuration)) != _canonical(row["configuration"] or {}):
+        different.append("configuration")
+    return different
+
+
+def _canonical(values: Mapping[str, Json]) -> bytes:
+    return canonical_json(normalise(dict(values)))
+
+
+def metrics_of(request: Request) -> list[str]:
+    """Returns the metrics that a request asks for; raises InvalidFields for one that nobody knows."""
+    unknown = [(i, name) for i, name in enumerate(request.metrics) if name not in METRICS]
+    if unknown:
+        known = ", ".join(METRICS)
+        raise InvalidFields(*(FieldViolation(f"metrics[{i}]", f"unknown; there are {known}") for i, _ in unknown))
+    return list(request.metrics) or ["exact_match"]
+
+
+async def _create(call: Call, request: Request) -> str:
+    async with call.transaction() as tx:
+        hidden = await _asked(call, tx, request)
+        made = await call.create(
+            Evaluation, execution_pb2.Evaluation(), hidden=hidden, identifier=request.evaluation_id
+        )
+        await call.database.notify(tx, WORK)
+    return made.id
+
+
+async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any]:
+    """Returns the columns of a checked request."""
+    program = await runnable(call, request.program_id, _VERB, request.program_revision)
+    dataset = await call.get(Dataset, request.dataset_id)
+    if request.dataset_revision > dataset.revision:
+        raise NotFound("dataset_revision", f"{dataset.id}@{request.dataset_revision}")
+    shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
+    columns: dict[str, Any] = {
+        "organization_id": call.context.organization_id,
+        "program_id": UUID(program.id),
+        "program_revision": program.revision,
+        "dataset_id": UUID(dataset.id),
+        "dataset_revision": request.dataset_revision or dataset.revision,
+        "split": dataset_pb2.Split.Name(request.split),
+        "configuration": Jsonb(refuse_faults(values_of(request.configuration))),
+        "metrics": Jsonb(metrics_of(request)),
+        "seed": request.seed,
+        "run_id": UUID(request.run_id) if request.run_id else None,
+        "request_id": call.context.request_id,
+    }
+    return columns | {"example_count": await _examples(tx, columns)}
+
+
+async def _examples(tx: Transaction, columns: Mapping[str, Any]) -> int:
+    names = ("organization_id", "dataset_id", "split", "dataset_revision")
+    row = await tx.fetch_one(_COUNT, {name: columns[name] for name in names})
+    if row is None or row["count"] == 0:
+        split = columns["split"].removeprefix("SPLIT_").lower()
+        raise IllegalState(
+            f"the dataset has no {split} examples at revision {columns['dataset_revision']}; "
+            "legal: add some with BatchCreateExamples, or choose another split",
+            split=columns["split"],
+        )
+    return int(row["count"])

@@ -1,0 +1,142 @@
+"""Does one evaluation: the examples that have no result yet, a few at a time, each committed when it is finished."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ashgrove.program.v1 import execution_pb2
+from psycopg.types.json import Jsonb
+
+from framework.errors import DependencyUnavailable
+from framework.storage import Leases
+from services.program.resources.evaluation import Evaluation
+from services.program.resources.execution import ENDED
+from services.program.resources.program import Program
+from services.program.results import Finished, Results, judged
+from services.program.running import ModelAway, ModelRejected, Outcome, Run
+from services.program.waking import topic
+from services.program.working import (
+    LeaseLost,
+    Row,
+    Workshop,
+    begin,
+    example_seed,
+    examples_of,
+    held,
+    patiently,
+    pinned_program,
+)
+
+ABANDONED_SECONDS = 60.0
+_TRIES = 10
+_log = logging.getLogger(__name__)
+
+
+class EvaluationWork:
+    """The work on one claimed evaluation."""
+
+    def __init__(self, workshop: Workshop, leases: Leases, row: Row) -> None:
+        self.workshop = workshop
+        self.leases = leases
+        self.row = row
+        self.results = Results(workshop.database, row)
+        self._pending: list[Finished] = []
+        self._keeping = asyncio.Lock()
+        self._answered = row["finished_count"] > row["failed_count"]
+
+    async def do(self) -> None:
+        """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was cancelled."""
+        try:
+            await begin(self.workshop.database, "evaluations", self.row)
+            await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
+            await self._end(execution_pb2.WORK_STATUS_COMPLETED)
+        except LeaseLost:
+            _log.info("evaluation %s was ended or taken over", self.row["id"])
+        except (ModelAway, ModelRejected) as fault:
+            await self._end(execution_pb2.WORK_STATUS_FAILED, str(fault))
+
+    async def _abandoned(self, state: Row) -> bool:
+        """Cancels what a run asked for and nobody listens to any more, and says whether it did."""
+        # Both times are the database's.
+        if state["run_id"] is None or (state["now"] - state["attached_at"]).total_seconds() < ABANDONED_SECONDS:
+            return False
+        await self._end(execution_pb2.WORK_STATUS_CANCELLED, "nobody waited for it any more")
+        return True
+
+    async def _run(self) -> None:
+        """Runs what has no result yet."""
+        await self.results.load()
+        database = self.workshop.database
+        program = await pinned_program(database, self.row)
+        train = await examples_of(database, self.row, "SPLIT_TRAIN")
+        examples = await examples_of(database, self.row, self.row["split"])
+        todo = iter([e for e in examples if e["id"] not in self.results.finished])
+        run = await self.workshop.prepare(program, self.row["configuration"] or {}, train)
+        inputs = [field.name for field in program.signature_config.inputs]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.workshop.at_once):
+                    group.create_task(self._lane(run, todo, inputs))
+        except BaseExceptionGroup as faults:
+            raise _first(faults) from faults
+
+    async def _lane(self, run: Run, todo: Iterator[Row], inputs: list[str]) -> None:
+        for example in todo:
+            outcome = await self._outcome(run, example, {name: example["inputs"][name] for name in inputs})
+            await self._keep(judged(example, outcome, self.row["metrics"]))
+
+    async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
+        seed = example_seed(self.row["seed"], example["position"])
+        try:
+            outcome = await patiently(self.workshop, lambda: run(inputs, seed))
+        except ModelRejected as fault:
+            if not self._answered:
+                raise  # it never answered: the whole evaluation cannot be done
+            return Outcome(None).failed(str(fault))
+        self._answered = True
+        return outcome
+
+    async def _keep(self, finished: Finished) -> None:
+        """Returns when the result is committed; what finishes during a commit shares the next one."""
+        self._pending.append(finished)
+        async with self._keeping:
+            batch, self._pending = self._pending, []
+            if batch:
+                await self._committed(batch)
+        await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
+
+    async def _committed(self, batch: list[Finished]) -> None:
+        # A finished example is paid for: a database that is away for a moment must not lose it.
+        for attempt in range(_TRIES):
+            try:
+                await self.results.keep(batch)
+                return
+            except DependencyUnavailable:
+                if attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def _end(self, status: int, error: str = "") -> None:
+        """Ends the evaluation under its lease; one that has ended already stays as it is."""
+        call, identifier = self.workshop.call(self.row, "EvaluateProgram"), str(self.row["id"])
+        async with call.transaction() as tx:
+            if not await self.leases.extend(tx, dict(self.row)):
+                return
+            if (await call.row(Evaluation, identifier))["status"] in ENDED:
+                return
+            now = datetime.now(UTC)
+            columns = {"status": status, "error": error, "completed_at": now}
+            await call.update(Evaluation, identifier, columns)
+            if status == execution_pb2.WORK_STATUS_COMPLETED and self.row["run_id"] is None:
+                told = {"scores": self.results.means, "evaluation_id": identifier, "evaluated_at": now.isoformat()}
+                await call.update(Program, str(self.row["program_id"]), {"performance_metrics": Jsonb(told)})
+        await self.workshop.engine.hints.publish(topic("evaluation", identifier))
+
+
+def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:
+    fault: BaseException = faults
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return fault

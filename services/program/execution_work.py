@@ -1,0 +1,77 @@
+"""Does one execution."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from ashgrove.program.v1 import execution_pb2
+from psycopg.types.json import Jsonb
+
+from domain.values import Invalid, normalise
+from framework.storage import Leases
+from services.program.resources.execution import ENDED, Execution
+from services.program.running import ModelAway, ModelRejected, Outcome
+from services.program.waking import topic
+from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, patiently, pinned_program
+
+_log = logging.getLogger(__name__)
+
+
+class ExecutionWork:
+    """The work on one claimed execution."""
+
+    def __init__(self, workshop: Workshop, leases: Leases, row: Row) -> None:
+        self.workshop = workshop
+        self.leases = leases
+        self.row = row
+
+    async def do(self) -> None:
+        """Runs the program once and writes down how it ended."""
+        try:
+            await begin(self.workshop.database, "executions", self.row)
+            await held(self.workshop, self.leases, self.row, self._run())
+        except LeaseLost:
+            _log.info("execution %s was taken over", self.row["id"])
+
+    async def _run(self) -> None:
+        database = self.workshop.database
+        program = await pinned_program(database, self.row)
+        train = await examples_of(database, self.row, "SPLIT_TRAIN")
+        run = await self.workshop.prepare(program, self.row["configuration"] or {}, train)
+        try:
+            outcome = await patiently(self.workshop, lambda: run(self.row["inputs"], self.row["seed"]))
+        except (ModelAway, ModelRejected) as fault:
+            outcome = Outcome(None).failed(str(fault))
+        await self._end(_storable(outcome))
+
+    async def _end(self, outcome: Outcome) -> None:
+        call, identifier = self.workshop.call(self.row, "ExecuteProgram"), str(self.row["id"])
+        async with call.transaction() as tx:
+            if not await self.leases.extend(tx, dict(self.row)):
+                raise LeaseLost
+            if (await call.row(Execution, identifier))["status"] in ENDED:
+                return
+            await call.update(Execution, identifier, _columns(outcome))
+        await self.workshop.engine.hints.publish(topic("execution", identifier))
+
+
+def _storable(outcome: Outcome) -> Outcome:
+    try:
+        normalise(dict(outcome.outputs or {}))
+    except Invalid as invalid:
+        return outcome.failed(f"the model's answer cannot be kept: {invalid}")
+    return outcome
+
+
+def _columns(outcome: Outcome) -> dict[str, Any]:
+    done = outcome.outputs is not None
+    return {
+        "status": execution_pb2.WORK_STATUS_COMPLETED if done else execution_pb2.WORK_STATUS_FAILED,
+        "outputs": Jsonb(normalise(dict(outcome.outputs))) if outcome.outputs is not None else None,
+        "error": outcome.error,
+        "latency_ms": outcome.latency_ms,
+        "input_tokens": outcome.input_tokens,
+        "output_tokens": outcome.output_tokens,
+        "cost_micros": outcome.cost_micros,
+        "completed_at": datetime.now(UTC),
+    }

@@ -1,0 +1,102 @@
+"""Executions: one run of a program on one set of inputs, done by a worker while the caller waits."""
+
+from typing import Any
+from uuid import UUID
+
+from ashgrove.program.v1 import execution_pb2, program_service_pb2
+from psycopg.types.json import Jsonb
+from sqlalchemy import ColumnElement, Table, and_, exists
+
+from domain.values import normalise
+from framework.call import Actor, Role
+from framework.engine import Call
+from framework.errors import InvalidFields
+from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, rule_for, signed_in, sql_check
+from framework.resource import Resource, Storage, action, spec_of
+from framework.storage import LEASE_COLUMNS, codec_of, table_of
+from services.program import shapes
+from services.program.configurations import refuse_faults
+from services.program.resources.dataset import Dataset
+from services.program.resources.program import Program, runnable
+from services.program.structs import values_of
+from services.program.waking import LOOK_SECONDS, WORK, topic
+
+ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
+WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
+_VERB = "ExecuteProgram"
+
+
+def _program_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
+    programs = table_of(spec_of(Program))
+    mine = and_(programs.c.organization_id == table.c.organization_id, programs.c.id == table.c.program_id)
+    return exists().where(and_(mine, rule_for(Program.policies, "Get").where(actor, programs)))
+
+
+of_readable_program = sql_check("of_readable_program", _program_is_readable)
+
+
+class Execution(Resource[execution_pb2.Execution]):
+    """Executions: read by whoever may read their program."""
+
+    message = execution_pb2.Execution
+    storage = Storage(
+        owner="owner_id",
+        indexes=[("program_id", "created_at")],
+        hidden=WORK_COLUMNS
+        | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
+        references={"program_id": "programs", "dataset_id": "datasets"},
+        initial={"status": execution_pb2.WORK_STATUS_PENDING},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        bypass(is_service, "Get", "Update"),
+        policy(*WRITES, allow=has_role(Role.USER)),
+        policy("Get", "List", allow=of_readable_program),
+        policy("Create", allow=signed_in & owns),
+        # Which programs they may run is Program's to say.
+        policy(_VERB, allow=signed_in),
+    ]
+
+    @action(_VERB)
+    async def execute(
+        self, call: Call, request: program_service_pb2.ExecuteProgramRequest
+    ) -> execution_pb2.Execution:
+        """Leaves the execution for a worker and returns it when it has ended; the work outlives its caller."""
+        async with call.transaction() as tx:
+            hidden = await _asked(call, request)
+            made = await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
+            await call.database.notify(tx, WORK)
+        return await _ended(call, made.id)
+
+
+async def _asked(call: Call, request: program_service_pb2.ExecuteProgramRequest) -> dict[str, Any]:
+    """Returns the columns of a checked request."""
+    program = await runnable(call, request.program_id, _VERB)
+    signature = program.signature_config
+    inputs, configuration = values_of(request.inputs), values_of(request.configuration)
+    faults = list(shapes.value_faults(signature.inputs, inputs, "inputs"))
+    if faults:
+        raise InvalidFields(*faults)
+    columns: dict[str, Any] = {
+        "program_id": UUID(program.id),
+        "program_revision": program.revision,
+        "inputs": Jsonb(normalise(inputs)),
+        "configuration": Jsonb(refuse_faults(configuration)),
+        "seed": request.seed,
+        "request_id": call.context.request_id,
+    }
+    if request.dataset_id:
+        dataset = await call.get(Dataset, request.dataset_id)
+        shapes.fit(signature, dataset.input_fields, dataset.output_fields)
+        columns |= {"dataset_id": UUID(dataset.id), "dataset_revision": dataset.revision}
+    return columns
+
+
+async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
+    """Waits for the end; raises DeadlinePassed when the caller's time is over first."""
+    while True:
+        row = await call.row(Execution, identifier)
+        if row["status"] in ENDED:
+            found: execution_pb2.Execution = codec_of(spec_of(Execution)).message(row)
+            return found
+        await call.engine.hints.wait(topic("execution", identifier), min(LOOK_SECONDS, call.context.remaining()))

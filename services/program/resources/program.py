@@ -1,0 +1,69 @@
+"""Programs: where they rest, who may act on them, and how they are copied."""
+
+from uuid import UUID
+
+from ashgrove.program.v1 import program_pb2, program_service_pb2
+
+from framework.call import Role
+from framework.engine import Call
+from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, signed_in
+from framework.resource import Resource, Storage, action
+from services.program import shapes
+
+
+class Program(Resource[program_pb2.Program]):
+    """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
+
+    message = program_pb2.Program
+    storage = Storage(
+        owner="owner_id",
+        unique=[("owner_id", "name")],
+        indexes=[("status", "created_at"), ("owner_id", "created_at")],
+        content=("signature_config", "program_config"),
+        references={"parent_program_id": "programs"},
+        initial={"status": program_pb2.Program.STATUS_ACTIVE},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        # The worker keeps an evaluation's scores on its program.
+        bypass(is_service, "Get", "List", "Update"),
+        policy(*WRITES, allow=has_role(Role.USER)),
+        policy("Get", "List", allow=owns | is_public),
+        policy("CloneProgram", allow=owns | is_public),
+        policy("Create", allow=signed_in & owns),
+        policy("Update", "Archive", "ExecuteProgram", "EvaluateProgram", allow=owns),
+    ]
+
+    async def prepare(self, call: Call, new: program_pb2.Program, old: program_pb2.Program | None) -> None:
+        """Refuses a signature with a name used twice; a program is private unless it says otherwise."""
+        signature = new.signature_config
+        path = "program.signature_config"
+        fields = [
+            *shapes.at(f"{path}.inputs", signature.inputs),
+            *shapes.at(f"{path}.outputs", signature.outputs),
+        ]
+        faults = list(shapes.declared_faults(fields))
+        if faults:
+            raise InvalidFields(*faults)
+        new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
+
+    @action("CloneProgram")
+    async def clone(self, call: Call, request: program_service_pb2.CloneProgramRequest) -> program_pb2.Program:
+        """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
+        if request.new_name != request.new_name.strip():
+            raise InvalidFields(FieldViolation("new_name", "must neither begin nor end with space"))
+        async with call.transaction():
+            parent = await call.get(Program, request.id, verb="CloneProgram")
+            copy = program_pb2.Program()
+            copy.CopyFrom(parent)
+            copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
+            return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})
+
+
+async def runnable(call: Call, identifier: str, verb: str, revision: int = 0) -> program_pb2.Program:
+    """Returns a program that the caller may run; raises IllegalState when it is archived."""
+    program = await call.get(Program, identifier, revision=revision, verb=verb)
+    if program.status == program_pb2.Program.STATUS_ARCHIVED:
+        raise IllegalState("this program is archived; legal: Get, List, CloneProgram", status="ARCHIVED", action=verb)
+    return program

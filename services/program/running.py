@@ -1,0 +1,101 @@
+"""Running a program on one input: the outcome, whether the model answered, refused or is away."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import httpx
+from ashgrove.program.v1 import program_pb2
+from google.protobuf.json_format import MessageToDict
+
+from domain.values import Json
+from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
+from services.program.lm.parameters import Parameters, parameters
+
+
+class ModelAway(Exception):  # noqa: N818 - what happened
+    """The model does not answer now; trying again may help. The message is fit for the caller."""
+
+
+class ModelRejected(Exception):  # noqa: N818 - what happened
+    """The model refused the request; trying again will not help. The message is fit for the caller."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program made of one input: outputs, or why there are none; and what it took."""
+
+    outputs: Mapping[str, Json] | None
+    error: str = ""
+    latency_ms: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
+
+    def failed(self, error: str) -> "Outcome":
+        """Returns the same without outputs: what it took is paid for all the same."""
+        return replace(self, outputs=None, error=error.replace("\x00", "\ufffd")[:1000])
+
+
+Run = Callable[[Mapping[str, Any], int], Awaitable[Outcome]]
+"""Runs a prepared program on inputs with a seed; raises ModelAway or ModelRejected."""
+
+
+class PrepareRunner(Protocol):
+    """Makes a program ready to run."""
+
+    async def __call__(
+        self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
+    ) -> Run:
+        """Returns what runs the program with this configuration, its demonstrations drawn from the examples."""
+
+
+class Models:
+    """The models of this process: which one is meant, where they live, one client for all calls."""
+
+    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self.http = http
+
+    async def prepare(
+        self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
+    ) -> Run:
+        """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
+        effective = parameters(MessageToDict(program.program_config, preserving_proto_field_name=True), configuration)
+        runner = await asyncio.to_thread(self._runner, program, effective, train)
+
+        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+            return await _once(runner, effective.timeout_ms, inputs, seed)
+
+        return run
+
+    def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
+        # DSPy's dependencies fetch a price list from the network unless they are told not to.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        from services.program.lm.runner import Runner
+
+        signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
+        return Runner(signature, effective, train, self.settings, self.http)
+
+
+async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: int) -> Outcome:
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            said = await runner.run(inputs, seed=seed)
+    except TimeoutError:
+        raise ModelAway(f"the model did not answer within {timeout_ms} ms") from None
+    except ModelUnavailable as fault:
+        raise ModelAway(str(fault)) from fault
+    except ModelRefused as fault:
+        raise ModelRejected(str(fault)) from fault
+    except ModelFault as fault:
+        return Outcome(None).failed(str(fault))
+    return Outcome(
+        said.outputs,
+        latency_ms=said.latency_ms,
+        input_tokens=said.input_tokens,
+        output_tokens=said.output_tokens,
+        cost_micros=said.cost_micros,
+    )

@@ -1,0 +1,29 @@
+"""Structs as plain JSON values, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+
+from domain.values import Json
+
+
+def values_of(struct: Struct) -> dict[str, Json]:
+    """Returns a struct's values; NaN and infinities stay, so that whoever judges them can name their place."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def struct_of(values: Mapping[str, Json]) -> Struct:
+    """Returns values as a struct."""
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def _plain(value: Any) -> Json:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return values_of(value.struct_value)
+    if kind == "list_value":
+        return [_plain(item) for item in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)

@@ -1,0 +1,77 @@
+"""The worker: takes executions and evaluations that nobody holds, and does them; any number may run at once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from framework.errors import Failure
+from framework.identifiers import new_id
+from framework.storage import Leases
+from services.program.evaluation_work import EvaluationWork
+from services.program.execution_work import ExecutionWork
+from services.program.waking import WORK
+from services.program.working import LEASE_SECONDS, Row, Workshop
+
+_log = logging.getLogger(__name__)
+_OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
+_GIVE_UP = """
+UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it', completed_at = clock_timestamp()
+WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = %(fencing_token)s
+"""
+SWEEP_SECONDS = 2.0
+EXECUTIONS_AT_ONCE = 4
+Work = Callable[[Workshop, Leases, Row], Any]
+
+
+class Worker:
+    """One worker: one evaluation at a time, and a few executions beside it."""
+
+    def __init__(self, workshop: Workshop, name: str = "") -> None:
+        self.workshop = workshop
+        self.name = name or str(new_id())
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until cancelled; what it was doing then is free for others at once."""
+        database = self.workshop.database
+        evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, "executions", _OPEN)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._lane(evaluations, EvaluationWork))
+            for _ in range(EXECUTIONS_AT_ONCE):
+                group.create_task(self._lane(executions, ExecutionWork))
+
+    async def _listen(self) -> None:
+        async for _ in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
+            self._wake.set()
+            self._wake = asyncio.Event()
+
+    async def _lane(self, leases: Leases, work: Work) -> None:
+        while True:
+            wake = self._wake
+            try:
+                row = await leases.claim(self.name, LEASE_SECONDS)
+                if row is None:
+                    await wake.wait()
+                else:
+                    await self._do(leases, work, row)
+            except Failure as failure:
+                _log.warning("%s: %s; trying again", leases.table, failure)
+                await asyncio.sleep(1.0)
+
+    async def _do(self, leases: Leases, work: Work, row: Row) -> None:
+        try:
+            await work(self.workshop, leases, row).do()
+        except asyncio.CancelledError:
+            await leases.release(dict(row))
+            raise
+        except Failure:
+            raise  # the database or the deadline: the lease runs out, and somebody tries again
+        except Exception:
+            _log.exception("%s %s stopped by a fault", leases.table, row["id"])
+            await self._give_up(leases, row)
+
+    async def _give_up(self, leases: Leases, row: Row) -> None:
+        async with self.workshop.database.system() as tx:
+            await tx.execute(_GIVE_UP.format(table=leases.table), dict(row))

@@ -1,0 +1,150 @@
+"""What every piece of work shares: its lease, the loading of what it pins, waiting out a model that is away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ashgrove.program.v1 import program_pb2
+
+from domain.seeds import digest
+from framework.call import Context, service_actor
+from framework.engine import Call, Engine
+from framework.errors import Failure
+from framework.resource import spec_of
+from framework.storage import Database, Leases, codec_of
+from services.program.resources.program import Program
+from services.program.running import ModelAway, PrepareRunner
+
+LEASE_SECONDS = 8.0
+RENEW_SECONDS = 2.5
+LOOK_SECONDS = 0.3
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+_PROGRAM = """
+SELECT p.*, r.content FROM programs p
+JOIN programs_revisions r ON r.organization_id = p.organization_id AND r.id = p.id AND r.revision = %(revision)s
+WHERE p.organization_id = %(organization)s AND p.id = %(id)s
+"""
+_EXAMPLES = """
+SELECT id, inputs, outputs, position FROM examples
+WHERE organization_id = %(organization)s AND dataset_id = %(dataset)s AND split = %(split)s AND revision <= %(revision)s
+ORDER BY position
+"""
+_STATE = """
+SELECT *, clock_timestamp() AS now FROM {table}
+WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
+"""
+
+
+class LeaseLost(Exception):  # noqa: N818 - what happened
+    """Somebody else has the work, or it was ended from outside: this worker's writes are void."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a worker works with."""
+
+    engine: Engine
+    prepare: PrepareRunner
+    at_once: int = 4
+    """How many examples of one evaluation run at a time."""
+    attempts: int = 6
+    """How often a model that is away is asked."""
+    backoff_seconds: float = 0.5
+
+    @property
+    def database(self) -> Database:
+        """The service's database."""
+        return self.engine.database
+
+    def call(self, row: Row, action: str) -> Call:
+        """Returns a call as the service itself, in the organization whose work it is."""
+        actor = service_actor("program", row["organization_id"])
+        return self.engine.call(Context(actor, action, row["request_id"], time.monotonic() + 30.0))
+
+
+def names_of(row: Row) -> dict[str, Any]:
+    """Returns what the statements about a leased row are told."""
+    return {"organization": row["organization_id"], "id": row["id"], "token": row["fencing_token"]}
+
+
+async def pinned_program(database: Database, row: Row) -> program_pb2.Program:
+    """Returns the program with the content of the revision that a piece of work pins."""
+    names = {"organization": row["organization_id"], "id": row["program_id"], "revision": row["program_revision"]}
+    async with database.system() as tx:
+        found = await tx.fetch_one(_PROGRAM, names)
+    assert found is not None, "revisions are never deleted"
+    program: program_pb2.Program = codec_of(spec_of(Program)).message({**found, **found["content"]})
+    return program
+
+
+async def examples_of(database: Database, row: Row, split: str) -> list[dict[str, Any]]:
+    """Returns a split's examples up to the dataset revision that a piece of work pins, in order; none without one."""
+    if row["dataset_id"] is None:
+        return []
+    names = {"organization": row["organization_id"], "dataset": row["dataset_id"], "split": split}
+    async with database.system() as tx:
+        return await tx.fetch(_EXAMPLES, names | {"revision": row["dataset_revision"]})
+
+
+def example_seed(seed: int, position: int, repeat: int = 0) -> int:
+    """Returns the seed of one example of an evaluation, whoever runs it and in whatever order."""
+    return digest(seed, "example", position, repeat, size=8) & (2**63 - 1)
+
+
+async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so."""
+    for attempt in range(workshop.attempts - 1):
+        try:
+            return await ask()
+        except ModelAway:
+            await asyncio.sleep(workshop.backoff_seconds * 2**attempt)
+    return await ask()
+
+
+async def held(workshop: Workshop, leases: Leases, row: Row, work: Coroutine[Any, Any, None], stop: Any = None) -> None:
+    """Does the work while the lease holds; raises LeaseLost, the work stopped in its middle, once it does not."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(_hold(workshop.database, leases, row, stop))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        first = tasks[0] if tasks[0].done() else tasks[1]
+        first.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Row], Awaitable[bool]] | None) -> None:
+    """Looks at the row and renews its lease until the work is somebody else's, ended, or to be stopped."""
+    renewed = time.monotonic()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        # A database that is away is waited for: the fencing token voids whatever would be too late.
+        with suppress(Failure):
+            async with database.system() as tx:
+                state = await tx.fetch_one(_STATE.format(table=leases.table), names_of(row))
+            if state is None or state["status"] != "WORK_STATUS_RUNNING" or (stop and await stop(state)):
+                raise LeaseLost
+            if time.monotonic() - renewed > RENEW_SECONDS:
+                renewed = time.monotonic()
+                await leases.renew(dict(row), LEASE_SECONDS)
+
+
+async def begin(database: Database, table: str, row: Row) -> None:
+    """Marks work as running; raises LeaseLost when it is somebody else's or was ended before it began."""
+    async with database.system() as tx:
+        begun = await tx.execute(
+            f"""UPDATE {table} SET status = 'WORK_STATUS_RUNNING', started_at = coalesce(started_at, clock_timestamp())
+                WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
+                  AND status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')""",
+            names_of(row),
+        )
+    if not begun:
+        raise LeaseLost
+
+

@@ -1,0 +1,38 @@
+"""The program service in this process, on a database of its own, with a workshop for its workers."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from framework.testing.workbench import Workbench, workbench
+from services.program.lm.engine import ModelSettings
+from services.program.resources import registry
+from services.program.running import Models
+from services.program.working import Workshop
+
+MIGRATIONS = Path(__file__).parents[3] / "services" / "program" / "migrations"
+
+
+@pytest.fixture(scope="session")
+def program_url(postgres_url: str) -> Iterator[str]:
+    """A superuser's URL of a database of our own."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE program_tests")
+    yield postgres_url.rsplit("/", 1)[0] + "/program_tests"
+
+
+@pytest.fixture
+async def bench(program_url: str) -> AsyncIterator[Workbench]:
+    """The engine and a new organization."""
+    async with workbench(registry(), program_url, MIGRATIONS) as made:
+        yield made
+
+
+@pytest.fixture
+async def workshop(bench: Workbench) -> AsyncIterator[Workshop]:
+    """What a worker works with: the embedded model."""
+    async with httpx.AsyncClient() as http:
+        yield Workshop(bench.engine, Models(ModelSettings(), http).prepare, backoff_seconds=0.01)

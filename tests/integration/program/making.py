@@ -1,0 +1,114 @@
+"""Makes what tests of the program service need: a program, a dataset, examples, a worker for the length of a block."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import program_service_pb2 as rpc
+
+from framework.call import Actor
+from framework.testing.workbench import Workbench
+from services.program.worker import Worker
+from services.program.working import Workshop
+
+WORDS = [("och", "sv"), ("und", "de"), ("et", "fr"), ("and", "en")]
+
+
+def program(name: str = "language", **fields: Any) -> program_pb2.Program:
+    """A program that tells the language of a text."""
+    made = program_pb2.Program(name=name, type=program_pb2.Program.TYPE_PREDICT, **fields)
+    made.signature_config.inputs.add(name="text")
+    made.signature_config.outputs.add(name="language", choices=[language for _, language in WORDS])
+    return made
+
+
+def example(index: int, split: dataset_pb2.Split.ValueType) -> dataset_pb2.Example:
+    """The index-th example of a split."""
+    word, language = WORDS[index % len(WORDS)]
+    made = dataset_pb2.Example(split=split)
+    made.inputs.update({"text": f"{split}{index} {word} {index}{split}"})
+    made.outputs.update({"language": language})
+    return made
+
+
+async def create_program(bench: Workbench, actor: Actor | None = None, **fields: Any) -> program_pb2.Program:
+    """Creates a program as the user."""
+    made: program_pb2.Program = await bench.do(
+        "CreateProgram", rpc.CreateProgramRequest(program=program(**fields)), actor
+    )
+    return made
+
+
+async def create_dataset(bench: Workbench, train: int = 8, validation: int = 12, **fields: Any) -> dataset_pb2.Dataset:
+    """Creates a dataset with examples as the user."""
+    wanted = dataset_pb2.Dataset(name=fields.pop("name", "names"), **fields)
+    wanted.input_fields.add(name="text")
+    wanted.output_fields.add(name="language")
+    made: dataset_pb2.Dataset = await bench.do("CreateDataset", rpc.CreateDatasetRequest(dataset=wanted))
+    examples = [example(i, dataset_pb2.SPLIT_TRAIN) for i in range(train)]
+    examples += [example(i, dataset_pb2.SPLIT_VALIDATION) for i in range(validation)]
+    return (await add(bench, made.id, examples)).dataset if examples else made
+
+
+async def add(
+    bench: Workbench, dataset_id: str, examples: Sequence[dataset_pb2.Example], actor: Actor | None = None
+) -> rpc.BatchCreateExamplesResponse:
+    """Adds examples as the user."""
+    request = rpc.BatchCreateExamplesRequest(dataset_id=dataset_id, examples=examples)
+    response: rpc.BatchCreateExamplesResponse = await bench.do("BatchCreateExamples", request, actor)
+    return response
+
+
+@asynccontextmanager
+async def working(workshop: Workshop, name: str = "") -> AsyncIterator[asyncio.Task[None]]:
+    """Runs a worker for the length of a block."""
+    task = asyncio.create_task(Worker(workshop, name).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def evaluation(program: program_pb2.Program, dataset: dataset_pb2.Dataset, **fields: Any) -> rpc.EvaluateProgramRequest:
+    """A request for an evaluation over the validation split."""
+    configuration = fields.pop("configuration", {"demonstration_count": 4, "rule_count": 8})
+    request = rpc.EvaluateProgramRequest(
+        program_id=program.id, dataset_id=dataset.id, split=dataset_pb2.SPLIT_VALIDATION, **fields
+    )
+    request.configuration.update(configuration)
+    return request
+
+
+async def frames(
+    bench: Workbench, request: rpc.EvaluateProgramRequest, actor: Actor | None = None
+) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+    """Streams an evaluation as the user."""
+    method = bench.registry.methods["/ashgrove.program.v1.ProgramService/EvaluateProgram"]
+    context = bench.context(actor or bench.user, "EvaluateProgram", 60.0)
+    async for frame in bench.engine.stream(method, context, request):
+        assert isinstance(frame, rpc.EvaluateProgramResponse)
+        yield frame
+
+
+async def evaluated(
+    bench: Workbench, request: rpc.EvaluateProgramRequest, actor: Actor | None = None
+) -> tuple[list[execution_pb2.EvaluationResult], execution_pb2.Evaluation]:
+    """Streams an evaluation to its end and returns its results and itself."""
+    results, last = [], None
+    async for frame in frames(bench, request, actor):
+        last = frame
+        if frame.WhichOneof("frame") == "item":
+            results.append(frame.item)
+    assert last is not None and last.HasField("end")
+    return results, last.evaluation
+
+
+async def results_of(bench: Workbench, identifier: str) -> list[execution_pb2.EvaluationResult]:
+    """Lists an evaluation's results in their order."""
+    request = rpc.ListEvaluationResultsRequest(evaluation_id=identifier, page_size=1000, order_by="sequence")
+    response = await bench.do("ListEvaluationResults", request)
+    return list(response.evaluation_results)
