@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from framework.engine.dispatch import Engine
 
 M = TypeVar("M", bound=Message)
+# No single transaction lasts longer, even on a stream that lasts for days.
+LONGEST_SECONDS = 30.0
 
 
 class Call:
@@ -62,7 +64,7 @@ class Call:
             yield self._open
             return
         organization = self.actor.organization_id
-        async with self.database.tenant(organization, self.context.remaining()) as tx:
+        async with self.database.tenant(organization, min(self.context.remaining(), LONGEST_SECONDS)) as tx:
             self._open = tx
             try:
                 yield tx

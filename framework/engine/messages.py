@@ -7,14 +7,18 @@ import protovalidate
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from framework.engine.storable import unstorable
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import Kind, ResourceSpec
 from framework.storage.rows import plain_value
 
 
 def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
-    """Returns every violation of the message's declared bounds, each with its path."""
-    return [FieldViolation(prefix + _path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)]
+    """Returns every violation of the message's declared bounds, and all that cannot be stored, each with its path."""
+    bounds = [
+        FieldViolation(prefix + _path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)
+    ]
+    return [*bounds, *(FieldViolation(prefix + v.path, v.message) for v in unstorable(message))]
 
 
 def _path(violation: Any) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -38,7 +39,7 @@ class Surround(aio.ServerInterceptor):
         if handler is None or handler_call_details.method.startswith(_EXEMPT):
             return handler
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        around, details = self.around, handler_call_details
+        around, details = self.around, _Details(handler_call_details, handler.response_streaming)
 
         if inspect.isasyncgenfunction(inner):
 
@@ -54,6 +55,15 @@ class Surround(aio.ServerInterceptor):
                 return await inner(request, context)
 
         return _rebuilt(handler, single)
+
+
+class _Details:
+    """What gRPC tells about a call, and whether its answer is a stream."""
+
+    def __init__(self, details: Any, streaming: bool) -> None:
+        self.method: str = details.method
+        self.invocation_metadata = details.invocation_metadata
+        self.streaming = streaming
 
 
 def _rebuilt(handler: Any, behaviour: Any) -> Any:
@@ -124,14 +134,16 @@ def identified(verifier: Verifier | None) -> Around:
         token = bearer(metadata.get("authorization", ""))
         actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
         action = details.method.rsplit("/", 1)[-1]
-        enter(Context(actor, action, request_id_of(metadata), _deadline(context), token))
+        enter(Context(actor, action, request_id_of(metadata), _deadline(context, details.streaming), token))
         yield
 
     return around
 
 
-def _deadline(context: Any) -> float:
+def _deadline(context: Any, streaming: bool) -> float:
     left = context.time_remaining()
+    if streaming:  # a watch may last for days
+        return math.inf if left is None else time.monotonic() + left
     seconds = DEFAULT_SECONDS if left is None else min(left, LONGEST_SECONDS)
     return time.monotonic() + seconds
 
