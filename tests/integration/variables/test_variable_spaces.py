@@ -141,7 +141,20 @@ async def test_validation_judges_values_and_never_fails(bench: Workbench) -> Non
     ask.values.update({"shots": 3})
     good = await bench.do("ValidateConfiguration", ask)
     assert good.valid and dict(good.normalized_values) == {"temperature": 0.7, "shots": 3}
-    ask.values.update({"shots": 9.5, "unknown": 1, "temperature": float("nan")})
+    ask.values.update({"shots": 9.5, "unknown": 1, "temperature": "warm"})
     bad = await bench.do("ValidateConfiguration", ask)
     assert not bad.valid and not bad.HasField("normalized_values") and not bad.content_hash
     assert {v.path for v in bad.violations} == {"values.shots", "values.unknown", "values.temperature"}
+
+
+async def test_what_cannot_be_stored_is_refused_by_its_place(bench: Workbench) -> None:
+    """NaN and U+0000 never reach the database."""
+    created = await create(bench, space())
+    ask = rpc.ValidateConfigurationRequest(variable_space_id=created.id)
+    ask.values.update({"temperature": float("nan"), "shots": [1, {"a": "\0"}]})
+    with pytest.raises(InvalidFields) as refused:
+        await bench.do("ValidateConfiguration", ask)
+    assert {v.path for v in refused.value.violations} == {"values.temperature", "values.shots[1].a"}
+    with pytest.raises(InvalidFields) as refused:
+        await create(bench, space("a\0b"))
+    assert {v.path for v in refused.value.violations} == {"variable_space.name"}

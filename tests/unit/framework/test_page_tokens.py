@@ -1,0 +1,75 @@
+"""Page tokens: sealed, bound to their list, and nothing else opens."""
+
+import base64
+import os
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framework.errors import InvalidFields, InvalidPageToken
+from framework.query import Seal, order_from
+from framework.resource import spec_of
+from services.variables.resources import VariableSpace
+
+SEAL = Seal(os.urandom(32))
+positions = st.lists(
+    st.one_of(
+        st.uuids(),
+        st.datetimes(timezones=st.just(UTC)),
+        st.text(),
+        st.integers(),
+        st.booleans(),
+        st.floats(allow_nan=False),
+    ),
+    max_size=4,
+)
+
+
+@given(positions, st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_token_opens_to_its_position_for_its_own_list_only(position: list[Any], binding: str) -> None:
+    """Neither another list nor another key opens it."""
+    token = SEAL.seal(position, binding)
+    assert SEAL.open(token, binding) == position
+    for seal, other in ((SEAL, binding + "x"), (Seal(os.urandom(32)), binding)):
+        with pytest.raises(InvalidPageToken):
+            seal.open(token, other)
+
+
+@given(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode()),
+    )
+)
+def test_anything_else_is_refused(token: str) -> None:
+    """As an invalid field, whatever it is."""
+    with pytest.raises(InvalidPageToken):
+        SEAL.open(token, "list")
+
+
+def test_a_token_tells_nothing() -> None:
+    """Not even the same position twice looks alike."""
+    position = [datetime.now(UTC), UUID(int=5)]
+    assert SEAL.seal(position, "a") != SEAL.seal(position, "a")
+
+
+@pytest.mark.parametrize(
+    "text", ["name,name", "variables", "archived_at", "name down", "nothing", "a,,b", "name desc asc"]
+)
+def test_orders_that_could_not_page_are_refused(text: str) -> None:
+    """Unknown, nested and nullable fields, and fields twice."""
+    with pytest.raises(InvalidFields) as refused:
+        order_from(text, spec_of(VariableSpace))
+    assert [v.path for v in refused.value.violations] == ["order_by"]
+
+
+def test_every_order_ends_with_the_key() -> None:
+    """In the direction of the last field."""
+    spec = spec_of(VariableSpace)
+    assert order_from("", spec).keys == (("created_at", True), ("id", True))
+    assert order_from("status, name desc", spec).keys == (("status", False), ("name", True), ("id", True))
+    assert order_from("id", spec).keys == (("id", False),)
