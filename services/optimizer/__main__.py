@@ -1,0 +1,55 @@
+"""The optimizer's processes: `python -m services.optimizer [serve|worker|migrate|ddl]`."""
+
+import sys
+from pathlib import Path
+
+from ashgrove.auth.v1.auth_service_pb2 import GetJwksRequest
+from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+
+from framework.events.tail import follow
+from framework.rpc import assembly
+from framework.rpc.feeds import feed_of
+from framework.rpc.server import Process, run
+from framework.settings import ServiceSettings
+from services.optimizer.access import project
+from services.optimizer.application import application
+from services.optimizer.resources import registry
+from services.optimizer.worker import Worker
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def api(settings: ServiceSettings) -> Process:
+    """Returns the API process, which also keeps the projection of who may see which program."""
+    peers = application(settings)
+    made = await assembly.parts(settings, registry(), peers)
+    keys = assembly.keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    feed = feed_of("program", peers.channels["program"], peers.tokens)
+    background = [lambda: follow(feed, made.database, "access:program", project)]
+    return assembly.api(made, MIGRATIONS, keys, background=background, close=[peers.close])
+
+
+async def worker(settings: ServiceSettings) -> Process:
+    """Returns a worker process."""
+    peers = application(settings)
+    made = await assembly.parts(settings, registry(), peers)
+    return assembly.worker(made, MIGRATIONS, background=[Worker(made, peers).run], close=[peers.close])
+
+
+main = assembly.commands(registry(), MIGRATIONS, ServiceSettings)
+
+
+@main.command("serve")
+def _serve() -> None:
+    """Serve the API."""
+    run(lambda: api(ServiceSettings()))
+
+
+@main.command("worker")
+def _worker() -> None:
+    """Work on runs."""
+    run(lambda: worker(ServiceSettings()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["serve"])

@@ -1,0 +1,50 @@
+"""What the optimizer needs besides its database: the other services, and tokens to call them with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ashgrove.auth.v1 import auth_internal_service_pb2
+from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
+from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
+from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
+from grpc import aio
+
+from framework.rpc.channels import channel_to
+from framework.rpc.service_tokens import ServiceTokens
+from framework.settings import ServiceSettings
+
+SERVICE = "optimizer"
+
+
+@dataclass(frozen=True)
+class Application:
+    """The peers, one channel each."""
+
+    program: Any
+    variables: Any
+    auth: Any
+    tokens: ServiceTokens
+    channels: dict[str, aio.Channel]
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        for channel in self.channels.values():
+            await channel.close()
+
+
+def application(settings: ServiceSettings) -> Application:
+    """Connects to the peers; nothing is asked of them yet."""
+    channels = {
+        "auth": channel_to(settings.auth_address),
+        "program": channel_to(settings.program_address),
+        "variables": channel_to(settings.variables_address),
+    }
+    auth: Any = AuthInternalServiceStub(channels["auth"])
+    secret = (settings.secrets / f"{SERVICE}.secret").read_text().strip()
+    return Application(
+        ProgramServiceStub(channels["program"]),
+        VariablesServiceStub(channels["variables"]),
+        auth,
+        ServiceTokens(auth, auth_internal_service_pb2, SERVICE, secret),
+        channels,
+    )

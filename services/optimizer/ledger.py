@@ -1,0 +1,194 @@
+"""The books of one run: every write is fenced, told in the run's story, and committed with what it tells."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from google.protobuf.struct_pb2 import Struct
+from psycopg.types.json import Jsonb
+
+from domain.objectives import Objective
+from framework.call import Context, service_actor
+from framework.engine import Call
+from framework.identifiers import new_id
+from framework.rpc.assembly import Parts
+from framework.storage import Leases, Transaction
+from services.optimizer.application import SERVICE
+from services.optimizer.resources import OptimizationRun, Trial
+from services.optimizer.story import Fenced, tell, topic
+
+if TYPE_CHECKING:
+    from services.optimizer.evaluating import Outcome
+
+_Event = optimization_run_pb2.RunEvent
+_Run = optimization_run_pb2.OptimizationRun
+_NO_DEADLINE = float("inf")
+
+
+class Ledger:
+    """Writes a run's state under its lease; a late worker's write raises Fenced and changes nothing."""
+
+    def __init__(self, parts: Parts, leases: Leases, row: dict[str, Any]) -> None:
+        self.parts = parts
+        self.leases = leases
+        self.row = row
+        self.id = str(row["id"])
+        actor = service_actor(SERVICE, row["organization_id"])
+        self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
+
+    @asynccontextmanager
+    async def _fenced(self) -> AsyncIterator[tuple[Call, Transaction]]:
+        """Opens a transaction that holds the run's row, and hints at the change once it is committed."""
+        call = self.parts.engine.call(self.context)
+        async with call.transaction() as tx:
+            if not await self.leases.extend(tx, self.row):
+                raise Fenced
+            yield call, tx
+        await self.parts.hints.publish(topic(self.id))
+
+    async def start(self) -> None:
+        """Notes that a worker has the run: the first, or one that took over."""
+        taken_over = self.row["started_at"] is not None
+        async with self._fenced() as (call, tx):
+            if not taken_over:
+                now = await _now(tx)
+                await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_RUNNING, "started_at": now})
+            kind = _Event.TYPE_RUN_TAKEN_OVER if taken_over else _Event.TYPE_RUN_STARTED
+            await tell(tx, self.row, _Event(type=kind))
+
+    async def status(self) -> str:
+        """Returns the run's status as it is now."""
+        async with self.parts.database.tenant(self.row["organization_id"]) as tx:
+            row = await tx.fetch_one("SELECT status FROM optimization_runs WHERE id = %(id)s", {"id": self.row["id"]})
+        return str(row["status"]) if row else ""
+
+    async def trials(self, status: str = "") -> list[dict[str, Any]]:
+        """Returns the run's trials by number, those of one status when one is named."""
+        async with self.parts.database.tenant(self.row["organization_id"]) as tx:
+            return await tx.fetch(
+                """SELECT * FROM trials WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s
+                   AND (%(status)s = '' OR status = %(status)s) ORDER BY number""",
+                {"organization": self.row["organization_id"], "run": self.row["id"], "status": status},
+            )
+
+    async def begin(
+        self,
+        number: int,
+        values: Mapping[str, Any],
+        hashed: str,
+        informed: tuple[Sequence[int], Sequence[int]],
+        sampler: str,
+        seed: int,
+    ) -> dict[str, Any]:
+        """Writes a suggestion down as a trial, with what informed it; it is never computed again."""
+        columns = {
+            "optimization_run_id": self.row["id"],
+            "number": number,
+            "configuration": Jsonb(dict(values)),
+            "content_hash": hashed,
+            "status": "STATUS_RUNNING",
+            "evaluation_id": new_id(),
+            "informed_by": Jsonb(list(informed[0])),
+            "pending_then": Jsonb(list(informed[1])),
+            "sampler_version": sampler,
+            "seed": seed,
+        }
+        async with self._fenced() as (call, tx):
+            created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
+            event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=number, trial_id=created.id)
+            event.configuration.CopyFrom(_struct(values))
+            await tell(tx, self.row, event)
+            return await call.row(Trial, created.id)
+
+    async def progress(self, trial: Mapping[str, Any], finished: int, examples: int) -> None:
+        """Notes how many of a trial's examples are finished."""
+        async with self._fenced() as (call, tx):
+            counts = {"finished_count": finished, "example_count": examples}
+            await call.update(Trial, str(trial["id"]), counts)
+            await tell(tx, self.row, _about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
+
+    async def finish(self, trial: dict[str, Any], outcome: "Outcome", objectives: Sequence[Objective]) -> None:
+        """Notes how a trial ended, and whether it is the new best."""
+        counts = {"finished_count": outcome.finished_count, "example_count": outcome.example_count}
+        failed = bool(outcome.error)
+        async with self._fenced() as (call, tx):
+            columns = {
+                "status": "STATUS_FAILED" if failed else "STATUS_COMPLETED",
+                "objectives": Jsonb(outcome.objectives),
+                "error": outcome.error,
+                "completed_at": await _now(tx),
+                **counts,
+            }
+            await call.update(Trial, str(trial["id"]), columns)
+            kind = _Event.TYPE_TRIAL_FAILED if failed else _Event.TYPE_TRIAL_COMPLETED
+            await self._count(tx, failed)
+            told = _about(trial, kind, error=outcome.error, objectives=outcome.objectives, **counts)
+            await tell(tx, self.row, told)
+            if not failed:
+                await self._judge(tx, trial, outcome.objectives, objectives[0])
+
+    async def _count(self, tx: Transaction, failed: bool) -> None:
+        column = "failed_trials" if failed else "completed_trials"
+        await tx.execute(
+            f"UPDATE optimization_runs SET {column} = {column} + 1 WHERE id = %(id)s", {"id": self.row["id"]}
+        )
+
+    async def _judge(
+        self, tx: Transaction, trial: Mapping[str, Any], reached: Mapping[str, float], objective: Objective
+    ) -> None:
+        run = await tx.fetch_one(
+            "SELECT best_objectives, best_trial_id FROM optimization_runs WHERE id = %(id)s", {"id": self.row["id"]}
+        )
+        assert run is not None
+        if run["best_trial_id"] and not objective.better(
+            reached[objective.name], run["best_objectives"][objective.name]
+        ):
+            return
+        await tx.execute(
+            """UPDATE optimization_runs SET best_trial_id = %(trial)s, best_objectives = %(objectives)s,
+                      best_configuration = %(configuration)s WHERE id = %(id)s""",
+            {
+                "trial": trial["id"],
+                "objectives": Jsonb(dict(reached)),
+                "configuration": Jsonb(trial["configuration"]),
+                "id": self.row["id"],
+            },
+        )
+        event = _about(trial, _Event.TYPE_BEST_CHANGED, objectives=reached)
+        event.configuration.CopyFrom(_struct(trial["configuration"]))
+        await tell(tx, self.row, event)
+
+    async def end(self, status: str, error: str) -> None:
+        """Ends the run; trials that still ran are cancelled with it."""
+        async with self._fenced() as (call, tx):
+            now = await _now(tx)
+            await tx.execute(
+                """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
+                   WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
+                {"id": self.row["id"], "now": now},
+            )
+            await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now})
+            await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
+
+    async def pause(self, cause: str) -> None:
+        """Stops the run because it may no longer act for its user; its results stay."""
+        async with self._fenced() as (call, tx):
+            await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_PAUSED, "error": cause})
+            await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause))
+
+
+def _about(trial: Mapping[str, Any], kind: Any, **facts: Any) -> optimization_run_pb2.RunEvent:
+    return _Event(type=kind, trial_number=trial["number"], trial_id=str(trial["id"]), **facts)
+
+
+def _struct(values: Mapping[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+async def _now(tx: Transaction) -> Any:
+    row = await tx.fetch_one("SELECT now() AS now")
+    assert row is not None
+    return row["now"]

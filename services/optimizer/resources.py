@@ -1,0 +1,116 @@
+"""Optimization runs and trials: read by whoever may read their program, moved by their verbs and workers only."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, trial_pb2
+from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
+from sqlalchemy import ColumnElement, Table, and_, exists
+
+from framework.call import Actor, Role
+from framework.engine import Call
+from framework.errors import NoResultYet
+from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, rule_for, signed_in, sql_check
+from framework.resource import Registry, Resource, Storage, action, spec_of
+from framework.storage import LEASE_COLUMNS, table_of
+from services.optimizer.access import of_owned_program, of_readable_program
+
+_Run = optimization_run_pb2.OptimizationRun
+ENDED = {
+    "STATUS_COMPLETED",
+    "STATUS_FAILED",
+    "STATUS_CANCELLED",
+    "STATUS_PAUSED",
+}
+
+
+class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
+    """A search: created whole, changed by nobody but its worker, stopped by its owner or its program's."""
+
+    message = optimization_run_pb2.OptimizationRun
+    storage = Storage(
+        owner="owner_id",
+        indexes=[("program_id", "created_at"), ("status", "created_at")],
+        hidden=LEASE_COLUMNS | {"grant_id": "uuid NOT NULL"},
+        initial={"status": _Run.STATUS_PENDING},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        bypass(is_service, "Get", "List", "Update"),
+        policy(*WRITES, allow=has_role(Role.USER)),
+        policy("Get", "List", "WatchOptimizationRun", "GetBestConfiguration", allow=owns | of_readable_program),
+        policy("Create", "CreateOptimizationRun", allow=signed_in),
+        policy("CancelOptimizationRun", allow=owns | of_owned_program),
+    ]
+
+    @action("CreateOptimizationRun")
+    async def start(
+        self, call: Call, request: optimizer_service_pb2.CreateOptimizationRunRequest
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Pins what the run is about, grants it to act for the caller, and wakes a worker."""
+        from services.optimizer import starting  # it acts on this very resource
+
+        return await starting.start(call, request.optimization_run)
+
+    @action("WatchOptimizationRun")
+    async def watch(
+        self, call: Call, request: optimizer_service_pb2.WatchOptimizationRunRequest
+    ) -> AsyncIterator[optimizer_service_pb2.WatchOptimizationRunResponse]:
+        """Replays the run's story, then follows it."""
+        from services.optimizer import watching  # it reads this very resource
+
+        async for frame in watching.frames(call, request.id, request.from_sequence):
+            yield frame
+
+    @action("CancelOptimizationRun")
+    async def cancel(
+        self, call: Call, request: optimizer_service_pb2.CancelOptimizationRunRequest
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Stops the run; one that nobody works on ends at once, others within a second."""
+        from services.optimizer import cancelling  # it acts on this very resource
+
+        return await cancelling.cancel(call, request.id)
+
+    @action("GetBestConfiguration")
+    async def best(
+        self, call: Call, request: optimizer_service_pb2.GetBestConfigurationRequest
+    ) -> optimizer_service_pb2.GetBestConfigurationResponse:
+        """Returns the best trial's values by the first objective."""
+        run = await call.get(OptimizationRun, request.id, verb="GetBestConfiguration")
+        if not run.best_trial_id:
+            raise NoResultYet("no trial of this run is complete yet; watch it and ask again", run_id=run.id)
+        trial = await call.get(Trial, run.best_trial_id)
+        return optimizer_service_pb2.GetBestConfigurationResponse(
+            configuration=run.best_configuration,
+            objectives=dict(run.best_objectives),
+            trial_id=run.best_trial_id,
+            trial_number=trial.number,
+        )
+
+
+def _run_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
+    runs = table_of(spec_of(OptimizationRun))
+    mine = and_(runs.c.organization_id == table.c.organization_id, runs.c.id == table.c.optimization_run_id)
+    return exists().where(and_(mine, rule_for(OptimizationRun.policies, "Get").where(actor, runs)))
+
+
+class Trial(Resource[trial_pb2.Trial]):
+    """A step of a run: written by its worker, read by whoever may read the run."""
+
+    message = trial_pb2.Trial
+    storage = Storage(
+        unique=[("optimization_run_id", "number")], references={"optimization_run_id": "optimization_runs"}
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        bypass(is_service),
+        policy("Get", "List", allow=sql_check("of_readable_run", _run_is_readable)),
+    ]
+
+
+RESOURCES: list[type[Resource[Any]]] = [OptimizationRun, Trial]
+
+
+def registry() -> Registry:
+    """Returns the verified declarations of the optimizer service."""
+    return Registry("optimizer", RESOURCES, DESCRIPTOR.services_by_name["OptimizerService"])

@@ -1,0 +1,185 @@
+"""One run's search: suggest, evaluate, note, until the trials are spent, the run is cancelled or its grant is lost."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from ashgrove.auth.v1 import auth_internal_service_pb2 as auth_pb
+from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
+from google.protobuf.json_format import MessageToDict
+
+from domain.objectives import Objective
+from domain.seeds import suggestion_seed
+from domain.space import Space
+from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
+from domain.values import content_hash
+from framework.errors import DependencyUnavailable, Failure, GrantLost
+from framework.rpc.assembly import Parts
+from framework.rpc.channels import as_caller
+from framework.rpc.peer_failures import from_peer
+from framework.storage import Leases
+from services.optimizer.application import Application
+from services.optimizer.evaluating import Outcome, evaluate
+from services.optimizer.ledger import Ledger
+from services.optimizer.story import topic
+
+_STRATEGIES = {"STRATEGY_RANDOM": "random", "STRATEGY_BAYESIAN": "bayesian"}
+_HOPELESS_AFTER = 5
+_LOOK_SECONDS = 0.25
+
+
+class Search:
+    """Works on one leased run; whatever it needs to go on after a loss is in the rows."""
+
+    def __init__(self, parts: Parts, application: Application, leases: Leases, row: dict[str, Any]) -> None:
+        self.parts = parts
+        self.application = application
+        self.row = row
+        self.ledger = Ledger(parts, leases, row)
+        self.grant = str(row["grant_id"])
+        self.objectives = [_objective(o) for o in row["objectives"]]
+        self.strategy = STRATEGIES[_STRATEGIES[row["strategy"]]]
+        self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
+        self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
+
+    async def run(self) -> None:
+        """Runs the search to its end, whichever that is."""
+        if self.row["status"] == "STATUS_CANCELLING":
+            await self._cancelled()
+            return
+        await self.ledger.start()
+        searching = asyncio.create_task(self._search())
+        watching = asyncio.create_task(self._until_cancelling())
+        try:
+            await asyncio.wait([searching, watching], return_when=asyncio.FIRST_COMPLETED)
+            if searching.done():
+                await self._ended(searching)
+            else:
+                await self._cancelled()
+        finally:
+            await _stopped([searching, watching, *self.running])
+
+    async def _ended(self, searching: "asyncio.Task[str]") -> None:
+        try:
+            error = searching.result()
+        except GrantLost as lost:
+            await self.ledger.pause(lost.message)
+            return
+        await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error)
+        await self._end_grant()
+
+    async def _cancelled(self) -> None:
+        await _stopped(list(self.running))
+        for trial in await self.ledger.trials("STATUS_RUNNING"):
+            await self._cancel_evaluation(trial)
+        await self.ledger.end("STATUS_CANCELLED", "")
+        await self._end_grant()
+
+    async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
+        from ashgrove.program.v1 import program_service_pb2 as program_pb
+
+        # Best effort: an evaluation that nobody attaches to any more ends by itself.
+        with suppress(Failure), from_peer("program"):
+            token = await self.application.tokens.exchange(self.grant)
+            request = program_pb.CancelEvaluationRequest(id=str(trial["evaluation_id"]))
+            await self.application.program.CancelEvaluation(request, metadata=as_caller(token), timeout=2.0)
+
+    async def _end_grant(self) -> None:
+        with suppress(Failure), from_peer("auth"):
+            own = as_caller(await self.application.tokens.own())
+            await self.application.auth.EndGrant(
+                auth_pb.EndGrantRequest(grant_id=self.grant), metadata=own, timeout=5.0
+            )
+
+    async def _until_cancelling(self) -> None:
+        while await self.ledger.status() != "STATUS_CANCELLING":
+            await self.parts.hints.wait(topic(self.row["id"]), _LOOK_SECONDS)
+
+    async def _search(self) -> str:
+        """Tries every trial; returns why the run failed, nothing when it did not."""
+        space = await self._space()
+        for trial in await self.ledger.trials("STATUS_RUNNING"):
+            self._launch(trial)
+        while True:
+            hopeless = await self._fill(space)
+            if hopeless or not self.running:
+                return hopeless
+            await self._some_finish()
+
+    async def _fill(self, space: Space) -> str:
+        """Starts trials while there is room; returns why it is hopeless, when it is."""
+        trials = await self.ledger.trials()
+        failed = [t for t in trials if t["status"] == "STATUS_FAILED"]
+        complete = any(t["status"] == "STATUS_COMPLETED" for t in trials)
+        spent = len(trials) >= self.row["max_trials"]
+        if not complete and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))):
+            return str(failed[-1]["error"])
+        if self.synchronous and self.running:
+            return ""
+        room = min(self.row["parallelism"] - len(self.running), self.row["max_trials"] - len(trials))
+        for _ in range(room):
+            trial = await self._suggested(space, trials)
+            trials.append(trial)
+            self._launch(trial)
+        return ""
+
+    async def _some_finish(self) -> None:
+        how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED
+        done, _ = await asyncio.wait(self.running, return_when=how)
+        for task in done:
+            await self.ledger.finish(self.running.pop(task), task.result(), self.objectives)
+
+    async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Chooses the next configuration and writes it down with what informed it, before it is used."""
+        finished = [t for t in trials if t["status"] in ("STATUS_COMPLETED", "STATUS_FAILED")]
+        pending = [t for t in trials if t["status"] == "STATUS_RUNNING"]
+        number = len(trials) + 1
+        seed = suggestion_seed(self.row["seed"], number)
+        # Samplers are work for the processor: off the event loop, so that leases and streams go on.
+        values = await asyncio.to_thread(
+            self.strategy.suggest,
+            space,
+            self.objectives,
+            [Observation(t["number"], t["configuration"], _reached(t)) for t in finished],
+            [t["configuration"] for t in pending],
+            number,
+            seed,
+        )
+        informed = [t["number"] for t in finished], [t["number"] for t in pending]
+        return await self.ledger.begin(number, values, content_hash(values), informed, SAMPLER_VERSION, seed)
+
+    def _launch(self, trial: dict[str, Any]) -> None:
+        self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, trial))] = trial
+
+    async def _space(self) -> Space:
+        request = variables_pb.GetVariableSpaceRequest(
+            id=str(self.row["variable_space_id"]), revision=self.row["variable_space_revision"]
+        )
+        while True:
+            try:
+                with from_peer("variables"):
+                    token = await self.application.tokens.exchange(self.grant)
+                    found = await self.application.variables.GetVariableSpace(request, metadata=as_caller(token))
+                return Space.from_json([_variable(v) for v in found.variables])
+            except DependencyUnavailable:
+                await asyncio.sleep(0.5)
+
+
+def _variable(message: Any) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def _objective(stored: dict[str, Any]) -> Objective:
+    minimize = stored.get("direction") == "DIRECTION_MINIMIZE"
+    return Objective(stored["metric"], "minimize" if minimize else "maximize")
+
+
+def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
+    return trial["objectives"] if trial["status"] == "STATUS_COMPLETED" else None
+
+
+async def _stopped(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

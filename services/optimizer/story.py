@@ -1,0 +1,69 @@
+"""A run's story: events numbered from 1 without gaps, each committed with the state that it tells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from google.protobuf.json_format import MessageToDict, ParseDict
+from psycopg.types.json import Jsonb
+
+from framework.storage import Transaction
+
+WORK = "optimizer_work"
+"""The channel that wakes the workers."""
+_BATCH = 500
+
+# The counter is taken with the run's row locked, so numbers follow the order of commits. A token of -1 is no fence.
+_TELL = """
+WITH counted AS (
+    UPDATE optimization_runs SET last_sequence = last_sequence + 1
+    WHERE organization_id = %(organization)s AND id = %(run)s AND (%(token)s = -1 OR fencing_token = %(token)s)
+    RETURNING last_sequence, status
+)
+INSERT INTO run_events (organization_id, run_id, sequence, status, event)
+SELECT %(organization)s, %(run)s, last_sequence, status, %(event)s FROM counted
+"""
+_READ = """
+SELECT sequence, status, event, created_at FROM run_events
+WHERE organization_id = %(organization)s AND run_id = %(run)s AND sequence > %(after)s
+ORDER BY sequence LIMIT %(limit)s
+"""
+
+
+class Fenced(Exception):  # noqa: N818 - not an error: somebody else has the run now
+    """Another worker holds the run; this one must stop and write nothing."""
+
+
+def topic(run_id: object) -> str:
+    """Returns the topic of the hints about a run."""
+    return f"run:{run_id}"
+
+
+async def tell(tx: Transaction, run: Mapping[str, Any], event: pb.RunEvent, *, fenced: bool = True) -> None:
+    """Adds an event to the run's story; raises Fenced when the run belongs to another worker by now."""
+    told = await tx.execute(
+        _TELL,
+        {
+            "organization": run["organization_id"],
+            "run": run["id"],
+            "token": run["fencing_token"] if fenced else -1,
+            "event": Jsonb(MessageToDict(event, preserving_proto_field_name=True)),
+        },
+    )
+    if not told:
+        raise Fenced
+
+
+async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.RunEvent]:
+    """Returns the next events after a number, a batch at most."""
+    ids = {"organization": run["organization_id"], "run": run["id"], "after": after, "limit": _BATCH}
+    return [_event(run, row) for row in await tx.fetch(_READ, ids)]
+
+
+def _event(run: Mapping[str, Any], row: Mapping[str, Any]) -> pb.RunEvent:
+    event = pb.RunEvent()
+    ParseDict(row["event"], event)
+    event.run_id, event.sequence = str(run["id"]), row["sequence"]
+    event.status = pb.OptimizationRun.Status.Value(row["status"])
+    event.occurred_at.FromDatetime(row["created_at"])
+    return event

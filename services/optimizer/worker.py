@@ -1,0 +1,96 @@
+"""The worker: takes runs that nobody holds, keeps their leases, and hands each to its own search."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from os import getpid
+from typing import Any
+
+from framework.errors import Failure
+from framework.rpc.assembly import Parts
+from framework.storage import Leases
+from services.optimizer.application import Application
+from services.optimizer.search import Search
+from services.optimizer.story import WORK, Fenced
+
+LEASE_SECONDS = 8.0
+RENEW_SECONDS = 2.0
+MOST_RUNS = 16
+_CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Works on many runs at once, as one of any number of workers."""
+
+    def __init__(self, parts: Parts, application: Application, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.parts = parts
+        self.application = application
+        self.lease_seconds = lease_seconds
+        self.leases = Leases(parts.database, "optimization_runs", _CLAIMABLE)
+        self.name = f"{socket.gethostname()}:{getpid()}:{id(self):x}"
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Works until cancelled; a notification wakes it, and so do two seconds without one."""
+        try:
+            async for _ in self.parts.database.listen(WORK, every=2.0):
+                with suppress(Failure):
+                    await self._take_all()
+        finally:
+            await self._let_go()
+
+    async def _take_all(self) -> None:
+        while len(self.tasks) < MOST_RUNS:
+            row = await self.leases.claim(self.name, self.lease_seconds)
+            if row is None:
+                return
+            task = asyncio.create_task(self._work(row))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _work(self, row: dict[str, Any]) -> None:
+        try:
+            async with self._kept(row):
+                await Search(self.parts, self.application, self.leases, row).run()
+        except Fenced:
+            _log.info("run %s belongs to another worker now", row["id"])
+        except Failure as failure:
+            # The lease ends by itself, and whoever takes the run next begins where this one stopped.
+            _log.warning("run %s was left: %s", row["id"], failure)
+        except Exception:
+            _log.exception("run %s was left", row["id"])
+
+    @asynccontextmanager
+    async def _kept(self, row: dict[str, Any]) -> AsyncIterator[None]:
+        """Renews the lease while the block runs, and stops the block when the lease is lost."""
+        working = asyncio.current_task()
+        assert working is not None
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self.lease_seconds / 4)
+                with suppress(Failure):
+                    if not await self.leases.renew(row, self.lease_seconds):
+                        lost = True
+                        working.cancel()
+                        return
+
+        keeper = asyncio.create_task(renew())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost:
+                raise Fenced from None
+            raise
+        finally:
+            keeper.cancel()
+
+    async def _let_go(self) -> None:
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
