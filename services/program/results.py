@@ -27,8 +27,8 @@ WITH counted AS (
       AND status = 'WORK_STATUS_RUNNING'
     RETURNING finished_count - %(count)s AS before
 )
-INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, example_id, repeat, outputs, scores, error,
-                                latency_ms, input_tokens, output_tokens, cost_micros)
+INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, example_id, repeat, outputs, scores,
+                                error, latency_ms, input_tokens, output_tokens, cost_micros)
 SELECT %(organization)s, r.id, %(id)s, counted.before + r.place, r.example_id, 0, r.outputs, r.scores, r.error,
        r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros
 FROM counted, jsonb_to_recordset(%(results)s) AS r (

@@ -36,7 +36,9 @@ def at(path: str, fields: Iterable[pb.SignatureField]) -> list[tuple[str, pb.Sig
     return [(f"{path}[{i}]", field) for i, field in enumerate(fields)]
 
 
-def value_faults(fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path: str) -> Iterator[FieldViolation]:
+def value_faults(
+    fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path: str
+) -> Iterator[FieldViolation]:
     """Yields what is wrong with values that should fill these fields: missing, unknown, of another type, unstorable."""
     known = {field.name: field for field in fields}
     for name in known.keys() - values.keys():

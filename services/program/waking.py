@@ -1,4 +1,4 @@
-"""How workers and waiters wake each other: one notification channel, hint topics, and how often to look without them."""
+"""How workers and waiters wake each other: a notification channel, hint topics, and looking without them."""
 
 WORK = "program_work"
 """The channel that wakes workers when there is something to do."""

@@ -146,5 +146,3 @@ async def begin(database: Database, table: str, row: Row) -> None:
         )
     if not begun:
         raise LeaseLost
-
-

@@ -96,12 +96,16 @@ CREATE TABLE examples (
 );
 CREATE INDEX examples_created_at ON examples (organization_id, created_at, id);
 CREATE INDEX examples_dataset_id_created_at ON examples (organization_id, dataset_id, created_at);
-GRANT SELECT, INSERT, UPDATE ON examples TO program;
-GRANT SELECT, INSERT, UPDATE, DELETE ON examples TO program_system;
+GRANT SELECT, INSERT ON examples TO program;
+GRANT SELECT, INSERT ON examples TO program_system;
 ALTER TABLE examples ENABLE ROW LEVEL SECURITY;
 ALTER TABLE examples FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON examples TO program USING (organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid) WITH CHECK (organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid);
 CREATE POLICY system ON examples TO program_system USING (true) WITH CHECK (true);
+CREATE FUNCTION examples_refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'rows of examples are never changed and never deleted'; END $$;
+CREATE TRIGGER frozen_rows BEFORE UPDATE OR DELETE ON examples FOR EACH ROW EXECUTE FUNCTION examples_refuse();
+CREATE TRIGGER frozen_table BEFORE TRUNCATE ON examples FOR EACH STATEMENT EXECUTE FUNCTION examples_refuse();
 CREATE TABLE executions (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -208,12 +212,16 @@ CREATE TABLE evaluation_results (
 CREATE UNIQUE INDEX evaluation_results_evaluation_id_example_id_repeat_key ON evaluation_results (organization_id, evaluation_id, example_id, repeat);
 CREATE UNIQUE INDEX evaluation_results_evaluation_id_sequence_key ON evaluation_results (organization_id, evaluation_id, sequence);
 CREATE INDEX evaluation_results_created_at ON evaluation_results (organization_id, created_at, id);
-GRANT SELECT, INSERT, UPDATE ON evaluation_results TO program;
-GRANT SELECT, INSERT, UPDATE, DELETE ON evaluation_results TO program_system;
+GRANT SELECT, INSERT ON evaluation_results TO program;
+GRANT SELECT, INSERT ON evaluation_results TO program_system;
 ALTER TABLE evaluation_results ENABLE ROW LEVEL SECURITY;
 ALTER TABLE evaluation_results FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON evaluation_results TO program USING (organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid) WITH CHECK (organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid);
 CREATE POLICY system ON evaluation_results TO program_system USING (true) WITH CHECK (true);
+CREATE FUNCTION evaluation_results_refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'rows of evaluation_results are never changed and never deleted'; END $$;
+CREATE TRIGGER frozen_rows BEFORE UPDATE OR DELETE ON evaluation_results FOR EACH ROW EXECUTE FUNCTION evaluation_results_refuse();
+CREATE TRIGGER frozen_table BEFORE TRUNCATE ON evaluation_results FOR EACH STATEMENT EXECUTE FUNCTION evaluation_results_refuse();
 
 -- Unnumbered, in the transaction of the write; the sequencer numbers what has committed.
 CREATE TABLE outbox (
@@ -240,3 +248,4 @@ CREATE TABLE cursors (
     sequence bigint NOT NULL
 );
 GRANT SELECT, INSERT, UPDATE ON cursors TO program_system;
+

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ashgrove.program.v1 import dataset_pb2, program_service_pb2
+from ashgrove.program.v1 import dataset_pb2, program_pb2, program_service_pb2
 from psycopg.types.json import Jsonb
 from sqlalchemy import ColumnElement, Table, and_, exists
 
@@ -14,7 +14,18 @@ from framework.engine import Call
 from framework.engine.writing import check_in_use
 from framework.errors import FieldViolation, InvalidFields
 from framework.identifiers import new_id
-from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, rule_for, signed_in, sql_check
+from framework.policy import (
+    WRITES,
+    bypass,
+    has_role,
+    is_public,
+    is_service,
+    owns,
+    policy,
+    rule_for,
+    signed_in,
+    sql_check,
+)
 from framework.resource import Resource, Storage, action, spec_of
 from framework.storage import codec_of, table_of
 from services.program import shapes
@@ -60,7 +71,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         faults = list(shapes.declared_faults(fields))
         if faults:
             raise InvalidFields(*faults)
-        new.visibility = new.visibility or 1  # private: the enum is Program's
+        new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
     @action(_VERB)
     async def add(
@@ -121,7 +132,7 @@ class Example(Resource[dataset_pb2.Example]):
     """Examples: read by whoever may read their dataset; only ever added."""
 
     message = dataset_pb2.Example
-    storage = Storage(indexes=[("dataset_id", "created_at")], references={"dataset_id": "datasets"})
+    storage = Storage(indexes=[("dataset_id", "created_at")], references={"dataset_id": "datasets"}, append_only=True)
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=sql_check("of_readable_dataset", _dataset_is_readable)),

@@ -69,9 +69,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
 
 def _evaluation_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
     evaluations = table_of(spec_of(Evaluation))
-    mine = and_(
-        evaluations.c.organization_id == table.c.organization_id, evaluations.c.id == table.c.evaluation_id
-    )
+    mine = and_(evaluations.c.organization_id == table.c.organization_id, evaluations.c.id == table.c.evaluation_id)
     return exists().where(and_(mine, rule_for(Evaluation.policies, "Get").where(actor, evaluations)))
 
 
@@ -82,6 +80,7 @@ class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
     storage = Storage(
         unique=[("evaluation_id", "example_id", "repeat"), ("evaluation_id", "sequence")],
         references={"evaluation_id": "evaluations", "example_id": "examples"},
+        append_only=True,
     )
     policies = [
         bypass(has_role(Role.ADMIN)),

@@ -42,8 +42,7 @@ class Execution(Resource[execution_pb2.Execution]):
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at")],
-        hidden=WORK_COLUMNS
-        | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
+        hidden=WORK_COLUMNS | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
     )
@@ -58,9 +57,7 @@ class Execution(Resource[execution_pb2.Execution]):
     ]
 
     @action(_VERB)
-    async def execute(
-        self, call: Call, request: program_service_pb2.ExecuteProgramRequest
-    ) -> execution_pb2.Execution:
+    async def execute(self, call: Call, request: program_service_pb2.ExecuteProgramRequest) -> execution_pb2.Execution:
         """Leaves the execution for a worker and returns it when it has ended; the work outlives its caller."""
         async with call.transaction() as tx:
             hidden = await _asked(call, request)

@@ -1,0 +1,63 @@
+"""The program service's processes: `python -m services.program [serve|worker|migrate|ddl]`."""
+
+import sys
+from pathlib import Path
+
+from ashgrove.auth.v1.auth_service_pb2 import GetJwksRequest
+from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+
+from framework.rpc.assembly import api, commands, keys_from, parts, worker
+from framework.rpc.channels import channel_to
+from framework.rpc.server import Process, run
+from framework.settings import ServiceSettings
+from services.program.resources import registry
+from services.program.settings import ProgramSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# A program's own timeout_ms ends its calls; this bounds what that may be.
+_LONGEST_CALL_SECONDS = 600.0
+
+
+async def api_process(settings: ServiceSettings) -> Process:
+    """Returns the API process; it imports neither DSPy nor a model."""
+    made = await parts(settings, registry())
+    auth = channel_to(settings.auth_address)
+    keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
+    return api(made, MIGRATIONS, keys, close=[auth.close])
+
+
+async def worker_process(settings: ProgramSettings) -> Process:
+    """Returns a worker process."""
+    import httpx
+
+    from services.program.running import Models
+    from services.program.worker import Worker
+    from services.program.working import Workshop
+
+    made = await parts(settings, registry())
+    http = httpx.AsyncClient(
+        timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
+    )
+    workshop = Workshop(made.engine, Models(settings.models, http).prepare, at_once=settings.examples_at_once)
+    return worker(made, MIGRATIONS, background=[Worker(workshop).run], close=[http.aclose])
+
+
+main = commands(registry(), MIGRATIONS, ProgramSettings)
+
+
+@main.command("serve")
+def _serve() -> None:
+    """Serve the API."""
+    settings = ProgramSettings()  # the environment gives the rest
+    run(lambda: api_process(settings))
+
+
+@main.command("worker")
+def _work() -> None:
+    """Execute and evaluate programs."""
+    settings = ProgramSettings()
+    run(lambda: worker_process(settings))
+
+
+if __name__ == "__main__":
+    main.main(sys.argv[1:] or ["serve"], prog_name="python -m services.program")
