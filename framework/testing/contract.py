@@ -1,8 +1,8 @@
 """What every declared resource with a Create keeps, whoever declares it: the subject of one parametrised suite."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -25,6 +25,8 @@ class Subject:
     as_admin: bool = False
     derived: Sequence[str] = ()
     """The fields that follow from others, so that a masked update changes them too."""
+    acts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each custom RPC on one resource needs besides its id, where the id is not enough."""
 
     @property
     def spec(self) -> ResourceSpec:
@@ -80,29 +82,41 @@ class Driver:
             if not token:
                 return rows
 
+    def acts(self, identifier: str) -> list[tuple[MethodSpec, Message]]:
+        """Returns every custom RPC that acts on one such resource, with a sound request for this one."""
+        found = []
+        for method in self.bench.registry.methods.values():
+            # What an RPC acts on is its request's first field.
+            name = method.request_class.DESCRIPTOR.fields[0].name if method.request_class.DESCRIPTOR.fields else ""
+            own = name == "id" and method.resource is self.spec
+            if not method.standard and (own or name == f"{self.spec.singular}_id"):
+                more = self.subject.acts.get(method.name, {})
+                found.append((method, method.request_class(**{name: identifier}, **more)))
+        return found
+
     def mutable(self) -> list[Field]:
         """Returns the fields that clients may change."""
         return [f for f in self.spec.fields.values() if not f.output_only and not f.immutable]
 
 
-def forged(field: Field, message: Any) -> Any:
+def forged(one: Field, message: Any) -> Any:
     """Puts a value into a field that the message does not have there, and returns it."""
-    value = _FORGERIES[field.kind](field)
-    if field.kind in (Kind.TIMESTAMP, Kind.JSON):
-        message.ClearField(field.name)
-        if field.kind is Kind.TIMESTAMP:
-            getattr(message, field.name).FromSeconds(77)
-        elif field.descriptor.is_repeated:
-            getattr(message, field.name).add()
-        else:
-            getattr(message, field.name).SetInParent()
+    if one.kind not in (Kind.TIMESTAMP, Kind.JSON):
+        setattr(message, one.name, _FORGERIES[one.kind](one))
+        return getattr(message, one.name)
+    message.ClearField(one.name)
+    value = getattr(message, one.name)
+    if one.kind is Kind.TIMESTAMP:
+        value.FromSeconds(77)
+    elif one.descriptor.is_repeated:
+        value.add()
     else:
-        setattr(message, field.name, value)
-    return getattr(message, field.name)
+        value.SetInParent()
+    return value
 
 
-def _last(field: Field) -> int:
-    enum = field.descriptor.enum_type
+def _last(one: Field) -> int:
+    enum = one.descriptor.enum_type
     assert enum is not None
     return int(max(v.number for v in enum.values))
 
@@ -115,6 +129,4 @@ _FORGERIES: dict[Kind, Callable[[Field], Any]] = {
     Kind.BIGINT: lambda f: 777,
     Kind.DOUBLE: lambda f: 777.0,
     Kind.BOOLEAN: lambda f: True,
-    Kind.TIMESTAMP: lambda f: None,
-    Kind.JSON: lambda f: None,
 }

@@ -7,6 +7,7 @@ from uuid import uuid4
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
+from google.protobuf.struct_pb2 import Struct, Value
 
 from framework.testing.contract import Subject
 from framework.testing.workbench import Workbench
@@ -63,8 +64,8 @@ async def program(bench: Workbench, number: int) -> program_pb2.Program:
         visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
     )
     made.signature_config.instructions = f"Answer {number}."
-    made.signature_config.inputs.add(name="question", type=program_pb2.FIELD_TYPE_STRING)
-    made.signature_config.outputs.add(name="answer", type=program_pb2.FIELD_TYPE_STRING)
+    made.signature_config.inputs.add(name="question", type=program_pb2.SignatureField.TYPE_STRING)
+    made.signature_config.outputs.add(name="answer", type=program_pb2.SignatureField.TYPE_STRING)
     return made
 
 
@@ -75,17 +76,29 @@ async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
         description=f"about {number // 2}",
         visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
     )
-    made.input_fields.add(name="question", type=program_pb2.FIELD_TYPE_STRING)
-    made.output_fields.add(name="answer", type=program_pb2.FIELD_TYPE_STRING)
+    made.input_fields.add(name="question", type=program_pb2.SignatureField.TYPE_STRING)
+    made.output_fields.add(name="answer", type=program_pb2.SignatureField.TYPE_STRING)
     return made
 
 
+VALUES = Struct(fields={"heat": Value(number_value=0.5)})
+SPACE_ACTS: dict[str, Any] = {"GenerateConfigurations": {"count": 1}, "ValidateConfiguration": {"values": VALUES}}
+PROGRAM_ACTS: dict[str, Any] = {
+    "CloneProgram": {"new_name": "copy"},
+    "ExecuteProgram": {"inputs": VALUES},
+    "EvaluateProgram": {"dataset_id": str(uuid4()), "split": dataset_pb2.SPLIT_TRAIN},
+}
+DATASET_ACTS: dict[str, Any] = {
+    "BatchCreateExamples": {
+        "examples": [dataset_pb2.Example(split=dataset_pb2.SPLIT_TRAIN, inputs=VALUES, outputs=VALUES)]
+    }
+}
 FACTORIES: dict[str, dict[str, Any]] = {
     "User": {"make": user, "as_admin": True},
-    "VariableSpace": {"make": variable_space, "derived": ("size",)},
+    "VariableSpace": {"make": variable_space, "derived": ("size",), "acts": SPACE_ACTS},
     "VariableConfiguration": {"make": variable_configuration},
-    "Program": {"make": program},
-    "Dataset": {"make": dataset},
+    "Program": {"make": program, "acts": PROGRAM_ACTS},
+    "Dataset": {"make": dataset, "acts": DATASET_ACTS},
 }
 """By noun; a resource with a standard Create and no factory fails the suite."""
 

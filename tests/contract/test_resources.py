@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from factories import FACTORIES, migrations, subject
 
+from framework.call import Actor
 from framework.errors import Failure, InvalidFields, NotFound, StaleEtag
 from framework.identifiers import new_id
-from framework.resource import Registry, ResourceSpec
+from framework.resource import MethodSpec, Registry, ResourceSpec
 from framework.testing.contract import Driver, forged
 from framework.testing.workbench import Workbench, workbench
 from services.describe import registries
@@ -175,6 +176,26 @@ async def test_another_organization_finds_nothing(driver: Driver, bench: Workben
     if token:
         with pytest.raises(InvalidFields):
             await driver.call("List", stranger, page_token=token)
+
+
+@creatable
+async def test_no_custom_rpc_reaches_into_another_organization(driver: Driver, bench: Workbench) -> None:
+    """Streams neither: the resource is NOT_FOUND, and nothing is done to it."""
+    created = await driver.create()
+    stranger = bench.elsewhere().admin
+    for method, request in driver.acts(created.id):
+        with pytest.raises(NotFound):
+            await _first(bench, method, request, stranger)
+    assert created == await driver.call("Get", id=created.id)
+
+
+async def _first(bench: Workbench, method: MethodSpec, request: Any, actor: Actor) -> None:
+    context = bench.context(actor, method.name)
+    if not method.streaming:
+        await bench.engine.unary(method, context, request)
+        return
+    async for _ in bench.engine.stream(method, context, request):
+        return
 
 
 @creatable
