@@ -100,4 +100,4 @@ def _policy(one: Policy) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - a command's output
+    print(page(), end="")
