@@ -1,0 +1,90 @@
+"""The links of an audit chain: any change of any part of any row is found where it was made."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.audit.chain import FIRST, Verification, link_of, payload_of
+
+data = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def chain(*told: Any) -> list[dict[str, Any]]:
+    """A sound chain of rows that tell these data."""
+    rows: list[dict[str, Any]] = []
+    for number, one in enumerate(told, 1):
+        row = {
+            "organization_id": UUID(int=1),
+            "sequence": number,
+            "id": UUID(int=number),
+            "type": "program.created",
+            "action": "CreateProgram",
+            "outcome": "OK",
+            "resource_type": "program",
+            "resource_id": None,
+            "actor": {"kind": "KIND_SERVICE", "id": "program"},
+            "actor_id": None,
+            "request_id": "r",
+            "source": "program",
+            "source_sequence": number,
+            "occurred_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "data": one,
+            "changed_paths": [],
+            "salt": bytes(16),
+            "payload": payload_of(one, []),
+            "previous_hash": rows[-1]["hash"] if rows else FIRST,
+        }
+        rows.append({**row, "hash": link_of(row["previous_hash"], row)})
+    return rows
+
+
+@given(st.lists(data, max_size=4))
+def test_a_sound_chain_holds_whatever_it_tells(told: list[Any]) -> None:
+    """Its head is its last link."""
+    rows, walk = chain(*told), Verification()
+    assert walk.walk(rows)
+    assert (walk.count, walk.head, walk.broken_at) == (len(rows), rows[-1]["hash"] if rows else FIRST, 0)
+
+
+_OTHER: dict[type, Any] = {str: "x", int: 7, UUID: UUID(int=9), dict: {"id": "y"}, list: ["z"], bytes: b"{}"}
+
+
+@pytest.mark.parametrize("column", sorted(chain({})[0]))
+def test_a_changed_column_breaks_the_chain_at_its_row(column: str) -> None:
+    """Whatever the column."""
+    rows = chain({"a": 1}, {"a": 2}, {"a": 3})
+    old = rows[1][column]
+    rows[1][column] = (
+        datetime(2027, 1, 1, tzinfo=UTC) if isinstance(old, datetime) else _OTHER.get(type(old), UUID(int=9))
+    )
+    walk = Verification()
+    assert not walk.walk(rows)
+    assert (walk.broken_at, walk.count) == (2, 1)
+
+
+@pytest.mark.parametrize("order", [(0, 2), (1, 2), (0, 2, 1), (0, 0, 1)])
+def test_a_missing_moved_or_doubled_row_breaks_the_chain(order: tuple[int, ...]) -> None:
+    """The first place that is wrong is named."""
+    rows = chain({}, {}, {})
+    walk = Verification()
+    assert not walk.walk([rows[i] for i in order])
+    assert walk.broken_at == (1 if order[0] else 2)
+
+
+def test_a_rewritten_row_needs_every_later_link_rewritten() -> None:
+    """Who forges a link and its hash is found one row later."""
+    rows = chain({}, {}, {})
+    rows[1] |= {"outcome": "FORGED"}
+    rows[1]["hash"] = link_of(rows[1]["previous_hash"], rows[1])
+    walk = Verification()
+    assert not walk.walk(rows)
+    assert walk.broken_at == 3
