@@ -10,6 +10,7 @@ from sqlalchemy import and_, select
 from framework.call import Actor, Context
 from framework.engine import reading, writing
 from framework.engine.messages import (
+    changed,
     masked_paths,
     merged,
     missing,
@@ -109,7 +110,10 @@ class Call:
         return created
 
     async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:
-        """Updates the fields that a mask names, with etag, field behaviour and bounds of the whole respected."""
+        """Updates the fields that a mask names, with etag, field behaviour and bounds of the whole respected.
+
+        An update that changes nothing writes nothing and is not told.
+        """
         spec = spec_of(resource)
         async with self.transaction() as tx:
             row = await reading.load(tx, spec, self.context, message.id, "Update", lock=True)
@@ -120,7 +124,7 @@ class Call:
             new = merged(spec, old, message, paths, prefix)
             refuse_if([*violations_of(new, prefix), *missing_only(spec, new, prefix)])
             await resource().prepare(self, new, old)
-            columns = {n: column_value(f, new) for n, f in spec.fields.items() if n in paths or _differs(f, old, new)}
+            columns = {n: column_value(spec.fields[n], new) for n in changed(spec, old, new)}
             written: M = await writing.change(tx, spec, self.context, row, columns) if columns else old
         return written
 
@@ -181,10 +185,6 @@ def missing_only(spec: ResourceSpec, message: Any, prefix: str) -> Any:
     """Returns the REQUIRED fields that are empty and that no declared bound complains of already."""
     complained = {v.path for v in violations_of(message, prefix)}
     return [v for v in missing(spec, message, prefix) if v.path not in complained]
-
-
-def _differs(field: Any, old: Any, new: Any) -> bool:
-    return bool(getattr(old, field.name) != getattr(new, field.name))
 
 
 def _named(spec: ResourceSpec, columns: Mapping[str, Any]) -> dict[str, Any]:
