@@ -118,9 +118,7 @@ async def test_a_changed_immutable_field_is_refused_by_name(driver: Driver) -> N
     """The same value is no change."""
     created = await driver.create()
     for field in [f for f in driver.spec.fields.values() if f.immutable]:
-        same = await driver.update(created, field.name)
-        assert getattr(same, field.name) == getattr(created, field.name)
-        created.etag = same.etag
+        assert created == await driver.update(created, field.name)
         changed = type(created)()
         changed.CopyFrom(created)
         if forged(field, changed) == getattr(created, field.name):
@@ -143,6 +141,28 @@ async def test_a_stale_etag_writes_nothing(driver: Driver) -> None:
     assert current == await driver.call("Get", id=created.id)
     change.etag = current.etag
     assert (await driver.update(change, name)).id == created.id
+
+
+@updatable
+async def test_an_update_that_changes_nothing_writes_nothing(driver: Driver, bench: Workbench) -> None:
+    """Neither etag nor time moves, and nothing is told."""
+    created = await driver.create()
+    assert created == await driver.update(created, "*")
+    assert [e["type"] for e in await bench.events() if e["resource_id"] == created.id] == [
+        f"{driver.spec.singular}.created"
+    ]
+
+
+@updatable
+async def test_an_update_tells_what_it_changed(driver: Driver, bench: Workbench) -> None:
+    """The fields whose values differ, and those that follow from them, sorted."""
+    created = await driver.create()
+    wanted = await driver.sound(3)
+    wanted.id = created.id
+    after = await driver.update(wanted, *(f.name for f in driver.mutable()))
+    differing = {n for n in driver.spec.fields if getattr(after, n) != getattr(created, n)} - {"updated_at"}
+    told = (await bench.events(f"{driver.spec.singular}.updated"))[-1]
+    assert told["changed_paths"] == sorted(differing)
 
 
 @updatable

@@ -1,0 +1,65 @@
+"""Spaces and values between protos and domain."""
+
+import math
+
+import pytest
+from ashgrove.variables.v1 import variable_space_pb2 as pb
+from google.protobuf.struct_pb2 import Struct
+
+from framework.errors import InvalidFields
+from services.variables.spaces import size_of, space_of, struct_of, values_of
+
+
+def variables(*made: pb.Variable) -> list[pb.Variable]:
+    """A space's variables."""
+    return list(made)
+
+
+def test_zero_bounds_are_bounds() -> None:
+    """Proto leaves zeros out; the domain must not take them for missing."""
+    space = space_of(
+        variables(
+            pb.Variable(name="a", float=pb.FloatDomain(low=-1, high=0)),
+            pb.Variable(name="b", integer=pb.IntegerDomain(low=0, high=0)),
+            pb.Variable(name="c", boolean=pb.BooleanDomain()),
+        )
+    )
+    assert space.names == ("a", "b", "c")
+    size = size_of(space)
+    assert (size.discrete_cardinality, size.is_infinite) == ("2", True)
+    assert (size.discrete_dimensions, size.continuous_dimensions) == (2, 1)
+
+
+def test_every_fault_is_told_at_its_place_below_the_prefix() -> None:
+    """All at once."""
+    choice = pb.Variable(name="c")
+    for number in (1, 1):
+        choice.choice.choices.add(number_value=number)
+    made = variables(
+        pb.Variable(name="a", float=pb.FloatDomain(low=2, high=1)),
+        pb.Variable(name="a", integer=pb.IntegerDomain(low=0, high=5, log=True)),
+        choice,
+    )
+    with pytest.raises(InvalidFields) as refused:
+        space_of(made, "variable_space.")
+    paths = {v.path for v in refused.value.violations}
+    assert {"variable_space.variables[0].float.high", "variable_space.variables[1].name"} <= paths
+    assert any(p.startswith("variable_space.variables[1].integer.") for p in paths)
+    assert any(p.startswith("variable_space.variables[2].choice.choices") for p in paths)
+
+
+def test_a_size_beyond_any_integer_is_written_in_decimal() -> None:
+    """A thousand choices of a thousand variables."""
+    wide = [pb.Variable(name=f"v{n}", integer=pb.IntegerDomain(low=1, high=1000)) for n in range(1000)]
+    size = size_of(space_of(wide))
+    assert size.discrete_cardinality == "1" + "0" * 3000
+    assert math.isclose(size.log10_cardinality, 3000)
+
+
+def test_values_come_back_as_they_were_and_nan_is_kept_for_the_domain_to_name() -> None:
+    """Also nested ones and nulls."""
+    plain = {"a": 1.5, "b": [True, None, {"c": "d"}], "e": {}}
+    assert values_of(struct_of(plain)) == plain
+    struct = Struct()
+    struct.update({"a": float("nan")})
+    assert math.isnan(values_of(struct)["a"])
