@@ -1,0 +1,85 @@
+"""The whole stack, as `make up` starts it, on ports and in a home of its own; identity tokens hold for two seconds."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import postgres
+from deploy.local.ports import free_port, is_free
+from deploy.local.state import State
+from tests.e2e.api import Api, founded
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Stack:
+    """A running stack: its home, its gateway, its processes."""
+
+    def __init__(self, home: Path, port: int, process: "subprocess.Popen[bytes]") -> None:
+        self.home = home
+        self.port = port
+        self.process = process
+
+    def pid(self, name: str) -> int:
+        """Returns the pid of a process."""
+        return next(p.pid for p in State(self.home).read() if p.name == name)
+
+
+def _base_port() -> int:
+    while True:
+        base = free_port()
+        if base < 60_000 and all(is_free(base + i) for i in range(12)):
+            return base
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Starts everything and takes it down again."""
+    home = tmp_path_factory.mktemp("stack")
+    port = free_port()
+    told = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port()), "IDENTITY_TOKEN_SECONDS": "2"}
+    environment = os.environ | {f"ASHGROVE_{k}": v for k, v in told.items()}
+    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'client'}"
+    log = (home / "supervisor.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local", "up"], cwd=ROOT, env=environment, stdout=log, stderr=log
+    )
+    try:
+        _wait(home, process)
+        yield Stack(home, port, process)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        log.close()
+        postgres.remove(home)
+
+
+def _wait(home: Path, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 120
+    while not any(p.name == "envoy" for p in State(home).read()):
+        assert process.poll() is None, (home / "supervisor.log").read_text()
+        assert time.monotonic() < deadline, (home / "supervisor.log").read_text()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def operator(stack: Stack) -> Api:
+    """The bootstrap administrator."""
+    return Api(stack.port, (stack.home / "admin.key").read_text().strip())
+
+
+@pytest.fixture(scope="session")
+def admin(operator: Api) -> Api:
+    """The administrator of an organization of the tests' own."""
+    return founded(operator, "ours")
+
+
+@pytest.fixture(scope="session")
+def stranger(operator: Api) -> Api:
+    """The administrator of another organization."""
+    return founded(operator, "theirs")

@@ -1,0 +1,91 @@
+"""What is lost when a process dies in mid-run: nothing, and nothing finished is paid twice."""
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.api import Api, Setting
+from tests.e2e.conftest import Stack
+
+
+@pytest.fixture(scope="module")
+def setting(admin: Api) -> Setting:
+    """Enough examples for a trial to last."""
+    return Setting(admin, validation=150)
+
+
+def _events_until(setting: Setting, run: str, kind: str, count: int) -> None:
+    seen = 0
+    for frame in setting.api.stream("GET", f"/v1/optimizationRuns/{run}:watch"):
+        seen += frame.get("item", {}).get("type") == kind
+        if seen == count:
+            return
+
+
+def _paid_once(setting: Setting, run: str) -> None:
+    """Every trial has each example exactly once."""
+    for trial in setting.api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]:
+        evaluation = setting.api.get(f"/v1/evaluations/{trial['evaluation_id']}")
+        results = setting.api.get(f"/v1/evaluations/{trial['evaluation_id']}/results?page_size=1000")[
+            "evaluation_results"
+        ]
+        assert len(results) == len({r["example_id"] for r in results}) == setting.validation
+        assert sum(int(r["input_tokens"]) for r in results) == int(evaluation["input_tokens"])
+
+
+def _story(setting: Setting, run: str) -> list[Any]:
+    story = setting.watch(run)
+    assert [int(e["sequence"]) for e in story] == list(range(1, len(story) + 1))
+    return story
+
+
+def test_a_killed_run_worker_is_taken_over(stack: Stack, setting: Setting) -> None:
+    """Another worker goes on where the rows say, within the lease; the trials that ran are attached to again."""
+    run = setting.start(max_trials=6)["id"]
+    _events_until(setting, run, "TYPE_TRIAL_COMPLETED", 1)
+    os.kill(stack.pid("optimizer-worker"), signal.SIGKILL)
+    story = _story(setting, run)
+    assert "TYPE_RUN_TAKEN_OVER" in {e["type"] for e in story}
+    assert setting.api.get(f"/v1/optimizationRuns/{run}")["completed_trials"] == 6
+    assert [e["type"] for e in story].count("TYPE_TRIAL_STARTED") == 6
+    _paid_once(setting, run)
+
+
+def test_a_killed_program_worker_costs_nothing_finished(stack: Stack, setting: Setting) -> None:
+    """The evaluation's lease passes on; finished examples are not run again."""
+    run = setting.start(max_trials=4)["id"]
+    _events_until(setting, run, "TYPE_TRIAL_PROGRESSED", 2)
+    os.kill(stack.pid("program-worker-1"), signal.SIGKILL)
+    _story(setting, run)
+    assert setting.api.get(f"/v1/optimizationRuns/{run}")["completed_trials"] == 4
+    _paid_once(setting, run)
+
+
+def test_cancel_is_effective_and_keeps_what_is_finished(setting: Setting) -> None:
+    """A cancelled run ends by itself with its finished trials; cancelling again changes nothing."""
+    run = setting.start(max_trials=100)["id"]
+    _events_until(setting, run, "TYPE_TRIAL_COMPLETED", 2)
+    assert setting.api.post(f"/v1/optimizationRuns/{run}:cancel", {})["status"] == "STATUS_CANCELLING"
+    story = _story(setting, run)
+    assert story[-1]["status"] == "STATUS_CANCELLED"
+    final = setting.api.post(f"/v1/optimizationRuns/{run}:cancel", {})
+    assert final["status"] == "STATUS_CANCELLED"
+    assert final["completed_trials"] >= 2
+    states = {t["status"] for t in setting.api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]}
+    assert states <= {"STATUS_COMPLETED", "STATUS_CANCELLED"}
+
+
+def test_a_run_outlives_many_tokens(setting: Setting) -> None:
+    """Identity tokens hold for two seconds here; a run of many of them ends well."""
+    began = time.monotonic()
+    run = setting.start(max_trials=1000, strategy="STRATEGY_RANDOM")["id"]
+    for _ in setting.api.stream("GET", f"/v1/optimizationRuns/{run}:watch"):
+        if time.monotonic() - began > 20:
+            break
+    now = setting.api.get(f"/v1/optimizationRuns/{run}")
+    setting.api.post(f"/v1/optimizationRuns/{run}:cancel", {})
+    assert now["status"] == "STATUS_RUNNING"
+    assert now["failed_trials"] == 0 and now["completed_trials"] > 3
