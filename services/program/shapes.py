@@ -39,7 +39,7 @@ def at(path: str, fields: Iterable[pb.SignatureField]) -> list[tuple[str, pb.Sig
 def value_faults(
     fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path: str
 ) -> Iterator[FieldViolation]:
-    """Yields what is wrong with values that should fill these fields: missing, unknown, of another type, unstorable."""
+    """Yields what is wrong with values for these fields: missing, unknown, of another type, unstorable."""
     known = {field.name: field for field in fields}
     for name in known.keys() - values.keys():
         yield FieldViolation(f"{path}.{name}", f"is missing; it must be {_WORDS[known[name].type]}")
