@@ -38,8 +38,14 @@ async def worker_process(settings: ProgramSettings) -> Process:
     http = httpx.AsyncClient(
         timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
     )
-    workshop = Workshop(made.engine, Models(settings.models, http).prepare, at_once=settings.examples_at_once)
-    return worker(made, MIGRATIONS, background=[Worker(workshop).run], close=[http.aclose])
+    models = Models(settings.models, http)
+    workshop = Workshop(made.engine, models.prepare, at_once=settings.examples_at_once)
+
+    async def work() -> None:
+        await models.warm()
+        await Worker(workshop).run()
+
+    return worker(made, MIGRATIONS, background=[work], close=[http.aclose])
 
 
 main = commands(registry(), MIGRATIONS, ProgramSettings)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
@@ -25,6 +24,7 @@ from services.program.working import (
     example_seed,
     examples_of,
     held,
+    now,
     patiently,
     pinned_program,
 )
@@ -126,11 +126,11 @@ class EvaluationWork:
                 return
             if (await call.row(Evaluation, identifier))["status"] in ENDED:
                 return
-            now = datetime.now(UTC)
-            columns = {"status": status, "error": error, "completed_at": now}
+            ended = await now(tx)
+            columns = {"status": status, "error": error, "completed_at": ended}
             await call.update(Evaluation, identifier, columns)
             if status == execution_pb2.WORK_STATUS_COMPLETED and self.row["run_id"] is None:
-                told = {"scores": self.results.means, "evaluation_id": identifier, "evaluated_at": now.isoformat()}
+                told = {"scores": self.results.means, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
                 await call.update(Program, str(self.row["program_id"]), {"performance_metrics": Jsonb(told)})
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
 

@@ -1,7 +1,7 @@
 """Does one execution."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
@@ -12,7 +12,7 @@ from framework.storage import Leases
 from services.program.resources.execution import ENDED, Execution
 from services.program.running import ModelAway, ModelRejected, Outcome
 from services.program.waking import topic
-from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, patiently, pinned_program
+from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, now, patiently, pinned_program
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class ExecutionWork:
                 raise LeaseLost
             if (await call.row(Execution, identifier))["status"] in ENDED:
                 return
-            await call.update(Execution, identifier, _columns(outcome))
+            await call.update(Execution, identifier, _columns(outcome, await now(tx)))
         await self.workshop.engine.hints.publish(topic("execution", identifier))
 
 
@@ -63,7 +63,7 @@ def _storable(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _columns(outcome: Outcome) -> dict[str, Any]:
+def _columns(outcome: Outcome, ended: datetime) -> dict[str, Any]:
     done = outcome.outputs is not None
     return {
         "status": execution_pb2.WORK_STATUS_COMPLETED if done else execution_pb2.WORK_STATUS_FAILED,
@@ -73,5 +73,5 @@ def _columns(outcome: Outcome) -> dict[str, Any]:
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost_micros": outcome.cost_micros,
-        "completed_at": datetime.now(UTC),
+        "completed_at": ended,
     }

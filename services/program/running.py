@@ -59,6 +59,10 @@ class Models:
         self.settings = settings
         self.http = http
 
+    async def warm(self) -> None:
+        """Imports what running takes, so that the first caller does not wait for it."""
+        await asyncio.to_thread(_runner_class)
+
     async def prepare(
         self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
     ) -> Run:
@@ -72,12 +76,16 @@ class Models:
         return run
 
     def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
-        # DSPy's dependencies fetch a price list from the network unless they are told not to.
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-        from services.program.lm.runner import Runner
-
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
-        return Runner(signature, effective, train, self.settings, self.http)
+        return _runner_class()(signature, effective, train, self.settings, self.http)
+
+
+def _runner_class() -> Any:
+    # DSPy's dependencies fetch a price list from the network unless they are told not to.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    from services.program.lm.runner import Runner
+
+    return Runner
 
 
 async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: int) -> Outcome:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from ashgrove.program.v1 import program_pb2
@@ -14,7 +15,7 @@ from framework.call import Context, service_actor
 from framework.engine import Call, Engine
 from framework.errors import Failure
 from framework.resource import spec_of
-from framework.storage import Database, Leases, codec_of
+from framework.storage import Database, Leases, Transaction, codec_of
 from services.program.resources.program import Program
 from services.program.running import ModelAway, PrepareRunner
 
@@ -133,6 +134,14 @@ async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Ro
             if time.monotonic() - renewed > RENEW_SECONDS:
                 renewed = time.monotonic()
                 await leases.renew(dict(row), LEASE_SECONDS)
+
+
+async def now(tx: Transaction) -> datetime:
+    """Returns the time by the database's clock, as every state of work tells it."""
+    row = await tx.fetch_one("SELECT clock_timestamp() AS now")
+    assert row is not None
+    found: datetime = row["now"]
+    return found
 
 
 async def begin(database: Database, table: str, row: Row) -> None:
