@@ -20,6 +20,7 @@ $(STAMP): requirements/dev.txt
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@echo "setup: installing pinned packages into $(VENV) (about a minute the first time)"
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PY) -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'ashgrove.pth').write_text('$(CURDIR)\n$(CURDIR)/client\n')"
 	@touch $@
 
 $(GENERATED): $(STAMP) $(PROTOS) protos/generate.py

@@ -1,0 +1,1 @@
+"""The Python client of Ashgrove: `from ashgrove.client import Client`; the stubs lie beside it."""

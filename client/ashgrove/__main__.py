@@ -1,0 +1,5 @@
+"""`python -m ashgrove`."""
+
+from ashgrove.cli import run
+
+run()

@@ -1,0 +1,41 @@
+"""The client: one object, one connection, one attribute per kind of thing."""
+
+from types import TracebackType
+
+from ashgrove.audit_trail import AuditTrail
+from ashgrove.connection import Connection
+from ashgrove.datasets import Datasets
+from ashgrove.programs import Programs
+from ashgrove.runs import Runs
+from ashgrove.settings import ClientSettings
+from ashgrove.spaces import Spaces
+
+
+class Client:
+    """A caller of one Ashgrove; use it in a `with` block, or close it."""
+
+    def __init__(self, address: str, api_key: str) -> None:
+        self._connection = Connection(address, api_key)
+        self.programs = Programs(self._connection)
+        self.datasets = Datasets(self._connection)
+        self.spaces = Spaces(self._connection)
+        self.runs = Runs(self._connection)
+        self.audit = AuditTrail(self._connection)
+
+    @classmethod
+    def from_environment(cls) -> "Client":
+        """Connects to where `ASHGROVE_*` says, or to the embedded stack; raises FileNotFoundError without a key."""
+        settings = ClientSettings()
+        return cls(settings.gateway, settings.key())
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,90 @@
+"""What a call can fail with: one class per code, each with reason, metadata and every wrong field."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One wrong field: its path, and what would be right."""
+
+    path: str
+    message: str
+
+
+class AshgroveError(Exception):
+    """A call failed; the message says why and what to do."""
+
+    def __init__(
+        self,
+        message: str,
+        reason: str = "",
+        metadata: dict[str, str] | None = None,
+        violations: tuple[Violation, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.metadata = metadata or {}
+        self.violations = violations
+
+
+class NotFound(AshgroveError):
+    """There is no such thing, or none that the caller may see."""
+
+
+class InvalidArgument(AshgroveError):
+    """One or more fields are wrong; `violations` names them all."""
+
+
+class AlreadyExists(AshgroveError):
+    """Another resource has that unique value."""
+
+
+class FailedPrecondition(AshgroveError):
+    """The resource's state does not allow the act."""
+
+
+class Aborted(AshgroveError):
+    """The resource changed in between: read it again and retry."""
+
+
+class PermissionDenied(AshgroveError):
+    """The caller may not do this."""
+
+
+class Unauthenticated(AshgroveError):
+    """The key or token does not hold."""
+
+
+class Unavailable(AshgroveError):
+    """A part of the platform does not answer; retry later."""
+
+
+_BY_CODE: dict[grpc.StatusCode, type[AshgroveError]] = {
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.ABORTED: Aborted,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+}
+
+
+def from_rpc(error: Any) -> AshgroveError:
+    """Returns the error that a gRPC error stands for, with the details that the server sent."""
+    code = error.code()
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                if not detail.Unpack(info):
+                    detail.Unpack(bad)
+    violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
+    kind = _BY_CODE.get(code, AshgroveError)
+    return kind(error.details() or code.name, info.reason, dict(info.metadata), violations)

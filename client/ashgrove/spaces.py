@@ -1,0 +1,112 @@
+"""Variable spaces, written as Python values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ashgrove.connection import Connection
+from ashgrove.values import to_dict, to_struct, to_value
+from ashgrove.variables.v1 import variable_space_pb2
+from ashgrove.variables.v1 import variables_service_pb2 as pb
+from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
+
+
+@dataclass(frozen=True)
+class Float:
+    """Any number in a range."""
+
+    low: float
+    high: float
+    default: float | None = None
+    log: bool = False
+
+    def variable(self, name: str) -> variable_space_pb2.Variable:
+        """Returns it as a message."""
+        domain = variable_space_pb2.FloatDomain(low=self.low, high=self.high, log=self.log)
+        return _with_default(variable_space_pb2.Variable(name=name, float=domain), self.default)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number in a range."""
+
+    low: int
+    high: int
+    default: int | None = None
+    log: bool = False
+
+    def variable(self, name: str) -> variable_space_pb2.Variable:
+        """Returns it as a message."""
+        domain = variable_space_pb2.IntegerDomain(low=self.low, high=self.high, log=self.log)
+        return _with_default(variable_space_pb2.Variable(name=name, integer=domain), self.default)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    choices: Sequence[Any]
+    default: Any = None
+
+    def variable(self, name: str) -> variable_space_pb2.Variable:
+        """Returns it as a message."""
+        domain = variable_space_pb2.ChoiceDomain(choices=[to_value(c) for c in self.choices])
+        return _with_default(variable_space_pb2.Variable(name=name, choice=domain), self.default)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """True or false."""
+
+    default: bool | None = None
+
+    def variable(self, name: str) -> variable_space_pb2.Variable:
+        """Returns it as a message."""
+        domain = variable_space_pb2.BooleanDomain()
+        return _with_default(variable_space_pb2.Variable(name=name, boolean=domain), self.default)
+
+
+Domain = Float | Integer | Choice | Boolean
+
+
+def _with_default(variable: variable_space_pb2.Variable, default: Any) -> variable_space_pb2.Variable:
+    if default is not None:
+        variable.default.CopyFrom(to_value(default))
+    return variable
+
+
+class Spaces:
+    """The variable spaces that the caller may see."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub: Any = VariablesServiceStub(connection.channel)
+
+    def create(self, name: str, variables: Mapping[str, Domain]) -> variable_space_pb2.VariableSpace:
+        """Creates a space from domains by name."""
+        space = variable_space_pb2.VariableSpace(name=name, variables=[d.variable(n) for n, d in variables.items()])
+        request = pb.CreateVariableSpaceRequest(variable_space=space)
+        made: variable_space_pb2.VariableSpace = self._connection.call(self._stub.CreateVariableSpace, request)
+        return made
+
+    def get(self, identifier: str, revision: int = 0) -> variable_space_pb2.VariableSpace:
+        """Returns a space, at an earlier revision when one is named."""
+        request = pb.GetVariableSpaceRequest(id=identifier, revision=revision)
+        found: variable_space_pb2.VariableSpace = self._connection.call(self._stub.GetVariableSpace, request)
+        return found
+
+    def list(self, filter: str = "", order_by: str = "") -> Iterator[variable_space_pb2.VariableSpace]:
+        """Yields spaces, page after page."""
+        request = pb.ListVariableSpacesRequest(filter=filter, order_by=order_by)
+        return self._connection.pages(self._stub.ListVariableSpaces, request, "variable_spaces")
+
+    def generate(self, identifier: str, count: int, seed: int = 0) -> Sequence[dict[str, Any]]:
+        """Returns configurations drawn at random; the same seed gives the same ones."""
+        request = pb.GenerateConfigurationsRequest(variable_space_id=identifier, count=count, seed=seed)
+        return [to_dict(s) for s in self._connection.call(self._stub.GenerateConfigurations, request).configurations]
+
+    def validate(self, identifier: str, values: Mapping[str, Any]) -> pb.ValidateConfigurationResponse:
+        """Judges values: normalised, or every violation."""
+        request = pb.ValidateConfigurationRequest(variable_space_id=identifier, values=to_struct(values))
+        verdict: pb.ValidateConfigurationResponse = self._connection.call(self._stub.ValidateConfiguration, request)
+        return verdict

@@ -1,0 +1,54 @@
+"""JSON values on their way to and from the platform."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct, Value
+
+_LARGEST = 2**53
+
+
+def to_struct(values: Mapping[str, Any]) -> Struct:
+    """Returns values as a Struct; raises ValueError naming what JSON cannot carry exactly."""
+    for path, value in _leaves(values, ""):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{path} is {value}, which JSON cannot carry")
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST:
+            raise ValueError(f"{path} is beyond 2^53, which JSON numbers cannot carry exactly; send it as text")
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def to_value(plain: Any) -> Value:
+    """Returns one value as a protobuf Value."""
+    return to_struct({"value": plain}).fields["value"]
+
+
+def to_dict(struct: Struct) -> dict[str, Any]:
+    """Returns a Struct as a dict, whole numbers as int."""
+    return {name: _whole(value) for name, value in MessageToDict(struct).items()}
+
+
+def to_plain(message: Message) -> dict[str, Any]:
+    """Returns a message as JSON data with the names of the proto."""
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [leaf for k, v in value.items() for leaf in _leaves(v, f"{path}.{k}" if path else str(k))]
+    if isinstance(value, (list, tuple)):
+        return [leaf for i, v in enumerate(value) for leaf in _leaves(v, f"{path}[{i}]")]
+    return [(path, value)]
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {k: _whole(v) for k, v in value.items()}
+    return [_whole(v) for v in value] if isinstance(value, list) else value
