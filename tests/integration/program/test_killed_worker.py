@@ -1,0 +1,69 @@
+"""A worker process that is killed: another one finishes its work, and no finished example is paid twice."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ashgrove.program.v1 import execution_pb2
+
+from deploy.local.ports import free_port
+from framework.identifiers import new_id
+from framework.testing.workbench import PASSWORD, Workbench
+from tests.integration.program.making import create_dataset, create_program, evaluation, frames, results_of
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("auth", "program", "variables", "optimizer", "audit")
+
+
+@asynccontextmanager
+async def worker_process(database_url: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker as a process of its own, killed without a word at the end."""
+    (folder / "page-token.key").write_text("00" * 32)
+    settings = {f"{service}_address": "127.0.0.1:1" for service in SERVICES} | {
+        "service_port": str(free_port()),
+        "database_url": database_url,
+        "database_password": PASSWORD,
+        "redis_url": "redis://127.0.0.1:1",
+        "secrets": str(folder),
+    }
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
+    environment |= {f"ASHGROVE_{name.upper()}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.program", "worker", env=environment, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_killed_worker_is_taken_over_and_no_finished_example_is_paid_twice(
+    bench: Workbench, program_url: str, tmp_path: Path
+) -> None:
+    """What it had finished stays as it was, to the token; the stream goes on as if nothing had happened."""
+    made, dataset = await create_program(bench), await create_dataset(bench, train=200, validation=600)
+    wanted = {"demonstration_count": 60, "demonstration_selection": "nearest"}
+    request = evaluation(made, dataset, evaluation_id=str(new_id()), configuration=wanted)
+    stream = frames(bench, request)
+    sequences = []
+    async with worker_process(program_url, tmp_path):
+        async for frame in stream:
+            sequences += [frame.item.sequence] if frame.WhichOneof("frame") == "item" else []
+            if len(sequences) == 20:
+                break
+    before = await results_of(bench, request.evaluation_id)
+    assert 20 <= len(before) < 600
+    request.from_sequence = 20
+    async with worker_process(program_url, tmp_path):
+        async for frame in frames(bench, request):
+            last = frame
+            sequences += [frame.item.sequence] if frame.WhichOneof("frame") == "item" else []
+    after = await results_of(bench, request.evaluation_id)
+    assert last.evaluation.status == execution_pb2.WORK_STATUS_COMPLETED
+    assert sequences == list(range(1, 601)) and after[: len(before)] == before
+    assert len({r.example_id for r in after}) == 600
+    assert last.evaluation.input_tokens == sum(r.input_tokens for r in after)
