@@ -47,7 +47,9 @@ def _show(items: Iterable[Any], columns: tuple[str, ...], *, as_json: bool, most
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    table = Table(*columns)
+    table = Table()
+    for name in columns:
+        table.add_column(name, no_wrap=name == "id" or name.endswith("_id"))
     for row in rows:
         table.add_row(*(str(row.get(c, "")) for c in columns))
     console.print(table)

@@ -45,7 +45,7 @@ class Datasets:
         identifier: str,
         split: str,
         examples: Sequence[Mapping[str, Any]],
-        on_progress: Callable[[int], None] = lambda _: None,
+        on_progress: Callable[[int], object] = lambda _: None,
     ) -> None:
         """Adds `{"inputs", "outputs"}` examples in batches; `on_progress` hears how many each batch brought."""
         for start in range(0, len(examples), _BATCH):

@@ -14,7 +14,6 @@ from demo.territories import LANGUAGES, load
 from services.program.lm.engine import ModelRefused, ModelSettings
 from services.program.lm.parameters import Refused, parameters
 from services.program.lm.runner import Runner
-from services.program.lm.signature import check_example
 
 SIGNATURE = {
     "instructions": "Name the language.",
@@ -68,9 +67,3 @@ def test_every_wrong_parameter_is_named() -> None:
         "configuration.colour",
         "configuration.demonstration_count",
     }
-
-
-def test_every_way_an_example_misses_the_signature_is_named() -> None:
-    """Missing, surplus, of the wrong type, and not among the choices."""
-    found = check_example(SIGNATURE, {"text": 3, "x": 1}, {"language": "klingon"})
-    assert {path for path, _ in found} == {"inputs.text", "inputs.x", "outputs.language"}

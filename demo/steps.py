@@ -1,0 +1,112 @@
+"""The steps of the main job, each a few lines of the public client."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ashgrove.client import Client
+from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.programs import field
+from ashgrove.spaces import Choice, Domain, Float, Integer
+from ashgrove.values import to_dict
+from rich.console import Console
+
+from demo import territories
+from demo.progress import bars, follow
+
+TRIALS = 40
+# Every default is the baseline's: a program without demonstrations and without rules.
+SPACE: dict[str, Domain] = {
+    "demonstration_count": Integer(0, 64, default=0),
+    "demonstration_selection": Choice(["first", "random", "balanced", "nearest"], default="first"),
+    "demonstration_order": Choice(["as_selected", "reversed", "by_label", "most_similar_last"], default="as_selected"),
+    "rule_count": Integer(0, 120, default=0),
+    "temperature": Float(0.0, 1.0, default=0.0),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is about."""
+
+    program_id: str
+    space_id: str
+    dataset_id: str
+
+
+def prepare(client: Client, console: Console) -> Setting:
+    """Uploads the data, declares the program and its space."""
+    suffix = uuid.uuid4().hex[:8]  # so that the demo can run twice
+    text = field("text", description="two territories, joined as a language joins them")
+    language = field("language", choices=territories.LANGUAGES, description="that language's code")
+    dataset = client.datasets.create(f"territories {suffix}", inputs=[text], outputs=[language])
+    _upload(client, dataset.id, console)
+    program = client.programs.create(
+        f"language of territories {suffix}",
+        instructions="Say in which language the two territories are named.",
+        inputs=[text],
+        outputs=[language],
+    )
+    space = client.spaces.create(f"prompt {suffix}", SPACE)
+    size = f"{space.size.discrete_cardinality} discrete combinations and {space.size.continuous_dimensions} continuous dimension"
+    console.print(f"space: {len(space.variables)} variables, {size}")
+    return Setting(program.id, space.id, dataset.id)
+
+
+def _upload(client: Client, dataset_id: str, console: Console) -> None:
+    splits = territories.load()
+    with bars(console) as progress:
+        for name in ("train", "validation", "test"):
+            examples = getattr(splits, name)
+            task = progress.add_task(f"{name} examples", total=len(examples))
+            client.datasets.add_examples(dataset_id, name, examples, partial(progress.advance, task))
+
+
+def score(
+    client: Client, setting: Setting, configuration: dict[str, Any], name: str, console: Console
+) -> dict[str, float]:
+    """Evaluates a configuration on validation and on the held-out test split; returns both accuracies."""
+    scores = {}
+    with bars(console) as progress:
+        for split in ("validation", "test"):
+            task = progress.add_task(f"{name} on {split}", total=None)
+            evaluated = client.programs.evaluate(setting.program_id, setting.dataset_id, split, configuration)
+            for _ in evaluated:
+                progress.update(task, advance=1, total=evaluated.evaluation.example_count)
+            scores[split] = evaluated.evaluation.scores["exact_match"]
+    return scores
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished run."""
+
+    run_id: str
+    trials: int
+    seconds: float
+    configuration: dict[str, Any]
+
+
+def search(client: Client, setting: Setting, console: Console) -> Searched:
+    """Runs the optimization and draws it live; raises SystemExit when it did not complete."""
+    began = time.monotonic()
+    run = client.runs.create(setting.program_id, setting.space_id, setting.dataset_id, max_trials=TRIALS, parallelism=4)
+    last = follow(client.runs.watch(run.id), TRIALS, console)
+    if last.type != RunEvent.TYPE_RUN_ENDED or client.runs.get(run.id).completed_trials == 0:
+        raise SystemExit(f"demo: the run did not complete: {last.error or 'see `make logs`'}")
+    best = client.runs.best(run.id)
+    seconds = round(time.monotonic() - began, 1)
+    return Searched(run.id, client.runs.get(run.id).completed_trials, seconds, to_dict(best.configuration))
+
+
+def audited(client: Client, run_id: str, patience: float = 10.0) -> list[Any]:
+    """Returns the audit entries about a run, once its end is among them: audit follows the feeds a moment later."""
+    deadline = time.monotonic() + patience
+    while True:
+        entries = list(client.audit.list(filter=f'resource_id = "{run_id}"', order_by="sequence"))
+        ended = any(to_dict(e.data).get("status") == "STATUS_COMPLETED" for e in entries)
+        if ended or time.monotonic() > deadline:
+            return entries
+        time.sleep(0.2)
