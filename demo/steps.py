@@ -50,7 +50,7 @@ def prepare(client: Client, console: Console) -> Setting:
         outputs=[language],
     )
     space = client.spaces.create(f"prompt {suffix}", SPACE)
-    size = f"{space.size.discrete_cardinality} discrete combinations and {space.size.continuous_dimensions} continuous dimension"
+    size = f"{space.size.discrete_cardinality} combinations, and {space.size.continuous_dimensions} continuous"
     console.print(f"space: {len(space.variables)} variables, {size}")
     return Setting(program.id, space.id, dataset.id)
 
