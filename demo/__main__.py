@@ -10,6 +10,7 @@ from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
 from ashgrove.settings import ClientSettings
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from demo import stack, steps
@@ -22,10 +23,10 @@ def main() -> None:
     try:
         with stack.running(console):
             settings = ClientSettings()
-            with Client(settings.gateway, settings.key()) as client:
+            with Client(settings.gateway, api_key=settings.key()) as client:
                 result = _job(client, settings)
     except (AshgroveError, OSError) as error:
-        console.print(f"[red]demo: {error}[/red]")
+        console.print(f"[red]demo: {escape(str(error))}[/red]")
         sys.exit(1)
     file = settings.home / "demo" / "result.json"
     _write(file, result)

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from ashgrove.client import Client
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun
+from ashgrove.program.v1.execution_pb2 import WORK_STATUS_COMPLETED, Evaluation
 from ashgrove.programs import field
 from ashgrove.spaces import Choice, Domain, Float, Integer
 from ashgrove.values import to_dict
@@ -75,8 +76,16 @@ def score(
             evaluated = client.programs.evaluate(setting.program_id, setting.dataset_id, split, configuration)
             for _ in evaluated:
                 progress.update(task, advance=1, total=evaluated.evaluation.example_count)
-            scores[split] = evaluated.evaluation.scores["exact_match"]
+            scores[split] = _accuracy(evaluated.evaluation, f"{name} on {split}")
     return scores
+
+
+def _accuracy(evaluation: Evaluation, what: str) -> float:
+    """Returns the accuracy; a failed evaluation or example is an error here, never a low score."""
+    if evaluation.status != WORK_STATUS_COMPLETED or evaluation.failed_count:
+        why = evaluation.error or f"{evaluation.failed_count} of {evaluation.example_count} examples failed"
+        raise SystemExit(f"demo: {what} did not complete: {why}")
+    return evaluation.scores["exact_match"]
 
 
 @dataclass(frozen=True)
@@ -94,19 +103,23 @@ def search(client: Client, setting: Setting, console: Console) -> Searched:
     began = time.monotonic()
     run = client.runs.create(setting.program_id, setting.space_id, setting.dataset_id, max_trials=TRIALS, parallelism=4)
     last = follow(client.runs.watch(run.id), TRIALS, console)
-    if last.type != RunEvent.TYPE_RUN_ENDED or client.runs.get(run.id).completed_trials == 0:
-        raise SystemExit(f"demo: the run did not complete: {last.error or 'see `make logs`'}")
-    best = client.runs.best(run.id)
     seconds = round(time.monotonic() - began, 1)
-    return Searched(run.id, client.runs.get(run.id).completed_trials, seconds, to_dict(best.configuration))
+    run = client.runs.get(run.id)
+    if run.status != OptimizationRun.STATUS_COMPLETED or run.failed_trials:
+        why = run.error or last.error or f"{run.failed_trials} trials failed; see `make logs`"
+        raise SystemExit(f"demo: the run did not complete: {why}")
+    best = client.runs.best(run.id)
+    return Searched(run.id, run.completed_trials, seconds, to_dict(best.configuration))
 
 
 def audited(client: Client, run_id: str, patience: float = 10.0) -> list[Any]:
-    """Returns the audit entries about a run, once its end is among them: audit follows the feeds a moment later."""
+    """Returns the audit entries about a run, once its end is among them; raises SystemExit when it stays away."""
     deadline = time.monotonic() + patience
     while True:
         entries = list(client.audit.list(filter=f'resource_id = "{run_id}"', order_by="sequence"))
         ended = any(to_dict(e.data).get("status") == "STATUS_COMPLETED" for e in entries)
-        if ended or time.monotonic() > deadline:
+        if ended:
             return entries
+        if time.monotonic() > deadline:
+            raise SystemExit(f"demo: the audit trail does not tell the run's end after {patience:.0f} seconds")
         time.sleep(0.2)

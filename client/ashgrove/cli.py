@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ashgrove.client import Client
@@ -35,7 +36,7 @@ def run() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (AshgroveError, FileNotFoundError, ValueError) as error:
-        Console(stderr=True).print(f"[red]{error}[/red]")
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/red]")
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

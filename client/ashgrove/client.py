@@ -5,28 +5,32 @@ from types import TracebackType
 from ashgrove.audit_trail import AuditTrail
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
+from ashgrove.keys import Keys
 from ashgrove.programs import Programs
 from ashgrove.runs import Runs
 from ashgrove.settings import ClientSettings
 from ashgrove.spaces import Spaces
+from ashgrove.users import Users
 
 
 class Client:
     """A caller of one Ashgrove; use it in a `with` block, or close it."""
 
-    def __init__(self, address: str, api_key: str) -> None:
+    def __init__(self, address: str = "127.0.0.1:8080", *, api_key: str) -> None:
         self._connection = Connection(address, api_key)
         self.programs = Programs(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
         self.runs = Runs(self._connection)
         self.audit = AuditTrail(self._connection)
+        self.users = Users(self._connection)
+        self.keys = Keys(self._connection)
 
     @classmethod
     def from_environment(cls) -> "Client":
         """Connects to where `ASHGROVE_*` says, or to the embedded stack; raises FileNotFoundError without a key."""
         settings = ClientSettings()
-        return cls(settings.gateway, settings.key())
+        return cls(settings.gateway, api_key=settings.key())
 
     def close(self) -> None:
         """Closes the connection."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from ashgrove.errors import from_rpc
+from ashgrove.errors import from_rpc, from_status
 
 DEADLINE_SECONDS = 30.0
 M = TypeVar("M", bound=Message)
@@ -29,11 +29,17 @@ class Connection:
             raise from_rpc(error) from None
 
     def stream(self, method: Callable[..., Any], request: Message) -> Iterator[Any]:
-        """Yields the frames of a stream without a deadline; raises an AshgroveError when it breaks."""
+        """Yields a stream's frames, without a deadline; raises an AshgroveError when it breaks or ends with one."""
+        call = method(request, metadata=self._metadata)
         try:
-            yield from method(request, metadata=self._metadata)
+            for frame in call:
+                if frame.WhichOneof("frame") == "end" and frame.end.status.code:
+                    raise from_status(frame.end.status)
+                yield frame
         except grpc.RpcError as error:
             raise from_rpc(error) from None
+        finally:
+            call.cancel()  # a reader that leaves early leaves no stream open behind it
 
     def pages(self, method: Callable[..., Any], request: Any, field: str) -> Iterator[Any]:
         """Yields every item of every page."""

@@ -10,7 +10,7 @@ from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.programs import SPLITS
 from ashgrove.values import to_struct
 
-_BATCH = 200
+_BATCH = 500
 
 
 class Datasets:

@@ -78,13 +78,24 @@ _BY_CODE: dict[grpc.StatusCode, type[AshgroveError]] = {
 
 def from_rpc(error: Any) -> AshgroveError:
     """Returns the error that a gRPC error stands for, with the details that the server sent."""
-    code = error.code()
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    status = status_pb2.Status()
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            for detail in status_pb2.Status.FromString(value).details:
-                if not detail.Unpack(info):
-                    detail.Unpack(bad)
+            status.MergeFromString(value)
+    return _made(error.code(), error.details() or error.code().name, status)
+
+
+def from_status(status: status_pb2.Status) -> AshgroveError:
+    """Returns the error that a stream's last frame tells."""
+    code = next((c for c in grpc.StatusCode if c.value[0] == status.code), grpc.StatusCode.UNKNOWN)
+    return _made(code, status.message or code.name, status)
+
+
+def _made(code: grpc.StatusCode, message: str, status: status_pb2.Status) -> AshgroveError:
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in status.details:
+        if not detail.Unpack(info):
+            detail.Unpack(bad)
     violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
     kind = _BY_CODE.get(code, AshgroveError)
-    return kind(error.details() or code.name, info.reason, dict(info.metadata), violations)
+    return kind(message, info.reason, dict(info.metadata), violations)

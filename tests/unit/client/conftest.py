@@ -1,0 +1,63 @@
+"""A real gRPC server in this process, whose answers each test scripts."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from ashgrove.client import Client
+from ashgrove.optimizer.v1 import optimizer_service_pb2 as optimizer_pb
+from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServiceServicer_to_server
+from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.program_service_pb2_grpc import add_ProgramServiceServicer_to_server
+
+
+class Scripted:
+    """Answers what the test put down, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.metadata: list[dict[str, Any]] = []
+        self.watches: list[Any] = []
+        self.frames: list[Any] = []
+        self.answer: Any = None
+
+    def _note(self, request: Any, context: Any) -> None:
+        self.asked.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+
+    def _answered(self, request: Any, context: Any) -> Any:
+        self._note(request, context)
+        return self.answer(request, context)
+
+    def __getattr__(self, name: str) -> Callable[[Any, Any], Any]:
+        """Returns what answers every call that is no stream."""
+        return self._answered
+
+    def EvaluateProgram(self, request: Any, context: Any) -> Iterator[program_pb.EvaluateProgramResponse]:
+        """Streams the frames."""
+        self._note(request, context)
+        yield from self.frames
+
+    def WatchOptimizationRun(self, request: Any, context: Any) -> Iterator[optimizer_pb.WatchOptimizationRunResponse]:
+        """Streams the next script; an exception in it ends the stream with that status."""
+        self._note(request, context)
+        for step in self.watches.pop(0):
+            if isinstance(step, grpc.StatusCode):
+                context.abort(step, "the stream broke")
+            yield step
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Scripted, Client]]:
+    """A scripted server and a client of it."""
+    server: Any = grpc.server(ThreadPoolExecutor(4))
+    scripted: Any = Scripted()
+    add_OptimizerServiceServicer_to_server(scripted, server)
+    add_ProgramServiceServicer_to_server(scripted, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with Client(f"127.0.0.1:{port}", api_key="key-of-the-test") as client:
+        yield scripted, client
+    server.stop(None).wait()

@@ -1,0 +1,101 @@
+"""What the client sends, and what it makes of answers and refusals."""
+
+from typing import Any
+
+import grpc
+import pytest
+from ashgrove import errors
+from ashgrove.client import Client
+from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import program_service_pb2 as pb
+from google.protobuf.any_pb2 import Any as Packed
+from google.rpc import error_details_pb2, status_pb2
+
+from tests.unit.client.conftest import Scripted
+
+Served = tuple[Scripted, Client]
+_KINDS = [
+    (grpc.StatusCode.NOT_FOUND, errors.NotFound),
+    (grpc.StatusCode.ALREADY_EXISTS, errors.AlreadyExists),
+    (grpc.StatusCode.FAILED_PRECONDITION, errors.FailedPrecondition),
+    (grpc.StatusCode.ABORTED, errors.Aborted),
+    (grpc.StatusCode.PERMISSION_DENIED, errors.PermissionDenied),
+    (grpc.StatusCode.UNAUTHENTICATED, errors.Unauthenticated),
+    (grpc.StatusCode.UNAVAILABLE, errors.Unavailable),
+    (grpc.StatusCode.INTERNAL, errors.AshgroveError),
+]
+
+
+def _packed(*details: Any) -> bytes:
+    status = status_pb2.Status(code=3, message="wrong")
+    for detail in details:
+        packed = Packed()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return bytes(status.SerializeToString())
+
+
+def test_every_call_carries_the_key(served: Served) -> None:
+    """The key goes as a bearer token."""
+    scripted, client = served
+    scripted.answer = lambda request, context: program_pb2.Program(id=request.id)
+    assert client.programs.get("a").id == "a"
+    assert scripted.metadata[0]["authorization"] == "Bearer key-of-the-test"
+
+
+@pytest.mark.parametrize(("code", "kind"), _KINDS)
+def test_each_code_is_a_class_of_its_own(served: Served, code: grpc.StatusCode, kind: type[Exception]) -> None:
+    """The server's words survive; codes without a class are plain AshgroveErrors."""
+    scripted, client = served
+    scripted.answer = lambda request, context: context.abort(code, "said why")
+    with pytest.raises(errors.AshgroveError, match="said why") as caught:
+        client.programs.get("a")
+    assert type(caught.value) is kind
+
+
+def test_an_invalid_argument_names_every_wrong_field(served: Served) -> None:
+    """Violations, reason and metadata come from the status details in the trailers."""
+    scripted, client = served
+    wrong = error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field="name", description="say one"),
+            error_details_pb2.BadRequest.FieldViolation(field="type", description="choose one"),
+        ]
+    )
+    info = error_details_pb2.ErrorInfo(reason="INVALID_FIELDS", metadata={"resource": "program"})
+
+    def refuse(request: Any, context: Any) -> None:
+        context.set_trailing_metadata([("grpc-status-details-bin", _packed(info, wrong))])
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "2 fields are wrong")
+
+    scripted.answer = refuse
+    with pytest.raises(errors.InvalidArgument, match="2 fields are wrong") as caught:
+        client.programs.get("a")
+    assert [(v.path, v.message) for v in caught.value.violations] == [("name", "say one"), ("type", "choose one")]
+    assert (caught.value.reason, caught.value.metadata) == ("INVALID_FIELDS", {"resource": "program"})
+
+
+def test_a_list_goes_through_all_pages(served: Served) -> None:
+    """Every page is asked for with the token of the one before, and with the same filter."""
+    scripted, client = served
+    pages = {"": ("a", "one"), "one": ("b", "two"), "two": ("c", "")}
+
+    def page(request: Any, context: Any) -> pb.ListProgramsResponse:
+        name, following = pages[request.page_token]
+        return pb.ListProgramsResponse(programs=[program_pb2.Program(name=name)], next_page_token=following)
+
+    scripted.answer = page
+    assert [p.name for p in client.programs.list(filter='name != "z"')] == ["a", "b", "c"]
+    assert {r.filter for r in scripted.asked} == {'name != "z"'}
+
+
+def test_examples_go_in_batches_of_500(served: Served) -> None:
+    """Batches keep the order, and progress adds up to all of them."""
+    scripted, client = served
+    scripted.answer = lambda request, context: pb.BatchCreateExamplesResponse()
+    heard: list[int] = []
+    examples = [{"inputs": {"n": i}, "outputs": {"n": i}} for i in range(1001)]
+    client.datasets.add_examples("d", "train", examples, heard.append)
+    assert heard == [500, 500, 1]
+    sent = [e.inputs["n"] for r in scripted.asked for e in r.examples]
+    assert sent == list(range(1001))
