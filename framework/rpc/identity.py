@@ -1,5 +1,7 @@
 """Who calls, from the identity token: verified locally with auth's public keys, never by asking about the caller."""
 
+import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -7,14 +9,16 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+from grpc import aio
 
 from framework.call import Actor, ActorKind, Role
-from framework.errors import Unauthenticated
+from framework.errors import DependencyUnavailable, Unauthenticated
 
 AUDIENCE = "internal"
 ISSUER = "ashgrove"
 LEEWAY_SECONDS = 5
 _REMEMBERED = 10_000
+_log = logging.getLogger("ashgrove.rpc")
 FetchKeys = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
@@ -24,11 +28,16 @@ class Verifier:
     def __init__(self, fetch_keys: FetchKeys) -> None:
         self._fetch = fetch_keys
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = 0.0
+        self._fetching = asyncio.Lock()
+        self._fetched = float("-inf")
+        self._answered = True
         self._known: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
 
     async def actor(self, token: str) -> Actor:
-        """Returns the actor that a token names; raises Unauthenticated for any token that does not hold."""
+        """Returns the actor that a token names.
+
+        Raises Unauthenticated for any token that does not hold, DependencyUnavailable when auth gives no keys.
+        """
         known = self._known.get(token)
         if known and known[0] > time.time():
             return known[1]
@@ -50,12 +59,26 @@ class Verifier:
             raise Unauthenticated from error
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        if kid not in self._keys and time.monotonic() - self._fetched > 1.0:
-            self._fetched = time.monotonic()
-            self._keys = {str(k["kid"]): jwt.PyJWK(dict(k), "EdDSA") for k in await self._fetch()}
         if kid not in self._keys:
-            raise Unauthenticated
-        return self._keys[kid]
+            async with self._fetching:  # calls that come while keys are fetched wait for them, and are not refused
+                await self._refetch(kid)
+        if kid in self._keys:
+            return self._keys[kid]
+        if not self._answered:  # not knowing a key says nothing about the token while auth is down
+            raise DependencyUnavailable("the auth service does not answer; try again later", service="auth")
+        raise Unauthenticated
+
+    async def _refetch(self, kid: str) -> None:
+        if kid in self._keys or time.monotonic() - self._fetched < 1.0:
+            return
+        self._answered = False
+        try:
+            self._keys = {str(k["kid"]): jwt.PyJWK(dict(k), "EdDSA") for k in await self._fetch()}
+            self._answered = True
+        except aio.AioRpcError as error:
+            _log.warning("auth gives no keys: %s", error.code())
+        finally:
+            self._fetched = time.monotonic()
 
 
 def actor_from(claims: Mapping[str, Any]) -> Actor:

@@ -1,5 +1,6 @@
 """What happens around every call, whatever its shape, in one checked order."""
 
+import asyncio
 import inspect
 import logging
 import math
@@ -10,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
@@ -21,6 +24,10 @@ from framework.rpc.identity import Verifier, bearer
 
 DEFAULT_SECONDS = 30.0
 LONGEST_SECONDS = 300.0
+# Clients accept 8 KiB of trailing metadata, and the message goes twice: percent-encoded (three times as long), and
+# inside the details.
+_MOST_BYTES = 7000
+_SHORT = 300
 _EXEMPT = ("/grpc.health.", "/grpc.reflection.")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _log = logging.getLogger("ashgrove.rpc")
@@ -121,8 +128,36 @@ async def mapped(details: Any, context: Any) -> AsyncIterator[None]:
 
 
 async def _abort(context: Any, failure: Failure) -> None:
-    status = rpc_status.to_status(failure.status())
+    status = rpc_status.to_status(fitting(failure.status()))
     await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def fitting(status: status_pb2.Status) -> status_pb2.Status:
+    """Returns a status that clients accept: above 8 KiB of trailing metadata gRPC tells them RESOURCE_EXHAUSTED."""
+    if status.ByteSize() + 3 * len(status.message.encode()) <= _MOST_BYTES:
+        return status
+    short = status_pb2.Status(code=status.code, message=status.message[:_SHORT])
+    room = _MOST_BYTES - 4 * len(short.message.encode())
+    for detail in status.details:
+        kept, bad = detail, error_details_pb2.BadRequest()
+        if detail.Unpack(bad):
+            kept = any_pb2.Any()
+            kept.Pack(_first(bad, room))
+        if kept.ByteSize() <= room:
+            short.details.append(kept)
+            room -= kept.ByteSize()
+    return short
+
+
+def _first(bad: error_details_pb2.BadRequest, room: int) -> error_details_pb2.BadRequest:
+    """Returns as many violations as fit, in their order."""
+    first = error_details_pb2.BadRequest()
+    for violation in bad.field_violations:
+        shorter = first.field_violations.add(field=violation.field[:_SHORT], description=violation.description[:_SHORT])
+        if first.ByteSize() > room - 100:  # what packing adds
+            first.field_violations.remove(shorter)
+            break
+    return first
 
 
 def identified(verifier: Verifier | None) -> Around:
@@ -134,8 +169,11 @@ def identified(verifier: Verifier | None) -> Around:
         token = bearer(metadata.get("authorization", ""))
         actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
         action = details.method.rsplit("/", 1)[-1]
-        enter(Context(actor, action, request_id_of(metadata), _deadline(context, details.streaming), token))
-        yield
+        call = Context(actor, action, request_id_of(metadata), _deadline(context, details.streaming), token)
+        enter(call)
+        # gRPC itself stops a call at its caller's deadline, but knows nothing of the default and of the longest.
+        async with asyncio.timeout(None if details.streaming else call.remaining()):
+            yield
 
     return around
 

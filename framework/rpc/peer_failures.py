@@ -4,13 +4,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
+from ashgrove.error.v1.reason_pb2 import Reason
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
 from framework import errors
 
+_BY_REASON: dict[str, type[errors.Failure]] = {
+    Reason.Name(kind.reason).removeprefix("REASON_"): kind
+    for kind in (
+        errors.AlreadyExists,
+        errors.StaleEtag,
+        errors.WriteConflict,
+        errors.IllegalState,
+        errors.NoResultYet,
+        errors.NotPermitted,
+        errors.GrantLost,
+        errors.DeadlinePassed,
+        errors.DependencyUnavailable,
+        errors.ModelFailed,
+        errors.Cancelled,
+    )
+}
+# For what gRPC itself answers, and for reasons that this process does not know yet.
 _BY_CODE: dict[grpc.StatusCode, type[errors.Failure]] = {
-    grpc.StatusCode.NOT_FOUND: errors.NotFound,
     grpc.StatusCode.FAILED_PRECONDITION: errors.IllegalState,
     grpc.StatusCode.PERMISSION_DENIED: errors.NotPermitted,
     grpc.StatusCode.ABORTED: errors.WriteConflict,
@@ -39,10 +56,9 @@ def failure_of(error: aio.AioRpcError, service: str) -> errors.Failure:
         return errors.NotFound(metadata.get("resource", "resource"), metadata.get("id", ""))
     if code is grpc.StatusCode.UNAUTHENTICATED:
         return errors.Unauthenticated()
-    if info.reason == "GRANT_LOST":
-        return errors.GrantLost(error.details() or "the grant no longer holds", **metadata)
-    if code in _BY_CODE:
-        return _BY_CODE[code](error.details() or code.name, **metadata)
+    kind = _BY_REASON.get(info.reason) or _BY_CODE.get(code)
+    if kind is not None and kind.code is code:
+        return kind(error.details() or code.name, **metadata)
     return errors.DependencyUnavailable(f"the {service} service does not answer; try again later", service=service)
 
 

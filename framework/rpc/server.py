@@ -70,6 +70,7 @@ async def serve(make: Callable[[], Awaitable[Process]]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await healthy.set("", _NOT_SERVING)  # before anybody can ask: a new servicer says SERVING
     await server.start()
     _log.info("%s listens on %s:%s", process.name, process.host, process.port)
     tasks = [asyncio.ensure_future(work()) for work in process.background]
@@ -108,7 +109,6 @@ def _server(process: Process) -> tuple[aio.Server, Any]:
 
 
 async def _watch_health(process: Process, healthy: Any) -> None:
-    await healthy.set("", _NOT_SERVING)
     serving = False
     while True:
         fault = await _fault(process)
