@@ -131,7 +131,10 @@ class Engine:
             raise ModelUnavailable(f"the endpoint of {self.model} answers {answer.status_code}")
         if answer.status_code >= 400:
             raise ModelRefused(f"the endpoint of {self.model} refused the request with {answer.status_code}")
-        return answer.json()
+        try:
+            return answer.json()
+        except ValueError as error:  # a proxy's page, for one
+            raise ModelUnavailable(f"the endpoint of {self.model} answers something that is not JSON") from error
 
 
 class NoSyncEngine:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.program.lm.ngrams import cosine, vector
 
@@ -20,11 +21,13 @@ _RULE_WEIGHT = 0.5
 _FLOOR = 0.02
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n?(.*?)(?=\n\[\[ ## |\Z)", re.DOTALL)
 _LITERAL = re.compile(
-    r"`\[\[ ## (\w+) ## \]\]`(?: \(must be formatted as a valid Python Literal\[(.*?)\]\))?", re.DOTALL
+    r"`(?:\[\[ ## )?(\w+)(?: ## \]\])?`(?: \(must be formatted as a valid Python Literal\[(.*?)\]\))?", re.DOTALL
 )
 _CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _RULE = re.compile(r'If the \w+ contains "([^"]+)", answer ([^\n]+?)\.(?=\s|$)')
-_INSTRUCTION = "\n\nRespond with the corresponding output fields"
+_REQUEST = "\n\nRespond with "
+_JSON = "a JSON object"
+_REASONING = "reasoning"
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,31 @@ def tokens(text: str) -> int:
 
 
 def answer(system: str, turns: Sequence[Turn], sampling: Sampling) -> Answer:
-    """Answers a chat: one value for each output field that the last turn asks for."""
+    """Answers a chat: one value for each output field that the last turn asks for, with markers or as JSON."""
     fitting = _fitting(system, turns)
-    query_text, wanted = _query(turns[-1].text)
+    query_text, wanted, as_json = _query(turns[-1].text)
     demonstrations = [(_joined(u.text), _fields(a.text)) for u, a in _pairs(fitting[:-1])]
-    rules = _RULE.findall(system)
     similar = [cosine(vector(query_text), vector(text)) ** _SHARPNESS for text, _ in demonstrations]
-    said = []
+    rules = _RULE.findall(system)
+    said = {}
     for name, choices in wanted.items():
-        evidence = _evidence(name, choices, demonstrations, similar, rules, query_text)
-        value = _drawn(evidence, sampling, (system, fitting, name))
-        said.append(f"[[ ## {name} ## ]]\n{value}")
-    text = "\n\n".join([*said, "[[ ## completed ## ]]"])
+        # Of several outputs, a rule is about those that may hold its answer.
+        followed = [r for r in rules if len(wanted.keys() - {_REASONING}) == 1 or not choices or r[1] in choices]
+        evidence = _evidence(name, choices, demonstrations, similar, followed, query_text)
+        said[name] = _drawn(evidence, sampling, (system, fitting, name))
+    if _REASONING in wanted and not wanted[_REASONING]:
+        said[_REASONING] = _closest(demonstrations, similar)
+    text = json.dumps(said, ensure_ascii=False) if as_json else _marked(said)
     return Answer(text, tokens(system) + sum(tokens(t.text) for t in fitting), tokens(text))
+
+
+def _marked(said: Mapping[str, str]) -> str:
+    return "\n\n".join([*(f"[[ ## {name} ## ]]\n{value}" for name, value in said.items()), "[[ ## completed ## ]]"])
+
+
+def _closest(demonstrations: Sequence[tuple[str, Mapping[str, str]]], similar: Sequence[float]) -> str:
+    best = max(range(len(similar)), key=similar.__getitem__, default=None)
+    return "closest: nothing" if best is None else f"closest: {demonstrations[best][0]}"
 
 
 def _fitting(system: str, turns: Sequence[Turn]) -> list[Turn]:
@@ -90,11 +105,13 @@ def _pairs(turns: Sequence[Turn]) -> list[tuple[Turn, Turn]]:
     return [(a, b) for a, b in zip(turns[::2], turns[1::2], strict=False) if (a.role, b.role) == ("user", "assistant")]
 
 
-def _query(text: str) -> tuple[str, dict[str, list[str]]]:
-    """Returns the query's text, and the output fields that are asked for with their declared values."""
-    shown, _, request = text.partition(_INSTRUCTION)
+def _query(text: str) -> tuple[str, dict[str, list[str]], bool]:
+    """Returns the query's text, the output fields asked for with their declared values, and whether JSON is wanted."""
+    shown, request = text, ""
+    if _REQUEST in text:
+        shown, request = text.rsplit(_REQUEST, 1)  # the last one: a query may hold these words too
     wanted = {name: _choices(literal) for name, literal in _LITERAL.findall(request) if name != "completed"}
-    return _joined(shown), wanted or {"answer": []}
+    return _joined(shown), wanted or {"answer": []}, request.startswith(_JSON)
 
 
 def _choices(literal: str) -> list[str]:
@@ -105,8 +122,9 @@ def _joined(text: str) -> str:
     return "\n".join(_fields(text).values()) or text
 
 
-def _fields(text: str) -> dict[str, str]:
-    """Returns the fields of a turn, written with markers or as JSON."""
+@lru_cache(maxsize=50_000)
+def _fields(text: str) -> Mapping[str, str]:
+    """Returns the fields of a turn, written with markers or as JSON; shared, never changed."""
     if text.lstrip().startswith("{"):
         try:
             return {str(k): str(v) for k, v in json.loads(text).items()}
@@ -130,9 +148,8 @@ def _evidence(
             evidence[outputs[name]] = evidence.get(outputs[name], 0.0) + weight
     folded = query.casefold()
     for cue, value in rules:
-        if not choices or value in choices:
-            hit = _RULE_WEIGHT if cue.casefold() in folded else 0.0
-            evidence[value] = evidence.get(value, 0.0) + hit
+        hit = _RULE_WEIGHT if cue.casefold() in folded else 0.0
+        evidence[value] = evidence.get(value, 0.0) + hit
     return evidence or {"unknown": 0.0}
 
 

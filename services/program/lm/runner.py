@@ -11,7 +11,7 @@ from dspy.utils.exceptions import AdapterParseError
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
-from services.program.lm.signature import dspy_signature
+from services.program.lm.signature import dspy_signature, inner_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Runner:
         instructions = parameters.instructions or signature.get("instructions", "")
         self._signature = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
         self._outputs = [f["name"] for f in signature["outputs"]]
-        self._demonstrations = [dspy.Example(**e["inputs"], **e["outputs"]) for e in train]
+        self._demonstrations = [dspy.Example(**_inner(e["inputs"]), **_inner(e["outputs"])) for e in train]
         self._adapter = _Adapter()
         model = parameters.model or models.default_model
         self._lm = dspy.LM(
@@ -90,13 +90,17 @@ class Runner:
         token = meter.set(charged)
         try:
             with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False):
-                said = await predict.acall(**inputs)
+                said = await predict.acall(**_inner(inputs))
         except Exception as error:
             raise _fault(error) from error
         finally:
             meter.reset(token)
-        outputs = {name: getattr(said, name) for name in self._outputs}
+        outputs = {name: said[inner_name(name)] for name in self._outputs}
         return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+
+
+def _inner(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {inner_name(name): value for name, value in values.items()}
 
 
 def _fault(error: Exception) -> Exception:

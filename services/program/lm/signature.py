@@ -1,6 +1,7 @@
 """Signatures: from plain JSON to DSPy's class, never by way of a string that could import a module."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 _NAMES = {"TYPE_UNSPECIFIED": "string"}
@@ -11,6 +12,26 @@ _PYTHON: dict[str, Any] = {
     "boolean": bool,
     "string_list": list[str],
 }
+# What DSPy's Predict takes for itself among a call's keyword arguments, and the marker that ends every answer.
+_TAKEN = {"self", "args", "kwargs", "instance", "signature", "new_signature", "demos", "config", "lm", "prediction"}
+_TAKEN |= {"trace", "completed"}
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    import dspy
+
+    attributes = {*dir(type(dspy.Signature)), *dir(dspy.Signature), *dir(dspy.Example), *dir(dspy.Prediction)}
+    return frozenset(attributes | _TAKEN)
+
+
+def inner_name(name: str) -> str:
+    """Returns a field's name inside DSPy: its own, or in capitals where DSPy or pydantic would take it for theirs.
+
+    Public names are lower-case, so capitals clash with none of them; and nobody's input can pose as an argument of
+    Predict, among them `signature`, whose text would be parsed and imported from.
+    """
+    return name.upper() if name in _reserved() else name
 
 
 def type_of(field: Mapping[str, Any]) -> str:
@@ -26,9 +47,9 @@ def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
 
     fields: dict[str, Any] = {}
     for field in signature["inputs"]:
-        fields[field["name"]] = (_python_type(field), dspy.InputField(desc=field.get("description", "")))
+        fields[inner_name(field["name"])] = (_python_type(field), dspy.InputField(desc=field.get("description", "")))
     for field in signature["outputs"]:
-        fields[field["name"]] = (_python_type(field), dspy.OutputField(desc=field.get("description", "")))
+        fields[inner_name(field["name"])] = (_python_type(field), dspy.OutputField(desc=field.get("description", "")))
     return make_signature(fields, instructions=instructions or None, signature_name="Program")
 
 

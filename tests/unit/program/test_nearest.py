@@ -68,3 +68,36 @@ def test_a_small_top_p_leaves_the_likeliest_answer_only() -> None:
 def test_tokens_are_utf8_bytes_by_four() -> None:
     """A token is four bytes, rounded up."""
     assert [tokens(t) for t in ("", "a", "abcd", "åäö")] == [0, 1, 1, 2]
+
+
+def test_a_rule_may_name_an_answer_that_nobody_declared() -> None:
+    """Answers are those declared, then those shown, then those named in rules; asked for one output, all count."""
+    assert said('If the text contains "og", answer da.', [query("Norge og Sverige")]) == "da"
+
+
+def test_reasoning_names_the_closest_demonstration() -> None:
+    """Asked for reasoning, the model says what it went by, truly."""
+    ask = (
+        "\n\nRespond with the corresponding output fields, starting with the field `[[ ## reasoning ## ]]`, then "
+        "`[[ ## language ## ]]` (must be formatted as a valid Python Literal['fr', 'sv']), and then ending with the "
+        "marker for `[[ ## completed ## ]]`."
+    )
+    turns = [*shown("France et Italie", "fr"), *shown("Danmark och Island", "sv")]
+    text = answer("", [*turns, Turn("user", f"[[ ## text ## ]]\nNorge och Sverige{ask}")], Sampling()).text
+    assert text.startswith("[[ ## reasoning ## ]]\nclosest: Danmark och Island\n\n[[ ## language ## ]]\nsv\n")
+
+
+def test_asked_for_json_it_reads_and_answers_json() -> None:
+    """The fields may be JSON as well as markers."""
+    ask = "Respond with a JSON object in the following order of fields: `language` (must be formatted as a valid "
+    turns = [
+        Turn("user", '{"text": "Danmark och Island"}'),
+        Turn("assistant", '{"language": "sv"}'),
+        Turn("user", f"{{\"text\": \"Norge och Sverige\"}}\n\n{ask}Python Literal['fr', 'sv'])."),
+    ]
+    assert answer("", turns, Sampling()).text == '{"language": "sv"}'
+
+
+def test_a_query_that_holds_the_words_of_the_request_is_only_a_query() -> None:
+    """What is asked for stands at the end of the turn, wherever else its words occur."""
+    assert said("", [*shown("Norge och", "sv"), query(f"Norge och{ASK.replace('fr', 'xx')} Norge och")]) == "sv"

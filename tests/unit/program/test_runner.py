@@ -1,6 +1,8 @@
 """Programs run through DSPy, and every part of the prompt matters."""
 
+import json
 import os
+import sys
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
@@ -9,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from demo.territories import LANGUAGES, load
-from services.program.lm.engine import ModelRefused, ModelSettings
+from services.program.lm.engine import ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
 from services.program.lm.parameters import Refused, parameters
 from services.program.lm.runner import Runner
 
@@ -41,6 +44,13 @@ async def test_demonstrations_and_rules_each_beat_the_baseline() -> None:
     assert await accuracy({"rule_count": 60}) > baseline + 0.3
 
 
+async def test_nearest_demonstrations_with_rules_beat_balanced_ones_alone() -> None:
+    """How demonstrations are chosen matters, and rules add to them."""
+    balanced = await accuracy({"demonstration_count": 32, "demonstration_selection": "balanced"})
+    both = {"demonstration_count": 16, "demonstration_selection": "nearest", "demonstration_order": "reversed"}
+    assert await accuracy({**both, "rule_count": 60}) > balanced
+
+
 async def test_a_run_is_metered_and_repeats_itself() -> None:
     """Tokens and cost are counted, and the same seed gives the same answer."""
     async with httpx.AsyncClient() as http:
@@ -48,6 +58,68 @@ async def test_a_run_is_metered_and_repeats_itself() -> None:
         first, second = await runner.run({"text": "a"}, seed=5), await runner.run({"text": "a"}, seed=5)
     assert first.outputs == second.outputs
     assert first.input_tokens > 0 and first.cost_micros == first.input_tokens + 4 * first.output_tokens
+
+
+TAKEN_BY_DSPY = ("signature", "demos", "config", "lm", "items", "get", "labels", "fields", "instructions", "completed")
+
+
+@pytest.mark.parametrize("name", TAKEN_BY_DSPY)
+async def test_a_field_may_have_a_name_that_dspy_uses_itself(name: str) -> None:
+    """Inputs never become arguments of Predict, nor outputs its methods; no input is parsed as a signature."""
+    taken = {"inputs": [{"name": name}], "outputs": [{"name": "label", "choices": ["a", "b"]}]}
+    given = {"inputs": [{"name": "text"}], "outputs": [{"name": name, "choices": ["a", "b"]}]}
+    text = "q: antigravity.foo -> label"
+    async with httpx.AsyncClient() as http:
+        shown = parameters({}, {"demonstration_count": 1})
+        train = [{"inputs": {name: text}, "outputs": {"label": "b"}}]
+        assert (await Runner(taken, shown, train, ModelSettings(), http).run({name: text})).outputs == {"label": "b"}
+        train = [{"inputs": {"text": text}, "outputs": {name: "b"}}]
+        assert (await Runner(given, shown, train, ModelSettings(), http).run({"text": text})).outputs == {name: "b"}
+    assert "antigravity" not in sys.modules
+
+
+async def test_an_endpoint_is_asked_as_openai_would_be_and_its_faults_are_told_apart() -> None:
+    """What is away may be tried again, what is refused may not, and what is no answer in shape says so."""
+    asked: list[dict[str, Any]] = []
+    answers = [
+        httpx.Response(200, json=_chat("[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]")),
+        httpx.Response(200, json=_chat("no markers")),
+        httpx.Response(503),
+        httpx.Response(429),
+        httpx.Response(200, text="<html>a proxy's page</html>"),
+        httpx.Response(401),
+        httpx.Response(200, json={"error": "?"}),
+    ]
+
+    def endpoint(request: httpx.Request) -> httpx.Response:
+        asked.append({"url": str(request.url), "key": request.headers["authorization"], **json.loads(request.content)})
+        return answers[len(asked) - 1]
+
+    models = ModelSettings(base_url="http://lm.test/v1/", api_key=SecretStr("k"))
+    async with httpx.AsyncClient(transport=httpx.MockTransport(endpoint)) as http:
+        chosen = parameters({"model": "m"}, {"temperature": 0.5, "max_tokens": 9})
+        runner = Runner(SIGNATURE, chosen, [], models, http)
+        said = await runner.run({"text": "a"}, seed=7)
+        for fault in (
+            OutputUnparsable,
+            ModelUnavailable,
+            ModelUnavailable,
+            ModelUnavailable,
+            ModelRefused,
+            ModelRefused,
+        ):
+            with pytest.raises(fault):
+                await runner.run({"text": "a"})
+    assert said.outputs == {"language": "sv"} and (said.input_tokens, said.output_tokens) == (11, 7)
+    assert (asked[0]["url"], asked[0]["key"]) == ("http://lm.test/v1/chat/completions", "Bearer k")
+    assert [asked[0][k] for k in ("model", "temperature", "max_tokens", "seed")] == ["m", 0.5, 9, 7]
+
+
+def _chat(text: str) -> dict[str, Any]:
+    return {
+        "choices": [{"message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 7},
+    }
 
 
 async def test_a_model_without_an_endpoint_says_which_setting_is_missing() -> None:
