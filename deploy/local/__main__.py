@@ -2,14 +2,16 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 from rich.console import Console
 
 from deploy.local.faults import StackFault
+from deploy.local.leftovers import end_leftovers
 from deploy.local.report import table
 from deploy.local.settings import StackSettings
 from deploy.local.state import State
@@ -31,11 +33,12 @@ def up(settings: StackSettings, *, detach: bool) -> None:
     """Start the stack, or find the one that runs."""
     from deploy.local import supervisor
 
-    if State(settings.home).supervisor():
+    if found := State(settings.home).supervisor():
         console.print("already running:")
-        console.print(table(State(settings.home).read()))
+        _show_when_ready(settings, lambda: found.alive)
     elif detach:
-        _wait_for(supervisor.detach(settings), settings)
+        started = supervisor.detach(settings)
+        _show_when_ready(settings, lambda: started.poll() is None, started.pid)
     else:
         try:
             supervisor.Supervisor(settings, console).run()
@@ -43,14 +46,24 @@ def up(settings: StackSettings, *, detach: bool) -> None:
             raise click.ClickException(str(fault)) from fault
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", settings: StackSettings) -> None:
+def _show_when_ready(settings: StackSettings, lives: Callable[[], bool], pid: int | None = None) -> None:
     log = settings.home / "logs" / "supervisor.log"
     with console.status("starting Ashgrove …"):
-        while not any(p.name == "envoy" for p in State(settings.home).read()):
-            if process.poll() is not None:
-                raise click.ClickException(f"it did not start; the end of {log}:\n{log.read_text()[-1500:]}")
+        while not _is_ready(settings, pid):
+            if not lives():
+                raise click.ClickException(f"it did not start; its last words, in {log}:\n{_end_of(log)}")
             time.sleep(0.1)
     console.print(table(State(settings.home).read()))
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-1500:] if log.exists() else "(none)"
+
+
+def _is_ready(settings: StackSettings, supervisor: int | None) -> bool:
+    known = {p.name: p for p in State(settings.home).read()}
+    # What a killed stack wrote down does not count for the one that has just been started.
+    return "envoy" in known and supervisor in (None, known["supervisor"].pid)
 
 
 @main.command()
@@ -59,7 +72,8 @@ def down(settings: StackSettings) -> None:
     """Stop the stack cleanly."""
     found = State(settings.home).supervisor()
     if found is None:
-        console.print("nothing runs")
+        left = end_leftovers(settings.home)
+        console.print(f"stopped what a killed stack had left: {', '.join(left)}" if left else "nothing runs")
         return
     os.kill(found.pid, signal.SIGTERM)
     with console.status("stopping …"):

@@ -70,16 +70,30 @@ def _copied(source: Path) -> Path:
     target = ROOT_HOME / f"{DISTRIBUTION}-{importlib.metadata.version(DISTRIBUTION)}"
     binaries = target / source.parent.name / source.name
     if not target.exists():
-        ROOT_HOME.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _reachable(ROOT_HOME)
         partial = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copytree(source, partial / source.parent.name / source.name, symlinks=True)
         shutil.copytree(_libraries(source), partial / _libraries(source).name, symlinks=True)
-        partial.chmod(0o755)
+        _readable(partial)
         try:
             partial.rename(target)
         except OSError:  # another process was faster
             shutil.rmtree(partial)
     return binaries
+
+
+def _reachable(folder: Path) -> None:
+    # Whatever the umask says: the unprivileged server must get through.
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+
+
+def _readable(tree: Path) -> None:
+    # pip under a strict umask installs files that only their owner may read.
+    for entry in [tree, *tree.rglob("*")]:
+        if not entry.is_symlink():
+            mode = entry.stat().st_mode
+            entry.chmod(mode | 0o555 if entry.is_dir() or mode & 0o100 else mode | 0o444)
 
 
 class Postgres:
@@ -145,23 +159,37 @@ class Postgres:
                 remedy = f"move {data} away, or set ASHGROVE_DATABASE_URL to a server of that version"
                 raise StackFault(f"the data in {data} is of PostgreSQL {found}, this is {MAJOR}: {remedy}")
             return
-        data.mkdir(parents=True, exist_ok=True)
-        file = data.parent / f"initial-password.{os.getpid()}"
+        # Made beside its place and moved there when whole: a start that was cut off leaves nothing half made.
+        fresh = data.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._make_folder(fresh)
+        file = data.with_name("initial-password")
+        file.unlink(missing_ok=True)
         file.touch(mode=0o600)
         file.write_text(self.password)
-        if self.place.user is not None:
-            os.chown(data, self.place.user, self.place.user)
-            os.chown(file, self.place.user, self.place.user)
-        data.chmod(0o700)
         try:
-            self._initdb(file)
+            self._own(file)
+            self._initdb(fresh, file)
         finally:
             file.unlink()
-        with (data / "postgresql.auto.conf").open("a") as settings:
+        with (fresh / "postgresql.auto.conf").open("a") as settings:
             settings.write(_SETTINGS if self.durable else _SETTINGS + _UNSAFE)
+        fresh.rename(data)
 
-    def _initdb(self, password_file: Path) -> None:
-        command = [str(self.place.binaries / "bin" / "initdb"), "-D", str(self.place.data), "-U", "ashgrove_admin"]
+    def _make_folder(self, data: Path) -> None:
+        if self.place.user is not None:
+            _reachable(data.parent.parent)
+            _reachable(data.parent)
+        data.mkdir(parents=True)
+        data.chmod(0o700)
+        self._own(data)
+
+    def _own(self, path: Path) -> None:
+        if self.place.user is not None:
+            os.chown(path, self.place.user, self.place.user)
+
+    def _initdb(self, data: Path, password_file: Path) -> None:
+        command = [str(self.place.binaries / "bin" / "initdb"), "-D", str(data), "-U", "ashgrove_admin"]
         command += [
             "--auth=scram-sha-256",
             "--pwfile",

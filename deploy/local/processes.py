@@ -70,7 +70,6 @@ def environment(settings: StackSettings, servers: Servers) -> dict[str, str]:
         "ASHGROVE_HOME": str(settings.home),
         "ASHGROVE_SECRETS": str(settings.home / "secrets"),
         "ASHGROVE_DATABASE_URL": servers.database_url,
-        "ASHGROVE_ADMIN_DATABASE_URL": servers.admin_database_url,
         "ASHGROVE_DATABASE_PASSWORD": servers.database_password,
         "ASHGROVE_REDIS_URL": servers.redis_url,
         "ASHGROVE_ACCESS_TOKEN_SECONDS": str(settings.access_token_seconds),

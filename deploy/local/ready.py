@@ -1,6 +1,7 @@
 """How one knows that a process is ready."""
 
 import http.client
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -29,18 +30,31 @@ def answers(port: int) -> bool:
     return _status("GET", port, "/healthz") == 200
 
 
-def drain(admin_port: int) -> None:
-    """Asks Envoy to take no new work and to finish what it has."""
+def drain(admin_port: int, seconds: float = 2.0) -> None:
+    """Asks Envoy to take no new work and waits until it has finished what it has, at most these seconds."""
     _status("POST", admin_port, "/healthcheck/fail")
     _status("POST", admin_port, "/drain_listeners?graceful")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _at_work(admin_port):
+        time.sleep(0.05)
+
+
+def _at_work(admin_port: int) -> bool:
+    _, body = _ask("GET", admin_port, "/stats?filter=^http.ingress.downstream_rq_active$")
+    return bool(body) and not body.strip().endswith(b": 0")
 
 
 def _status(method: str, port: int, path: str) -> int:
+    return _ask(method, port, path)[0]
+
+
+def _ask(method: str, port: int, path: str) -> tuple[int, bytes]:
     with suppress(OSError, http.client.HTTPException):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
         try:
             connection.request(method, path)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
-    return 0
+    return 0, b""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,3 +25,9 @@ class StackSettings(BaseSettings):
     lm_base_url: str = Field("", description="The OpenAI-compatible endpoint of every other model.")
     lm_api_key: SecretStr = Field(SecretStr(""), description="That endpoint's key.")
     log_level: str = Field("INFO", description="The least severe log line that services write.")
+
+    @field_validator("home")
+    @classmethod
+    def absolute(cls, home: Path) -> Path:
+        """Makes the home absolute: the servers run in other folders."""
+        return home.expanduser().absolute()

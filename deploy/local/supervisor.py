@@ -14,6 +14,7 @@ from rich.console import Console
 
 from deploy.local import migrations
 from deploy.local.faults import StackFault
+from deploy.local.leftovers import STOP_SECONDS, end_leftovers, only_one
 from deploy.local.ports import free_port, is_free
 from deploy.local.postgres import Postgres
 from deploy.local.processes import ProcessPlan, Servers, envoy_plan, ports, service_plans
@@ -46,7 +47,13 @@ class Supervisor:
         """Starts everything, prints the table, watches, and stops cleanly on SIGINT, SIGTERM or `down`."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stopping.set())
-        began = time.monotonic()
+        with only_one(self.settings.home):
+            self._run(time.monotonic())
+
+    def _run(self, began: float) -> None:
+        left = end_leftovers(self.settings.home)
+        if left:
+            self.console.print(f"stopped what a killed stack had left: {', '.join(left)}", style="yellow")
         try:
             self._start()
             self.console.print(table(self.known, time.monotonic() - began))
@@ -59,8 +66,8 @@ class Supervisor:
 
     def _start(self) -> None:
         self._check_ports()
-        self.settings.home.mkdir(parents=True, exist_ok=True)
         self.known = [running("supervisor", os.getpid(), "", 0.0)]
+        self.state.write(self.known)
         servers = self._servers()
         began = time.monotonic()
         migrations.migrate_all(servers, self.settings)
@@ -162,12 +169,16 @@ class Supervisor:
                 code = self.processes[plan.name].poll()
                 if code is not None:
                     self._restart(plan, code)
-            if self.postgres and self.postgres.process and self.postgres.process.poll() is not None:
-                self.console.print("postgres died; starting it again", style="yellow")
-                self.postgres.start()
-            if self.valkey and self.valkey.process and self.valkey.process.poll() is not None:
-                self.console.print("valkey died; starting it again", style="yellow")
-                self.valkey.start()
+            for name, server in (("postgres", self.postgres), ("valkey", self.valkey)):
+                if server and server.process and server.process.poll() is not None:
+                    self._revive(name, server)
+
+    def _revive(self, name: str, server: Postgres | Valkey) -> None:
+        began = time.monotonic()
+        self.console.print(f"{name} ended; starting it again (log: {self._log(name)})", style="yellow")
+        server.start()
+        assert server.process is not None
+        self._know(name, server.process.pid, server.port, began)
 
     def _restart(self, plan: ProcessPlan, code: int) -> None:
         deaths = self.deaths.get(plan.name, 0)
@@ -186,18 +197,19 @@ class Supervisor:
             process = self.processes.get(plan.name)
             if plan.drain and process and process.poll() is None:
                 plan.drain()
-        self._end_all()
+                self._end([process])
+        self._end(list(self.processes.values()))
         if self.valkey:
             self.valkey.stop()
         if self.postgres:
             self.postgres.stop()
         self.state.clear()
 
-    def _end_all(self) -> None:
-        living = [p for p in self.processes.values() if p.poll() is None]
+    def _end(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        living = [p for p in processes if p.poll() is None]
         for process in living:
             process.terminate()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + STOP_SECONDS
         for process in living:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))

@@ -49,8 +49,8 @@ def render(settings: GatewaySettings) -> str:
     return Template(TEMPLATE.read_text()).substitute(
         port=settings.port,
         admin_port=settings.admin_port,
-        access_log=settings.access_log,
-        descriptors=file,
+        access_log=json.dumps(str(settings.access_log)),
+        descriptors=json.dumps(str(file)),
         services=json.dumps(services),
         routes=json.dumps([_route(s) for s in services]),
         clusters=json.dumps(

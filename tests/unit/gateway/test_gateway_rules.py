@@ -1,0 +1,103 @@
+"""The rendered configuration follows the gateway's rules."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2
+
+from gateway.envoy.render import GatewaySettings, public_services, render
+
+AREAS = {"auth": 1, "program": 2, "variables": 3, "optimizer": 4, "audit": 5}
+
+
+@pytest.fixture(scope="module")
+def manager() -> dict[str, Any]:
+    """The settings of the HTTP connection manager."""
+    text = render(GatewaySettings(8080, 8081, AREAS, 6, Path("/logs: here #1/access.log")))
+    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
+    found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return found
+
+
+def filters(manager: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the filters' settings by short name, in order."""
+    return {f["name"].rpartition(".")[2]: f["typed_config"] for f in manager["http_filters"]}
+
+
+def routes(manager: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the only host's routes."""
+    found: list[dict[str, Any]] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    return found
+
+
+def test_filters_stand_in_order(manager: dict[str, Any]) -> None:
+    """Authorization, limits and metrics come after the transcoder: they see one name per RPC."""
+    order = [
+        "health_check",
+        "cors",
+        "grpc_web",
+        "grpc_json_transcoder",
+        "local_ratelimit",
+        "ext_authz",
+        "grpc_stats",
+        "router",
+    ]
+    assert [name for name in filters(manager) if name in order] == order
+
+
+def test_a_service_without_routes_is_internal(tmp_path: Path) -> None:
+    """Only services with an HTTP annotation are public."""
+    files = descriptor_pb2.FileDescriptorSet()
+    file = files.file.add(name="a.proto", package="ashgrove.a.v1")
+    file.service.add(name="InternalService").method.add(name="Exchange")
+    method = file.service.add(name="AService").method.add(name="Get")
+    method.options.Extensions[annotations_pb2.http].get = "/v1/a"
+    (tmp_path / "set.binpb").write_bytes(files.SerializeToString())
+    assert public_services(tmp_path / "set.binpb") == ["ashgrove.a.v1.AService"]
+
+
+def test_only_public_services_are_routed(manager: dict[str, Any]) -> None:
+    """Each route leads to one public service of its area; there is no catch-all."""
+    prefixes = [r["match"]["prefix"] for r in routes(manager)]
+    services = filters(manager)["grpc_json_transcoder"]["services"]
+    assert prefixes == [f"/{s}/" for s in services]
+    assert not [p for p in prefixes if "Internal" in p or "EventFeed" in p]
+    assert {r["route"]["cluster"] for r in routes(manager)} == set(AREAS)
+
+
+def test_only_what_never_arrived_is_sent_again(manager: dict[str, Any]) -> None:
+    """A call that a service may have begun is never repeated."""
+    assert {r["route"]["retry_policy"]["retry_on"] for r in routes(manager)} == {"connect-failure,refused-stream"}
+
+
+def test_streams_have_no_time_limit(manager: dict[str, Any]) -> None:
+    """A watch may be silent and may last; only the caller's own deadline ends it."""
+    assert all(r["route"]["timeout"] == r["route"]["idle_timeout"] == "0s" for r in routes(manager))
+    assert manager["stream_idle_timeout"] == manager["request_timeout"] == "0s"
+
+
+def test_forged_headers_are_removed_before_any_filter(manager: dict[str, Any]) -> None:
+    """Identity headers and Envoy's own come from Envoy or not at all; the organization may be chosen."""
+    mutations = manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"]
+    removed = {m.get("remove") or m["remove_on_match"]["key_matcher"]["prefix"] for m in mutations}
+    assert {"x-ashgrove-identity", "x-ashgrove-actor", "x-ashgrove-internal-", "x-envoy-"} <= removed
+    assert "x-ashgrove-organization" not in removed
+    assert "x-ashgrove-" not in removed
+
+
+def test_authorization_fails_closed(manager: dict[str, Any]) -> None:
+    """Without ext_authz nobody gets in."""
+    assert filters(manager)["ext_authz"]["failure_mode_allow"] is False
+
+
+def test_no_origin_is_allowed_by_default(manager: dict[str, Any]) -> None:
+    """No route and no host carries a CORS policy."""
+    assert "cors" not in str(manager["route_config"])
+
+
+def test_any_path_is_quoted(manager: dict[str, Any]) -> None:
+    """A folder with a colon or a hash in its name is a path like any other."""
+    assert manager["access_log"][0]["typed_config"]["path"] == "/logs: here #1/access.log"
