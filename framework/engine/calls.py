@@ -20,7 +20,7 @@ from framework.engine.messages import (
 )
 from framework.query import order_from
 from framework.resource import Kind, Resource, ResourceSpec, spec_of
-from framework.storage import Database, Transaction, codec_of, table_of
+from framework.storage import Database, Reads, Transaction, codec_of, table_of
 from framework.storage.rows import column_value, enum_name
 from framework.storage.tables import compiled
 
@@ -72,6 +72,12 @@ class Call:
             finally:
                 self._open = None
 
+    def reads(self) -> Reads | Transaction:
+        """Returns what queries go through: the call's open transaction, or single reads."""
+        if self._open is not None:
+            return self._open
+        return self.database.reads(self.actor.organization_id, min(self.context.remaining(), LONGEST_SECONDS))
+
     async def row(
         self, resource: type[Resource[M]], identifier: str, verb: str = "Get", *, lock: bool = False
     ) -> dict[str, Any]:
@@ -82,10 +88,10 @@ class Call:
     async def get(self, resource: type[Resource[M]], identifier: str, *, revision: int = 0, verb: str = "Get") -> M:
         """Returns a resource, at an earlier content revision when one is named."""
         spec = spec_of(resource)
-        async with self.transaction() as tx:
-            row = await reading.load(tx, spec, self.context, identifier, verb)
-            if revision:
-                row = await reading.revision_of(tx, spec, row, revision)
+        reads = self.reads()
+        row = await reading.load(reads, spec, self.context, identifier, verb)
+        if revision:
+            row = await reading.revision_of(reads, spec, row, revision)
         message: M = codec_of(spec).message(row)
         if revision:
             resource().derive(message)

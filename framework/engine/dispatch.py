@@ -97,8 +97,7 @@ async def _get(call: Call, method: MethodSpec, request: Any) -> Any:
 
 async def _list(call: Call, method: MethodSpec, request: Any) -> Any:
     page = Page(method.resource, call.context, request, method.path, call.engine.seal)
-    async with call.transaction() as tx:
-        rows = await tx.fetch(*page.statement())
+    rows = await call.reads().fetch(*page.statement())
     return page.answer(rows, method.response_class())
 
 

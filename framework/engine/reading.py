@@ -15,7 +15,7 @@ from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import rule_for
 from framework.query import Order, Seal, filter_clause, order_from
 from framework.resource import Kind, ResourceSpec
-from framework.storage import Transaction, codec_of, table_of
+from framework.storage import Reads, Transaction, codec_of, table_of
 from framework.storage.rows import enum_name
 from framework.storage.tables import compiled
 
@@ -30,7 +30,7 @@ def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool
 
 
 async def load(
-    tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, *, lock: bool = False
+    tx: Reads | Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, *, lock: bool = False
 ) -> dict[str, Any]:
     """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
     uuid = identifier_of(spec, identifier)
@@ -66,7 +66,9 @@ def identifier_of(spec: ResourceSpec, identifier: str) -> UUID:
         raise NotFound(spec.singular, identifier[:64]) from None
 
 
-async def revision_of(tx: Transaction, spec: ResourceSpec, row: Mapping[str, Any], revision: int) -> dict[str, Any]:
+async def revision_of(
+    tx: Reads | Transaction, spec: ResourceSpec, row: Mapping[str, Any], revision: int
+) -> dict[str, Any]:
     """Returns the row with the content of an earlier revision in place of the current one."""
     if revision in (0, row["revision"]):
         return dict(row)

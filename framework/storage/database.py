@@ -73,6 +73,31 @@ class Transaction:
             await pipeline.sync()
 
 
+class Reads:
+    """Single queries of one organization.
+
+    Statements of a pipeline between two syncs are one transaction by themselves, so neither BEGIN nor COMMIT travels.
+    """
+
+    def __init__(self, pool: Pool, settings: Mapping[str, str], deadline_seconds: float) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._deadline = deadline_seconds
+
+    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Returns every row as a dict."""
+        with mapped():
+            async with self._pool.connection(timeout=self._deadline) as connection, connection.pipeline():
+                await connection.execute(_SETTINGS, self._settings)
+                cursor = await connection.execute(sql, params)
+                return await cursor.fetchall()
+
+    async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Returns the first row, or None."""
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+
 class Database:
     """A service's two pools: its own role behind the tenant wall, and `_system` for queue, outbox and projections."""
 
@@ -99,7 +124,7 @@ class Database:
 
         Tenant, timeout and first query travel in one pipeline; the settings end with the transaction.
         """
-        settings = {"organization": str(organization_id or ""), "timeout": str(max(1, int(deadline_seconds * 1000)))}
+        settings = _told(organization_id, deadline_seconds)
         with mapped():
             async with (
                 self._tenant.connection(timeout=deadline_seconds) as connection,
@@ -108,6 +133,10 @@ class Database:
             ):
                 await connection.execute(_SETTINGS, settings)
                 yield Transaction(connection)
+
+    def reads(self, organization_id: UUID | None, deadline_seconds: float = 30.0) -> "Reads":
+        """Returns what runs single queries as `tenant` would, each a transaction and a round trip of its own."""
+        return Reads(self._tenant, _told(organization_id, deadline_seconds), deadline_seconds)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
@@ -147,6 +176,10 @@ class Database:
                     pass
         except psycopg.OperationalError:
             return
+
+
+def _told(organization_id: UUID | None, deadline_seconds: float) -> dict[str, str]:
+    return {"organization": str(organization_id or ""), "timeout": str(max(1, int(deadline_seconds * 1000)))}
 
 
 def _pool(url: str, role: str, password: str, schema: str, size: int) -> Pool:

@@ -1,0 +1,1 @@
+"""What is measured, each as a ratio against a named baseline in the same run."""
