@@ -6,6 +6,7 @@ from ashgrove.audit_trail import AuditTrail
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
 from ashgrove.keys import Keys
+from ashgrove.organizations import Organizations
 from ashgrove.programs import Programs
 from ashgrove.runs import Runs
 from ashgrove.settings import ClientSettings
@@ -17,6 +18,7 @@ class Client:
     """A caller of one Ashgrove; use it in a `with` block, or close it."""
 
     def __init__(self, address: str = "127.0.0.1:8080", *, api_key: str) -> None:
+        self.address = address
         self._connection = Connection(address, api_key)
         self.programs = Programs(self._connection)
         self.datasets = Datasets(self._connection)
@@ -25,6 +27,7 @@ class Client:
         self.audit = AuditTrail(self._connection)
         self.users = Users(self._connection)
         self.keys = Keys(self._connection)
+        self.organizations = Organizations(self._connection)
 
     @classmethod
     def from_environment(cls) -> "Client":

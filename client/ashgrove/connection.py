@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from ashgrove.errors import from_rpc, from_status
+from ashgrove.errors import AshgroveError, Unavailable, from_rpc, from_status
 
 DEADLINE_SECONDS = 30.0
 M = TypeVar("M", bound=Message)
@@ -19,6 +19,7 @@ class Connection:
         self.channel: Any = grpc.insecure_channel(
             address, options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)]
         )
+        self._address = address
         self._metadata = [("authorization", f"Bearer {api_key}")]
 
     def call(self, method: Callable[..., Any], request: Message, deadline: float = DEADLINE_SECONDS) -> Any:
@@ -26,7 +27,7 @@ class Connection:
         try:
             return method(request, metadata=self._metadata, timeout=deadline)
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            raise self._refusal(error) from None
 
     def stream(self, method: Callable[..., Any], request: Message) -> Iterator[Any]:
         """Yields a stream's frames, without a deadline; raises an AshgroveError when it breaks or ends with one."""
@@ -37,7 +38,7 @@ class Connection:
                     raise from_status(frame.end.status)
                 yield frame
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            raise self._refusal(error) from None
         finally:
             call.cancel()  # a reader that leaves early leaves no stream open behind it
 
@@ -49,6 +50,14 @@ class Connection:
             if not answer.next_page_token:
                 return
             request.page_token = answer.next_page_token
+
+    def _refusal(self, error: Any) -> AshgroveError:
+        """Returns our own error; a gateway that is not there is named with the remedy, not in a socket's words."""
+        if error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in (error.details() or ""):
+            return Unavailable(
+                f"no gateway answers at {self._address}: start one with `make up`, or set ASHGROVE_ADDRESS"
+            )
+        return from_rpc(error)
 
     def close(self) -> None:
         """Closes the channel."""

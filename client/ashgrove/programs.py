@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from ashgrove.connection import Connection
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
@@ -75,6 +77,18 @@ class Programs:
         """Yields programs, page after page."""
         request = pb.ListProgramsRequest(filter=filter, order_by=order_by)
         return self._connection.pages(self._stub.ListPrograms, request, "programs")
+
+    def update(self, program: program_pb2.Program, fields: Sequence[str]) -> program_pb2.Program:
+        """Changes the named fields; raises Aborted when the program's etag is no longer the current one."""
+        request = pb.UpdateProgramRequest(program=program, update_mask=FieldMask(paths=fields))
+        changed: program_pb2.Program = self._connection.call(self._stub.UpdateProgram, request)
+        return changed
+
+    def clone(self, identifier: str, new_name: str) -> program_pb2.Program:
+        """Copies a program under another name."""
+        request = pb.CloneProgramRequest(id=identifier, new_name=new_name)
+        copy: program_pb2.Program = self._connection.call(self._stub.CloneProgram, request)
+        return copy
 
     def archive(self, identifier: str) -> program_pb2.Program:
         """Puts a program away."""

@@ -78,9 +78,11 @@ class Runs:
                     if kind == "item":
                         after = frame.item.sequence
                         yield frame.item
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
+                broken = Unavailable("the stream ended before the run did; watch the run again later")
+            except Unavailable as error:
+                broken = error
+            if time.monotonic() > deadline:
+                raise broken
             time.sleep(0.5)
 
     def _frames(self, identifier: str, after: int) -> Iterator[pb.WatchOptimizationRunResponse]:

@@ -1,5 +1,6 @@
 """What the client sends, and what it makes of answers and refusals."""
 
+import socket
 from typing import Any
 
 import grpc
@@ -99,3 +100,22 @@ def test_examples_go_in_batches_of_500(served: Served) -> None:
     assert heard == [500, 500, 1]
     sent = [e.inputs["n"] for r in scripted.asked for e in r.examples]
     assert sent == list(range(1001))
+
+
+def test_an_update_names_the_fields_that_change(served: Served) -> None:
+    """The mask is what the caller named, so that nothing else is touched."""
+    scripted, client = served
+    scripted.answer = lambda request, context: request.program
+    client.programs.update(program_pb2.Program(id="a", name="b", etag="4"), ["name"])
+    assert list(scripted.asked[0].update_mask.paths) == ["name"]
+    assert scripted.asked[0].program.etag == "4"
+
+
+def test_a_gateway_that_is_not_there_is_named_with_the_remedy() -> None:
+    """No socket's words reach a person."""
+    with socket.socket() as held:  # bound and never listening: nobody else can answer there
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with Client(address, api_key="k") as client, pytest.raises(errors.Unavailable, match="make up") as caught:
+            client.programs.get("a")
+    assert address in caught.value.message

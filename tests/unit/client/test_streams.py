@@ -2,7 +2,7 @@
 
 import grpc
 import pytest
-from ashgrove import errors
+from ashgrove import errors, runs
 from ashgrove.client import Client
 from ashgrove.event.v1 import event_pb2
 from ashgrove.optimizer.v1 import optimization_run_pb2
@@ -28,6 +28,22 @@ def test_a_dropped_watch_is_taken_up_after_the_last_event(served: Served) -> Non
     scripted.watches = [[_event(1), _event(2), grpc.StatusCode.UNAVAILABLE], [BEAT, _event(3), END]]
     assert [e.sequence for e in client.runs.watch("r")] == [1, 2, 3]
     assert [r.from_sequence for r in scripted.asked] == [0, 2]
+
+
+def test_a_watch_that_ends_without_an_end_is_taken_up_too(served: Served) -> None:
+    """A gateway that closes a stream politely has not ended the run."""
+    scripted, client = served
+    scripted.watches = [[_event(1)], [_event(2), END]]
+    assert [e.sequence for e in client.runs.watch("r")] == [1, 2]
+
+
+def test_a_watch_gives_up_when_nothing_comes(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a sign of life for as long as its patience, a watch says so."""
+    scripted, client = served
+    monkeypatch.setattr(runs, "_PATIENCE_SECONDS", -1.0)
+    scripted.watches = [[]]
+    with pytest.raises(errors.Unavailable, match="ended before the run did"):
+        list(client.runs.watch("r"))
 
 
 def test_other_refusals_of_a_watch_are_raised(served: Served) -> None:
