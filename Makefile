@@ -60,8 +60,8 @@ test: setup ## Lint, types and every test (under 10 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint types
 	@$(BIN)/pytest tests -q
 
-test-full: test ## The tests, and the long ones besides
-	@$(BIN)/pytest tests -q -m slow --override-ini addopts="--strict-markers"
+test-full: test ## The tests, and the property tests again with many more examples
+	@$(BIN)/pytest tests/unit tests/contract tests/integration -q --hypothesis-profile=thorough
 
 demo: setup ## Run the main job end to end (starts the stack if none runs)
 	@$(PY) -m demo

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from deploy.local import postgres as postgres_server
 from deploy.local.valkey import valkey
+
+settings.register_profile("thorough", max_examples=1000, deadline=None)
 
 
 @pytest.fixture(scope="session")

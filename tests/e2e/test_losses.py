@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+import uuid
 from typing import Any
 
 import pytest
 
-from tests.e2e.api import Api, Setting
+from tests.e2e.api import Api, Setting, known
 from tests.e2e.conftest import Stack
 
 
@@ -76,6 +77,24 @@ def test_cancel_is_effective_and_keeps_what_is_finished(setting: Setting) -> Non
     assert final["completed_trials"] >= 2
     states = {t["status"] for t in setting.api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]}
     assert states <= {"STATUS_COMPLETED", "STATUS_CANCELLED"}
+
+
+def test_a_run_whose_user_is_deactivated_pauses(admin: Api) -> None:
+    """The grant is checked at each exchange: work in a user's name ends with the user, and its results stay."""
+    email = f"{uuid.uuid4().hex}@leaver.test"
+    user = admin.post("/v1/users", {"email": email, "role": "ROLE_USER"})
+    secret = admin.post("/v1/apiKeys", {"api_key": {"name": "k", "user_id": user["id"]}})["secret"]
+    theirs = Setting(known(Api(admin.port, secret)), validation=150)
+    run = theirs.start(max_trials=1000, strategy="STRATEGY_RANDOM")["id"]
+    _events_until(theirs, run, "TYPE_TRIAL_COMPLETED", 1)
+    admin.call("PATCH", f"/v1/users/{user['id']}?update_mask=deactivated", {"deactivated": True})
+    deadline = time.monotonic() + 30
+    while (now := admin.get(f"/v1/optimizationRuns/{run}"))["status"] == "STATUS_RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert now["status"] == "STATUS_PAUSED"
+    assert "inactive" in now["error"]
+    assert now["completed_trials"] >= 1
 
 
 def test_a_run_outlives_many_tokens(setting: Setting) -> None:
