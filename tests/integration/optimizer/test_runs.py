@@ -1,0 +1,177 @@
+"""Runs on a real database: their story, their fence, who sees them, and how they are cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from ashgrove.event.v1.event_pb2 import Event
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+
+from domain.objectives import Objective
+from framework.errors import NoResultYet, NotFound, NotPermitted
+from framework.identifiers import new_id
+from framework.storage import Leases
+from framework.testing.workbench import Workbench, workbench
+from services.optimizer import story, watching
+from services.optimizer.access import project
+from services.optimizer.evaluating import Outcome
+from services.optimizer.ledger import Ledger
+from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.story import Fenced
+
+MIGRATIONS = Path("services/optimizer/migrations")
+CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING')"
+
+
+@pytest.fixture
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    """The optimizer's engine; no peer is asked by what is tested here."""
+    async with workbench(registry(), postgres_url, MIGRATIONS) as made:
+        yield made
+
+
+async def started(bench: Workbench) -> dict[str, Any]:
+    """Returns the row of a new run of the user."""
+    call = bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
+    run = run_pb.OptimizationRun(
+        program_id=str(new_id()),
+        variable_space_id=str(new_id()),
+        dataset_id=str(new_id()),
+        strategy=run_pb.OptimizationRun.STRATEGY_RANDOM,
+        objectives=[run_pb.Objective(metric="exact_match")],
+        max_trials=3,
+        parallelism=1,
+    )
+    identifier = str(new_id())
+    await call.create(OptimizationRun, run, hidden={"grant_id": new_id()}, identifier=identifier)
+    return await call.row(OptimizationRun, identifier)
+
+
+def ledger(bench: Workbench, row: dict[str, Any]) -> Ledger:
+    """Returns the books of a worker that holds the row."""
+    leases = Leases(bench.database, "optimization_runs", CLAIMABLE)
+    parts: Any = SimpleNamespace(engine=bench.engine, database=bench.database, hints=bench.engine.hints)
+    return Ledger(parts, leases, row)
+
+
+async def claimed(bench: Workbench, row: dict[str, Any]) -> dict[str, Any]:
+    """Returns the row as its next worker has it."""
+    async with bench.database.system() as tx:
+        await tx.execute("UPDATE optimization_runs SET lease_until = NULL WHERE id = %(id)s", {"id": row["id"]})
+        await tx.execute("UPDATE optimization_runs SET lease_until = now() + interval '1 hour' WHERE id <> %(id)s", row)
+    taken = await Leases(bench.database, "optimization_runs", CLAIMABLE).claim("worker")
+    assert taken is not None and taken["id"] == row["id"]
+    return taken
+
+
+async def told(bench: Workbench, row: dict[str, Any], after: int = 0) -> list[run_pb.RunEvent]:
+    """Returns the run's story."""
+    async with bench.database.tenant(row["organization_id"]) as tx:
+        return await story.read(tx, row, after)
+
+
+def program_event(row: dict[str, Any], sequence: int, owner: UUID, visibility: str) -> Event:
+    """Returns what the program service's feed tells of a run's program."""
+    event = Event(sequence=sequence, resource_type="program", outcome="OK")
+    event.organization_id, event.resource_id = str(row["organization_id"]), str(row["program_id"])
+    event.data.update({"owner_id": str(owner), "visibility": visibility})
+    return event
+
+
+async def test_a_story_is_gap_free_under_concurrent_writers(bench: Workbench) -> None:
+    """Twenty writers at once leave the numbers 1 to 20."""
+    row = await started(bench)
+
+    async def write() -> None:
+        async with bench.database.tenant(row["organization_id"]) as tx:
+            await story.tell(tx, row, run_pb.RunEvent(type=run_pb.RunEvent.TYPE_TRIAL_STARTED))
+
+    await asyncio.gather(*(write() for _ in range(20)))
+    assert [e.sequence for e in await told(bench, row)] == list(range(1, 21))
+    assert [e.sequence for e in await told(bench, row, 15)] == [16, 17, 18, 19, 20]
+
+
+async def test_a_late_workers_write_changes_nothing(bench: Workbench) -> None:
+    """X-61: whoever lost the lease is fenced out; the takeover is told, not a second start."""
+    row = await started(bench)
+    late = await claimed(bench, row)
+    await ledger(bench, late).start()
+    late["started_at"] = None
+    current = await claimed(bench, row)
+    with pytest.raises(Fenced):
+        await ledger(bench, late).begin(1, {}, "", ([], []), "s", 0)
+    await ledger(bench, current).start()
+    kinds = [e.type for e in await told(bench, row)]
+    assert kinds == [run_pb.RunEvent.TYPE_RUN_STARTED, run_pb.RunEvent.TYPE_RUN_TAKEN_OVER]
+    assert await ledger(bench, current).trials() == []
+
+
+async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Workbench) -> None:
+    """X-62, X-65: each result is a row, the best is by objective and direction, and a failure is none."""
+    row = await claimed(bench, await started(bench))
+    books = ledger(bench, row)
+    await books.start()
+    down = [Objective("exact_match", "minimize")]
+    with pytest.raises(NoResultYet):
+        await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=str(row["id"])))
+    for number, score in ((1, 0.5), (2, 0.2), (3, 0.9)):
+        trial = await books.begin(number, {"k": number}, "h", (list(range(1, number)), []), "s", number)
+        await books.finish(trial, Outcome({"exact_match": score}, "", 10, 10), down)
+    await books.end("STATUS_COMPLETED", "")
+    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    assert (run.completed_trials, run.failed_trials, run.best_objectives["exact_match"]) == (3, 0, 0.2)
+    best = await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=run.id))
+    assert (best.trial_number, best.configuration["k"]) == (2, 2)
+    assert run.HasField("started_at") and run.HasField("completed_at")
+
+
+async def test_a_pending_run_is_cancelled_at_once_and_twice_is_once(bench: Workbench) -> None:
+    """X-64: cancelling is kept, told, and idempotent."""
+    row = await started(bench)
+    request = pb.CancelOptimizationRunRequest(id=str(row["id"]))
+    first, second = await bench.do("CancelOptimizationRun", request), await bench.do("CancelOptimizationRun", request)
+    assert first.status == second.status == run_pb.OptimizationRun.STATUS_CANCELLED
+    assert first.completed_at == second.completed_at
+    assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
+
+
+async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> None:
+    """What was missed comes first, then the end."""
+    row = await started(bench)
+    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    call = bench.engine.call(bench.context(bench.user, "WatchOptimizationRun"))
+    frames = [f async for f in watching.frames(call, str(row["id"]), 0)]
+    assert [f.WhichOneof("frame") for f in frames] == ["item", "end"]
+
+
+async def test_a_run_follows_its_program(bench: Workbench) -> None:
+    """X-73, X-88: a colleague sees the runs of a public program, cancels none, and nothing once it is private."""
+    row = await started(bench)
+    request = pb.GetOptimizationRunRequest(id=str(row["id"]))
+    with pytest.raises(NotFound):
+        await bench.do("GetOptimizationRun", request, bench.colleague)
+    owner = bench.user.user_id
+    assert owner is not None
+    for sequence, visibility in ((5, "VISIBILITY_PUBLIC"), (4, "VISIBILITY_PRIVATE")):  # the older one comes late
+        async with bench.database.system() as tx:
+            await project(tx, program_event(row, sequence, owner, visibility))
+    assert (await bench.do("GetOptimizationRun", request, bench.colleague)).id == str(row["id"])
+    with pytest.raises(NotPermitted):
+        await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])), bench.colleague)
+    async with bench.database.system() as tx:
+        await project(tx, program_event(row, 6, owner, "VISIBILITY_PRIVATE"))
+    with pytest.raises(NotFound):
+        await bench.do("GetOptimizationRun", request, bench.colleague)
+
+
+async def test_another_organizations_administrator_sees_no_run(bench: Workbench) -> None:
+    """The tenant wall stands above every bypass."""
+    row = await started(bench)
+    other = bench.elsewhere()
+    with pytest.raises(NotFound):
+        await other.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])), other.admin)
