@@ -1,5 +1,6 @@
 """What the optimizer needs besides its database: the other services, and tokens to call them with."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 from grpc import aio
 
-from framework.rpc.channels import channel_to
+from framework.errors import Failure
+from framework.rpc.channels import as_caller, channel_to
+from framework.rpc.peer_failures import from_peer
 from framework.rpc.service_tokens import ServiceTokens
 from framework.settings import ServiceSettings
 
@@ -25,6 +28,12 @@ class Application:
     auth: Any
     tokens: ServiceTokens
     channels: dict[str, aio.Channel]
+
+    async def end_grant(self, grant_id: object) -> None:
+        """Ends a run's grant, best effort: one that stays behind lets nobody act but this service."""
+        with suppress(Failure), from_peer("auth"):
+            request = auth_internal_service_pb2.EndGrantRequest(grant_id=str(grant_id))
+            await self.auth.EndGrant(request, metadata=as_caller(await self.tokens.own()), timeout=5.0)
 
     async def close(self) -> None:
         """Closes the channels."""

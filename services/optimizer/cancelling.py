@@ -23,6 +23,8 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
             await call.database.notify(tx, WORK)
         run = await call.get(OptimizationRun, identifier, verb=_VERB)
     await call.engine.hints.publish(topic(run.id))
+    if row["status"] == "STATUS_PENDING":  # no worker will end what the run was granted
+        await call.application.end_grant(row["grant_id"])
     return run
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +11,16 @@ from ashgrove.program.v1 import execution_pb2, program_service_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
 from google.protobuf.struct_pb2 import Struct
 
-from framework.errors import DeadlinePassed, DependencyUnavailable, Failure, GrantLost, Unauthenticated
+from framework.errors import (
+    DeadlinePassed,
+    DependencyUnavailable,
+    Failure,
+    GrantLost,
+    NotFound,
+    NotPermitted,
+    Unauthenticated,
+    WriteConflict,
+)
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.application import Application
@@ -37,6 +48,17 @@ class _Progress:
     told: float = 0.0
 
 
+@contextmanager
+def granted(peer: str) -> Iterator[None]:
+    """Raises a Failure in place of a peer's error: GrantLost when the user may no longer do what the run needs."""
+    try:
+        with from_peer(peer):
+            yield
+    except (NotFound, NotPermitted) as refused:
+        # It was all there and allowed when the run was made, and nothing is ever deleted.
+        raise GrantLost(f"access was lost: {refused.message}", cause="access lost") from refused
+
+
 async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any], trial: dict[str, Any]) -> Outcome:
     """Returns how the trial's evaluation ended; raises GrantLost when the run may no longer act.
 
@@ -51,7 +73,7 @@ async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any]
             failures = 0
         except GrantLost:
             raise
-        except (DependencyUnavailable, DeadlinePassed, Unauthenticated):
+        except (DependencyUnavailable, DeadlinePassed, Unauthenticated, WriteConflict):
             application.tokens.forget(str(run["grant_id"]))
             failures += 1
         except Failure as refused:
@@ -65,7 +87,7 @@ async def _attached(
     """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has."""
     token = await application.tokens.exchange(str(run["grant_id"]))
     request = _request(run, trial, progress.sequence)
-    with from_peer("program"):
+    with granted("program"):
         async for frame in application.program.EvaluateProgram(request, metadata=as_caller(token)):
             kind = frame.WhichOneof("frame")
             if frame.HasField("evaluation"):

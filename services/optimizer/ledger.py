@@ -15,7 +15,7 @@ from framework.identifiers import new_id
 from framework.rpc.assembly import Parts
 from framework.storage import Leases, Transaction
 from services.optimizer.application import SERVICE
-from services.optimizer.resources import OptimizationRun, Trial
+from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.story import Fenced, tell, topic
 
 if TYPE_CHECKING:
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 _Event = optimization_run_pb2.RunEvent
 _Run = optimization_run_pb2.OptimizationRun
+LEASE_SECONDS = 8.0
 _NO_DEADLINE = float("inf")
 
 
 class Ledger:
     """Writes a run's state under its lease; a late worker's write raises Fenced and changes nothing."""
 
-    def __init__(self, parts: Parts, leases: Leases, row: dict[str, Any]) -> None:
+    def __init__(self, parts: Parts, leases: Leases, row: dict[str, Any], lease_seconds: float = LEASE_SECONDS) -> None:
         self.parts = parts
         self.leases = leases
         self.row = row
+        self.lease_seconds = lease_seconds
         self.id = str(row["id"])
         actor = service_actor(SERVICE, row["organization_id"])
         self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
@@ -42,15 +44,18 @@ class Ledger:
         """Opens a transaction that holds the run's row, and hints at the change once it is committed."""
         call = self.parts.engine.call(self.context)
         async with call.transaction() as tx:
-            if not await self.leases.extend(tx, self.row):
+            if not await self.leases.extend(tx, self.row, self.lease_seconds):
                 raise Fenced
             yield call, tx
         await self.parts.hints.publish(topic(self.id))
 
     async def start(self) -> None:
-        """Notes that a worker has the run: the first, or one that took over."""
+        """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""
         taken_over = self.row["started_at"] is not None
         async with self._fenced() as (call, tx):
+            # The row is locked now; between the claim and here it may have been cancelled.
+            if (await call.row(OptimizationRun, self.id))["status"] in ENDED:
+                raise Fenced
             if not taken_over:
                 now = await _now(tx)
                 await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_RUNNING, "started_at": now})

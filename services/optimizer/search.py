@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ashgrove.auth.v1 import auth_internal_service_pb2 as auth_pb
+from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
 from google.protobuf.json_format import MessageToDict
 
@@ -20,8 +20,8 @@ from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Leases
 from services.optimizer.application import Application
-from services.optimizer.evaluating import Outcome, evaluate
-from services.optimizer.ledger import Ledger
+from services.optimizer.evaluating import Outcome, evaluate, granted
+from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.story import topic
 
 _STRATEGIES = {"STRATEGY_RANDOM": "random", "STRATEGY_BAYESIAN": "bayesian"}
@@ -32,11 +32,18 @@ _LOOK_SECONDS = 0.25
 class Search:
     """Works on one leased run; whatever it needs to go on after a loss is in the rows."""
 
-    def __init__(self, parts: Parts, application: Application, leases: Leases, row: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        application: Application,
+        leases: Leases,
+        row: dict[str, Any],
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self.parts = parts
         self.application = application
         self.row = row
-        self.ledger = Ledger(parts, leases, row)
+        self.ledger = Ledger(parts, leases, row, lease_seconds)
         self.grant = str(row["grant_id"])
         self.objectives = [_objective(o) for o in row["objectives"]]
         self.strategy = STRATEGIES[_STRATEGIES[row["strategy"]]]
@@ -53,12 +60,19 @@ class Search:
         watching = asyncio.create_task(self._until_cancelling())
         try:
             await asyncio.wait([searching, watching], return_when=asyncio.FIRST_COMPLETED)
-            if searching.done():
-                await self._ended(searching)
-            else:
+            # Nothing of the run may be written after its end.
+            await self._stop(searching, watching)
+            if searching.cancelled():
+                watching.result()  # a fault of the watcher's is no wish to cancel
                 await self._cancelled()
+            else:
+                await self._ended(searching)
         finally:
-            await _stopped([searching, watching, *self.running])
+            await self._stop(searching, watching)
+
+    async def _stop(self, *tasks: "asyncio.Task[Any]") -> None:
+        await _stopped(tasks)
+        await _stopped(list(self.running))
 
     async def _ended(self, searching: "asyncio.Task[str]") -> None:
         try:
@@ -67,33 +81,27 @@ class Search:
             await self.ledger.pause(lost.message)
             return
         await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error)
-        await self._end_grant()
+        await self.application.end_grant(self.grant)
 
     async def _cancelled(self) -> None:
-        await _stopped(list(self.running))
-        for trial in await self.ledger.trials("STATUS_RUNNING"):
-            await self._cancel_evaluation(trial)
+        unfinished = await self.ledger.trials("STATUS_RUNNING")
+        # First the end: however slow a peer is, the run is cancelled within a second.
         await self.ledger.end("STATUS_CANCELLED", "")
-        await self._end_grant()
+        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
+        await self.application.end_grant(self.grant)
 
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
-        from ashgrove.program.v1 import program_service_pb2 as program_pb
-
         # Best effort: an evaluation that nobody attaches to any more ends by itself.
         with suppress(Failure), from_peer("program"):
             token = await self.application.tokens.exchange(self.grant)
             request = program_pb.CancelEvaluationRequest(id=str(trial["evaluation_id"]))
             await self.application.program.CancelEvaluation(request, metadata=as_caller(token), timeout=2.0)
 
-    async def _end_grant(self) -> None:
-        with suppress(Failure), from_peer("auth"):
-            own = as_caller(await self.application.tokens.own())
-            await self.application.auth.EndGrant(
-                auth_pb.EndGrantRequest(grant_id=self.grant), metadata=own, timeout=5.0
-            )
-
     async def _until_cancelling(self) -> None:
-        while await self.ledger.status() != "STATUS_CANCELLING":
+        while True:
+            with suppress(Failure):  # a database that is away is asked again
+                if await self.ledger.status() == "STATUS_CANCELLING":
+                    return
             await self.parts.hints.wait(topic(self.row["id"]), _LOOK_SECONDS)
 
     async def _search(self) -> str:
@@ -115,25 +123,31 @@ class Search:
         spent = len(trials) >= self.row["max_trials"]
         if not complete and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))):
             return str(failed[-1]["error"])
-        if self.synchronous and self.running:
-            return ""
-        room = min(self.row["parallelism"] - len(self.running), self.row["max_trials"] - len(trials))
-        for _ in range(room):
+        for _ in range(self._room(len(trials))):
             trial = await self._suggested(space, trials)
             trials.append(trial)
             self._launch(trial)
         return ""
 
+    def _room(self, count: int) -> int:
+        """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
+        batch = self.row["parallelism"]
+        room = batch - len(self.running)
+        if self.synchronous:
+            room = -count % batch or (0 if self.running else batch)
+        return int(min(room, self.row["max_trials"] - count))
+
     async def _some_finish(self) -> None:
         how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED
         done, _ = await asyncio.wait(self.running, return_when=how)
-        for task in done:
-            await self.ledger.finish(self.running.pop(task), task.result(), self.objectives)
+        # What is finished is kept before it matters that another trial has lost the grant.
+        for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
+            await self.ledger.finish(self.running[task], task.result(), self.objectives)
+            del self.running[task]
 
     async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Chooses the next configuration and writes it down with what informed it, before it is used."""
-        finished = [t for t in trials if t["status"] in ("STATUS_COMPLETED", "STATUS_FAILED")]
-        pending = [t for t in trials if t["status"] == "STATUS_RUNNING"]
+        finished, pending = self._informing(trials)
         number = len(trials) + 1
         seed = suggestion_seed(self.row["seed"], number)
         # Samplers are work for the processor: off the event loop, so that leases and streams go on.
@@ -149,6 +163,14 @@ class Search:
         informed = [t["number"] for t in finished], [t["number"] for t in pending]
         return await self.ledger.begin(number, values, content_hash(values), informed, SAMPLER_VERSION, seed)
 
+    def _informing(self, trials: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Returns the finished and the pending trials that a suggestion may know of; whole batches when synchronous."""
+        if self.synchronous:
+            batch = len(trials) // self.row["parallelism"] * self.row["parallelism"]
+            return list(trials[:batch]), list(trials[batch:])
+        finished = [t for t in trials if t["status"] in ("STATUS_COMPLETED", "STATUS_FAILED")]
+        return finished, [t for t in trials if t["status"] == "STATUS_RUNNING"]
+
     def _launch(self, trial: dict[str, Any]) -> None:
         self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, trial))] = trial
 
@@ -158,7 +180,7 @@ class Search:
         )
         while True:
             try:
-                with from_peer("variables"):
+                with granted("variables"):
                     token = await self.application.tokens.exchange(self.grant)
                     found = await self.application.variables.GetVariableSpace(request, metadata=as_caller(token))
                 return Space.from_json([_variable(v) for v in found.variables])

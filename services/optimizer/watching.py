@@ -12,7 +12,7 @@ from services.optimizer import story
 from services.optimizer.resources import ENDED, OptimizationRun
 
 HEARTBEAT_SECONDS = 15.0
-VISIBILITY_SECONDS = 30.0
+VISIBILITY_SECONDS = 25.0
 _LOOK_SECONDS = 1.0
 _VERB = "WatchOptimizationRun"
 _Frame = pb.WatchOptimizationRunResponse

@@ -12,11 +12,10 @@ from framework.errors import Failure
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
 from services.optimizer.application import Application
+from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.search import Search
 from services.optimizer.story import WORK, Fenced
 
-LEASE_SECONDS = 8.0
-RENEW_SECONDS = 2.0
 MOST_RUNS = 16
 _CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"
 _log = logging.getLogger(__name__)
@@ -54,14 +53,26 @@ class Worker:
     async def _work(self, row: dict[str, Any]) -> None:
         try:
             async with self._kept(row):
-                await Search(self.parts, self.application, self.leases, row).run()
+                await Search(self.parts, self.application, self.leases, row, self.lease_seconds).run()
         except Fenced:
             _log.info("run %s belongs to another worker now", row["id"])
         except Failure as failure:
             # The lease ends by itself, and whoever takes the run next begins where this one stopped.
             _log.warning("run %s was left: %s", row["id"], failure)
+        except asyncio.CancelledError:
+            with suppress(Failure):
+                await self.leases.release(row)  # so that another worker need not wait for the lease to end
+            raise
         except Exception:
-            _log.exception("run %s was left", row["id"])
+            _log.exception("run %s stopped by a fault", row["id"])
+            await self._give_up(row)
+
+    async def _give_up(self, row: dict[str, Any]) -> None:
+        """Ends a run as failed: whoever took it next would meet the same fault, for ever."""
+        ledger = Ledger(self.parts, self.leases, row, self.lease_seconds)
+        with suppress(Failure, Fenced):
+            await ledger.end("STATUS_FAILED", "the optimizer could not go on with this run; its results are kept")
+            await self.application.end_grant(row["grant_id"])
 
     @asynccontextmanager
     async def _kept(self, row: dict[str, Any]) -> AsyncIterator[None]:

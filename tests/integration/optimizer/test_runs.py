@@ -1,9 +1,6 @@
 """Runs on a real database: their story, their fence, who sees them, and how they are cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -14,65 +11,13 @@ from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 
 from domain.objectives import Objective
 from framework.errors import NoResultYet, NotFound, NotPermitted
-from framework.identifiers import new_id
-from framework.storage import Leases
-from framework.testing.workbench import Workbench, workbench
+from framework.testing.workbench import Workbench
 from services.optimizer import story, watching
 from services.optimizer.access import project
 from services.optimizer.evaluating import Outcome
-from services.optimizer.ledger import Ledger
-from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.ledger import LEASE_SECONDS
 from services.optimizer.story import Fenced
-
-MIGRATIONS = Path("services/optimizer/migrations")
-CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING')"
-
-
-@pytest.fixture
-async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
-    """The optimizer's engine; no peer is asked by what is tested here."""
-    async with workbench(registry(), postgres_url, MIGRATIONS) as made:
-        yield made
-
-
-async def started(bench: Workbench) -> dict[str, Any]:
-    """Returns the row of a new run of the user."""
-    call = bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
-    run = run_pb.OptimizationRun(
-        program_id=str(new_id()),
-        variable_space_id=str(new_id()),
-        dataset_id=str(new_id()),
-        strategy=run_pb.OptimizationRun.STRATEGY_RANDOM,
-        objectives=[run_pb.Objective(metric="exact_match")],
-        max_trials=3,
-        parallelism=1,
-    )
-    identifier = str(new_id())
-    await call.create(OptimizationRun, run, hidden={"grant_id": new_id()}, identifier=identifier)
-    return await call.row(OptimizationRun, identifier)
-
-
-def ledger(bench: Workbench, row: dict[str, Any]) -> Ledger:
-    """Returns the books of a worker that holds the row."""
-    leases = Leases(bench.database, "optimization_runs", CLAIMABLE)
-    parts: Any = SimpleNamespace(engine=bench.engine, database=bench.database, hints=bench.engine.hints)
-    return Ledger(parts, leases, row)
-
-
-async def claimed(bench: Workbench, row: dict[str, Any]) -> dict[str, Any]:
-    """Returns the row as its next worker has it."""
-    async with bench.database.system() as tx:
-        await tx.execute("UPDATE optimization_runs SET lease_until = NULL WHERE id = %(id)s", {"id": row["id"]})
-        await tx.execute("UPDATE optimization_runs SET lease_until = now() + interval '1 hour' WHERE id <> %(id)s", row)
-    taken = await Leases(bench.database, "optimization_runs", CLAIMABLE).claim("worker")
-    assert taken is not None and taken["id"] == row["id"]
-    return taken
-
-
-async def told(bench: Workbench, row: dict[str, Any], after: int = 0) -> list[run_pb.RunEvent]:
-    """Returns the run's story."""
-    async with bench.database.tenant(row["organization_id"]) as tx:
-        return await story.read(tx, row, after)
+from tests.integration.optimizer.books import claimed, ledger, started, told
 
 
 def program_event(row: dict[str, Any], sequence: int, owner: UUID, visibility: str) -> Event:
@@ -138,6 +83,30 @@ async def test_a_pending_run_is_cancelled_at_once_and_twice_is_once(bench: Workb
     assert first.status == second.status == run_pb.OptimizationRun.STATUS_CANCELLED
     assert first.completed_at == second.completed_at
     assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
+    assert bench.engine.application.ended == [str(row["grant_id"])]  # no worker will end it
+
+
+async def test_a_run_cancelled_between_claim_and_start_stays_cancelled(bench: Workbench) -> None:
+    """X-53, X-61: the worker that claimed it a moment before does not bring it back."""
+    row = await started(bench)
+    taken = await claimed(bench, row)
+    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    with pytest.raises(Fenced):
+        await ledger(bench, taken).start()
+    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    assert run.status == run_pb.OptimizationRun.STATUS_CANCELLED
+    assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
+
+
+async def test_a_write_holds_the_lease_no_longer_than_the_lease_is(bench: Workbench) -> None:
+    """Else a run whose worker died after a write would wait longer than a takeover may take."""
+    row = await claimed(bench, await started(bench))
+    await ledger(bench, row).start()
+    async with bench.database.system() as tx:
+        left = await tx.fetch_one(
+            "SELECT lease_until - clock_timestamp() AS held FROM optimization_runs WHERE id = %(id)s", row
+        )
+    assert left is not None and left["held"].total_seconds() <= LEASE_SECONDS
 
 
 async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> None:

@@ -1,0 +1,92 @@
+"""Watching runs: replay in any length, signs of life, and visibility that is decided again and again."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from ashgrove.event.v1.event_pb2 import Event
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+
+from framework.call import Actor
+from framework.errors import NotFound
+from framework.testing.workbench import Workbench
+from services.optimizer import watching
+from services.optimizer.access import project
+from tests.integration.optimizer.books import claimed, ledger, started
+
+_MANY = """
+INSERT INTO run_events (organization_id, run_id, sequence, status, event)
+SELECT organization_id, id, n, 'STATUS_RUNNING', '{"type": "TYPE_TRIAL_PROGRESSED"}' FROM optimization_runs,
+       generate_series(1, 10000) AS n WHERE id = %(id)s
+"""
+
+
+def watch(bench: Workbench, row: dict[str, Any], after: int = 0, actor: Actor | None = None) -> Any:
+    method = bench.registry.methods["/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"]
+    request = pb.WatchOptimizationRunRequest(id=str(row["id"]), from_sequence=after)
+    return bench.engine.stream(method, bench.context(actor or bench.user, "WatchOptimizationRun", 60.0), request)
+
+
+async def test_ten_thousand_missed_events_are_replayed_in_order(bench: Workbench) -> None:
+    """Whole, from any place, without a gap, and then the end of the run."""
+    row = await started(bench)
+    async with bench.database.system() as tx:
+        await tx.execute(_MANY, row)
+        await tx.execute("UPDATE optimization_runs SET last_sequence = 10000 WHERE id = %(id)s", row)
+    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    frames = [f async for f in watch(bench, row)]
+    assert [f.item.sequence for f in frames[:-1]] == list(range(1, 10_002)) and frames[-1].HasField("end")
+    assert [f.item.sequence async for f in watch(bench, row, 9_999)][:-1] == [10_000, 10_001]
+
+
+async def test_a_watch_goes_on_live_until_the_run_has_ended(bench: Workbench) -> None:
+    """X-70: started is told when a worker starts it, not before; each event carries the state it was told with."""
+    row = await started(bench)
+    watching_it = asyncio.ensure_future(_collected(watch(bench, row)))
+    books = ledger(bench, await claimed(bench, row))
+    await books.start()
+    await books.end("STATUS_COMPLETED", "")
+    frames = await watching_it
+    told = [(f.item.type, f.item.status) for f in frames if f.HasField("item")]
+    assert told == [
+        (run_pb.RunEvent.TYPE_RUN_STARTED, run_pb.OptimizationRun.STATUS_RUNNING),
+        (run_pb.RunEvent.TYPE_RUN_ENDED, run_pb.OptimizationRun.STATUS_COMPLETED),
+    ]
+
+
+async def _collected(frames: Any) -> list[Any]:
+    return [frame async for frame in frames]
+
+
+async def test_silence_is_broken_by_heartbeats(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat says how far the watcher is."""
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.0)
+    frames = watch(bench, await started(bench))
+    first = await anext(frames)
+    assert first.WhichOneof("frame") == "heartbeat" and first.heartbeat.sequence == 0
+    await frames.aclose()
+
+
+async def test_a_watcher_who_may_no_longer_see_the_run_is_told_so(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X-73: visibility is decided again while the stream is open."""
+    monkeypatch.setattr(watching, "VISIBILITY_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.0)
+    row = await started(bench)
+    await _show(bench, row, 1, "VISIBILITY_PUBLIC")
+    frames = watch(bench, row, actor=bench.colleague)
+    await anext(frames)
+    await _show(bench, row, 2, "VISIBILITY_PRIVATE")
+    with pytest.raises(NotFound):
+        async for _ in frames:
+            pass
+
+
+async def _show(bench: Workbench, row: dict[str, Any], sequence: int, visibility: str) -> None:
+    event = Event(sequence=sequence, resource_type="program", outcome="OK")
+    event.organization_id, event.resource_id = str(row["organization_id"]), str(row["program_id"])
+    event.data.update({"owner_id": bench.user.id, "visibility": visibility})
+    async with bench.database.system() as tx:
+        await project(tx, event)

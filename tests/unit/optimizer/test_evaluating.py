@@ -1,0 +1,156 @@
+"""A trial's evaluation over the wire: attached to again after breaks, ended by what the peer says."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from ashgrove.program.v1 import execution_pb2 as pb
+from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1 import program_service_pb2_grpc as stubs
+from grpc import aio
+
+from framework.errors import Failure, GrantLost, IllegalState, NotFound, NotPermitted
+from services.optimizer import evaluating
+from services.optimizer.evaluating import evaluate
+
+RUN = {
+    "id": "run",
+    "grant_id": "grant",
+    "program_id": "program",
+    "program_revision": 2,
+    "dataset_id": "dataset",
+    "dataset_revision": 3,
+    "objectives": [{"metric": "exact_match"}, {"metric": "cost_micros"}, {"metric": "latency_ms"}],
+    "seed": 5,
+}
+TRIAL = {"id": "trial", "number": 1, "configuration": {"temperature": 0.5}, "evaluation_id": "evaluation"}
+COMPLETED = pb.Evaluation(
+    status=pb.WORK_STATUS_COMPLETED,
+    scores={"exact_match": 0.75},
+    cost_micros=40,
+    mean_latency_ms=3.5,
+    finished_count=4,
+    example_count=4,
+)
+Play = Callable[[rpc.EvaluateProgramRequest, Any], AsyncIterator[rpc.EvaluateProgramResponse]]
+
+
+class Peer(stubs.ProgramServiceServicer):
+    """The program service as a list of what it does at each attach; it remembers what it was asked."""
+
+    def __init__(self, *plays: Play) -> None:
+        self.plays = list(plays)
+        self.asked: list[rpc.EvaluateProgramRequest] = []
+        self.tokens: list[str] = []
+
+    async def EvaluateProgram(self, request: Any, context: Any) -> Any:
+        self.asked.append(request)
+        self.tokens.append(dict(context.invocation_metadata())["authorization"])
+        async for frame in self.plays.pop(0)(request, context):
+            yield frame
+
+
+class Tokens:
+    """Gives a token of a new number whenever the last was forgotten."""
+
+    number = 1
+
+    async def exchange(self, grant_id: str) -> str:
+        return f"token-{self.number}"
+
+    def forget(self, grant_id: str) -> None:
+        self.number += 1
+
+
+class Ledger:
+    """Remembers the progress it is told."""
+
+    def __init__(self) -> None:
+        self.progressed: list[int] = []
+
+    async def progress(self, trial: Any, finished: int, examples: int) -> None:
+        self.progressed.append(finished)
+
+
+@asynccontextmanager
+async def served(peer: Peer) -> AsyncIterator[Any]:
+    """Yields an application whose program service is the peer."""
+    server = aio.server()
+    stubs.add_ProgramServiceServicer_to_server(peer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield SimpleNamespace(program=stubs.ProgramServiceStub(channel), tokens=Tokens())
+    await server.stop(0)
+
+
+def items(first: int, last: int, then: Callable[[Any], Awaitable[None]] | None = None) -> Play:
+    """Plays results, and then the end of the evaluation or of the connection."""
+
+    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+        for sequence in range(first, last + 1):
+            yield rpc.EvaluateProgramResponse(item=pb.EvaluationResult(sequence=sequence))
+        if then:
+            await then(context)
+        yield rpc.EvaluateProgramResponse(end={}, evaluation=COMPLETED)
+
+    return play
+
+
+def refusal(failure: Failure) -> Play:
+    """Plays a refusal as the services send it."""
+
+    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+        status = failure.status()
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        await context.abort(failure.code, failure.message)
+        yield rpc.EvaluateProgramResponse()
+
+    return play
+
+
+async def test_a_break_is_healed_by_attaching_after_the_last_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same evaluation is asked for again with a new token, and nothing is sent twice."""
+    monkeypatch.setattr(evaluating, "_BACKOFF", (0.0,))
+
+    async def away(context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+
+    peer = Peer(items(1, 2, away), items(3, 4))
+    async with served(peer) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert [r.from_sequence for r in peer.asked] == [0, 2]
+    assert {r.evaluation_id for r in peer.asked} == {"evaluation"}
+    assert peer.tokens == ["Bearer token-1", "Bearer token-2"]
+    assert outcome.objectives == {"exact_match": 0.75, "cost_micros": 10.0, "latency_ms": 3.5}
+
+
+async def test_only_what_is_a_metric_is_asked_of_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost and latency come with every evaluation; revisions, seed and values are the run's and the trial's."""
+    peer = Peer(items(1, 4))
+    ledger = Ledger()
+    async with served(peer) as application:
+        await evaluate(application, ledger, RUN, TRIAL)  # type: ignore[arg-type]
+    (request,) = peer.asked
+    assert list(request.metrics) == ["exact_match"]
+    assert (request.program_revision, request.dataset_revision, request.seed) == (2, 3, 5)
+    assert dict(request.configuration) == {"temperature": 0.5}
+    assert ledger.progressed == [1], "X-71: progress is told, and not for every example"
+
+
+@pytest.mark.parametrize("failure", [NotFound("program", "p"), NotPermitted("no", action="EvaluateProgram")])
+async def test_a_run_whose_user_lost_the_program_has_lost_its_grant(failure: Failure) -> None:
+    """X-60: it was there and allowed when the run was made, so the run pauses; no trial is to blame."""
+    async with served(Peer(refusal(failure))) as application:
+        with pytest.raises(GrantLost):
+            await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+
+
+async def test_what_cannot_be_evaluated_fails_its_trial() -> None:
+    """A refusal of the configuration or the state is the trial's outcome, in the peer's words."""
+    async with served(Peer(refusal(IllegalState("this program is archived")))) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert outcome.error == "this program is archived" and not outcome.objectives
