@@ -7,7 +7,6 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/client
 STAMP := $(VENV)/.installed
 GENERATED := client/ashgrove/descriptors.binpb
 PROTOS := $(shell find protos third_party -name '*.proto' 2>/dev/null)
-CODE := domain framework services gateway deploy demo client tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup protos lock format lint types unit contract integration e2e test test-full demo up down logs status migrate describe bench clean

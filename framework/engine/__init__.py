@@ -2,5 +2,6 @@
 
 from framework.engine.calls import Call
 from framework.engine.dispatch import Engine
+from framework.engine.related import of_readable
 
-__all__ = ["Call", "Engine"]
+__all__ = ["Call", "Engine", "of_readable"]

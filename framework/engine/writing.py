@@ -155,8 +155,6 @@ async def record(
     event.resource_id = message.id
     event.changed_paths.extend(paths or [])
     event.data.update(_told(spec, message))
-    if not spec.tenant and not event.organization_id:
-        event.organization_id = ""
     await tx.record(event)
 
 

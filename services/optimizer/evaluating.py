@@ -9,7 +9,6 @@ from typing import Any
 
 from ashgrove.program.v1 import execution_pb2, program_service_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
-from google.protobuf.struct_pb2 import Struct
 
 from framework.errors import (
     DeadlinePassed,
@@ -23,6 +22,7 @@ from framework.errors import (
 )
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
+from framework.structs import struct_of
 from services.optimizer.application import Application
 from services.optimizer.ledger import Ledger
 from services.optimizer.starting import BUILT_IN
@@ -115,8 +115,6 @@ async def _tell(ledger: Ledger, trial: dict[str, Any], progress: _Progress) -> N
 
 
 def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> program_service_pb2.EvaluateProgramRequest:
-    configuration = Struct()
-    configuration.update(trial["configuration"])
     metrics = [o["metric"] for o in run["objectives"] if o["metric"] not in BUILT_IN]
     return program_service_pb2.EvaluateProgramRequest(
         program_id=str(run["program_id"]),
@@ -124,7 +122,7 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> program_
         dataset_id=str(run["dataset_id"]),
         dataset_revision=run["dataset_revision"],
         split=SPLIT_VALIDATION,
-        configuration=configuration,
+        configuration=struct_of(trial["configuration"]),
         metrics=metrics,
         seed=run["seed"],
         evaluation_id=str(trial["evaluation_id"]),

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
-from google.protobuf.struct_pb2 import Struct
 from psycopg.types.json import Jsonb
 
 from domain.objectives import Objective
@@ -14,6 +13,7 @@ from framework.engine import Call
 from framework.identifiers import new_id
 from framework.rpc.assembly import Parts
 from framework.storage import Leases, Transaction
+from framework.structs import struct_of
 from services.optimizer.application import SERVICE
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.story import Fenced, tell, topic
@@ -102,7 +102,7 @@ class Ledger:
         async with self._fenced() as (call, tx):
             created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
             event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=number, trial_id=created.id)
-            event.configuration.CopyFrom(_struct(values))
+            event.configuration.CopyFrom(struct_of(values))
             await tell(tx, self.row, event)
             return await call.row(Trial, created.id)
 
@@ -161,7 +161,7 @@ class Ledger:
             },
         )
         event = _about(trial, _Event.TYPE_BEST_CHANGED, objectives=reached)
-        event.configuration.CopyFrom(_struct(trial["configuration"]))
+        event.configuration.CopyFrom(struct_of(trial["configuration"]))
         await tell(tx, self.row, event)
 
     async def end(self, status: str, error: str) -> None:
@@ -185,12 +185,6 @@ class Ledger:
 
 def _about(trial: Mapping[str, Any], kind: Any, **facts: Any) -> optimization_run_pb2.RunEvent:
     return _Event(type=kind, trial_number=trial["number"], trial_id=str(trial["id"]), **facts)
-
-
-def _struct(values: Mapping[str, Any]) -> Struct:
-    struct = Struct()
-    struct.update(dict(values))
-    return struct
 
 
 async def _now(tx: Transaction) -> Any:

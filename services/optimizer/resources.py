@@ -5,14 +5,13 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
-from sqlalchemy import ColumnElement, Table, and_, exists
 
-from framework.call import Actor, Role
-from framework.engine import Call
+from framework.call import Role
+from framework.engine import Call, of_readable
 from framework.errors import NoResultYet
-from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, rule_for, signed_in, sql_check
-from framework.resource import Registry, Resource, Storage, action, spec_of
-from framework.storage import LEASE_COLUMNS, table_of
+from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.resource import Registry, Resource, Storage, action
+from framework.storage import LEASE_COLUMNS
 from services.optimizer.access import of_owned_program, of_readable_program
 
 _Run = optimization_run_pb2.OptimizationRun
@@ -88,12 +87,6 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         )
 
 
-def _run_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
-    runs = table_of(spec_of(OptimizationRun))
-    mine = and_(runs.c.organization_id == table.c.organization_id, runs.c.id == table.c.optimization_run_id)
-    return exists().where(and_(mine, rule_for(OptimizationRun.policies, "Get").where(actor, runs)))
-
-
 class Trial(Resource[trial_pb2.Trial]):
     """A step of a run: written by its worker, read by whoever may read the run."""
 
@@ -104,7 +97,7 @@ class Trial(Resource[trial_pb2.Trial]):
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service),
-        policy("Get", "List", allow=sql_check("of_readable_run", _run_is_readable)),
+        policy("Get", "List", allow=of_readable(OptimizationRun, "optimization_run_id")),
     ]
 
 

@@ -12,12 +12,12 @@ from domain.values import Json, canonical_json, normalise
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
 from framework.storage import Transaction
+from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.program import Program, runnable
-from services.program.structs import values_of
 from services.program.waking import WORK
 
 _VERB = "EvaluateProgram"

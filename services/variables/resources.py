@@ -4,17 +4,16 @@ from typing import Any
 
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
 from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
-from sqlalchemy import ColumnElement, Table, and_, exists
 
 from domain.sampling import random_configurations
 from domain.values import Invalid, content_hash
-from framework.call import Actor, Role
-from framework.engine import Call
+from framework.call import Role
+from framework.engine import Call, of_readable
 from framework.errors import IllegalState
-from framework.policy import bypass, has_role, is_public, owns, policy, rule_for, sql_check
-from framework.resource import Registry, Resource, Storage, action, spec_of
-from framework.storage import table_of
-from services.variables.spaces import refusal, size_of, space_of, struct_of, values_of
+from framework.policy import bypass, has_role, is_public, owns, policy
+from framework.resource import Registry, Resource, Storage, action
+from framework.structs import struct_of, values_of
+from services.variables.spaces import refusal, size_of, space_of
 
 
 class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
@@ -86,13 +85,7 @@ async def in_use(call: Call, identifier: str, revision: int, verb: str) -> varia
     return found
 
 
-def _space_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
-    spaces = table_of(spec_of(VariableSpace))
-    mine = and_(spaces.c.organization_id == table.c.organization_id, spaces.c.id == table.c.variable_space_id)
-    return exists().where(and_(mine, rule_for(VariableSpace.policies, "Get").where(actor, spaces)))
-
-
-of_readable_space = sql_check("of_readable_space", _space_is_readable)
+of_readable_space = of_readable(VariableSpace, "variable_space_id")
 
 
 class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfiguration]):

@@ -1,14 +1,12 @@
 """Carries spaces and values between the protos and the domain, every violation at its path in the request."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
 
 from domain.space import Space
-from domain.values import Invalid, Json, Violation
+from domain.values import Invalid, Violation
 from framework.errors import FieldViolation, InvalidFields
 
 
@@ -39,24 +37,3 @@ def size_of(space: Space) -> pb.SpaceSize:
         discrete_dimensions=size.discrete_dimensions,
         continuous_dimensions=size.continuous_dimensions,
     )
-
-
-def values_of(struct: Struct) -> dict[str, Json]:
-    """Returns a struct's values; NaN and infinities stay, so that the domain can name their place."""
-    return {name: _plain(value) for name, value in struct.fields.items()}
-
-
-def _plain(value: Any) -> Json:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return values_of(value.struct_value)
-    if kind == "list_value":
-        return [_plain(item) for item in value.list_value.values]
-    return None if kind in (None, "null_value") else getattr(value, kind)
-
-
-def struct_of(values: Mapping[str, Json]) -> Struct:
-    """Returns values as a struct."""
-    struct = Struct()
-    struct.update(dict(values))
-    return struct

@@ -6,11 +6,10 @@ from typing import Any
 
 from ashgrove.program.v1 import dataset_pb2, program_pb2, program_service_pb2
 from psycopg.types.json import Jsonb
-from sqlalchemy import ColumnElement, Table, and_, exists
 
 from domain.values import normalise
-from framework.call import Actor, Role
-from framework.engine import Call
+from framework.call import Role
+from framework.engine import Call, of_readable
 from framework.engine.writing import check_in_use
 from framework.errors import FieldViolation, InvalidFields
 from framework.identifiers import new_id
@@ -22,14 +21,12 @@ from framework.policy import (
     is_service,
     owns,
     policy,
-    rule_for,
     signed_in,
-    sql_check,
 )
 from framework.resource import Resource, Storage, action, spec_of
-from framework.storage import codec_of, table_of
+from framework.storage import codec_of
+from framework.structs import values_of
 from services.program import shapes
-from services.program.structs import values_of
 
 _VERB = "BatchCreateExamples"
 COUNTS = {
@@ -122,12 +119,6 @@ def _row(dataset: dict[str, Any], example: dataset_pb2.Example, position: int) -
     }
 
 
-def _dataset_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
-    datasets = table_of(spec_of(Dataset))
-    mine = and_(datasets.c.organization_id == table.c.organization_id, datasets.c.id == table.c.dataset_id)
-    return exists().where(and_(mine, rule_for(Dataset.policies, "Get").where(actor, datasets)))
-
-
 class Example(Resource[dataset_pb2.Example]):
     """Examples: read by whoever may read their dataset; only ever added."""
 
@@ -135,5 +126,5 @@ class Example(Resource[dataset_pb2.Example]):
     storage = Storage(indexes=[("dataset_id", "created_at")], references={"dataset_id": "datasets"}, append_only=True)
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Get", "List", allow=sql_check("of_readable_dataset", _dataset_is_readable)),
+        policy("Get", "List", allow=of_readable(Dataset, "dataset_id")),
     ]

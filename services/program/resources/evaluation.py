@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator
 
 from ashgrove.program.v1 import execution_pb2, program_service_pb2
-from sqlalchemy import ColumnElement, Table, and_, exists
 
-from framework.call import Actor, Role
-from framework.engine import Call
-from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, rule_for, signed_in, sql_check
-from framework.resource import Resource, Storage, action, spec_of
-from framework.storage import table_of
+from framework.call import Role
+from framework.engine import Call, of_readable
+from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.resource import Resource, Storage, action
 from services.program.resources.execution import ENDED, WORK_COLUMNS, of_readable_program
 from services.program.waking import topic
 
@@ -67,12 +65,6 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         return cancelled
 
 
-def _evaluation_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
-    evaluations = table_of(spec_of(Evaluation))
-    mine = and_(evaluations.c.organization_id == table.c.organization_id, evaluations.c.id == table.c.evaluation_id)
-    return exists().where(and_(mine, rule_for(Evaluation.policies, "Get").where(actor, evaluations)))
-
-
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
     """Results: read by whoever may read their evaluation; written once by the worker, never twice."""
 
@@ -84,5 +76,5 @@ class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Get", "List", allow=sql_check("of_readable_evaluation", _evaluation_is_readable)),
+        policy("Get", "List", allow=of_readable(Evaluation, "evaluation_id")),
     ]

@@ -5,20 +5,19 @@ from uuid import UUID
 
 from ashgrove.program.v1 import execution_pb2, program_service_pb2
 from psycopg.types.json import Jsonb
-from sqlalchemy import ColumnElement, Table, and_, exists
 
 from domain.values import normalise
-from framework.call import Actor, Role
-from framework.engine import Call
+from framework.call import Role
+from framework.engine import Call, of_readable
 from framework.errors import InvalidFields
-from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, rule_for, signed_in, sql_check
+from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.resource import Resource, Storage, action, spec_of
-from framework.storage import LEASE_COLUMNS, codec_of, table_of
+from framework.storage import LEASE_COLUMNS, codec_of
+from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
 from services.program.resources.program import Program, runnable
-from services.program.structs import values_of
 from services.program.waking import LOOK_SECONDS, WORK, topic
 
 ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
@@ -26,13 +25,7 @@ WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
 _VERB = "ExecuteProgram"
 
 
-def _program_is_readable(actor: Actor, table: Table) -> ColumnElement[bool]:
-    programs = table_of(spec_of(Program))
-    mine = and_(programs.c.organization_id == table.c.organization_id, programs.c.id == table.c.program_id)
-    return exists().where(and_(mine, rule_for(Program.policies, "Get").where(actor, programs)))
-
-
-of_readable_program = sql_check("of_readable_program", _program_is_readable)
+of_readable_program = of_readable(Program, "program_id")
 
 
 class Execution(Resource[execution_pb2.Execution]):

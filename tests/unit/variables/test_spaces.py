@@ -7,7 +7,8 @@ from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Struct
 
 from framework.errors import InvalidFields
-from services.variables.spaces import size_of, space_of, struct_of, values_of
+from framework.structs import struct_of, values_of
+from services.variables.spaces import size_of, space_of
 
 
 def variables(*made: pb.Variable) -> list[pb.Variable]:

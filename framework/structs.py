@@ -5,22 +5,20 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
-from domain.values import Json
 
-
-def values_of(struct: Struct) -> dict[str, Json]:
+def values_of(struct: Struct) -> dict[str, Any]:
     """Returns a struct's values; NaN and infinities stay, so that whoever judges them can name their place."""
     return {name: _plain(value) for name, value in struct.fields.items()}
 
 
-def struct_of(values: Mapping[str, Json]) -> Struct:
+def struct_of(values: Mapping[str, Any]) -> Struct:
     """Returns values as a struct."""
     struct = Struct()
     struct.update(dict(values))
     return struct
 
 
-def _plain(value: Any) -> Json:
+def _plain(value: Any) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return values_of(value.struct_value)

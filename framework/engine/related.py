@@ -1,0 +1,22 @@
+"""Checks about a row through its parent in the same service: who may read the one may read the other."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, exists
+
+from framework.call import Actor
+from framework.policy import Check, rule_for, sql_check
+from framework.resource import Resource, spec_of
+from framework.storage import table_of
+
+
+def of_readable(parent: type[Resource[Any]], column: str) -> Check:
+    """Passes for rows whose parent, named by the column, the actor may Get; answered by EXISTS in SQL."""
+    spec = spec_of(parent)
+
+    def clause(actor: Actor, table: Table) -> ColumnElement[bool]:
+        parents = table_of(spec)
+        its_own = and_(parents.c.organization_id == table.c.organization_id, parents.c.id == table.c[column])
+        return exists().where(and_(its_own, rule_for(spec.policies, "Get").where(actor, parents)))
+
+    return sql_check(f"of_readable_{spec.singular}", clause)
