@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from ashgrove.event.v1 import event_feed_service_pb2 as pb
@@ -51,10 +52,9 @@ class Feed:
     async def _something(self) -> None:
         # The sequencer of this process wakes us; another process's is noticed at the next look.
         self.sequencer.moved.clear()
-        try:
-            await asyncio.wait_for(self.sequencer.moved.wait(), 0.25)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.25):
+                await self.sequencer.moved.wait()
 
 
 def _frame(row: dict[str, Any]) -> pb.TailResponse:

@@ -24,14 +24,16 @@ class Hints:
     async def publish(self, topic: str) -> None:
         """Tells whoever listens; silently nothing when Redis is away."""
         with suppress(RedisError, OSError, TimeoutError):
-            await asyncio.wait_for(self._redis.publish(_CHANNEL, topic), 0.5)
+            async with asyncio.timeout(0.5):
+                await self._redis.publish(_CHANNEL, topic)
 
     async def wait(self, topic: str, timeout: float) -> None:
         """Returns at a hint on the topic, or after the timeout; without Redis, after a quarter second at most."""
         event = asyncio.Event()
         self._waiting[topic].add(event)
         try:
-            await asyncio.wait_for(event.wait(), timeout if self._alive else min(timeout, LOOK_SECONDS))
+            async with asyncio.timeout(timeout if self._alive else min(timeout, LOOK_SECONDS)):
+                await event.wait()
         except TimeoutError:
             return
         finally:

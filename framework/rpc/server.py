@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.logs import set_up
+from framework.tasks import stopped
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -48,7 +49,7 @@ class Process:
     """Full names, for reflection."""
     ready: Sequence[Check] = ()
     """Each raises while a dependency does not answer."""
-    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     """Each runs until cancelled; one that ends ends the process."""
     close: Sequence[Check] = ()
     drain_seconds: float = 5.0
@@ -73,20 +74,18 @@ async def serve(make: Callable[[], Awaitable[Process]]) -> None:
     await healthy.set("", _NOT_SERVING)  # before anybody can ask: a new servicer says SERVING
     await server.start()
     _log.info("%s listens on %s:%s", process.name, process.host, process.port)
-    tasks = [asyncio.ensure_future(work()) for work in process.background]
-    tasks.append(asyncio.ensure_future(_watch_health(process, healthy)))
-    stopped = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    tasks = [asyncio.create_task(work()) for work in process.background]
+    tasks.append(asyncio.create_task(_watch_health(process, healthy)))
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
     await healthy.enter_graceful_shutdown()
     await server.stop(process.drain_seconds)
-    await _end(process, tasks, stopped)
+    await _end(process, tasks, told)
 
 
-async def _end(process: Process, tasks: Sequence[asyncio.Future[None]], stopped: asyncio.Future[Any]) -> None:
+async def _end(process: Process, tasks: Sequence["asyncio.Task[None]"], stopping: "asyncio.Task[Any]") -> None:
     died = [t for t in tasks if t.done()]
-    for task in [*tasks, stopped]:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await stopped([*tasks, stopping])
     for close in process.close:
         await close()
     for task in died:
@@ -122,7 +121,8 @@ async def _watch_health(process: Process, healthy: Any) -> None:
 async def _fault(process: Process) -> str | None:
     try:
         for check in process.ready:
-            await asyncio.wait_for(check(), 5.0)
+            async with asyncio.timeout(5.0):
+                await check()
     except Exception as error:
         return str(error) or type(error).__name__
     return None

@@ -168,6 +168,8 @@ class Ledger:
         """Ends the run; trials that still ran are cancelled with it."""
         async with self._fenced() as (call, tx):
             now = await _now(tx)
+            if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
+                status, error = "STATUS_CANCELLED", ""  # the row is locked: the wish came before the end
             await tx.execute(
                 """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
                    WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",

@@ -19,6 +19,7 @@ from framework.rpc.assembly import Parts
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Leases
+from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
@@ -71,8 +72,8 @@ class Search:
             await self._stop(searching, watching)
 
     async def _stop(self, *tasks: "asyncio.Task[Any]") -> None:
-        await _stopped(tasks)
-        await _stopped(list(self.running))
+        await stopped(tasks)
+        await stopped(list(self.running))
 
     async def _ended(self, searching: "asyncio.Task[str]") -> None:
         try:
@@ -199,9 +200,3 @@ def _objective(stored: dict[str, Any]) -> Objective:
 
 def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
     return trial["objectives"] if trial["status"] == "STATUS_COMPLETED" else None
-
-
-async def _stopped(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

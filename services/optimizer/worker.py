@@ -11,6 +11,7 @@ from typing import Any
 from framework.errors import Failure
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
+from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.search import Search
@@ -102,6 +103,4 @@ class Worker:
             keeper.cancel()
 
     async def _let_go(self) -> None:
-        for task in list(self.tasks):
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await stopped(list(self.tasks))

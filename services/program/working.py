@@ -16,6 +16,7 @@ from framework.engine import Call, Engine
 from framework.errors import Failure
 from framework.resource import spec_of
 from framework.storage import Database, Leases, Transaction, codec_of
+from framework.tasks import stopped
 from services.program.resources.program import Program
 from services.program.running import ModelAway, PrepareRunner
 
@@ -115,9 +116,7 @@ async def held(workshop: Workshop, leases: Leases, row: Row, work: Coroutine[Any
         first = tasks[0] if tasks[0].done() else tasks[1]
         first.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped(tasks)
 
 
 async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Row], Awaitable[bool]] | None) -> None:
