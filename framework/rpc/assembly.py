@@ -1,6 +1,6 @@
 """Puts a service process together: what every service's `__main__` would otherwise repeat."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from framework.storage.ddl import ddl
 from framework.storage.migrate import check_current, migrate
 
 FEED = event_feed_service_pb2.DESCRIPTOR.services_by_name["EventFeedService"].full_name
-Background = Callable[[], Awaitable[None]]
+Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
