@@ -1,7 +1,6 @@
 """The audit service's process: `python -m services.audit [serve|migrate|ddl]`."""
 
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from grpc import aio
 
 from framework.events.tail import follow
-from framework.rpc.assembly import Parts, api, commands, keys_from, parts
+from framework.rpc.assembly import Background, Parts, api, commands, keys_from, parts
 from framework.rpc.channels import channel_to
 from framework.rpc.feeds import feed_of
 from framework.rpc.server import Process, run
@@ -40,7 +39,7 @@ async def process(settings: ServiceSettings) -> Process:
     return api(made, MIGRATIONS, keys, background=followers, close=close)
 
 
-def follower(made: Parts, source: str, channel: aio.Channel, tokens: ServiceTokens) -> Callable[[], Awaitable[None]]:
+def follower(made: Parts, source: str, channel: aio.Channel, tokens: ServiceTokens) -> Background:
     """Returns the work of recording a service's feed, which ends only when it is cancelled."""
     handle = partial(append, source=source)
     return lambda: follow(feed_of(source, channel, tokens), made.database, f"audit:{source}", handle)
