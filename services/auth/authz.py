@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import grpc
 from envoy.config.core.v3 import base_pb2
@@ -17,15 +18,20 @@ ORGANIZATION = "x-ashgrove-organization"
 _OURS = "x-ashgrove-"
 _HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.UNAVAILABLE: 503}
 _Check = external_auth_pb2.CheckResponse
+Renew = Callable[[], Awaitable[None]]
 
 
 class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
-    """Answers Envoy's checks from memory; memory older than `patience_seconds` admits nobody."""
+    """Answers Envoy's checks from memory; memory older than `patience_seconds` admits nobody.
 
-    def __init__(self, gatekeeper: Gatekeeper, age: Callable[[], float], patience_seconds: float) -> None:
+    What memory does not know may have been made a moment ago: then memory is renewed before the refusal.
+    """
+
+    def __init__(self, gatekeeper: Gatekeeper, age: Callable[[], float], patience_seconds: float, renew: Renew) -> None:
         self._gatekeeper = gatekeeper
         self._age = age
         self._patience = patience_seconds
+        self._renew = renew
 
     async def Check(
         self,
@@ -37,9 +43,18 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
         headers = http.headers
         if self._age() > self._patience:
             return _refused(DependencyUnavailable("sign-in is not available; try again later", service="auth"), headers)
-        path = http.path.partition("?")[0]
-        admission = self._gatekeeper.admit(path, headers.get("authorization", ""), headers.get(ORGANIZATION, ""))
+        admission = await self._admission(
+            http.path.partition("?")[0], headers.get("authorization", ""), headers.get(ORGANIZATION, "")
+        )
         return _refused(Unauthenticated(), headers) if admission is None else _admitted(admission, headers)
+
+    async def _admission(self, path: str, authorization: str, organization: str) -> Admission | None:
+        admission = self._gatekeeper.admit(path, authorization, organization)
+        if admission is None and self._gatekeeper.may_be_new(authorization):
+            with suppress(Failure):  # then the refusal stands
+                await self._renew()
+            return self._gatekeeper.admit(path, authorization, organization)
+        return admission
 
 
 def _admitted(admission: Admission, headers: Mapping[str, str]) -> external_auth_pb2.CheckResponse:

@@ -25,7 +25,7 @@ async def authz_process(settings: AuthSettings) -> Process:
     refresher = Refresher(database, credentials, gatekeeper)
     # A memory older than an access token may live knows nothing for sure any more.
     patience = float(settings.access_token_seconds)
-    servicer = Authorization(gatekeeper, refresher.age, patience)
+    servicer = Authorization(gatekeeper, refresher.age, patience, refresher.renew)
 
     def add(server: aio.Server) -> None:
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(servicer, server)

@@ -55,6 +55,14 @@ class Gatekeeper:
             return None
         return Admission(remembered.token.text)
 
+    def may_be_new(self, authorization: str) -> bool:
+        """Tells whether a refused credential was certainly made by us, so that memory may only be behind.
+
+        Revoked, expired and foreign ones of good form count alike: the answer tells nobody anything.
+        """
+        secret = _bearer(authorization)
+        return keys.is_well_formed(secret) or self._tokens.verify_access(secret) is not None
+
     def forget(self) -> None:
         """Drops every remembered token: the next call of each credential is decided anew."""
         self._remembered.clear()

@@ -1,5 +1,6 @@
 """Keeps the credentials in memory current: everything at start, then each numbered change within a quarter second."""
 
+import asyncio
 import logging
 import time
 
@@ -22,6 +23,7 @@ class Refresher:
         self._gatekeeper = gatekeeper
         self._number = -1
         self._refreshed_at = float("-inf")
+        self._looking = asyncio.Lock()
 
     def age(self) -> float:
         """Returns how many seconds ago the memory was last known to be current; infinite before the first load."""
@@ -35,8 +37,19 @@ class Refresher:
             except Failure as failure:
                 _log.warning("credentials are %.1f s old: %s", self.age(), failure.message)
 
+    async def renew(self) -> None:
+        """Returns when the memory is as new as this call; callers at the same time share one look at the database."""
+        asked = time.monotonic()
+        async with self._looking:
+            if self._refreshed_at < asked:
+                await self._refresh()
+
     async def refresh(self) -> None:
         """Takes in what changed since the last time, or everything the first time."""
+        async with self._looking:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         began = time.monotonic()
         async with self._database.system() as tx:
             newest = await self._newest(tx)

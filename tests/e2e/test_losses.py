@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api import Api, Setting, known
+from tests.e2e.api import Api, Setting
 from tests.e2e.conftest import Stack
 
 
@@ -84,7 +84,7 @@ def test_a_run_whose_user_is_deactivated_pauses(admin: Api) -> None:
     email = f"{uuid.uuid4().hex}@leaver.test"
     user = admin.post("/v1/users", {"email": email, "role": "ROLE_USER"})
     secret = admin.post("/v1/apiKeys", {"api_key": {"name": "k", "user_id": user["id"]}})["secret"]
-    theirs = Setting(known(Api(admin.port, secret)), validation=150)
+    theirs = Setting(Api(admin.port, secret), validation=150)
     run = theirs.start(max_trials=1000, strategy="STRATEGY_RANDOM")["id"]
     _events_until(theirs, run, "TYPE_TRIAL_COMPLETED", 1)
     admin.call("PATCH", f"/v1/users/{user['id']}?update_mask=deactivated", {"deactivated": True})

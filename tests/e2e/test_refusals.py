@@ -10,7 +10,7 @@ import pytest
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
-from tests.e2e.api import SIGNATURE, Api, Refused, Setting, known, unique
+from tests.e2e.api import SIGNATURE, Api, Refused, Setting, unique
 from tests.e2e.conftest import Stack
 
 LEAK = re.compile(r"Traceback|psycopg|SELECT |INSERT |sqlalchemy|\.py\b|/site-packages/", re.IGNORECASE)
@@ -185,7 +185,7 @@ def test_a_viewer_reads_what_is_public_and_writes_nothing(admin: Api) -> None:
     private = admin.post("/v1/programs", {"name": unique("private"), **PROGRAM})
     user = admin.post("/v1/users", {"email": f"{uuid.uuid4().hex}@viewer.test", "role": "ROLE_VIEWER"})
     secret = admin.post("/v1/apiKeys", {"api_key": {"name": "k", "user_id": user["id"]}})["secret"]
-    viewer = known(Api(admin.port, secret))
+    viewer = Api(admin.port, secret)
     assert viewer.get(f"/v1/programs/{made['id']}")["name"] == made["name"]
     assert refused(viewer, "GET", f"/v1/programs/{private['id']}").code == 404
     assert refused(viewer, "POST", "/v1/programs", {"name": unique("no"), **PROGRAM}).code == 403
@@ -195,7 +195,7 @@ def test_a_viewer_reads_what_is_public_and_writes_nothing(admin: Api) -> None:
 def test_a_revoked_key_ends(admin: Api) -> None:
     """Within seconds nothing is answered any more."""
     made = admin.post("/v1/apiKeys", {"api_key": {"name": "short-lived"}})
-    caller = known(Api(admin.port, made["secret"]))
+    caller = Api(admin.port, made["secret"])
     assert "programs" in caller.get("/v1/programs")
     admin.post(f"/v1/apiKeys/{made['api_key']['id']}:revoke", {})
     deadline = time.monotonic() + 10

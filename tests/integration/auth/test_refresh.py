@@ -112,3 +112,14 @@ async def test_a_gate_that_starts_late_knows_everything(house: House) -> None:
     assert late.admits(house.secret)
     assert not late.admits(made.secret)
     assert late.refresher.age() < 60
+
+
+async def test_a_key_works_from_the_moment_it_is_made(house: House) -> None:
+    """Memory that has not heard of it yet is renewed before anybody is refused; nobody waits for the next look."""
+    gate = Gate(house)
+    await gate.refresher.refresh()
+    made = await house.key(house.admin)
+    assert not gate.admits(made.secret)
+    assert gate.gatekeeper.may_be_new(f"Bearer {made.secret}")
+    await gate.refresher.renew()
+    assert gate.admits(made.secret)

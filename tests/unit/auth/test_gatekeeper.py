@@ -35,6 +35,7 @@ class World:
         self.credentials = Credentials()
         self.gatekeeper = Gatekeeper(self.credentials, self.tokens, PEPPER)
         self.age = 0.0
+        self.renewals = 0
         self.change()
 
     def change(self, **changes: object) -> None:
@@ -50,7 +51,11 @@ class World:
         request = external_auth_pb2.CheckRequest()
         request.attributes.request.http.path = path
         request.attributes.request.http.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
-        return await Authorization(self.gatekeeper, lambda: self.age, 900).Check(request, None)  # type: ignore[arg-type]
+        authorization = Authorization(self.gatekeeper, lambda: self.age, 900, self.renew)
+        return await authorization.Check(request, None)  # type: ignore[arg-type]
+
+    async def renew(self) -> None:
+        self.renewals += 1
 
 
 @pytest.fixture
@@ -190,3 +195,16 @@ async def test_memory_too_old_admits_nobody(world: World) -> None:
     world.age = 901
     response = await world.check(authorization=f"Bearer {world.key}")
     assert response.denied_response.status.code == 503
+
+
+async def test_every_refusal_of_a_well_formed_key_looks_once_more(world: World) -> None:
+    """Unknown, revoked and expired take the same way; what is no key at all costs the database nothing."""
+    world.change(active=False)
+    for secret in (keys.new_key(), world.key, world.access_token()):
+        before = world.renewals
+        assert (await world.check(authorization=f"Bearer {secret}")).denied_response.status.code == 401
+        assert world.renewals == before + 1
+    before = world.renewals
+    for wrong in ("", "Bearer ", "Bearer nonsense", f"Bearer {world.key[:-1]}", f"Basic {world.key}", "Bearer a.b.c"):
+        assert (await world.check(authorization=wrong)).denied_response.status.code == 401
+    assert world.renewals == before
