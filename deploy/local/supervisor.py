@@ -19,13 +19,13 @@ from deploy.local.ports import free_port, is_free
 from deploy.local.postgres import Postgres
 from deploy.local.processes import ProcessPlan, Servers, envoy_plan, ports, service_plans
 from deploy.local.report import table
+from deploy.local.restarts import Restarts
 from deploy.local.settings import StackSettings
 from deploy.local.state import Running, State, running
 from deploy.local.valkey import Valkey
 from gateway.envoy.render import GatewaySettings, render
 
 READY_SECONDS = 60.0
-_BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Supervisor:
@@ -41,7 +41,7 @@ class Supervisor:
         self.known: list[Running] = []
         self.postgres: Postgres | None = None
         self.valkey: Valkey | None = None
-        self.deaths: dict[str, int] = {}
+        self.restarts = Restarts()
 
     def run(self) -> None:
         """Starts everything, prints the table, watches, and stops cleanly on SIGINT, SIGTERM or `down`."""
@@ -157,6 +157,7 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
+        self.restarts.started(plan.name)
 
     def _know(self, name: str, pid: int, port: int, began: float) -> None:
         self.known = [p for p in self.known if p.name != name]
@@ -168,7 +169,7 @@ class Supervisor:
             for plan in self.plans:
                 code = self.processes[plan.name].poll()
                 if code is not None:
-                    self._restart(plan, code)
+                    self._mourn(plan, code)
             for name, server in (("postgres", self.postgres), ("valkey", self.valkey)):
                 if server and server.process and server.process.poll() is not None:
                     self._revive(name, server)
@@ -180,17 +181,14 @@ class Supervisor:
         assert server.process is not None
         self._know(name, server.process.pid, server.port, began)
 
-    def _restart(self, plan: ProcessPlan, code: int) -> None:
-        deaths = self.deaths.get(plan.name, 0)
-        self.deaths[plan.name] = deaths + 1
-        self.console.print(
-            f"{plan.name} ended with code {code}; starting it again (log: {self._log(plan.name)})", style="yellow"
-        )
-        if self.stopping.wait(_BACKOFF[min(deaths, len(_BACKOFF) - 1)]):
-            return
-        began = time.monotonic()
-        self._launch(plan)
-        self._know(plan.name, self.processes[plan.name].pid, plan.port, began)
+    def _mourn(self, plan: ProcessPlan, code: int) -> None:
+        if self.restarts.ended(plan.name):
+            words = f"{plan.name} ended with code {code}; starting it again (log: {self._log(plan.name)})"
+            self.console.print(words, style="yellow")
+        if self.restarts.is_due(plan.name):
+            began = time.monotonic()
+            self._launch(plan)
+            self._know(plan.name, self.processes[plan.name].pid, plan.port, began)
 
     def _stop(self) -> None:
         for plan in reversed(self.plans):
