@@ -1,4 +1,4 @@
-"""What a run makes better: directions, dominance, the Pareto front and the best trial."""
+"""What a run makes better: directions, thresholds, dominance under them, and the best trial."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,23 @@ S = TypeVar("S", bound=Scored)
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A score's name and the direction that is better."""
+    """A score's name and the direction that is better.
+
+    A trial worse than the `threshold` is infeasible. `reference` is this objective's coordinate of the point that a
+    hypervolume is measured from.
+    """
 
     name: str
     direction: Direction = "maximize"
+    threshold: float | None = None
+    reference: float | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("maximize", "minimize"):
             raise ValueError(f"an objective's direction is maximize or minimize, not {self.direction!r}")
+        for field in ("threshold", "reference"):
+            if (value := getattr(self, field)) is not None and not math.isfinite(value):
+                raise ValueError(f"an objective's {field} is a finite number, not {value!r}")
 
     @property
     def rising(self) -> bool:
@@ -47,46 +56,62 @@ class Objective:
         """Return the value such that more is better."""
         return value if self.rising else -value
 
+    def excess(self, value: float) -> float:
+        """Return how far the value lies beyond the threshold, in multiples of it; not above 0 where it is kept.
+
+        Multiples, so that thresholds of different units add up; beyond a threshold of 0 the distance counts as it is.
+        """
+        if self.threshold is None:
+            return 0.0
+        return (self.gain(self.threshold) - self.gain(value)) / (abs(self.threshold) or 1.0)
+
+
+def violation(reached: Mapping[str, float], objectives: Sequence[Objective]) -> float:
+    """Return by how much all thresholds together are missed; 0 exactly where all are kept."""
+    return sum(max(each.excess(reached[each.name]), 0.0) for each in objectives if each.threshold is not None)
+
+
+def is_feasible(reached: Mapping[str, float], objectives: Sequence[Objective]) -> bool:
+    """Tells whether every threshold is kept; equal to it is kept."""
+    return not any(
+        each.threshold is not None and each.better(each.threshold, reached[each.name]) for each in objectives
+    )
+
 
 def dominates(a: Mapping[str, float], b: Mapping[str, float], objectives: Sequence[Objective]) -> bool:
-    """Tells whether `a` is nowhere worse than `b` and somewhere better."""
+    """Tells whether `a` is nowhere worse than `b` and somewhere better.
+
+    Feasible dominates infeasible whatever else they reached; of two infeasible ones the smaller violation dominates.
+    """
+    beyond_a, beyond_b = violation(a, objectives), violation(b, objectives)
+    if beyond_a or beyond_b:
+        return beyond_a < beyond_b
     pairs = [(objective, a[objective.name], b[objective.name]) for objective in objectives]
     return not any(each.better(y, x) for each, x, y in pairs) and any(each.better(x, y) for each, x, y in pairs)
 
 
 def is_scored(trial: Scored, objectives: Sequence[Objective]) -> bool:
-    """Tells whether a trial has a number for every objective; NaN is none."""
+    """Tells whether a trial has a finite number for every objective."""
     reached = trial.objectives
     if reached is None:
         return False
     # A loop, not all(): this runs for every trial of a run at every suggestion.
     for each in objectives:  # noqa: SIM110
-        if math.isnan(reached.get(each.name, math.nan)):
+        if not math.isfinite(reached.get(each.name, math.nan)):
             return False
     return True
 
 
-def gains(trial: Scored, objectives: Sequence[Objective]) -> tuple[float, ...]:
-    """Return what a scored trial reached, each such that more is better."""
-    reached = trial.objectives or {}
-    return tuple(each.gain(reached[each.name]) for each in objectives)
-
-
-def pareto_front(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:
-    """Return every scored trial that none dominates, equals included, by number."""
-    front: list[S] = []
-    # Best first: whoever dominates a trial comes before it, so the front so far is all there is to ask.
-    for trial in sorted(_scored(trials, objectives), key=lambda each: gains(each, objectives), reverse=True):
-        if not any(dominates(member.objectives or {}, trial.objectives or {}, objectives) for member in front):
-            front.append(trial)
-    return sorted(front, key=lambda each: each.number)
+def standing(reached: Mapping[str, float], objectives: Sequence[Objective]) -> tuple[float, float]:
+    """Return what ranks single trials, the smallest first: the violation, then the first objective."""
+    primary = objectives[0]
+    return violation(reached, objectives), -primary.gain(reached[primary.name])
 
 
 def best(trials: Sequence[S], objectives: Sequence[Objective]) -> S | None:
-    """Return the best scored trial by the first objective, the older of equals; None if there is none."""
-    primary = objectives[:1]
-    return min(_scored(trials, primary), key=lambda each: (-gains(each, primary)[0], each.number), default=None)
+    """Return the scored trial of the best standing, the older of equals; None if there is none.
 
-
-def _scored(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:
-    return [trial for trial in trials if is_scored(trial, objectives)]
+    So a feasible trial comes before every infeasible one.
+    """
+    scored = (trial for trial in trials if is_scored(trial, objectives))
+    return min(scored, key=lambda each: (*standing(each.objectives or {}, objectives), each.number), default=None)

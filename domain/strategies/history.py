@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
-from domain.objectives import Objective, is_scored, pareto_front
+from domain.objectives import Objective, is_scored
+from domain.pareto import pareto_front
 from domain.strategies.strategy import Observation
 
 BEST = 250
