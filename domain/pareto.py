@@ -55,7 +55,7 @@ def insert(front: Sequence[Point], point: Point, objectives: Sequence[Objective]
     removed = tuple(member for member, lost in zip(front, beaten, strict=True) if lost)
     kept.append(point)
     evicted = _thinned(kept, objectives, limit)
-    return Change(tuple(sorted(kept, key=_number)), point in kept, removed, evicted)
+    return Change(tuple(sorted(kept, key=_number)), point not in evicted, removed, evicted)
 
 
 def crowding(points: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:

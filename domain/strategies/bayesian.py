@@ -35,6 +35,9 @@ class BayesianStrategy:
         pending: Sequence[Mapping[str, Json]],
         number: int,
         seed: int,
+        *,
+        run_seed: int,
+        budget: int,
     ) -> dict[str, Json]:
         """Return a configuration; one that was not tried yet unless such are hard to find."""
         if not finished and not pending and (defaults := space.defaults()) is not None:

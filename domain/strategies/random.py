@@ -20,6 +20,9 @@ class RandomStrategy:
         pending: Sequence[Mapping[str, Json]],
         number: int,
         seed: int,
+        *,
+        run_seed: int,
+        budget: int,
     ) -> dict[str, Json]:
         """Return the configuration that the seed and the number give."""
         return random_configuration(space, seed, number)

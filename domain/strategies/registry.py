@@ -3,10 +3,16 @@
 from importlib.metadata import version
 
 from domain.strategies.bayesian import BayesianStrategy
+from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
 from domain.strategies.random import RandomStrategy
 from domain.strategies.strategy import Strategy
 
-STRATEGIES: dict[str, Strategy] = {"random": RandomStrategy(), "bayesian": BayesianStrategy()}
+STRATEGIES: dict[str, Strategy] = {
+    "random": RandomStrategy(),
+    "bayesian": BayesianStrategy(),
+    "sobol": SobolStrategy(),
+    "latin_hypercube": LatinHypercubeStrategy(),
+}
 
-SAMPLER_VERSION = f"ashgrove-1 optuna-{version('optuna')} numpy-{version('numpy')}"
+SAMPLER_VERSION = " ".join(["ashgrove-1", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
 """What must be the same for a stored suggestion to be replayed: raise the first part when a draw changes."""

@@ -29,5 +29,11 @@ class Strategy(Protocol):
         pending: Sequence[Mapping[str, Json]],
         number: int,
         seed: int,
+        *,
+        run_seed: int,
+        budget: int,
     ) -> dict[str, Json]:
-        """Return a valid configuration for trial `number`; `seed` is the suggestion's own (`suggestion_seed`)."""
+        """Return a valid configuration for trial `number`, from 1.
+
+        `seed` is the suggestion's own (`suggestion_seed`), `run_seed` the whole run's, `budget` its most trials.
+        """

@@ -160,6 +160,8 @@ class Search:
             [t["configuration"] for t in pending],
             number,
             seed,
+            run_seed=self.row["seed"],
+            budget=self.row["max_trials"],
         )
         informed = [t["number"] for t in finished], [t["number"] for t in pending]
         return await self.ledger.begin(number, values, content_hash(values), informed, SAMPLER_VERSION, seed)

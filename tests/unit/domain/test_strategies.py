@@ -23,7 +23,6 @@ from tests.unit.domain.arbitrary import spaces
 
 SCORE = (Objective("score", "maximize"),)
 TWO = (Objective("score", "maximize"), Objective("cost", "minimize"))
-BAYESIAN = STRATEGIES["bayesian"]
 SPACE = Space(
     (
         FloatVariable("temperature", 0, 2, default=1.0),
@@ -35,6 +34,11 @@ SPACE = Space(
         BooleanVariable("rules", default=False),
     )
 )
+
+
+def ask(name: str, *arguments: Any, run_seed: int = 1, budget: int = 40) -> dict[str, Any]:
+    """Return the strategy's suggestion in a run of 40 trials."""
+    return STRATEGIES[name].suggest(*arguments, run_seed=run_seed, budget=budget)
 
 
 def seen(space: Space, count: int, seed: int = 7) -> list[Observation]:
@@ -56,7 +60,7 @@ def test_every_suggestion_is_valid(
 ) -> None:
     """Whatever the space and the history: what is suggested validates unchanged."""
     pending = random_configurations(space, 2, seed)
-    suggestion = STRATEGIES[name].suggest(space, objectives, seen(space, count), pending, count + 1, seed)
+    suggestion = ask(name, space, objectives, seen(space, count), pending, count + 1, seed)
     assert repr(space.validate(suggestion)) == repr(suggestion)
 
 
@@ -65,42 +69,42 @@ def test_every_suggestion_is_valid(
 def test_the_same_rows_and_seed_give_the_same_suggestion(name: str, count: int) -> None:
     """Whatever was suggested in between: nothing is remembered, so there is no cache to drop and none to go stale."""
     arguments: tuple[Any, ...] = (SPACE, TWO, seen(SPACE, count), random_configurations(SPACE, 3, 1), count + 4, 99)
-    first = STRATEGIES[name].suggest(*arguments)
-    STRATEGIES[name].suggest(SPACE, SCORE, seen(SPACE, 30, seed=1), [], 31, 5)
+    first = ask(name, *arguments)
+    ask(name, SPACE, SCORE, seen(SPACE, 30, seed=1), [], 31, 5)
     random.random()
-    assert STRATEGIES[name].suggest(*arguments) == first
+    assert ask(name, *arguments) == first
 
 
 def test_another_process_gives_the_same_suggestion() -> None:
     """Takeover by another worker, with another hash seed: the same rows, the same answer."""
     code = (
         "from tests.unit.domain.test_strategies import *\n"
-        "print(json.dumps(BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)))"
+        "print(json.dumps(ask('bayesian', SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)))"
     )
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, capture_output=True, check=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
-    here = BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)
+    here = ask("bayesian", SPACE, SCORE, seen(SPACE, 30), random_configurations(SPACE, 3, 1), 34, 99)
     assert json.loads(answer.stdout) == here
 
 
 def test_rows_in_any_order_and_from_json_give_the_same_suggestion() -> None:
     """Trials finish in any order, and through a Struct every integer is a double."""
     rows = seen(SPACE, 40)
-    first = BAYESIAN.suggest(SPACE, SCORE, rows, [], 41, 3)
+    first = ask("bayesian", SPACE, SCORE, rows, [], 41, 3)
     stored = [
         Observation(each.number, json.loads(json.dumps(each.values), parse_int=float), each.objectives)
         for each in reversed(rows)
     ]
-    assert BAYESIAN.suggest(SPACE, SCORE, stored, [], 41, 3) == first
+    assert ask("bayesian", SPACE, SCORE, stored, [], 41, 3) == first
 
 
 def test_seeds_and_pending_trials_matter() -> None:
     """Another seed asks elsewhere, and what is being tried is not tried again."""
     rows = seen(SPACE, 40)
-    assert len({canonical_json(BAYESIAN.suggest(SPACE, SCORE, rows, [], 41, seed)) for seed in range(5)}) == 5
+    assert len({canonical_json(ask("bayesian", SPACE, SCORE, rows, [], 41, seed)) for seed in range(5)}) == 5
     pending: list[Mapping[str, Any]] = []
     for number in range(41, 49):
-        pending.append(BAYESIAN.suggest(SPACE, SCORE, rows, pending, number, 3))
+        pending.append(ask("bayesian", SPACE, SCORE, rows, pending, number, 3))
     assert len({canonical_json(dict(each)) for each in pending}) == 8
 
 
@@ -108,13 +112,11 @@ def test_the_defaults_are_tried_first() -> None:
     """Where every variable has one; once only, also when that trial fails or is still pending."""
     defaults = SPACE.defaults()
     assert defaults is not None
-    assert BAYESIAN.suggest(SPACE, SCORE, [], [], 1, 5) == defaults
-    assert BAYESIAN.suggest(SPACE, SCORE, [], [defaults], 2, 5) != defaults
-    assert BAYESIAN.suggest(SPACE, SCORE, [Observation(1, defaults, None)], [], 2, 5) != defaults
+    assert ask("bayesian", SPACE, SCORE, [], [], 1, 5) == defaults
+    assert ask("bayesian", SPACE, SCORE, [], [defaults], 2, 5) != defaults
+    assert ask("bayesian", SPACE, SCORE, [Observation(1, defaults, None)], [], 2, 5) != defaults
     partly = Space((FloatVariable("x", 0, 1), *SPACE.variables[3:]))
-    assert BAYESIAN.suggest(partly, SCORE, [], [], 1, 5) == partly.validate(
-        BAYESIAN.suggest(partly, SCORE, [], [], 1, 5)
-    )
+    assert ask("bayesian", partly, SCORE, [], [], 1, 5) == partly.validate(ask("bayesian", partly, SCORE, [], [], 1, 5))
 
 
 def test_a_small_space_is_covered_rather_than_repeated() -> None:
@@ -122,7 +124,7 @@ def test_a_small_space_is_covered_rather_than_repeated() -> None:
     space = Space(tuple(BooleanVariable(f"b{index}") for index in range(4)))
     rows: list[Observation] = []
     for number in range(1, 13):
-        values = BAYESIAN.suggest(space, SCORE, rows, [], number, suggestion_seed(1, number))
+        values = ask("bayesian", space, SCORE, rows, [], number, suggestion_seed(1, number))
         rows.append(Observation(number, values, {"score": float(sum(values.values()))}))
     assert len({canonical_json(dict(each.values)) for each in rows}) >= 10
 
@@ -131,7 +133,7 @@ def test_a_space_of_one_point_still_answers() -> None:
     """After every point was tried there is nothing but repeating."""
     for space in (Space(()), Space((ChoiceVariable("c", ("only",)), FloatVariable("x", 0.5, 0.5)))):
         rows = seen(space, 12)
-        assert BAYESIAN.suggest(space, SCORE, rows, [], 13, 1) == rows[0].values
+        assert ask("bayesian", space, SCORE, rows, [], 13, 1) == rows[0].values
 
 
 def test_failed_trials_do_not_inform() -> None:
@@ -139,7 +141,7 @@ def test_failed_trials_do_not_inform() -> None:
     rows = seen(SPACE, 30)
     failed = [Observation(31 + index, values, None) for index, values in enumerate(random_configurations(SPACE, 5, 3))]
     nan = [Observation(36, SPACE.defaults() or {}, {"score": float("nan"), "cost": 0.0})]
-    assert BAYESIAN.suggest(SPACE, TWO, rows + failed + nan, [], 37, 8) == BAYESIAN.suggest(SPACE, TWO, rows, [], 37, 8)
+    assert ask("bayesian", SPACE, TWO, rows + failed + nan, [], 37, 8) == ask("bayesian", SPACE, TWO, rows, [], 37, 8)
 
 
 def test_the_history_is_bounded_by_the_best_and_the_latest() -> None:
@@ -166,7 +168,7 @@ def climbed(name: str, objective: Objective, truth: Callable[[Mapping[str, Any]]
     """Return the best that a run of 40 trials reaches."""
     rows: list[Observation] = []
     for number in range(1, 41):
-        values = STRATEGIES[name].suggest(HILL, (objective,), rows, [], number, suggestion_seed(seed, number))
+        values = ask(name, HILL, (objective,), rows, [], number, suggestion_seed(seed, number))
         rows.append(Observation(number, values, {objective.name: truth(values)}))
     scores = [(each.objectives or {})[objective.name] for each in rows]
     return max(scores) if objective.direction == "maximize" else -min(scores)
@@ -202,17 +204,19 @@ def test_the_sampler_version_names_what_must_not_change() -> None:
     """A stored suggestion is replayed only with the same versions."""
     assert "optuna-" in SAMPLER_VERSION
     assert "numpy-" in SAMPLER_VERSION
+    assert "scipy-" in SAMPLER_VERSION
 
 
-def test_optuna_is_imported_only_when_it_is_needed() -> None:
-    """A process that only validates or draws does not pay for it."""
-    code = "import sys, domain.strategies, domain.space, domain.metrics; sys.exit('optuna' in sys.modules)"
+def test_optuna_and_scipy_are_imported_only_when_they_are_needed() -> None:
+    """A process that only validates or draws does not pay for them."""
+    modules = "domain.strategies, domain.space, domain.metrics"
+    code = f"import sys, {modules}; sys.exit(bool({{'optuna', 'scipy'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
 def test_optuna_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     """Only its own verbosity is turned down; Python's root logger is left alone."""
     level = logging.getLogger().level
-    BAYESIAN.suggest(SPACE, SCORE, seen(SPACE, 20), [], 21, 1)
+    ask("bayesian", SPACE, SCORE, seen(SPACE, 20), [], 21, 1)
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger().level == level
