@@ -12,6 +12,23 @@ from google.protobuf import descriptor_pb2
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+EVENT_STREAM = "text/event-stream"
+# What pages of other origins may send and read, gRPC-Web's own headers among them. Credentials travel in
+# `authorization` only: without cookies no page can act for somebody who merely visits it.
+REQUEST_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "grpc-timeout",
+    "traceparent",
+    "x-ashgrove-organization",
+    "x-grpc-web",
+    "x-request-id",
+    "x-user-agent",
+)
+RESPONSE_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin", "retry-after", "x-request-id")
+_FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,8 @@ class GatewaySettings:
     """Area, such as `program`, to port on loopback."""
     authz_port: int
     access_log: Path
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose pages may call, such as `https://app.example.org`; `*` is any of them; none by default."""
 
 
 def descriptors() -> Path:
@@ -50,15 +69,68 @@ def render(settings: GatewaySettings) -> str:
         port=settings.port,
         admin_port=settings.admin_port,
         access_log=json.dumps(str(settings.access_log)),
-        descriptors=json.dumps(str(file)),
-        services=json.dumps(services),
-        routes=json.dumps([_route(s) for s in services]),
+        transcoder=json.dumps(_transcoder(file, services)),
+        host=json.dumps(_host(file, services, settings.allowed_origins)),
         clusters=json.dumps(
             [_cluster(a, p, a) for a, p in settings.upstreams.items()] + [_cluster("authz", settings.authz_port, "")]
         ),
         healthy=json.dumps({area: {"value": 1} for area in settings.upstreams}),
         max_bytes=MAX_REQUEST_BYTES,
     )
+
+
+def _transcoder(file: Path, services: list[str], *, events: bool = False) -> dict[str, Any]:
+    """Returns the transcoder's settings; `events` writes streams as server-sent events instead of JSON lines."""
+    return {
+        "@type": f"{_FILTERS}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor": str(file),
+        "services": services,
+        "convert_grpc_status": True,
+        "case_insensitive_enum_parsing": True,
+        "url_unescape_spec": "ALL_CHARACTERS_EXCEPT_SLASH",
+        "max_request_body_size": MAX_REQUEST_BYTES,
+        "max_response_body_size": MAX_RESPONSE_BYTES,
+        "request_validation_options": {"reject_unknown_method": True, "reject_unknown_query_parameters": True},
+        "print_options": {
+            "always_print_primitive_fields": True,
+            "preserve_proto_field_names": True,
+            "stream_newline_delimited": True,
+            "stream_sse_style_delimited": events,
+        },
+    }
+
+
+def _host(file: Path, services: list[str], origins: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the one virtual host: REST paths in two ways of writing streams, then a route for each service."""
+    # The transcoder settles by the REST path how it writes, then the route of the rpc is looked up. What it leaves
+    # alone under these paths leads nowhere: no client can send this header. (A direct response would lose CORS.)
+    header = "x-ashgrove-internal-nowhere"
+    nowhere = {"route": {"cluster_header": header, "cluster_not_found_response_code": "NOT_FOUND"}}
+    accepts = {"name": "accept", "string_match": {"contains": EVENT_STREAM, "ignore_case": True}}
+    rest: list[dict[str, Any]] = [
+        {
+            "match": {"prefix": "/v1/", "headers": [accepts]},
+            "typed_per_filter_config": {
+                "envoy.filters.http.grpc_json_transcoder": _transcoder(file, services, events=True)
+            },
+            **nowhere,
+        },
+        {"match": {"prefix": "/v1/"}, **nowhere},
+    ]
+    cors = {"typed_per_filter_config": {"envoy.filters.http.cors": _cors(origins)}} if origins else {}
+    return {"name": "api", "domains": ["*"], "routes": rest + [_route(s) for s in services], **cors}
+
+
+def _cors(origins: tuple[str, ...]) -> dict[str, Any]:
+    matchers = [{"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins]
+    return {
+        "@type": f"{_FILTERS}.cors.v3.CorsPolicy",
+        "allow_origin_string_match": matchers,
+        "allow_methods": "GET, POST, PATCH, DELETE",
+        "allow_headers": ", ".join(REQUEST_HEADERS),
+        "expose_headers": ", ".join(RESPONSE_HEADERS),
+        "max_age": "7200",
+    }
 
 
 def _route(service: str) -> dict[str, Any]:

@@ -27,10 +27,15 @@ def filters(manager: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {f["name"].rpartition(".")[2]: f["typed_config"] for f in manager["http_filters"]}
 
 
-def routes(manager: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the only host's routes."""
-    found: list[dict[str, Any]] = manager["route_config"]["virtual_hosts"][0]["routes"]
+def host(manager: dict[str, Any]) -> dict[str, Any]:
+    """Returns the only host."""
+    found: dict[str, Any] = manager["route_config"]["virtual_hosts"][0]
     return found
+
+
+def routes(manager: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the routes of the services."""
+    return [route for route in host(manager)["routes"] if "cluster" in route["route"]]
 
 
 def test_filters_stand_in_order(manager: dict[str, Any]) -> None:
@@ -68,6 +73,19 @@ def test_only_public_services_are_routed(manager: dict[str, Any]) -> None:
     assert {r["route"]["cluster"] for r in routes(manager)} == set(AREAS)
 
 
+def test_rest_paths_themselves_lead_nowhere(manager: dict[str, Any]) -> None:
+    """Their routes only settle how streams are written: their cluster is named by a header no client can send."""
+    events, lines = host(manager)["routes"][:2]
+    assert events["match"]["prefix"] == lines["match"]["prefix"] == "/v1/"
+    assert events["match"]["headers"][0]["name"] == "accept"
+    assert {route["route"]["cluster_header"].startswith("x-ashgrove-internal-") for route in (events, lines)} == {True}
+    special = events["typed_per_filter_config"]["envoy.filters.http.grpc_json_transcoder"]
+    usual = filters(manager)["grpc_json_transcoder"]
+    assert special["print_options"].pop("stream_sse_style_delimited") is True
+    assert usual["print_options"].pop("stream_sse_style_delimited") is False
+    assert special == usual, "all else is the same"
+
+
 def test_only_what_never_arrived_is_sent_again(manager: dict[str, Any]) -> None:
     """A call that a service may have begun is never repeated."""
     assert {r["route"]["retry_policy"]["retry_on"] for r in routes(manager)} == {"connect-failure,refused-stream"}
@@ -96,6 +114,21 @@ def test_authorization_fails_closed(manager: dict[str, Any]) -> None:
 def test_no_origin_is_allowed_by_default(manager: dict[str, Any]) -> None:
     """No route and no host carries a CORS policy."""
     assert "cors" not in str(manager["route_config"])
+
+
+def test_allowed_origins_may_send_no_cookies() -> None:
+    """Each origin is matched whole, `*` is any, and credentials are never allowed."""
+    policies = []
+    for origins in (("https://a.example.org", "https://b.example.org"), ("*",)):
+        listener = yaml.safe_load(render(GatewaySettings(8080, 8081, AREAS, 6, Path("/log"), origins)))
+        chain = listener["static_resources"]["listeners"][0]["filter_chains"][0]
+        manager = chain["filters"][0]["typed_config"]
+        policies.append(host(manager)["typed_per_filter_config"]["envoy.filters.http.cors"])
+    listed, anybody = policies
+    matchers = [{"exact": "https://a.example.org"}, {"exact": "https://b.example.org"}]
+    assert listed["allow_origin_string_match"] == matchers
+    assert anybody["allow_origin_string_match"] == [{"safe_regex": {"regex": ".*"}}]
+    assert not any("allow_credentials" in policy for policy in policies)
 
 
 def test_any_path_is_quoted(manager: dict[str, Any]) -> None:
