@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/client
+PINNED := $(VENV)/.pinned
 STAMP := $(VENV)/.installed
 GENERATED := client/ashgrove/descriptors.binpb
 PROTOS := $(shell find protos third_party -name '*.proto' 2>/dev/null)
@@ -14,12 +15,17 @@ PROTOS := $(shell find protos third_party -name '*.proto' 2>/dev/null)
 help: ## List every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-$(STAMP): requirements/dev.txt
+$(PINNED): requirements/dev.txt
 	@test -x $(PY) || python3 -c 'import sys; sys.exit("Ashgrove needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@echo "setup: installing pinned packages into $(VENV) (about a minute the first time)"
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(PY) -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'ashgrove.pth').write_text('$(CURDIR)\n$(CURDIR)/client\n')"
+	@touch $@
+
+# The checkout's own two distributions, editable: their entry points and the `ashgrove` command are found as an installed
+# package's are. Neither network nor build isolation: what builds them is pinned too.
+$(STAMP): $(PINNED) pyproject.toml client/pyproject.toml
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation -e . -e client
 	@touch $@
 
 $(GENERATED): $(STAMP) $(PROTOS) protos/generate.py

@@ -1,0 +1,1 @@
+"""The second job: code instead of a model, and two objectives instead of one."""
