@@ -12,7 +12,7 @@ from domain.seeds import Draw, digest
 from domain.space import Space
 from domain.values import Json
 
-_JITTER_BITS = 26
+_JITTERS = 2**26
 
 
 class _Place(Draw):
@@ -74,4 +74,4 @@ def _stratum(count: int, row: int, *parts: int | str) -> int:
 
 def _jitter(*parts: int | str) -> float:
     """Return a random number so far within (0, 1) that no rounding leaves the stratum."""
-    return (Draw(*parts, "jitter").below(2**_JITTER_BITS) + 0.5) / 2**_JITTER_BITS
+    return (Draw(*parts, "jitter").below(_JITTERS) + 0.5) / _JITTERS

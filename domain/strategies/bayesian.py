@@ -5,7 +5,6 @@ nothing to lose in a takeover, and nothing that could disagree with the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from domain.objectives import Objective
 from domain.seeds import Draw, digest
@@ -13,9 +12,6 @@ from domain.space import Space
 from domain.strategies.history import bounded
 from domain.strategies.strategy import Observation
 from domain.values import Json
-
-if TYPE_CHECKING:
-    from optuna import Study
 
 STARTUP = 10
 """How many scored trials there must be before the estimator has anything to say."""
@@ -71,31 +67,17 @@ def _estimated(
     pending: Sequence[Mapping[str, Json]],
     seed: int,
 ) -> Iterator[dict[str, Json]]:
-    from domain.strategies.optuna_rows import configuration, distributions
-
-    study = _study(space, objectives, history, pending, seed)
-    free = distributions(space)
-    while True:
-        # Each answer stays in the study as a running trial, so that the next one keeps away from it.
-        yield configuration(space, study.ask(free).params)
-
-
-def _study(
-    space: Space,
-    objectives: Sequence[Objective],
-    history: Sequence[Observation],
-    pending: Sequence[Mapping[str, Json]],
-    seed: int,
-) -> "Study":
     """Rebuilds the study: scored trials in their order, then pending ones, which count as bad until they end."""
     import optuna
 
-    from domain.strategies.optuna_rows import rows
+    from domain.strategies.optuna_rows import configuration, distributions, rows
+    from domain.strategies.optuna_sampler import KnownSpaceSampler
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(
-        seed=digest(seed, "tpe", size=4), multivariate=True, constant_liar=True, n_startup_trials=STARTUP
-    )
+    free = distributions(space)
+    sampler = KnownSpaceSampler(free, seed=digest(seed, "tpe", size=4), n_startup_trials=STARTUP)
     study = optuna.create_study(directions=[each.direction for each in objectives], sampler=sampler)
-    study.add_trials(rows(space, objectives, history, pending))
-    return study
+    study.add_trials(rows(space, free, objectives, history, pending))
+    while True:
+        # Each answer stays in the study as a running trial, so that the next one keeps away from it.
+        yield configuration(space, study.ask(free).params)

@@ -164,6 +164,45 @@ def test_the_bounded_history_keeps_the_pareto_front() -> None:
     assert cheap not in bounded([cheap, *rows], SCORE)
 
 
+def test_the_bounded_history_keeps_what_is_feasible() -> None:
+    """An infeasible trial teaches less than any feasible one, however good its first objective."""
+    bound = (Objective("score", "maximize"), Objective("cost", "minimize", threshold=1))
+    rows = [Observation(number, {}, {"score": float(number), "cost": 2.0}) for number in range(2, 3001)]
+    feasible = Observation(1, {}, {"score": 0.0, "cost": 1.0})
+    assert feasible in bounded([feasible, *rows], bound)
+    assert feasible in bounded([feasible, *rows], (bound[1],))
+
+
+def test_thresholds_steer_the_estimator() -> None:
+    """What is cheap enough is asked for, although everything dearer scores better; without a threshold it is not."""
+    space = Space((FloatVariable("x", 0, 1), FloatVariable("y", 0, 1)))
+    rows = [
+        Observation(number, values, {"score": values["x"], "cost": values["x"]})
+        for number, values in enumerate(random_configurations(space, 60, 4), 1)
+    ]
+    free = (Objective("score", "maximize"),)
+    bound = (Objective("score", "maximize"), Objective("cost", "minimize", threshold=0.3))
+
+    def asked(objectives: Sequence[Objective]) -> list[float]:
+        return [ask("bayesian", space, objectives, rows, [], 61, seed)["x"] for seed in range(20)]
+
+    assert sum(x <= 0.3 for x in asked(bound)) >= 15
+    assert sum(x <= 0.3 for x in asked(free)) <= 2
+
+
+@pytest.mark.parametrize("objectives", [SCORE, TWO])
+def test_the_estimator_keeps_away_from_pending_trials(objectives: Sequence[Objective]) -> None:
+    """With one objective and with several: the same draws, and yet other answers, farther away."""
+    space = Space((FloatVariable("x", 0, 1), FloatVariable("y", 0, 1)))
+    rows = seen(space, 30)
+    moved = []
+    for seed in range(20):
+        alone = ask("bayesian", space, objectives, rows, [], 31, seed)
+        beside = ask("bayesian", space, objectives, rows, [alone] * 4, 32, seed)
+        moved.append(abs(beside["x"] - alone["x"]) + abs(beside["y"] - alone["y"]))
+    assert sum(each > 0.01 for each in moved) >= 15
+
+
 def climbed(name: str, objective: Objective, truth: Callable[[Mapping[str, Any]], float], seed: int) -> float:
     """Return the best that a run of 40 trials reaches."""
     rows: list[Observation] = []
