@@ -1,6 +1,7 @@
 """`make bench`: measures against the running stack, interleaved with the baseline, and prints medians and ratios."""
 
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -93,4 +94,7 @@ def _report(rounds: list[dict[str, dict[str, float]]], names: list[str]) -> Tabl
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:  # another measurement, by the name of its module
+        runpy.run_module(f"benchmarks.{sys.argv[1]}", run_name="__main__")
+    else:
+        main()

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from domain.hypervolume import Vector, volume
+from domain.hypervolume import volume
 from domain.objectives import Objective, S, Scored, is_feasible, is_scored
 from domain.undominated import Matrix, undominated
 
@@ -83,7 +83,10 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     """
     if any(each.reference is None for each in objectives):
         return None
-    return volume([_above(each, objectives) for each in points if is_feasible(each.objectives, objectives)])
+    bound = [each for each in objectives if each.threshold is not None]
+    feasible = [each for each in points if is_feasible(each.objectives, bound)]
+    corner = [each.gain(each.reference or 0.0) for each in objectives]
+    return volume([tuple(row) for row in (_gains(feasible, objectives) - corner).tolist()])
 
 
 def pareto_front(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:
@@ -112,16 +115,8 @@ def _is_hidden(front: Sequence[Point], gains: Matrix, point: Point, offered: Mat
 
 
 def _gains(trials: Sequence[Scored], objectives: Sequence[Objective]) -> Matrix:
-    """Return a row for each scored trial: what it reached, such that more is better."""
+    """Return a row for each scored trial: what it reached, such that more is better; there is no negative zero."""
     names = [each.name for each in objectives]
     reached = [trial.objectives or {} for trial in trials]
     signs = [1.0 if each.rising else -1.0 for each in objectives]
-    return np.array([[each[name] for name in names] for each in reached]).reshape(-1, len(names)) * signs
-
-
-def _above(point: Point, objectives: Sequence[Objective]) -> Vector:
-    return tuple(
-        each.gain(point.objectives[each.name]) - each.gain(each.reference)
-        for each in objectives
-        if each.reference is not None
-    )
+    return np.array([[each[name] for name in names] for each in reached]).reshape(-1, len(names)) * signs + 0.0
