@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.aggregation import Aggregation
 from domain.objectives import Direction
 from domain.values import Json, canonical_json, normalise
 
@@ -14,18 +15,30 @@ Score = Callable[[Mapping[str, Json], Mapping[str, Json], Mapping[str, Any]], fl
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric: its name, its function of (expected, predicted, params), its range and its better direction."""
+class Measure:
+    """What is promised of a score: name, range, better direction, unit, and how examples become one number."""
 
     name: str
-    score: Score
-    range: tuple[float, float] = (0.0, 1.0)
+    low: float = -math.inf
+    high: float = math.inf
     direction: Direction = "maximize"
+    unit: str = ""
+    aggregation: Aggregation = "mean"
+    description: str = ""
 
     @property
-    def worst(self) -> float:
-        """The score of a prediction that failed."""
-        return self.range[0] if self.direction == "maximize" else self.range[1]
+    def worst(self) -> float | None:
+        """The score of a prediction that failed; None when the range has no end on that side."""
+        end = self.low if self.direction == "maximize" else self.high
+        return end if math.isfinite(end) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of our own: what it promises, and its function of (expected, predicted, params)."""
+
+    measure: Measure
+    score: Score
 
 
 def exact_match(expected: Mapping[str, Json], predicted: Mapping[str, Json], params: Mapping[str, Any]) -> float:
@@ -70,6 +83,19 @@ def _words(value: Json) -> list[str]:
     return _plain(text).split()
 
 
-METRICS: dict[str, Metric] = {
-    each.name: each for each in (Metric("exact_match", exact_match), Metric("token_f1", token_f1))
-}
+_EXACT = Measure("exact_match", 0.0, 1.0, description="The share of answers that match in every expected field.")
+_F1 = Measure("token_f1", 0.0, 1.0, description="How far the words of answer and expectation overlap, as F1.")
+METRICS: dict[str, Metric] = {each.measure.name: each for each in (Metric(_EXACT, exact_match), Metric(_F1, token_f1))}
+"""The metrics that come with the platform, by name."""
+
+COST = Measure("cost", 0.0, direction="minimize", unit="micros", description="Millionths of a credit per example.")
+LATENCY = Measure(
+    "latency_ms",
+    0.0,
+    direction="minimize",
+    unit="ms",
+    aggregation="p50",
+    description="Time in the model or in custom code per example, without queueing and retries.",
+)
+BUILT_IN: dict[str, Measure] = {m.name: m for m in (*(each.measure for each in METRICS.values()), COST, LATENCY)}
+"""Everything that can be measured without registering a metric, by name: nobody else may take these names."""

@@ -30,18 +30,19 @@ def _service(registry: Registry) -> Iterator[str]:
     yield f"{registry.service}: {registry.descriptor.full_name}"
     yield ""
     for spec in registry.specs.values():
-        yield from _resource(spec, [m for m in registry.methods.values() if m.resource is spec])
+        yield from _resource(registry, spec)
         yield ""
 
 
-def _resource(spec: ResourceSpec, methods: list[MethodSpec]) -> Iterator[str]:
+def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     yield f"  {spec.noun}: {(spec.resource.__doc__ or '').splitlines()[0]}"
     yield f"    table {spec.collection}{_tenancy(spec)}"
     yield from (f"      {line}" for line in _storage(spec))
     yield "    fields"
     yield from (f"      {_field(field)}" for field in spec.fields.values())
     yield "    methods"
-    yield from (f"      {_method(method)}" for method in methods)
+    methods = [method for method in registry.methods.values() if method.resource is spec]
+    yield from (f"      {_method(registry, method)}" for method in methods)
     yield "    policies"
     yield from (f"      {_policy(one)}" for one in spec.policies)
     yield f"    events {', '.join(f'{spec.singular}.{what}' for what in sorted(spec.publishes)) or 'none'}"
@@ -78,18 +79,16 @@ def _field(field: Field) -> str:
     return f"{field.name:<28}{field.kind.value:<18}{flags}".rstrip()
 
 
-def _method(method: MethodSpec) -> str:
-    return f"{method.name:<30}{_how(method):<20}{_route(method)}".rstrip()
+def _method(registry: Registry, method: MethodSpec) -> str:
+    return f"{method.name:<30}{_how(method):<20}{_route(registry, method)}".rstrip()
 
 
 def _how(method: MethodSpec) -> str:
     return ("standard" if method.standard else "action") + (" stream" if method.streaming else "")
 
 
-def _route(method: MethodSpec) -> str:
-    service, _, name = method.path.removeprefix("/").rpartition("/")
-    descriptor = method.request_class.DESCRIPTOR.file.services_by_name[service.rpartition(".")[2]]
-    rule = descriptor.methods_by_name[name].GetOptions().Extensions[annotations_pb2.http]
+def _route(registry: Registry, method: MethodSpec) -> str:
+    rule = registry.descriptor.methods_by_name[method.name].GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     return f"{verb.upper():<6} {getattr(rule, verb)}" if verb else ""
 

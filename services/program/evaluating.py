@@ -17,6 +17,7 @@ from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
+from services.program.resources.execution import PAUSED
 from services.program.resources.program import Program, runnable
 from services.program.waking import WORK
 
@@ -55,7 +56,22 @@ async def _attach(call: Call, request: Request) -> bool:
             resource="evaluation",
             fields=",".join(different),
         )
+    if row["status"] == PAUSED:
+        await _resume(call, request.evaluation_id)
     return True
+
+
+async def _resume(call: Call, identifier: str) -> None:
+    """Leaves a paused evaluation to the workers again: they run what has no result yet."""
+    async with call.transaction() as tx:
+        if (await call.row(Evaluation, identifier, _VERB, lock=True))["status"] != PAUSED:
+            return
+        now = await tx.fetch_one("SELECT clock_timestamp() AS now")
+        assert now is not None
+        # Attached from now on, or else it could be paused again before its first frame.
+        columns = {"status": execution_pb2.WORK_STATUS_PENDING, "attached_at": now["now"]}
+        await call.update(Evaluation, identifier, columns, verb=_VERB)
+        await call.database.notify(tx, WORK)
 
 
 def _differences(row: Mapping[str, Any], request: Request) -> list[str]:

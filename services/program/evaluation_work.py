@@ -8,13 +8,15 @@ from typing import Any
 from ashgrove.program.v1 import execution_pb2
 from psycopg.types.json import Jsonb
 
+from domain.metrics import METRICS
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
-from services.program.resources.evaluation import Evaluation
+from services.program.judging import Finished, Judge
+from services.program.resources.evaluation import Evaluation, pause
 from services.program.resources.execution import ENDED
 from services.program.resources.program import Program
-from services.program.results import Finished, Results, judged
-from services.program.running import ModelAway, ModelRejected, Outcome, Run
+from services.program.results import Results
+from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column
 from services.program.waking import topic
 from services.program.working import (
     LeaseLost,
@@ -41,7 +43,9 @@ class EvaluationWork:
         self.workshop = workshop
         self.leases = leases
         self.row = row
-        self.results = Results(workshop.database, row)
+        measures = [METRICS[name].measure for name in row["metrics"]]
+        self.judge = Judge(measures)
+        self.results = Results(workshop.database, row, measures)
         self._pending: list[Finished] = []
         self._keeping = asyncio.Lock()
         self._answered = row["finished_count"] > row["failed_count"]
@@ -55,14 +59,17 @@ class EvaluationWork:
         except LeaseLost:
             _log.info("evaluation %s was ended or taken over", self.row["id"])
         except (ModelAway, ModelRejected) as fault:
-            await self._end(execution_pb2.WORK_STATUS_FAILED, str(fault))
+            await self._end(execution_pb2.WORK_STATUS_FAILED, str(fault), fault.error_class)
 
     async def _abandoned(self, state: Row) -> bool:
-        """Cancels what a run asked for and nobody listens to any more, and says whether it did."""
+        """Pauses what a run asked for and nobody listens to any more, and says whether it did."""
         # Both times are the database's.
         if state["run_id"] is None or (state["now"] - state["attached_at"]).total_seconds() < ABANDONED_SECONDS:
             return False
-        await self._end(execution_pb2.WORK_STATUS_CANCELLED, "nobody waited for it any more")
+        call = self.workshop.call(self.row, "PauseEvaluation")
+        # Unless somebody has come back since, or taken it over.
+        same = ("fencing_token", "attached_at")
+        await pause(call, str(self.row["id"]), lambda row: all(row[name] == state[name] for name in same))
         return True
 
     async def _run(self) -> None:
@@ -85,7 +92,7 @@ class EvaluationWork:
     async def _lane(self, run: Run, todo: Iterator[Row], inputs: list[str]) -> None:
         for example in todo:
             outcome = await self._outcome(run, example, {name: example["inputs"][name] for name in inputs})
-            await self._keep(judged(example, outcome, self.row["metrics"]))
+            await self._keep(await self.judge.judged(example, outcome))
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"])
@@ -94,7 +101,7 @@ class EvaluationWork:
         except ModelRejected as fault:
             if not self._answered:
                 raise  # it never answered: the whole evaluation cannot be done
-            return Outcome(None).failed(str(fault))
+            return Outcome(None).failed(str(fault), fault.error_class)
         self._answered = True
         return outcome
 
@@ -118,7 +125,7 @@ class EvaluationWork:
                     raise
                 await asyncio.sleep(0.5)
 
-    async def _end(self, status: int, error: str = "") -> None:
+    async def _end(self, status: int, error: str = "", error_class: str = "") -> None:
         """Ends the evaluation under its lease; one that has ended already stays as it is."""
         call, identifier = self.workshop.call(self.row, "EvaluateProgram"), str(self.row["id"])
         async with call.transaction() as tx:
@@ -127,10 +134,11 @@ class EvaluationWork:
             if (await call.row(Evaluation, identifier))["status"] in ENDED:
                 return
             ended = await now(tx)
-            columns = {"status": status, "error": error, "completed_at": ended}
+            kind = class_column(error_class)
+            columns = {"status": status, "error": error, "error_class": kind, "completed_at": ended}
             await call.update(Evaluation, identifier, columns)
             if status == execution_pb2.WORK_STATUS_COMPLETED and self.row["run_id"] is None:
-                told = {"scores": self.results.means, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
+                told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
                 await call.update(Program, str(self.row["program_id"]), {"performance_metrics": Jsonb(told)})
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
 

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.values import Invalid, normalise
 from framework.storage import Leases
 from services.program.resources.execution import ENDED, Execution
-from services.program.running import ModelAway, ModelRejected, Outcome
+from services.program.running import ModelAway, ModelRejected, Outcome, class_column
 from services.program.waking import topic
 from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, now, patiently, pinned_program
 
@@ -41,7 +41,7 @@ class ExecutionWork:
         try:
             outcome = await patiently(self.workshop, lambda: run(self.row["inputs"], self.row["seed"]))
         except (ModelAway, ModelRejected) as fault:
-            outcome = Outcome(None).failed(str(fault))
+            outcome = Outcome(None).failed(str(fault), fault.error_class)
         await self._end(_storable(outcome))
 
     async def _end(self, outcome: Outcome) -> None:
@@ -59,7 +59,7 @@ def _storable(outcome: Outcome) -> Outcome:
     try:
         normalise(dict(outcome.outputs or {}))
     except Invalid as invalid:
-        return outcome.failed(f"the model's answer cannot be kept: {invalid}")
+        return outcome.failed(f"the outputs cannot be kept: {invalid}", "BAD_OUTPUT")
     return outcome
 
 
@@ -69,6 +69,7 @@ def _columns(outcome: Outcome, ended: datetime) -> dict[str, Any]:
         "status": execution_pb2.WORK_STATUS_COMPLETED if done else execution_pb2.WORK_STATUS_FAILED,
         "outputs": Jsonb(normalise(dict(outcome.outputs))) if outcome.outputs is not None else None,
         "error": outcome.error,
+        "error_class": class_column(outcome.error_class),
         "latency_ms": outcome.latency_ms,
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,

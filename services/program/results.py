@@ -1,17 +1,18 @@
 """Keeps an evaluation's results: each batch with the evaluation's counts in one fenced statement."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from domain.metrics import METRICS
-from domain.values import Invalid, Json, normalise
+from domain.aggregation import Aggregation, aggregate
+from domain.metrics import Measure
 from framework.identifiers import new_id
 from framework.storage import Database
-from services.program.running import Outcome
+from services.program.code.contract import CodeFault
+from services.program.judging import Finished
+from services.program.running import class_column
 from services.program.working import LeaseLost, Row, names_of
 
 # One statement, so that a result, its sequence and the counts commit together or not at all. The update locks the
@@ -22,78 +23,86 @@ WITH counted AS (
         finished_count = finished_count + %(count)s, failed_count = failed_count + %(failed)s,
         input_tokens = input_tokens + %(input_tokens)s, output_tokens = output_tokens + %(output_tokens)s,
         cost_micros = cost_micros + %(cost_micros)s, scores = %(scores)s,
-        mean_latency_ms = (mean_latency_ms * finished_count + %(latency_ms)s) / (finished_count + %(count)s)
+        mean_latency_ms = %(latency_mean)s, latency_p50_ms = %(latency_p50)s, latency_p95_ms = %(latency_p95)s
     WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
       AND status = 'WORK_STATUS_RUNNING'
     RETURNING finished_count - %(count)s AS before
 )
 INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, example_id, repeat, outputs, scores,
-                                error, latency_ms, input_tokens, output_tokens, cost_micros)
+                                error, error_class, feedback, latency_ms, input_tokens, output_tokens, cost_micros)
 SELECT %(organization)s, r.id, %(id)s, counted.before + r.place, r.example_id, 0, r.outputs, r.scores, r.error,
-       r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros
+       r.error_class, r.feedback, r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros
 FROM counted, jsonb_to_recordset(%(results)s) AS r (
     place bigint, id uuid, example_id uuid, outputs jsonb, scores jsonb, error text,
-    latency_ms double precision, input_tokens bigint, output_tokens bigint, cost_micros bigint)
+    error_class text, feedback jsonb, latency_ms double precision, input_tokens bigint, output_tokens bigint,
+    cost_micros bigint)
 """
+_LATENCIES: tuple[Aggregation, ...] = ("mean", "p50", "p95")
 _KEPT = """
-SELECT example_id, scores FROM evaluation_results
-WHERE organization_id = %(organization)s AND evaluation_id = %(id)s
+SELECT example_id, scores, latency_ms, error, error_class FROM evaluation_results
+WHERE organization_id = %(organization)s AND evaluation_id = %(id)s ORDER BY sequence
 """
-
-
-@dataclass(frozen=True)
-class Finished:
-    """One example and what the program made of it."""
-
-    example_id: UUID
-    outcome: Outcome
-    scores: Mapping[str, float]
-
-
-def judged(example: Row, outcome: Outcome, metrics: Sequence[str]) -> Finished:
-    """Scores an outcome; a failure, and an answer that cannot be stored, get each metric's worst value."""
-    if outcome.outputs is not None:
-        try:
-            return _scored(example, outcome, normalise(dict(outcome.outputs)), metrics)
-        except Invalid as invalid:
-            outcome = outcome.failed(f"the model's answer cannot be kept: {invalid}")
-    return Finished(example["id"], outcome, {name: METRICS[name].worst for name in metrics})
-
-
-def _scored(example: Row, outcome: Outcome, outputs: dict[str, Json], metrics: Sequence[str]) -> Finished:
-    expected = {name: value for name, value in example["outputs"].items() if name in outputs}
-    return Finished(example["id"], outcome, {name: METRICS[name].score(expected, outputs, {}) for name in metrics})
 
 
 class Results:
-    """The results of one evaluation under one lease: which examples are finished, and the mean of each metric."""
+    """The results of one evaluation under one lease: which examples are finished, and what each measure comes to."""
 
-    def __init__(self, database: Database, evaluation: Row) -> None:
+    def __init__(self, database: Database, evaluation: Row, measures: Sequence[Measure]) -> None:
         self.database = database
         self.evaluation = evaluation
         self.finished: set[UUID] = set()
-        self._sums: dict[str, float] = dict.fromkeys(evaluation["metrics"], 0.0)
+        self.first_failure: tuple[str, str] | None = None
+        """The class and the words of the first example that failed."""
+        self._scores = {measure.name: aggregate(measure.aggregation) for measure in measures}
+        self._latency = {how: aggregate(how) for how in _LATENCIES}
 
     async def load(self) -> None:
         """Reads what earlier workers finished: none of it is run again."""
         async with self.database.system() as tx:
             for row in await tx.fetch(_KEPT, names_of(self.evaluation)):
-                self._count(row["example_id"], row["scores"])
+                failure = (row["error_class"].removeprefix("ERROR_CLASS_"), row["error"]) if row["error"] else None
+                self._count(row["example_id"], row["scores"], row["latency_ms"], failure)
 
-    def _count(self, example_id: UUID, scores: Mapping[str, float]) -> None:
+    def _count(
+        self, example_id: UUID, scores: Mapping[str, float], latency_ms: float, failure: tuple[str, str] | None
+    ) -> None:
+        if example_id in self.finished:  # a commit that is tried again
+            return
         self.finished.add(example_id)
-        for name in self._sums:
-            self._sums[name] += scores[name]
+        for name in self._scores.keys() & scores.keys():
+            self._scores[name].add(scores[name])
+        if failure is None:
+            for latency in self._latency.values():
+                latency.add(latency_ms)
+        self.first_failure = self.first_failure or failure
 
     @property
-    def means(self) -> dict[str, float]:
-        """The mean of each metric over what is finished; empty when nothing is."""
-        return {name: total / len(self.finished) for name, total in self._sums.items()} if self.finished else {}
+    def scores(self) -> dict[str, float]:
+        """What each measure comes to over what is finished; those without any value are left out.
+
+        Raises CodeFault when the sum of finite scores is none.
+        """
+        return dict(self._scores_known())
+
+    def _scores_known(self) -> Iterator[tuple[str, float]]:
+        for name, total in self._scores.items():
+            try:
+                value = total.value()
+            except OverflowError:
+                raise CodeFault("METRIC", f"the sum of {name} over the examples is beyond all numbers") from None
+            if value is not None:
+                yield name, value
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """The names of the measures that no example has given a value."""
+        return [name for name in self._scores if name not in self.scores]
 
     async def keep(self, batch: Sequence[Finished]) -> None:
         """Commits results; raises LeaseLost, with nothing written, when the work is no longer this worker's."""
         for one in batch:
-            self._count(one.example_id, one.scores)
+            failure = (one.outcome.error_class, one.outcome.error) if one.outcome.outputs is None else None
+            self._count(one.example_id, one.scores, one.outcome.latency_ms, failure)
         async with self.database.system() as tx:
             written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))
         if written != len(batch):
@@ -107,8 +116,8 @@ class Results:
             "input_tokens": sum(outcome.input_tokens for outcome in outcomes),
             "output_tokens": sum(outcome.output_tokens for outcome in outcomes),
             "cost_micros": sum(outcome.cost_micros for outcome in outcomes),
-            "latency_ms": sum(outcome.latency_ms for outcome in outcomes),
-            "scores": Jsonb(self.means),
+            **{f"latency_{how}": total.value() or 0.0 for how, total in self._latency.items()},
+            "scores": Jsonb(self.scores),
             "results": Jsonb([_written(i, one) for i, one in enumerate(batch, start=1)]),
         }
 
@@ -122,6 +131,8 @@ def _written(place: int, one: Finished) -> dict[str, Any]:
         "outputs": None if outcome.outputs is None else dict(outcome.outputs),
         "scores": dict(one.scores),
         "error": outcome.error,
+        "error_class": class_column(outcome.error_class),
+        "feedback": dict(one.feedback),
         "latency_ms": outcome.latency_ms,
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,

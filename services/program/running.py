@@ -18,25 +18,44 @@ from services.program.lm.parameters import Parameters, parameters
 class ModelAway(Exception):  # noqa: N818 - what happened
     """The model does not answer now; trying again may help. The message is fit for the caller."""
 
+    error_class = "MODEL_UNAVAILABLE"
+
 
 class ModelRejected(Exception):  # noqa: N818 - what happened
     """The model refused the request; trying again will not help. The message is fit for the caller."""
 
+    error_class = "MODEL_REFUSED"
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a program made of one input: outputs, or why there are none; and what it took."""
+    """What a program made of one input: outputs, or why there are none; and what it took.
+
+    `error_class` is a name of the proto's ErrorClass without its prefix; `trace` is what metrics of its author read.
+    """
 
     outputs: Mapping[str, Json] | None
     error: str = ""
+    error_class: str = ""
+    trace: Mapping[str, Json] | None = None
     latency_ms: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micros: int = 0
 
-    def failed(self, error: str) -> "Outcome":
+    def failed(self, error: str, error_class: str) -> "Outcome":
         """Returns the same without outputs: what it took is paid for all the same."""
-        return replace(self, outputs=None, error=error.replace("\x00", "\ufffd")[:1000])
+        return replace(self, outputs=None, error=shown(error), error_class=error_class)
+
+
+def shown(error: str) -> str:
+    """Returns an error's words as they can be kept."""
+    return error.replace("\x00", "\ufffd")[:1000]
+
+
+def class_column(error_class: str) -> str:
+    """Returns what a column holds for a class of failure, or for none."""
+    return f"ERROR_CLASS_{error_class or 'UNSPECIFIED'}"
 
 
 Run = Callable[[Mapping[str, Any], int], Awaitable[Outcome]]
@@ -99,7 +118,7 @@ async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: i
     except ModelRefused as fault:
         raise ModelRejected(str(fault)) from fault
     except ModelFault as fault:
-        return Outcome(None).failed(str(fault))
+        return Outcome(None).failed(str(fault), "PARSE")
     return Outcome(
         said.outputs,
         latency_ms=said.latency_ms,

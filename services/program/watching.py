@@ -12,7 +12,7 @@ from framework.engine import Call
 from framework.resource import spec_of
 from framework.storage import codec_of
 from services.program.resources.evaluation import Evaluation, EvaluationResult
-from services.program.resources.execution import ENDED
+from services.program.resources.execution import ENDED, PAUSED
 from services.program.waking import topic
 
 HEARTBEAT_SECONDS = 15.0
@@ -39,7 +39,7 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
         for result in results:
             position, spoken = result["sequence"], time.monotonic()
             yield EvaluateProgramResponse(item=codec_of(spec_of(EvaluationResult)).message(result))
-        if row["status"] in ENDED and len(results) < _BATCH:
+        if row["status"] in (*ENDED, PAUSED) and len(results) < _BATCH:
             yield EvaluateProgramResponse(end=End(status=Status()), evaluation=_evaluation(row))
             return
         if not results:
@@ -62,7 +62,7 @@ async def _look(
     async with call.transaction() as tx:
         row = await call.row(Evaluation, identifier)
         names = {"organization": call.context.organization_id, "evaluation": row["id"]}
-        if attached and row["status"] not in ENDED:
+        if attached and row["status"] not in (*ENDED, PAUSED):
             await tx.execute(_ATTACHED, names)
         results = await tx.fetch(_AFTER, names | {"position": position, "limit": _BATCH})
     return row, results

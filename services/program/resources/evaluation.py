@@ -1,6 +1,7 @@
 """Evaluations and their results: a program revision, run with one configuration over one split of a dataset."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 from ashgrove.program.v1 import execution_pb2, program_service_pb2
 
@@ -8,10 +9,11 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.resource import Resource, Storage, action
-from services.program.resources.execution import ENDED, WORK_COLUMNS, of_readable_program
+from services.program.resources.execution import ENDED, PAUSED, WORK_COLUMNS, of_readable_program
 from services.program.waking import topic
 
 _CANCEL = "CancelEvaluation"
+_PAUSE = "PauseEvaluation"
 _EVALUATE = "EvaluateProgram"
 
 
@@ -29,10 +31,10 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
     policies = [
         bypass(has_role(Role.ADMIN)),
         # The worker ends evaluations; a run's worker may have lost its user's grant and must still stop them.
-        bypass(is_service, "Get", "List", "Update", _CANCEL),
+        bypass(is_service, "Get", "List", "Update", _CANCEL, _PAUSE),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=of_readable_program),
-        policy("Create", _CANCEL, allow=signed_in & owns),
+        policy("Create", _CANCEL, _PAUSE, allow=signed_in & owns),
         # Which programs they may run is Program's to say.
         policy(_EVALUATE, allow=signed_in),
     ]
@@ -60,9 +62,33 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
             now = await tx.fetch_one("SELECT clock_timestamp() AS now")
             assert now is not None
             columns = {"status": execution_pb2.WORK_STATUS_CANCELLED, "completed_at": now["now"]}
-            cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
+            cancelled = await call.update(Evaluation, request.id, columns | _taken_from(row), verb=_CANCEL)
         await call.engine.hints.publish(topic("evaluation", request.id))
         return cancelled
+
+    @action(_PAUSE)
+    async def pause(self, call: Call, request: program_service_pb2.PauseEvaluationRequest) -> execution_pb2.Evaluation:
+        """Halts an evaluation and keeps what was finished; a paused or ended one stays as it is."""
+        return await pause(call, request.id)
+
+
+async def pause(
+    call: Call, identifier: str, holds: Callable[[Mapping[str, Any]], bool] = lambda row: True
+) -> execution_pb2.Evaluation:
+    """Pauses an evaluation, if something holds of its row, and returns it; a paused or ended one stays as it is."""
+    async with call.transaction():
+        row = await call.row(Evaluation, identifier, _PAUSE, lock=True)
+        if row["status"] in (*ENDED, PAUSED) or not holds(row):
+            return await call.get(Evaluation, identifier, verb=_PAUSE)
+        columns = {"status": execution_pb2.WORK_STATUS_PAUSED} | _taken_from(row)
+        paused = await call.update(Evaluation, identifier, columns, verb=_PAUSE)
+    await call.engine.hints.publish(topic("evaluation", identifier))
+    return paused
+
+
+def _taken_from(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the columns that take an evaluation from its worker, whatever that one still writes."""
+    return {"fencing_token": row["fencing_token"] + 1, "lease_owner": "", "lease_until": None}
 
 
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):

@@ -21,6 +21,7 @@ from services.program.resources.program import Program, runnable
 from services.program.waking import LOOK_SECONDS, WORK, topic
 
 ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
+PAUSED = "WORK_STATUS_PAUSED"
 WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
 _VERB = "ExecuteProgram"
 

@@ -2,14 +2,15 @@
 
 from uuid import UUID
 
-from ashgrove.program.v1 import program_pb2, program_service_pb2
+from ashgrove.program.v1 import metric_pb2, program_pb2, program_service_pb2
 
 from framework.call import Role
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, signed_in
 from framework.resource import Resource, Storage, action
-from services.program import shapes
+from services.program import catalogue, shapes
+from services.program.code.contract import Catalogue
 
 
 class Program(Resource[program_pb2.Program]):
@@ -31,6 +32,8 @@ class Program(Resource[program_pb2.Program]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=owns | is_public),
         policy("CloneProgram", allow=owns | is_public),
+        # What is registered is the same for everybody, and no secret.
+        policy("ListMetrics", "ListCustomPrograms", allow=signed_in),
         policy("Create", allow=signed_in & owns),
         policy("Update", "Archive", "ExecuteProgram", "EvaluateProgram", allow=owns),
     ]
@@ -48,6 +51,19 @@ class Program(Resource[program_pb2.Program]):
             raise InvalidFields(*faults)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
+    @action("ListMetrics")
+    async def metrics(self, call: Call, request: metric_pb2.ListMetricsRequest) -> metric_pb2.ListMetricsResponse:
+        """Tells everything that can be measured."""
+        return metric_pb2.ListMetricsResponse(metrics=catalogue.metrics(await _registered(call)))
+
+    @action("ListCustomPrograms")
+    async def custom(
+        self, call: Call, request: metric_pb2.ListCustomProgramsRequest
+    ) -> metric_pb2.ListCustomProgramsResponse:
+        """Tells which code custom programs can run."""
+        programs = catalogue.custom_programs(await _registered(call))
+        return metric_pb2.ListCustomProgramsResponse(custom_programs=programs)
+
     @action("CloneProgram")
     async def clone(self, call: Call, request: program_service_pb2.CloneProgramRequest) -> program_pb2.Program:
         """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
@@ -59,6 +75,14 @@ class Program(Resource[program_pb2.Program]):
             copy.CopyFrom(parent)
             copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
             return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})
+
+
+async def _registered(call: Call) -> Catalogue:
+    """Returns what is registered, imported and described by a process that is not this one."""
+    if call.application is None:
+        return Catalogue({}, {})
+    registered: Catalogue = await call.application.describe()
+    return registered
 
 
 async def runnable(call: Call, identifier: str, verb: str, revision: int = 0) -> program_pb2.Program:

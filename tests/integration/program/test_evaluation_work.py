@@ -88,9 +88,9 @@ async def finished(bench: Workbench, identifier: str, count: int) -> bool:
     return len(await results_of(bench, identifier)) >= count
 
 
-async def cancelled(bench: Workbench, get: rpc.GetEvaluationRequest) -> bool:
-    """Says whether an evaluation was cancelled."""
-    return bool((await bench.do("GetEvaluation", get)).status == execution_pb2.WORK_STATUS_CANCELLED)
+async def paused(bench: Workbench, get: rpc.GetEvaluationRequest) -> bool:
+    """Says whether an evaluation is paused."""
+    return bool((await bench.do("GetEvaluation", get)).status == execution_pb2.WORK_STATUS_PAUSED)
 
 
 async def expire(bench: Workbench, identifier: str) -> None:
@@ -140,7 +140,9 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
     assert len(gate.inputs) == 5 + 12
 
 
-async def test_an_evaluation_of_a_run_that_nobody_attends_is_cancelled(bench: Workbench, workshop: Workshop) -> None:
+async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebody_comes_back(
+    bench: Workbench, workshop: Workshop
+) -> None:
     """After a minute without anybody attached; evaluations of people go on."""
     made, dataset = await create_program(bench), await create_dataset(bench)
     gate = Gate(workshop.prepare, free=2)
@@ -154,7 +156,52 @@ async def test_an_evaluation_of_a_run_that_nobody_attends_is_cancelled(bench: Wo
         )
     get = rpc.GetEvaluationRequest(id=request.evaluation_id)
     async with working(replace(workshop, prepare=gate.prepare)):
-        await until(lambda: cancelled(bench, get))
+        await until(lambda: paused(bench, get))
+        gate.opened.set()
+        results, ended = await evaluated(bench, request)
+    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and not ended.error
+    assert len(results) == 12 == len(gate.inputs)
+
+
+async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on_with_the_rest(
+    bench: Workbench, workshop: Workshop
+) -> None:
+    """Whoever listens hears of the pause; pausing twice is no error; nothing finished is run again."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate = Gate(workshop.prepare, free=5)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    pause = rpc.PauseEvaluationRequest(id=request.evaluation_id)
+    async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
+        stream = asyncio.create_task(evaluated(bench, request))
+        await gate.full.wait()
+        await until(lambda: finished(bench, request.evaluation_id, 5))
+        told = await bench.do("PauseEvaluation", pause)
+        before, halted = await stream
+        assert halted == told == await bench.do("PauseEvaluation", pause)
+        assert halted.status == execution_pb2.WORK_STATUS_PAUSED and not halted.HasField("completed_at")
+        assert len(before) == halted.finished_count == 5
+        gate.free = 1000
+        results, ended = await evaluated(bench, request)
+    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED
+    assert results[:5] == before and len({r.example_id for r in results}) == 12 == len(gate.inputs)
+    assert await bench.do("PauseEvaluation", pause) == ended
+
+
+async def test_a_pause_voids_what_the_worker_still_writes(bench: Workbench, workshop: Workshop) -> None:
+    """It takes the evaluation from its worker in the same transaction, so that a later result is not kept."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate = Gate(workshop.prepare, free=3)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
+        stream = asyncio.create_task(evaluated(bench, request))
+        await gate.full.wait()
+        await until(lambda: finished(bench, request.evaluation_id, 3))
+        await bench.do("PauseEvaluation", rpc.PauseEvaluationRequest(id=request.evaluation_id))
+        gate.opened.set()  # at once: before the worker has looked
+        await stream
+        async with working(workshop):
+            await evaluated(bench, evaluation(made, dataset))
+    assert len(await results_of(bench, request.evaluation_id)) == 3
 
 
 async def test_a_model_that_stays_away_fails_the_evaluation_in_words_for_the_caller(

@@ -1,9 +1,10 @@
 """Evaluations: created or attached to, streamed, and refused where they make no sense."""
 
+import statistics
 from typing import Any
 
 import pytest
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.errors import AlreadyExists, IllegalState, InvalidFields, NotFound, NotPermitted
@@ -35,6 +36,9 @@ async def test_an_evaluation_runs_every_example_of_its_split_once(bench: Workben
     assert ended.scores["exact_match"] == pytest.approx(sum(r.scores["exact_match"] for r in results) / 12)
     assert ended.scores["exact_match"] > 0.5
     assert ended.input_tokens == sum(r.input_tokens for r in results) > 0
+    times = [r.latency_ms for r in results]
+    assert ended.latency_p50_ms == pytest.approx(statistics.median(times)) and ended.latency_p95_ms <= max(times)
+    assert ended.mean_latency_ms == pytest.approx(statistics.fmean(times))
     assert results == await results_of(bench, ended.id)
     now = await bench.do("GetProgram", rpc.GetProgramRequest(id=made.id))
     assert now.performance_metrics.evaluation_id == ended.id
@@ -164,19 +168,21 @@ async def test_evaluations_are_seen_by_those_who_see_the_program_and_stopped_by_
     request = evaluation(made, dataset, evaluation_id=str(new_id()))
     async for _ in frames(bench, request):
         break
-    get, cancel = (
+    get, cancel, pause = (
         rpc.GetEvaluationRequest(id=request.evaluation_id),
         rpc.CancelEvaluationRequest(id=request.evaluation_id),
+        rpc.PauseEvaluationRequest(id=request.evaluation_id),
     )
     for reader in (bench.user, bench.colleague, bench.viewer, bench.admin):
         assert (await bench.do("GetEvaluation", get, reader)).id == request.evaluation_id
     for other in (bench.colleague, bench.viewer):
-        with pytest.raises(NotPermitted):
-            await bench.do("CancelEvaluation", cancel, other)
+        for name, asked in (("CancelEvaluation", cancel), ("PauseEvaluation", pause)):
+            with pytest.raises(NotPermitted):
+                await bench.do(name, asked, other)
     with pytest.raises(NotPermitted):
         await evaluated(bench, request, bench.colleague)
     for stranger in (bench.elsewhere().user, bench.elsewhere().admin):
-        for name, asked in (("GetEvaluation", get), ("CancelEvaluation", cancel)):
+        for name, asked in (("GetEvaluation", get), ("CancelEvaluation", cancel), ("PauseEvaluation", pause)):
             with pytest.raises(NotFound):
                 await bench.do(name, asked, stranger)
         with pytest.raises(NotFound):
@@ -185,3 +191,16 @@ async def test_evaluations_are_seen_by_those_who_see_the_program_and_stopped_by_
             "ListEvaluationResults", rpc.ListEvaluationResultsRequest(evaluation_id=request.evaluation_id), stranger
         )
         assert not listed.evaluation_results
+
+
+async def test_everything_that_can_be_measured_is_listed(bench: Workbench) -> None:
+    """Also for those who only read; what is built in says its range, direction, unit and aggregation."""
+    listed = await bench.do("ListMetrics", metric_pb2.ListMetricsRequest(), bench.viewer)
+    metrics = {each.name: each for each in listed.metrics}
+    assert list(metrics) == ["exact_match", "token_f1", "cost", "latency_ms"]
+    exact, latency = metrics["exact_match"], metrics["latency_ms"]
+    assert (exact.low, exact.high, exact.direction) == (0.0, 1.0, metric_pb2.Metric.DIRECTION_MAXIMIZE)
+    assert exact.aggregation == metric_pb2.Metric.AGGREGATION_MEAN and exact.built_in and exact.description
+    assert latency.direction == metric_pb2.Metric.DIRECTION_MINIMIZE and latency.unit == "ms"
+    assert latency.aggregation == metric_pb2.Metric.AGGREGATION_P50 and not latency.HasField("high")
+    assert metrics["cost"].direction == metric_pb2.Metric.DIRECTION_MINIMIZE

@@ -57,15 +57,15 @@ def test_token_f1_is_the_mean_over_the_expected_fields() -> None:
 def test_every_metric_stays_in_its_range_and_is_perfect_on_the_truth(expected: Any, predicted: Any) -> None:
     """The declared range holds, and the expected answer itself scores best."""
     for metric in METRICS.values():
-        low, high = metric.range
+        low, high = metric.measure.low, metric.measure.high
         assert low <= metric.score(expected, predicted, {}) <= high
         assert metric.score(expected, expected, {}) == high
-        assert metric.worst == low
+        assert metric.measure.worst == low
 
 
 def test_metrics_are_registered_by_name() -> None:
     """X-50: a name is looked up in a table and never turned into code."""
-    assert {name: metric.name for name, metric in METRICS.items()} == {
+    assert {name: metric.measure.name for name, metric in METRICS.items()} == {
         "exact_match": "exact_match",
         "token_f1": "token_f1",
     }
