@@ -5,6 +5,7 @@ nothing to lose in a takeover, and nothing that could disagree with the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from domain.objectives import Objective
 from domain.seeds import Draw, digest
@@ -17,7 +18,10 @@ STARTUP = 10
 """How many scored trials there must be before the estimator has anything to say."""
 
 TRIES = 4
-"""How often a configuration that was tried already is asked for again before it is taken as it is."""
+"""How often a configuration that was tried already is asked for again before chance looks for one that was not."""
+
+DRAWS = 64
+"""How long chance looks: a space in which all these were tried is taken for exhausted."""
 
 
 class BayesianStrategy:
@@ -40,22 +44,27 @@ class BayesianStrategy:
             return defaults
         history = bounded(finished, objectives)
         if len(history) < STARTUP:
-            candidates = _drawn(space, seed)
+            candidates = _drawn(space, seed, "startup")
         else:
             candidates = _estimated(space, objectives, history, pending, seed)
-        return _fresh(candidates, [*(each.values for each in finished), *pending])
+        return _fresh(candidates, _drawn(space, seed, "untried"), [*(each.values for each in finished), *pending])
 
 
-def _fresh(candidates: Iterator[dict[str, Json]], tried: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    for _ in range(TRIES - 1):
-        # Python's equality is quick and takes 1 for true; that costs one more try at worst.
-        if (candidate := next(candidates)) not in tried:
-            return candidate
-    return next(candidates)
+def _fresh(
+    candidates: Iterator[dict[str, Json]], chance: Iterator[dict[str, Json]], tried: Sequence[Mapping[str, Json]]
+) -> dict[str, Json]:
+    """Return the first candidate that was not tried, else one by chance, else the first candidate.
+
+    In a small space the estimator repeats what is best: trials without news, while other configurations wait.
+    """
+    first = next(candidates)
+    # Python's equality is quick and takes 1 for true; that costs one more try at worst.
+    others = chain([first], islice(candidates, TRIES - 1), islice(chance, DRAWS))
+    return next((each for each in others if each not in tried), first)
 
 
-def _drawn(space: Space, seed: int) -> Iterator[dict[str, Json]]:
-    source = Draw(seed, "startup")
+def _drawn(space: Space, seed: int, purpose: str) -> Iterator[dict[str, Json]]:
+    source = Draw(seed, purpose)
     while True:
         yield space.draw(source)
 

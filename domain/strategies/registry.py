@@ -14,5 +14,5 @@ STRATEGIES: dict[str, Strategy] = {
     "latin_hypercube": LatinHypercubeStrategy(),
 }
 
-SAMPLER_VERSION = " ".join(["ashgrove-1", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
+SAMPLER_VERSION = " ".join(["ashgrove-2", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
 """What must be the same for a stored suggestion to be replayed: raise the first part when a draw changes."""
