@@ -49,8 +49,9 @@ class Field:
 
     @property
     def nullable(self) -> bool:
-        """Whether the column may be null: absent ids, times and messages are; other scalars have a zero value."""
-        return self.name != "id" and self.kind in {Kind.UUID, Kind.TIMESTAMP, Kind.JSON} and self.name not in _STAMPS
+        """Whether the column may be null: absent ids, times, messages, `optional` scalars; others have a zero."""
+        absent = self.kind in {Kind.UUID, Kind.TIMESTAMP, Kind.JSON} or self.descriptor.has_presence
+        return self.name != "id" and absent and self.name not in _STAMPS
 
     @property
     def comparable(self) -> bool:

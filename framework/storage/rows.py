@@ -47,6 +47,8 @@ def column_value(field: Field, message: Any) -> Any:
     value = getattr(message, field.name)
     if field.kind is Kind.UUID:
         return UUID(value) if value else None
+    if field.descriptor.has_presence and not message.HasField(field.name):
+        return None
     if field.kind is Kind.ENUM:
         return enum_name(field, value)
     if field.kind is Kind.TIMESTAMP:
@@ -103,8 +105,9 @@ def _fill(message: Any, field: Field, value: Any) -> None:
     elif field.kind is Kind.JSON:
         _fill_json(message, field, value)
     elif field.kind is Kind.ENUM:
+        # Rows that are older than their column hold the empty text.
         enum = field.descriptor.enum_type
-        setattr(message, field.name, enum.values_by_name[value].number if enum else 0)
+        setattr(message, field.name, enum.values_by_name[value].number if enum and value else 0)
     else:
         setattr(message, field.name, value)
 

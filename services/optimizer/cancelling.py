@@ -1,35 +1,61 @@
 """Cancelling a run: at once where nobody works on it, else through its worker."""
 
+import asyncio
+from contextlib import suppress
+from typing import Any
+
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.program.v1 import program_service_pb2 as program_pb
 
 from framework.engine import Call
+from framework.errors import Failure
+from framework.rpc.peer_failures import from_peer
+from framework.storage import Transaction
 from services.optimizer.resources import ENDED, OptimizationRun
 from services.optimizer.story import WORK, tell, topic
 
 _VERB = "CancelOptimizationRun"
+_IDLE = ("STATUS_PENDING", "STATUS_PAUSED")
+_END_TRIALS = """
+UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = now()
+WHERE organization_id = %(organization_id)s AND optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'
+RETURNING evaluation_id
+"""
 
 
 async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
     """Returns the run on its way to CANCELLED; an ended one, or one that is being stopped, stays as it is."""
+    evaluations: list[Any] = []
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _VERB, lock=True)
-        if row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
-            pending = row["status"] == "STATUS_PENDING"
-            status = pb.OptimizationRun.STATUS_CANCELLED if pending else pb.OptimizationRun.STATUS_CANCELLING
-            columns = {"status": status} | (await _now(call) if pending else {})
-            await call.update(OptimizationRun, identifier, columns, verb=_VERB)
-            kind = pb.RunEvent.TYPE_RUN_ENDED if pending else pb.RunEvent.TYPE_RUN_CANCELLING
-            await tell(tx, row, pb.RunEvent(type=kind), fenced=False)
+        idle = row["status"] in _IDLE
+        if idle:
+            evaluations = await _end(call, tx, row)
+        elif row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
+            await call.update(OptimizationRun, identifier, {"status": pb.OptimizationRun.STATUS_CANCELLING}, verb=_VERB)
+            await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
         run = await call.get(OptimizationRun, identifier, verb=_VERB)
     await call.engine.hints.publish(topic(run.id))
-    if row["status"] == "STATUS_PENDING":  # no worker will end what the run was granted
+    if idle:  # no worker will end what the run was granted, nor what it left
+        await asyncio.gather(*(_cancel_evaluation(call, each) for each in evaluations))
         await call.application.end_grant(row["grant_id"])
     return run
 
 
-async def _now(call: Call) -> dict[str, object]:
-    async with call.transaction() as tx:
-        row = await tx.fetch_one("SELECT now() AS now")
-    assert row is not None
-    return {"completed_at": row["now"]}
+async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[Any]:
+    """Ends a run that nobody works on, with the trials that a pause left; returns their evaluations."""
+    trials = await tx.fetch(_END_TRIALS, row)
+    now = await tx.fetch_one("SELECT now() AS now")
+    assert now is not None
+    columns = {"status": pb.OptimizationRun.STATUS_CANCELLED, "error": "", "completed_at": now["now"]}
+    await call.update(OptimizationRun, str(row["id"]), columns, verb=_VERB)
+    await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_ENDED), fenced=False)
+    return [trial["evaluation_id"] for trial in trials]
+
+
+async def _cancel_evaluation(call: Call, evaluation_id: Any) -> None:
+    # Best effort: a paused evaluation does nothing until somebody attaches to it.
+    with suppress(Failure), from_peer("program"):
+        request = program_pb.CancelEvaluationRequest(id=str(evaluation_id))
+        await call.application.program.CancelEvaluation(request, timeout=2.0)

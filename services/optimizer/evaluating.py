@@ -1,6 +1,7 @@
 """One trial's evaluation: attach to it, follow it, attach again after every break, until it has ended."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 from ashgrove.program.v1 import execution_pb2, program_service_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
+from grpc import StatusCode, aio
 
 from framework.errors import (
     DeadlinePassed,
@@ -25,10 +27,15 @@ from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of
 from services.optimizer.application import Application
 from services.optimizer.ledger import Ledger
-from services.optimizer.starting import BUILT_IN
+from services.optimizer.objectives import aggregations_of, names_of
 
 PROGRESS_SECONDS = 0.5
+MOST_FAULTS = 5
+"""How often in a row a peer may fail at a trial by a fault of its own before the trial fails."""
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
+_FAULTS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCode.UNIMPLEMENTED)
+# What every evaluation measures, whichever metrics it is asked for.
+_MEASURES = ("cost", "latency_ms")
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Outcome:
 
     objectives: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    error_class: str = "ERROR_CLASS_UNSPECIFIED"
     finished_count: int = 0
     example_count: int = 0
 
@@ -46,6 +54,7 @@ class _Progress:
     sequence: int = 0
     example_count: int = 0
     told: float = 0.0
+    faults: int = 0
 
 
 @contextmanager
@@ -62,9 +71,11 @@ def granted(peer: str) -> Iterator[None]:
 async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any], trial: dict[str, Any]) -> Outcome:
     """Returns how the trial's evaluation ended; raises GrantLost when the run may no longer act.
 
-    A peer that is down is waited for: the evaluation goes on there, and is attached to again by its id.
+    A peer that is down is waited for: the evaluation goes on there, and is attached to again by its id. One that
+    fails by a fault of its own is asked again a few times, then the trial fails.
     """
-    progress, failures = _Progress(), 0
+    # What an earlier worker told of is not told again.
+    progress, failures = _Progress(trial["finished_count"], trial["example_count"]), 0
     while True:
         try:
             ended = await _attached(application, ledger, run, trial, progress)
@@ -73,12 +84,25 @@ async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any]
             failures = 0
         except GrantLost:
             raise
-        except (DependencyUnavailable, DeadlinePassed, Unauthenticated, WriteConflict):
+        except (DependencyUnavailable, DeadlinePassed, Unauthenticated, WriteConflict) as failure:
             application.tokens.forget(str(run["grant_id"]))
             failures += 1
+            progress.faults += _is_fault(failure)
+            if progress.faults >= MOST_FAULTS:
+                return _failed("the program service failed at this trial", progress, "ERROR_CLASS_INTERNAL")
         except Failure as refused:
-            return Outcome(error=refused.message)
+            return _failed(refused.message, progress)
         await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
+
+
+def _is_fault(failure: Failure) -> bool:
+    """Tells whether the peer answered, and failed; one that is away does not answer."""
+    cause = failure.__cause__
+    return isinstance(cause, aio.AioRpcError) and cause.code() in _FAULTS
+
+
+def _failed(error: str, progress: _Progress, error_class: str = "ERROR_CLASS_UNSPECIFIED") -> Outcome:
+    return Outcome({}, error, error_class, progress.sequence, progress.example_count)
 
 
 async def _attached(
@@ -93,7 +117,7 @@ async def _attached(
             if frame.HasField("evaluation"):
                 progress.example_count = frame.evaluation.example_count
             if kind == "item":
-                progress.sequence = frame.item.sequence
+                progress.sequence, progress.faults = frame.item.sequence, 0
                 await _tell(ledger, trial, progress)
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
@@ -115,7 +139,7 @@ async def _tell(ledger: Ledger, trial: dict[str, Any], progress: _Progress) -> N
 
 
 def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> program_service_pb2.EvaluateProgramRequest:
-    metrics = [o["metric"] for o in run["objectives"] if o["metric"] not in BUILT_IN]
+    metrics = [name for name in names_of(run) if name not in _MEASURES]
     return program_service_pb2.EvaluateProgramRequest(
         program_id=str(run["program_id"]),
         program_revision=run["program_revision"],
@@ -134,8 +158,19 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> program_
 def _outcome(evaluation: execution_pb2.Evaluation, run: dict[str, Any]) -> Outcome:
     finished, examples = evaluation.finished_count, evaluation.example_count
     if evaluation.status != execution_pb2.WORK_STATUS_COMPLETED:
-        return Outcome({}, evaluation.error or "the evaluation was cancelled", finished, examples)
+        error_class = execution_pb2.ErrorClass.Name(evaluation.error_class)
+        return Outcome({}, evaluation.error or "the evaluation was cancelled", error_class, finished, examples)
+    known = _measured(evaluation, run)
+    missing = [name for name in names_of(run) if not math.isfinite(known.get(name, math.nan))]
+    if missing:
+        error = f"the evaluation has no value of {', '.join(missing)}"
+        return Outcome({}, error, "ERROR_CLASS_METRIC", finished, examples)
+    return Outcome({name: known[name] for name in names_of(run)}, "", finished_count=finished, example_count=examples)
+
+
+def _measured(evaluation: execution_pb2.Evaluation, run: dict[str, Any]) -> dict[str, float]:
     known = dict(evaluation.scores)
-    known["cost_micros"] = evaluation.cost_micros / max(1, evaluation.example_count)
-    known["latency_ms"] = evaluation.mean_latency_ms
-    return Outcome({o["metric"]: known[o["metric"]] for o in run["objectives"]}, "", finished, examples)
+    known["cost"] = evaluation.cost_micros / max(1, evaluation.example_count)
+    tail = aggregations_of(run).get("latency_ms") == "AGGREGATION_P95"
+    known["latency_ms"] = evaluation.latency_p95_ms if tail else evaluation.latency_p50_ms
+    return known

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from psycopg.types.json import Jsonb
 
-from domain.objectives import Objective
 from framework.call import Context, service_actor
 from framework.engine import Call
 from framework.identifiers import new_id
@@ -15,8 +14,10 @@ from framework.rpc.assembly import Parts
 from framework.storage import Leases, Transaction
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
+from services.optimizer.pausing import paused
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
-from services.optimizer.story import Fenced, tell, topic
+from services.optimizer.results import Results, about
+from services.optimizer.story import Fenced, latest, tell, topic
 
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
@@ -36,6 +37,7 @@ class Ledger:
         self.row = row
         self.lease_seconds = lease_seconds
         self.id = str(row["id"])
+        self.results = Results(row)
         actor = service_actor(SERVICE, row["organization_id"])
         self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
 
@@ -51,22 +53,31 @@ class Ledger:
 
     async def start(self) -> None:
         """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""
-        taken_over = self.row["started_at"] is not None
+        first = self.row["started_at"] is None
         async with self._fenced() as (call, tx):
             # The row is locked now; between the claim and here it may have been cancelled.
             if (await call.row(OptimizationRun, self.id))["status"] in ENDED:
                 raise Fenced
-            if not taken_over:
+            if first:
                 now = await _now(tx)
                 await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_RUNNING, "started_at": now})
-            kind = _Event.TYPE_RUN_TAKEN_OVER if taken_over else _Event.TYPE_RUN_STARTED
-            await tell(tx, self.row, _Event(type=kind))
+                await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_STARTED))
+            elif await latest(tx, self.row) != "TYPE_RUN_RESUMED":  # who resumed it has told so
+                await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_TAKEN_OVER))
 
     async def status(self) -> str:
-        """Returns the run's status as it is now."""
+        """Returns the run's status as it is now; raises Fenced when it is this worker's no more."""
         async with self.parts.database.tenant(self.row["organization_id"]) as tx:
-            row = await tx.fetch_one("SELECT status FROM optimization_runs WHERE id = %(id)s", {"id": self.row["id"]})
-        return str(row["status"]) if row else ""
+            row = await tx.fetch_one("SELECT status, fencing_token FROM optimization_runs WHERE id = %(id)s", self.row)
+        if row is None or row["fencing_token"] != self.row["fencing_token"]:
+            raise Fenced
+        return str(row["status"])
+
+    async def is_paused(self) -> bool:
+        """Tells whether the run is paused now, whoever had it."""
+        async with self.parts.database.tenant(self.row["organization_id"]) as tx:
+            row = await tx.fetch_one("SELECT status FROM optimization_runs WHERE id = %(id)s", self.row)
+        return row is not None and row["status"] == "STATUS_PAUSED"
 
     async def trials(self, status: str = "") -> list[dict[str, Any]]:
         """Returns the run's trials by number, those of one status when one is named."""
@@ -111,58 +122,23 @@ class Ledger:
         async with self._fenced() as (call, tx):
             counts = {"finished_count": finished, "example_count": examples}
             await call.update(Trial, str(trial["id"]), counts)
-            await tell(tx, self.row, _about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
+            await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
 
-    async def finish(self, trial: dict[str, Any], outcome: "Outcome", objectives: Sequence[Objective]) -> None:
-        """Notes how a trial ended, and whether it is the new best."""
-        counts = {"finished_count": outcome.finished_count, "example_count": outcome.example_count}
-        failed = bool(outcome.error)
+    async def finish(self, trial: dict[str, Any], outcome: "Outcome") -> None:
+        """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front."""
         async with self._fenced() as (call, tx):
             columns = {
-                "status": "STATUS_FAILED" if failed else "STATUS_COMPLETED",
+                "status": "STATUS_FAILED" if outcome.error else "STATUS_COMPLETED",
                 "objectives": Jsonb(outcome.objectives),
                 "error": outcome.error,
+                "error_class": outcome.error_class,
                 "completed_at": await _now(tx),
-                **counts,
+                "finished_count": outcome.finished_count,
+                "example_count": outcome.example_count,
             }
             await call.update(Trial, str(trial["id"]), columns)
-            kind = _Event.TYPE_TRIAL_FAILED if failed else _Event.TYPE_TRIAL_COMPLETED
-            await self._count(tx, failed)
-            told = _about(trial, kind, error=outcome.error, objectives=outcome.objectives, **counts)
-            await tell(tx, self.row, told)
-            if not failed:
-                await self._judge(tx, trial, outcome.objectives, objectives[0])
-
-    async def _count(self, tx: Transaction, failed: bool) -> None:
-        column = "failed_trials" if failed else "completed_trials"
-        await tx.execute(
-            f"UPDATE optimization_runs SET {column} = {column} + 1 WHERE id = %(id)s", {"id": self.row["id"]}
-        )
-
-    async def _judge(
-        self, tx: Transaction, trial: Mapping[str, Any], reached: Mapping[str, float], objective: Objective
-    ) -> None:
-        run = await tx.fetch_one(
-            "SELECT best_objectives, best_trial_id FROM optimization_runs WHERE id = %(id)s", {"id": self.row["id"]}
-        )
-        assert run is not None
-        if run["best_trial_id"] and not objective.better(
-            reached[objective.name], run["best_objectives"][objective.name]
-        ):
-            return
-        await tx.execute(
-            """UPDATE optimization_runs SET best_trial_id = %(trial)s, best_objectives = %(objectives)s,
-                      best_configuration = %(configuration)s WHERE id = %(id)s""",
-            {
-                "trial": trial["id"],
-                "objectives": Jsonb(dict(reached)),
-                "configuration": Jsonb(trial["configuration"]),
-                "id": self.row["id"],
-            },
-        )
-        event = _about(trial, _Event.TYPE_BEST_CHANGED, objectives=reached)
-        event.configuration.CopyFrom(struct_of(trial["configuration"]))
-        await tell(tx, self.row, event)
+            for event in await self.results.add(tx, trial, outcome):
+                await tell(tx, self.row, event)
 
     async def end(self, status: str, error: str) -> None:
         """Ends the run; trials that still ran are cancelled with it."""
@@ -179,14 +155,9 @@ class Ledger:
             await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
 
     async def pause(self, cause: str) -> None:
-        """Stops the run because it may no longer act for its user; its results stay."""
+        """Stops the run because it may no longer act for its user; its results stay, and whoever resumes it goes on."""
         async with self._fenced() as (call, tx):
-            await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_PAUSED, "error": cause})
-            await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause))
-
-
-def _about(trial: Mapping[str, Any], kind: Any, **facts: Any) -> optimization_run_pb2.RunEvent:
-    return _Event(type=kind, trial_number=trial["number"], trial_id=str(trial["id"]), **facts)
+            await paused(call, tx, await call.row(OptimizationRun, self.id), cause)
 
 
 async def _now(tx: Transaction) -> Any:

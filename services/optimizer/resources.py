@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, pareto_front_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
 
 from framework.call import Role
@@ -19,27 +19,29 @@ ENDED = {
     "STATUS_COMPLETED",
     "STATUS_FAILED",
     "STATUS_CANCELLED",
-    "STATUS_PAUSED",
 }
+_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront")
 
 
 class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
-    """A search: created whole, changed by nobody but its worker, stopped by its owner or its program's."""
+    """A search: created whole, changed by nobody but its worker, paused and stopped by its owner or its program's."""
 
     message = optimization_run_pb2.OptimizationRun
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("status", "created_at")],
-        hidden=LEASE_COLUMNS | {"grant_id": "uuid NOT NULL"},
+        hidden=LEASE_COLUMNS | {"grant_id": "uuid NOT NULL", "evicted_count": "bigint NOT NULL DEFAULT 0"},
         initial={"status": _Run.STATUS_PENDING},
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
-        policy("Get", "List", "WatchOptimizationRun", "GetBestConfiguration", allow=owns | of_readable_program),
+        policy("Get", "List", *_VIEWS, allow=owns | of_readable_program),
         policy("Create", "CreateOptimizationRun", allow=signed_in),
-        policy("CancelOptimizationRun", allow=owns | of_owned_program),
+        policy("CancelOptimizationRun", "PauseOptimizationRun", allow=owns | of_owned_program),
+        # It goes on in the name of whoever resumes it.
+        policy("ResumeOptimizationRun", allow=owns),
     ]
 
     @action("CreateOptimizationRun")
@@ -70,11 +72,38 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 
         return await cancelling.cancel(call, request.id)
 
+    @action("PauseOptimizationRun")
+    async def pause(
+        self, call: Call, request: optimizer_service_pb2.PauseOptimizationRunRequest
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Takes the run from its worker and keeps it from others until it is resumed."""
+        from services.optimizer import pausing  # it acts on this very resource
+
+        return await pausing.pause(call, request.id)
+
+    @action("ResumeOptimizationRun")
+    async def resume(
+        self, call: Call, request: optimizer_service_pb2.ResumeOptimizationRunRequest
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Lets a worker take the paused run again, in the caller's name."""
+        from services.optimizer import pausing  # it acts on this very resource
+
+        return await pausing.resume(call, request.id)
+
+    @action("GetParetoFront")
+    async def front(
+        self, call: Call, request: optimizer_service_pb2.GetParetoFrontRequest
+    ) -> pareto_front_pb2.ParetoFront:
+        """Returns the run's Pareto front with its history."""
+        from services.optimizer import front  # it reads this very resource
+
+        return await front.read(call, await call.row(OptimizationRun, request.id, "GetParetoFront"))
+
     @action("GetBestConfiguration")
     async def best(
         self, call: Call, request: optimizer_service_pb2.GetBestConfigurationRequest
     ) -> optimizer_service_pb2.GetBestConfigurationResponse:
-        """Returns the best trial's values by the first objective."""
+        """Returns the best trial's values by the first objective, feasible trials first."""
         run = await call.get(OptimizationRun, request.id, verb="GetBestConfiguration")
         if not run.best_trial_id:
             raise NoResultYet("no trial of this run is complete yet; watch it and ask again", run_id=run.id)

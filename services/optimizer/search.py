@@ -9,7 +9,6 @@ from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
 from google.protobuf.json_format import MessageToDict
 
-from domain.objectives import Objective
 from domain.seeds import suggestion_seed
 from domain.space import Space
 from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
@@ -23,9 +22,9 @@ from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
+from services.optimizer.objectives import objectives_of
 from services.optimizer.story import topic
 
-_STRATEGIES = {"STRATEGY_RANDOM": "random", "STRATEGY_BAYESIAN": "bayesian"}
 _HOPELESS_AFTER = 5
 _LOOK_SECONDS = 0.25
 
@@ -46,13 +45,13 @@ class Search:
         self.row = row
         self.ledger = Ledger(parts, leases, row, lease_seconds)
         self.grant = str(row["grant_id"])
-        self.objectives = [_objective(o) for o in row["objectives"]]
-        self.strategy = STRATEGIES[_STRATEGIES[row["strategy"]]]
+        self.objectives = objectives_of(row)
+        self.strategy = STRATEGIES[row["strategy"].removeprefix("STRATEGY_").lower()]
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
 
     async def run(self) -> None:
-        """Runs the search to its end, whichever that is."""
+        """Runs the search to its end, whichever that is; raises Fenced when the run was paused or taken over."""
         if self.row["status"] == "STATUS_CANCELLING":
             await self._cancelled()
             return
@@ -64,7 +63,7 @@ class Search:
             # Nothing of the run may be written after its end.
             await self._stop(searching, watching)
             if searching.cancelled():
-                watching.result()  # a fault of the watcher's is no wish to cancel
+                watching.result()  # the run may be another's by now, and a fault of the watcher's is no wish to cancel
                 await self._cancelled()
             else:
                 await self._ended(searching)
@@ -80,6 +79,7 @@ class Search:
             error = searching.result()
         except GrantLost as lost:
             await self.ledger.pause(lost.message)
+            await self.rest()
             return
         await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error)
         await self.application.end_grant(self.grant)
@@ -91,12 +91,27 @@ class Search:
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
         await self.application.end_grant(self.grant)
 
+    async def rest(self) -> None:
+        """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
+        with suppress(Failure):
+            if await self.ledger.is_paused():
+                running = await self.ledger.trials("STATUS_RUNNING")
+                await asyncio.gather(*(self._pause_evaluation(trial) for trial in running))
+
+    async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
+        # One that is missed pauses by itself once nobody has been attached to it for a minute.
+        with suppress(Failure), from_peer("program"):
+            request = program_pb.PauseEvaluationRequest(id=str(trial["evaluation_id"]))
+            await self.application.program.PauseEvaluation(request, metadata=await self._identity(), timeout=2.0)
+
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
         # Best effort: an evaluation that nobody attaches to any more ends by itself.
         with suppress(Failure), from_peer("program"):
-            token = await self.application.tokens.exchange(self.grant)
             request = program_pb.CancelEvaluationRequest(id=str(trial["evaluation_id"]))
-            await self.application.program.CancelEvaluation(request, metadata=as_caller(token), timeout=2.0)
+            await self.application.program.CancelEvaluation(request, metadata=await self._identity(), timeout=2.0)
+
+    async def _identity(self) -> Any:
+        return as_caller(await self.application.tokens.exchange(self.grant))
 
     async def _until_cancelling(self) -> None:
         while True:
@@ -143,7 +158,7 @@ class Search:
         done, _ = await asyncio.wait(self.running, return_when=how)
         # What is finished is kept before it matters that another trial has lost the grant.
         for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
-            await self.ledger.finish(self.running[task], task.result(), self.objectives)
+            await self.ledger.finish(self.running[task], task.result())
             del self.running[task]
 
     async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -184,8 +199,8 @@ class Search:
         while True:
             try:
                 with granted("variables"):
-                    token = await self.application.tokens.exchange(self.grant)
-                    found = await self.application.variables.GetVariableSpace(request, metadata=as_caller(token))
+                    identity = await self._identity()
+                    found = await self.application.variables.GetVariableSpace(request, metadata=identity)
                 return Space.from_json([_variable(v) for v in found.variables])
             except DependencyUnavailable:
                 await asyncio.sleep(0.5)
@@ -193,11 +208,6 @@ class Search:
 
 def _variable(message: Any) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-
-def _objective(stored: dict[str, Any]) -> Objective:
-    minimize = stored.get("direction") == "DIRECTION_MINIMIZE"
-    return Objective(stored["metric"], "minimize" if minimize else "maximize")
 
 
 def _reached(trial: dict[str, Any]) -> dict[str, float] | None:

@@ -1,57 +1,44 @@
 """Starting a run: every peer is asked as the caller, everything is pinned, and only then a row is written."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from ashgrove.auth.v1 import auth_internal_service_pb2 as auth_pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.program.v1.dataset_pb2 import Dataset
+from ashgrove.program.v1.metric_pb2 import ListMetricsRequest, Metric
 from ashgrove.program.v1.program_pb2 import Program
 from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
 from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 
-from domain.metrics import METRICS
-from framework.call import Role
 from framework.engine import Call
-from framework.errors import FieldViolation, IllegalState, InvalidFields, NotPermitted
+from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.identifiers import new_id
 from framework.rpc.peer_failures import from_peer
-from services.optimizer.application import SERVICE, Application
+from services.optimizer.aims import completed_objectives
+from services.optimizer.application import Application
+from services.optimizer.granting import granted_by_caller, permit
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.story import WORK, tell
-
-# Means per example that every evaluation knows besides its metrics.
-BUILT_IN = ("cost_micros", "latency_ms")
-_ACTIONS = ("GetProgram", "GetVariableSpace", "GetDataset", "EvaluateProgram", "GetEvaluation", "CancelEvaluation")
 
 
 async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     """Creates a run; see `CreateOptimizationRun` for what is refused."""
-    _check_objectives(wanted)
+    objectives = completed_objectives(wanted.objectives, await _metrics(call))
     program, space, dataset = await _pinned(call, wanted)
     _check_usable(program, space, dataset)
-    if program.owner_id != call.actor.id and call.actor.role is not Role.ADMIN:
-        raise NotPermitted("only a program's owner and administrators may optimize it", action=call.context.action)
-    run = _completed(wanted, program, space, dataset)
+    permit(call, program)
+    run = _completed(wanted, objectives, program, space, dataset)
     identifier = str(new_id())
-    grant = await _granted(call.application, identifier, run)
-    return await _written(call, run, identifier, grant)
+    async with granted_by_caller(call, identifier, run) as grant:
+        return await _written(call, run, identifier, grant)
 
 
-def _check_objectives(wanted: pb.OptimizationRun) -> None:
-    known = (*METRICS, *BUILT_IN)
-    seen: set[str] = set()
-    faults = []
-    for i, objective in enumerate(wanted.objectives):
-        path = f"optimization_run.objectives[{i}].metric"
-        if objective.metric not in known:
-            faults.append(FieldViolation(path, f"is no metric; there are {', '.join(known)}"))
-        if objective.metric in seen:
-            faults.append(FieldViolation(path, "is named twice"))
-        seen.add(objective.metric)
-    if faults:
-        raise InvalidFields(*faults)
+async def _metrics(call: Call) -> Sequence[Metric]:
+    with from_peer("program"):
+        answer = await call.application.program.ListMetrics(ListMetricsRequest())
+    return list(answer.metrics)
 
 
 async def _pinned(call: Call, wanted: pb.OptimizationRun) -> tuple[Program, VariableSpace, Dataset]:
@@ -81,7 +68,11 @@ def _check_usable(program: Program, space: VariableSpace, dataset: Dataset) -> N
 
 
 def _completed(
-    wanted: pb.OptimizationRun, program: Program, space: VariableSpace, dataset: Dataset
+    wanted: pb.OptimizationRun,
+    objectives: Sequence[pb.Objective],
+    program: Program,
+    space: VariableSpace,
+    dataset: Dataset,
 ) -> pb.OptimizationRun:
     run = pb.OptimizationRun()
     run.CopyFrom(wanted)
@@ -91,21 +82,9 @@ def _completed(
     run.dataset_revision = wanted.dataset_revision or dataset.revision
     run.parallelism = wanted.parallelism or 1
     run.schedule = wanted.schedule or pb.OptimizationRun.SCHEDULE_ASYNCHRONOUS
-    for objective in run.objectives:
-        objective.direction = objective.direction or pb.Objective.DIRECTION_MAXIMIZE
+    del run.objectives[:]
+    run.objectives.extend(objectives)
     return run
-
-
-async def _granted(peers: Application, run_id: str, run: pb.OptimizationRun) -> str:
-    resources = [
-        f"program/{run.program_id}@{run.program_revision}",
-        f"variable_space/{run.variable_space_id}@{run.variable_space_revision}",
-        f"dataset/{run.dataset_id}@{run.dataset_revision}",
-    ]
-    request = auth_pb.CreateGrantRequest(run_id=run_id, service=SERVICE, actions=_ACTIONS, resources=resources)
-    with from_peer("auth"):
-        answer = await peers.auth.CreateGrant(request)
-    return str(answer.grant_id)
 
 
 async def _written(call: Call, run: pb.OptimizationRun, identifier: str, grant: str) -> pb.OptimizationRun:

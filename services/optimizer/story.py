@@ -28,6 +28,10 @@ SELECT sequence, status, event, created_at FROM run_events
 WHERE organization_id = %(organization)s AND run_id = %(run)s AND sequence > %(after)s
 ORDER BY sequence LIMIT %(limit)s
 """
+_LATEST = """
+SELECT event ->> 'type' AS type FROM run_events
+WHERE organization_id = %(organization)s AND run_id = %(run)s ORDER BY sequence DESC LIMIT 1
+"""
 
 
 class Fenced(Exception):  # noqa: N818 - not an error: somebody else has the run now
@@ -52,6 +56,12 @@ async def tell(tx: Transaction, run: Mapping[str, Any], event: pb.RunEvent, *, f
     )
     if not told:
         raise Fenced
+
+
+async def latest(tx: Transaction, run: Mapping[str, Any]) -> str:
+    """Returns the type of the run's latest event, nothing when nothing was told yet."""
+    found = await tx.fetch_one(_LATEST, {"organization": run["organization_id"], "run": run["id"]})
+    return str(found["type"]) if found else ""
 
 
 async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.RunEvent]:

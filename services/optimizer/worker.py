@@ -52,11 +52,13 @@ class Worker:
             task.add_done_callback(self.tasks.discard)
 
     async def _work(self, row: dict[str, Any]) -> None:
+        search = Search(self.parts, self.application, self.leases, row, self.lease_seconds)
         try:
             async with self._kept(row):
-                await Search(self.parts, self.application, self.leases, row, self.lease_seconds).run()
+                await search.run()
         except Fenced:
-            _log.info("run %s belongs to another worker now", row["id"])
+            _log.info("run %s was paused, or belongs to another worker now", row["id"])
+            await search.rest()
         except Failure as failure:
             # The lease ends by itself, and whoever takes the run next begins where this one stopped.
             _log.warning("run %s was left: %s", row["id"], failure)

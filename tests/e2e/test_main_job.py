@@ -96,8 +96,8 @@ def test_a_synchronous_run_repeats_itself(setting: Setting) -> None:
 
 def test_two_objectives_each_with_its_direction(setting: Setting) -> None:
     """Accuracy up and cost down: both are on every trial."""
-    objectives = [{"metric": "exact_match"}, {"metric": "cost_micros", "direction": "DIRECTION_MINIMIZE"}]
+    objectives = [{"metric": "exact_match"}, {"metric": "cost", "direction": "DIRECTION_MINIMIZE"}]
     run = setting.start(objectives=objectives, max_trials=3)["id"]
     setting.watch(run)
     trials = setting.api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]
-    assert all(set(t["objectives"]) == {"exact_match", "cost_micros"} for t in trials)
+    assert all(set(t["objectives"]) == {"exact_match", "cost"} for t in trials)

@@ -18,6 +18,12 @@ from services.optimizer.resources import OptimizationRun
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "optimizer" / "migrations"
 CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"
+_USUAL: dict[str, Any] = {
+    "objectives": [pb.Objective(metric="exact_match")],
+    "strategy": pb.OptimizationRun.STRATEGY_RANDOM,
+    "max_trials": 3,
+    "parallelism": 1,
+}
 
 
 class Grants:
@@ -38,8 +44,7 @@ async def started(bench: Workbench, **fields: Any) -> dict[str, Any]:
         program_id=str(new_id()),
         variable_space_id=str(new_id()),
         dataset_id=str(new_id()),
-        objectives=[pb.Objective(metric="exact_match")],
-        **({"strategy": pb.OptimizationRun.STRATEGY_RANDOM, "max_trials": 3, "parallelism": 1} | fields),
+        **(_USUAL | fields),
     )
     identifier = str(new_id())
     await call.create(OptimizationRun, run, hidden={"grant_id": new_id()}, identifier=identifier)

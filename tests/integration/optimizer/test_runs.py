@@ -9,7 +9,6 @@ from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 
-from domain.objectives import Objective
 from framework.errors import NoResultYet, NotFound, NotPermitted
 from framework.testing.workbench import Workbench
 from services.optimizer import story, watching
@@ -58,15 +57,15 @@ async def test_a_late_workers_write_changes_nothing(bench: Workbench) -> None:
 
 async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Workbench) -> None:
     """X-62, X-65: each result is a row, the best is by objective and direction, and a failure is none."""
-    row = await claimed(bench, await started(bench))
+    down = [run_pb.Objective(metric="exact_match", direction=run_pb.Objective.DIRECTION_MINIMIZE)]
+    row = await claimed(bench, await started(bench, objectives=down))
     books = ledger(bench, row)
     await books.start()
-    down = [Objective("exact_match", "minimize")]
     with pytest.raises(NoResultYet):
         await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=str(row["id"])))
     for number, score in ((1, 0.5), (2, 0.2), (3, 0.9)):
         trial = await books.begin(number, {"k": number}, "h", (list(range(1, number)), []), "s", number)
-        await books.finish(trial, Outcome({"exact_match": score}, "", 10, 10), down)
+        await books.finish(trial, Outcome({"exact_match": score}, finished_count=10, example_count=10))
     await books.end("STATUS_COMPLETED", "")
     run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.completed_trials, run.failed_trials, run.best_objectives["exact_match"]) == (3, 0, 0.2)

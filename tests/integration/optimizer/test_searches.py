@@ -35,11 +35,12 @@ async def play(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Evalu
 
     monkeypatch.setattr(Search, "_space", space)
     monkeypatch.setattr(Search, "_cancel_evaluation", nothing)
+    monkeypatch.setattr(Search, "_pause_evaluation", nothing)
     yield lambda evaluate: monkeypatch.setattr(search, "evaluate", evaluate)
 
 
 async def by_value(_: Any, __: Any, ___: Any, trial: dict[str, Any]) -> Outcome:
-    return Outcome({"exact_match": trial["configuration"]["x"]}, "", 10, 10)
+    return Outcome({"exact_match": trial["configuration"]["x"]}, finished_count=10, example_count=10)
 
 
 def search_of(bench: Workbench, row: dict[str, Any]) -> Search:

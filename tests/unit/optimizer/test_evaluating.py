@@ -23,15 +23,23 @@ RUN = {
     "program_revision": 2,
     "dataset_id": "dataset",
     "dataset_revision": 3,
-    "objectives": [{"metric": "exact_match"}, {"metric": "cost_micros"}, {"metric": "latency_ms"}],
+    "objectives": [{"metric": "exact_match"}, {"metric": "cost"}, {"metric": "latency_ms"}],
     "seed": 5,
 }
-TRIAL = {"id": "trial", "number": 1, "configuration": {"temperature": 0.5}, "evaluation_id": "evaluation"}
+TRIAL = {
+    "id": "trial",
+    "number": 1,
+    "configuration": {"temperature": 0.5},
+    "evaluation_id": "evaluation",
+    "finished_count": 0,
+    "example_count": 0,
+}
 COMPLETED = pb.Evaluation(
     status=pb.WORK_STATUS_COMPLETED,
     scores={"exact_match": 0.75},
     cost_micros=40,
-    mean_latency_ms=3.5,
+    latency_p50_ms=3.5,
+    latency_p95_ms=9.5,
     finished_count=4,
     example_count=4,
 )
@@ -125,7 +133,7 @@ async def test_a_break_is_healed_by_attaching_after_the_last_result(monkeypatch:
     assert [r.from_sequence for r in peer.asked] == [0, 2]
     assert {r.evaluation_id for r in peer.asked} == {"evaluation"}
     assert peer.tokens == ["Bearer token-1", "Bearer token-2"]
-    assert outcome.objectives == {"exact_match": 0.75, "cost_micros": 10.0, "latency_ms": 3.5}
+    assert outcome.objectives == {"exact_match": 0.75, "cost": 10.0, "latency_ms": 3.5}
 
 
 async def test_only_what_is_a_metric_is_asked_of_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +162,84 @@ async def test_what_cannot_be_evaluated_fails_its_trial() -> None:
     async with served(Peer(refusal(IllegalState("this program is archived")))) as application:
         outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
     assert outcome.error == "this program is archived" and not outcome.objectives
+
+
+@pytest.mark.parametrize(("aggregation", "expected"), [("AGGREGATION_P50", 3.5), ("AGGREGATION_P95", 9.5)])
+async def test_latency_is_the_median_or_the_tail_as_asked(aggregation: str, expected: float) -> None:
+    """Both are known of every evaluation; the run's objective says which counts."""
+    run = RUN | {"objectives": [{"metric": "latency_ms", "aggregation": aggregation}]}
+    async with served(Peer(items(1, 4))) as application:
+        outcome = await evaluate(application, Ledger(), run, TRIAL)  # type: ignore[arg-type]
+    assert outcome.objectives == {"latency_ms": expected}
+
+
+def ending(**fields: Any) -> Play:
+    """Plays an evaluation that has ended in this way."""
+
+    async def play(_: Any, __: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+        yield rpc.EvaluateProgramResponse(end={}, evaluation=pb.Evaluation(**fields))
+
+    return play
+
+
+async def test_a_failed_evaluation_hands_its_class_to_the_trial() -> None:
+    """X-57, X-64: the words and the kind of the failure."""
+    failed = ending(status=pb.WORK_STATUS_FAILED, error="too slow", error_class=pb.ERROR_CLASS_TIMEOUT)
+    async with served(Peer(failed)) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert (outcome.error, outcome.error_class) == ("too slow", "ERROR_CLASS_TIMEOUT")
+
+
+@pytest.mark.parametrize("scores", [{}, {"exact_match": float("nan")}, {"exact_match": float("inf")}])
+async def test_an_evaluation_without_a_number_for_an_objective_fails_its_trial(scores: dict[str, float]) -> None:
+    """X-62: what is no number never enters a row, a front or a sampler."""
+    async with served(Peer(ending(status=pb.WORK_STATUS_COMPLETED, scores=scores))) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert outcome.error_class == "ERROR_CLASS_METRIC" and "exact_match" in outcome.error
+    assert not outcome.objectives
+
+
+async def test_a_paused_evaluation_is_attached_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works on the run wants it to go on, and attaching resumes it."""
+    monkeypatch.setattr(evaluating, "_BACKOFF", (0.0,))
+    peer = Peer(ending(status=pb.WORK_STATUS_PAUSED), items(1, 4))
+    async with served(peer) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert len(peer.asked) == 2 and not outcome.error
+
+
+async def test_what_an_earlier_worker_told_of_is_not_told_again() -> None:
+    """X-62: progress never goes backwards; the stream resumes after it."""
+    peer, ledger = Peer(items(4, 4)), Ledger()
+    async with served(peer) as application:
+        await evaluate(application, ledger, RUN, TRIAL | {"finished_count": 3})  # type: ignore[arg-type]
+    assert peer.asked[0].from_sequence == 3 and ledger.progressed == [4]
+
+
+def aborting(code: grpc.StatusCode) -> Play:
+    """Plays an end by this code alone."""
+
+    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+        await context.abort(code, "no details")
+        yield rpc.EvaluateProgramResponse()
+
+    return play
+
+
+async def test_a_peers_own_fault_is_met_a_few_times_and_then_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-61: no retry for ever, however outages and faults alternate."""
+    monkeypatch.setattr(evaluating, "_BACKOFF", (0.0,))
+    fault, away = aborting(grpc.StatusCode.INTERNAL), aborting(grpc.StatusCode.UNAVAILABLE)
+    peer = Peer(fault, away, fault, fault, away, fault, fault, fault)
+    async with served(peer) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert outcome.error_class == "ERROR_CLASS_INTERNAL" and len(peer.plays) == 1
+
+
+async def test_a_peer_that_is_away_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage is nobody's fault, and no trial's end."""
+    monkeypatch.setattr(evaluating, "_BACKOFF", (0.0,))
+    peer = Peer(*[aborting(grpc.StatusCode.UNAVAILABLE)] * 20, items(1, 4))
+    async with served(peer) as application:
+        outcome = await evaluate(application, Ledger(), RUN, TRIAL)  # type: ignore[arg-type]
+    assert not outcome.error and not peer.plays

@@ -1,0 +1,89 @@
+"""What a new run is to make better: its objectives, held against what the metrics declare, and completed by it."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from ashgrove.optimizer.v1.optimization_run_pb2 import Objective
+from ashgrove.program.v1.metric_pb2 import Metric
+
+from framework.errors import FieldViolation, InvalidFields
+
+_PATH = "optimization_run.objectives"
+# The one measure that is known in more than one aggregation of every evaluation.
+_LATENCY = "latency_ms"
+_OF_LATENCY = (Objective.AGGREGATION_P50, Objective.AGGREGATION_P95)
+
+
+def completed_objectives(wanted: Sequence[Objective], metrics: Sequence[Metric]) -> list[Objective]:
+    """Returns the objectives with direction, aggregation and reference as they will hold for the whole run.
+
+    Raises InvalidFields with every contradiction to what the metrics declare, each with its path.
+    """
+    known = {metric.name: metric for metric in metrics}
+    faults = [fault for i, objective in enumerate(wanted) for fault in _faults(f"{_PATH}[{i}]", objective, known)]
+    faults += _named_twice(wanted)
+    if faults:
+        raise InvalidFields(*faults)
+    return [_completed(objective, known[objective.metric]) for objective in wanted]
+
+
+def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterator[FieldViolation]:
+    metric = known.get(objective.metric)
+    if metric is None or metric.error:
+        usable = ", ".join(name for name, each in known.items() if not each.error)
+        why = f"cannot be used: {metric.error}" if metric else "is no metric"
+        yield FieldViolation(f"{path}.metric", f"{why}; there are {usable}")
+        return
+    if objective.direction not in (Objective.DIRECTION_UNSPECIFIED, metric.direction):
+        way = Metric.Direction.Name(metric.direction).removeprefix("DIRECTION_").lower()
+        yield FieldViolation(f"{path}.direction", f"contradicts {metric.name}, which is one to {way}")
+    if objective.aggregation not in _aggregations(metric):
+        names = ", ".join(Objective.Aggregation.Name(each) for each in _aggregations(metric) if each)
+        yield FieldViolation(f"{path}.aggregation", f"{metric.name} has no such aggregation; there are {names}")
+    for field in ("threshold", "reference"):
+        if objective.HasField(field) and not _within(metric, getattr(objective, field)):
+            yield FieldViolation(f"{path}.{field}", f"must be within {metric.name}'s range, {_range(metric)}")
+
+
+def _named_twice(wanted: Sequence[Objective]) -> Iterator[FieldViolation]:
+    seen: set[str] = set()
+    for i, objective in enumerate(wanted):
+        if objective.metric in seen:
+            yield FieldViolation(f"{_PATH}[{i}].metric", "is named twice; an objective is about a metric of its own")
+        seen.add(objective.metric)
+
+
+def _aggregations(metric: Metric) -> list[Objective.Aggregation.ValueType]:
+    # Both services number aggregations and directions alike; a test holds them together.
+    own = Objective.Aggregation.ValueType(metric.aggregation)
+    others = _OF_LATENCY if metric.name == _LATENCY else ()
+    return list(dict.fromkeys((Objective.AGGREGATION_UNSPECIFIED, own, *others)))
+
+
+def _within(metric: Metric, value: float) -> bool:
+    low, high = _bounds(metric)
+    # A sum of values within a range has no such range itself.
+    summed = metric.aggregation == Metric.AGGREGATION_SUM
+    return math.isfinite(value) and (summed or low <= value <= high)
+
+
+def _bounds(metric: Metric) -> tuple[float, float]:
+    low = metric.low if metric.HasField("low") else -math.inf
+    high = metric.high if metric.HasField("high") else math.inf
+    return low, high
+
+
+def _range(metric: Metric) -> str:
+    low, high = _bounds(metric)
+    return f"{low:g} to {high:g}"
+
+
+def _completed(objective: Objective, metric: Metric) -> Objective:
+    made = Objective()
+    made.CopyFrom(objective)
+    made.direction = objective.direction or Objective.Direction.ValueType(metric.direction)
+    made.aggregation = objective.aggregation or Objective.Aggregation.ValueType(metric.aggregation)
+    worst = _bounds(metric)[0 if metric.direction == Metric.DIRECTION_MAXIMIZE else 1]
+    if not objective.HasField("reference") and math.isfinite(worst) and metric.aggregation != Metric.AGGREGATION_SUM:
+        made.reference = worst
+    return made

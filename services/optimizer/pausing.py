@@ -1,0 +1,85 @@
+"""Pausing and resuming a run: one transaction each; a worker that loses the run stops, and the next goes on."""
+
+from typing import Any
+from uuid import UUID
+
+from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.program.v1 import program_service_pb2 as program_pb
+
+from framework.engine import Call
+from framework.errors import IllegalState
+from framework.rpc.peer_failures import from_peer
+from framework.storage import Transaction
+from services.optimizer.granting import granted_by_caller, permit
+from services.optimizer.resources import ENDED, OptimizationRun
+from services.optimizer.story import WORK, tell, topic
+
+_PAUSE = "PauseOptimizationRun"
+_RESUME = "ResumeOptimizationRun"
+_Run = pb.OptimizationRun
+_Event = pb.RunEvent
+
+
+async def pause(call: Call, identifier: str) -> pb.OptimizationRun:
+    """Returns the run as PAUSED; raises IllegalState when it has ended or is being cancelled."""
+    async with call.transaction() as tx:
+        row = await call.row(OptimizationRun, identifier, _PAUSE, lock=True)
+        _check_going_on(row, _PAUSE)
+        if row["status"] == "STATUS_PAUSED":
+            return await call.get(OptimizationRun, identifier)
+        await paused(call, tx, row, verb=_PAUSE)
+        run = await call.get(OptimizationRun, identifier)
+    await call.engine.hints.publish(topic(run.id))
+    return run
+
+
+async def paused(call: Call, tx: Transaction, row: dict[str, Any], cause: str = "", *, verb: str = "Update") -> None:
+    """Pauses a run whose row the transaction has locked: its worker's token no longer fits, and nobody may claim it."""
+    columns = {"status": _Run.STATUS_PAUSED, "error": cause, "fencing_token": row["fencing_token"] + 1}
+    await call.update(OptimizationRun, str(row["id"]), columns | {"lease_owner": "", "lease_until": None}, verb=verb)
+    await tell(tx, row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause), fenced=False)
+
+
+async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
+    """Returns the run on its way again; raises IllegalState when it has ended or is being cancelled.
+
+    The caller's rights are looked at as when a run is started, and a new grant takes the place of the old one.
+    """
+    row = await call.row(OptimizationRun, identifier, _RESUME)
+    _check_going_on(row, _RESUME)
+    run = await call.get(OptimizationRun, identifier)
+    if row["status"] != "STATUS_PAUSED":
+        return run
+    with from_peer("program"):
+        request = program_pb.GetProgramRequest(id=run.program_id, revision=run.program_revision)
+        permit(call, await call.application.program.GetProgram(request))
+    async with granted_by_caller(call, run.id, run) as grant:
+        before, run = await _resumed(call, identifier, grant)
+    await call.engine.hints.publish(topic(run.id))
+    # Of two that resumed at once, the second changed nothing, and its grant is the one too many.
+    await call.application.end_grant(before["grant_id"] if before["status"] == "STATUS_PAUSED" else grant)
+    return run
+
+
+async def _resumed(call: Call, identifier: str, grant: str) -> tuple[dict[str, Any], pb.OptimizationRun]:
+    """Returns the row as it was, and the run as it is now."""
+    async with call.transaction() as tx:
+        row = await call.row(OptimizationRun, identifier, _RESUME, lock=True)
+        _check_going_on(row, _RESUME)
+        if row["status"] == "STATUS_PAUSED":
+            status = _Run.STATUS_RUNNING if row["started_at"] else _Run.STATUS_PENDING
+            columns = {"status": status, "error": "", "grant_id": UUID(grant)}
+            await call.update(OptimizationRun, identifier, columns, verb=_RESUME)
+            await tell(tx, row, _Event(type=_Event.TYPE_RUN_RESUMED), fenced=False)
+            await call.database.notify(tx, WORK)
+        return row, await call.get(OptimizationRun, identifier)
+
+
+def _check_going_on(row: dict[str, Any], verb: str) -> None:
+    status = row["status"].removeprefix("STATUS_")
+    if row["status"] in ENDED or row["status"] == "STATUS_CANCELLING":
+        raise IllegalState(
+            f"this run is {status}; legal: GetOptimizationRun, GetParetoFront, ListTrials, or start another run",
+            status=status,
+            action=verb,
+        )
