@@ -9,8 +9,10 @@ from importlib.metadata import EntryPoint, entry_points
 from ashgrove.custom import METRICS, PROGRAMS
 
 from domain.metrics import METRICS as BUILT_IN
+from services.program.code.contract import CodeFault
 
 FRESH_SECONDS = 5.0
+_SHOWN = 20
 _RESERVED = frozenset(BUILT_IN) | {"cost", "latency_ms"}
 _NAMES = {
     PROGRAMS: (re.compile(r"[a-z][a-z0-9_-]{0,62}@[0-9A-Za-z][0-9A-Za-z.-]{0,31}"), "`id@version`, in lower case"),
@@ -45,6 +47,18 @@ def metrics() -> dict[str, EntryPoint]:
 def registered(group: str) -> Registered:
     """Returns what is registered in a group, faults too; as old as FRESH_SECONDS at most."""
     return _fresh(group)
+
+
+def required(group: str, name: str) -> EntryPoint:
+    """Returns a registered entry point; raises CodeFault when there is none of this name, or none that can be used."""
+    known = _fresh(group)
+    if name in known.entries:
+        return known.entries[name]
+    if name in known.faults:
+        raise CodeFault("IMPORT", f"{name} {known.faults[name]}")
+    kind = group.rpartition(".")[2]
+    others = ", ".join(sorted(known.entries)[:_SHOWN]) or "none"
+    raise CodeFault("UNREGISTERED", f"{name[:100]} is not registered; the {kind} registered here are: {others}")
 
 
 def source_of(entry: EntryPoint) -> tuple[str, ...]:

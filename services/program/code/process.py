@@ -1,0 +1,219 @@
+"""One child process and the channel to it: started clean, asked with a deadline, killed with all that it started."""
+
+import asyncio
+import itertools
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from framework.tasks import stopped
+from services.program.code import channel
+from services.program.code.contract import CodeFault, WorkersClosed
+from services.program.code.printed import Printed
+from services.program.code.usage import family
+
+_MODULE = "services.program.code.child"
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+_MARK = "ASHGROVE_CODE_PROCESS"
+_HANG_UP_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class CodeProcess:
+    """A child process; `await CodeProcess.started()` makes one."""
+
+    def __init__(self, at_end: Callable[["CodeProcess"], None]) -> None:
+        self.mark = secrets.token_hex(12)
+        self.home = tempfile.mkdtemp(prefix="ashgrove-code-")
+        self.printed = Printed()
+        self._at_end = at_end
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._cause: Exception | None = None
+        try:
+            self._ours, self._popen = self._start()
+        except OSError:  # no process is to be had
+            self.printed.close()
+            shutil.rmtree(self.home, ignore_errors=True)
+            raise
+        self._life: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def started(cls, at_end: Callable[["CodeProcess"], None]) -> "CodeProcess":
+        """Returns a new child process, which has loaded nothing yet; `at_end` is told when it is gone."""
+        process = cls(at_end)
+        process.printed.listen()
+        reader, process._writer = await asyncio.open_unix_connection(sock=process._ours)
+        process._life = asyncio.create_task(process._live(reader, process._writer))
+        return process
+
+    _writer: StreamWriter
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its group's and its session's too."""
+        return self._popen.pid
+
+    @property
+    def fault(self) -> Exception | None:
+        """Why it is of no use any more; None while it is."""
+        return self._cause
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a question is open."""
+        return bool(self._waiting)
+
+    async def ask(self, do: str, seconds: float, late: str, **said: Any) -> Any:
+        """Returns the child's answer; raises CodeFault with its fault, or with what ended it.
+
+        A child that is late is killed, and so is one whose asker is cancelled: it is in the middle of a call.
+        """
+        if self._cause:
+            raise self._cause.with_traceback(None)
+        number, future = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            async with asyncio.timeout(seconds):
+                await self._send({"id": number, "do": do, "with": said})
+                answer = await future
+        except TimeoutError:
+            self.kill(fault := CodeFault("TIMEOUT", late))
+            raise fault from None
+        except asyncio.CancelledError:
+            self.kill(WorkersClosed("whoever asked does not want to know any more"))
+            raise
+        finally:
+            self._waiting.pop(number, None)
+        if "fault" in answer:
+            raise CodeFault(*answer["fault"])
+        return answer["value"]
+
+    def kill(self, cause: Exception) -> None:
+        """Kills the process and all that it started, at once; the first cause stays the cause."""
+        self._cause = self._cause or cause
+        if self._popen.returncode is None:
+            self._kill_all()
+
+    async def ended(self) -> None:
+        """Returns when the process is gone and its traces are removed."""
+        if self._life:
+            await asyncio.wait([self._life])
+
+    def _start(self) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        command = [sys.executable, "-P", "-X", "faulthandler", "-m", _MODULE, str(theirs.fileno()), str(os.getpid())]
+        with theirs, self.printed.end() as sink:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                pass_fds=[theirs.fileno()],
+                cwd=self.home,
+                env=_environment(self.home, self.mark),
+                start_new_session=True,
+            )
+        return ours, popen
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        with suppress(ConnectionError):  # it is gone: the open questions are answered with why
+            self._writer.write(channel.packed(message))
+            await self._writer.drain()
+
+    async def _live(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Hands out answers until the process has ended, then leaves nothing of it."""
+        pidfd = os.pidfd_open(self.pid)
+        gone = asyncio.create_task(_readable(pidfd))
+        listening = asyncio.create_task(self._listen(reader))
+        try:
+            await asyncio.wait([gone, listening], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([gone], timeout=_HANG_UP_SECONDS)
+            if not gone.done():
+                self._cause = self._cause or CodeFault("CRASH", "the code closed the channel on which it is called")
+        finally:
+            self._kill_all()  # what it started must not outlive it, nor it the channel
+            await stopped([listening])
+            await asyncio.wait([gone])
+            os.close(pidfd)
+            verdict = _verdict(self._popen.wait())
+            self._cause = self._cause or verdict
+            self._hang_up(writer)
+            await asyncio.to_thread(shutil.rmtree, self.home, ignore_errors=True)
+            self._at_end(self)
+
+    async def _listen(self, reader: StreamReader) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError):
+            while True:
+                size = channel.HEAD.unpack(await reader.readexactly(channel.HEAD.size))[0]
+                if size > channel.LARGEST_REPLY + 1024:
+                    return  # nothing that our side of the child wrote
+                answer = json.loads(await reader.readexactly(size))
+                future = self._waiting.get(answer["id"])
+                if future and not future.done():
+                    future.set_result(answer)
+
+    def _hang_up(self, writer: StreamWriter) -> None:
+        assert self._cause is not None
+        writer.close()
+        self.printed.close()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(self._cause)
+
+    def _kill_all(self) -> None:
+        """Kills the group, and then who has left it; until the child is waited for, nobody else can have its id."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for stray in family(self.pid, self.mark.encode()):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(stray, signal.SIGKILL)
+
+
+def _environment(home: str, mark: str) -> dict[str, str]:
+    """Returns what a child's environment holds: no secret of ours, modules found as here, one thread for BLAS."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(str(Path(each).absolute()) for each in sys.path),
+        "PYTHONHASHSEED": "0",  # else the order of a set, and with it a result, is another in every process
+        "HOME": home,
+        "TMPDIR": home,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        _MARK: mark,
+    }
+
+
+async def _readable(descriptor: int) -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _verdict(returncode: int) -> CodeFault:
+    """Returns what an end means that was not our doing."""
+    if returncode >= 0:
+        return CodeFault("CRASH", f"the code ended its process with exit status {returncode}")
+    name = signal.Signals(-returncode).name
+    if name == "SIGXCPU":
+        return CodeFault("CPU_LIMIT", "the code used more CPU time than it may")
+    if name == "SIGKILL":
+        return CodeFault("CRASH", "the code's process was killed, perhaps because the machine ran out of memory")
+    return CodeFault("CRASH", f"the code's process was ended by {name}")

@@ -1,0 +1,3 @@
+"""Cannot be imported."""
+
+raise RuntimeError(f"no licence in {__file__}")
