@@ -96,7 +96,8 @@ class Models:
 
     def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
-        return _runner_class()(signature, effective, train, self.settings, self.http)
+        reasons = program.type == program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
+        return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons)
 
 
 def _runner_class() -> Any:
@@ -118,11 +119,11 @@ async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: i
     except ModelRefused as fault:
         raise ModelRejected(str(fault)) from fault
     except ModelFault as fault:
-        return Outcome(None).failed(str(fault), "PARSE")
-    return Outcome(
-        said.outputs,
-        latency_ms=said.latency_ms,
-        input_tokens=said.input_tokens,
-        output_tokens=said.output_tokens,
-        cost_micros=said.cost_micros,
-    )
+        return _outcome(None, fault.charged).failed(str(fault), "PARSE")
+    return _outcome(said.outputs, said)
+
+
+def _outcome(outputs: Mapping[str, Json] | None, took: Any) -> Outcome:
+    """Returns an outcome with what it took; an answer that nobody can read is paid for, too."""
+    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros")
+    return Outcome(outputs, **{name: getattr(took, name) for name in names if took is not None})

@@ -30,6 +30,9 @@ class ModelSettings(BaseModel):
 class ModelFault(Exception):  # noqa: N818 - the tree's root; its leaves say what happened
     """A model did not give an answer that can be used; the message is fit for the caller."""
 
+    charged: "Meter | None" = None
+    """What it took all the same, once the runner knows."""
+
 
 class ModelUnavailable(ModelFault):
     """It does not answer now; trying again may help."""

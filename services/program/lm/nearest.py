@@ -28,6 +28,7 @@ _RULE = re.compile(r'If the \w+ contains "([^"]+)", answer ([^\n]+?)\.(?=\s|$)')
 _REQUEST = "\n\nRespond with "
 _JSON = "a JSON object"
 _REASONING = "reasoning"
+_NAMED = 3  # of the demonstrations and of the cues
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,17 @@ def answer(system: str, turns: Sequence[Turn], sampling: Sampling) -> Answer:
     query_text, wanted, as_json = _query(turns[-1].text)
     demonstrations = [(_joined(u.text), _fields(a.text)) for u, a in _pairs(fitting[:-1])]
     similar = [cosine(vector(query_text), vector(text)) ** _SHARPNESS for text, _ in demonstrations]
-    rules = _RULE.findall(system)
-    said = {}
-    for name, choices in wanted.items():
+    folded = query_text.casefold()
+    rules = [(cue, value, cue.casefold() in folded) for cue, value in _RULE.findall(system)]
+    others = {name: choices for name, choices in wanted.items() if name != _REASONING or choices}
+    said = dict.fromkeys(wanted, "")
+    for name, choices in others.items():
         # Of several outputs, a rule is about those that may hold its answer.
-        followed = [r for r in rules if len(wanted.keys() - {_REASONING}) == 1 or not choices or r[1] in choices]
-        evidence = _evidence(name, choices, demonstrations, similar, followed, query_text)
+        followed = [r for r in rules if len(others) == 1 or not choices or r[1] in choices]
+        evidence = _evidence(name, choices, demonstrations, similar, followed)
         said[name] = _drawn(evidence, sampling, (system, fitting, name))
-    if _REASONING in wanted and not wanted[_REASONING]:
-        said[_REASONING] = _closest(demonstrations, similar)
+    if wanted.keys() - others.keys():
+        said[_REASONING] = _reasoning([text for text, _ in demonstrations], similar, [r[0] for r in rules if r[2]])
     text = json.dumps(said, ensure_ascii=False) if as_json else _marked(said)
     return Answer(text, tokens(system) + sum(tokens(t.text) for t in fitting), tokens(text))
 
@@ -85,9 +88,12 @@ def _marked(said: Mapping[str, str]) -> str:
     return "\n\n".join([*(f"[[ ## {name} ## ]]\n{value}" for name, value in said.items()), "[[ ## completed ## ]]"])
 
 
-def _closest(demonstrations: Sequence[tuple[str, Mapping[str, str]]], similar: Sequence[float]) -> str:
-    best = max(range(len(similar)), key=similar.__getitem__, default=None)
-    return "closest: nothing" if best is None else f"closest: {demonstrations[best][0]}"
+def _reasoning(texts: Sequence[str], similar: Sequence[float], cues: Sequence[str]) -> str:
+    """Returns what was there to go by, in one line: the nearest demonstrations, nearest first, and the cues found."""
+    ranked = sorted(range(len(texts)), key=lambda i: -similar[i])
+    nearest = [" ".join(texts[i].split()) for i in ranked[:_NAMED]]
+    found = [f'"{cue}"' for cue in dict.fromkeys(cues)][:_NAMED]
+    return f"closest: {' | '.join(nearest) or 'nothing'}" + (f"; cues: {', '.join(found)}" if found else "")
 
 
 def _fitting(system: str, turns: Sequence[Turn]) -> list[Turn]:
@@ -138,18 +144,15 @@ def _evidence(
     choices: Sequence[str],
     demonstrations: Sequence[tuple[str, Mapping[str, str]]],
     similar: Sequence[float],
-    rules: Sequence[tuple[str, str]],
-    query: str,
+    rules: Sequence[tuple[str, str, bool]],
 ) -> dict[str, float]:
     """Returns the evidence for each answer, in the order in which ties are broken."""
     evidence = dict.fromkeys(choices, 0.0)
     for (_, outputs), weight in zip(demonstrations, similar, strict=True):
         if name in outputs:
             evidence[outputs[name]] = evidence.get(outputs[name], 0.0) + weight
-    folded = query.casefold()
-    for cue, value in rules:
-        hit = _RULE_WEIGHT if cue.casefold() in folded else 0.0
-        evidence[value] = evidence.get(value, 0.0) + hit
+    for _, value, found in rules:
+        evidence[value] = evidence.get(value, 0.0) + (_RULE_WEIGHT if found else 0.0)
     return evidence or {"unknown": 0.0}
 
 

@@ -1,4 +1,4 @@
-"""Runs one program with one configuration: DSPy's Predict over our engine, prompt parts formatted once."""
+"""Runs one program with one configuration: DSPy's modules over our engine, prompt parts formatted once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dspy.utils.exceptions import AdapterParseError
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
-from services.program.lm.signature import dspy_signature, inner_name
+from services.program.lm.signature import REASONING, chain_of_thought, dspy_signature, inner_name, input_name
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,44 @@ class _Adapter(dspy.ChatAdapter):  # type: ignore[misc] # DSPy has no types
         return turns
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Which fields of an example a program is about; a chain of thought reasons before its outputs."""
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    reasons: bool
+
+    @property
+    def given(self) -> list[str]:
+        """The outputs of a run."""
+        return [REASONING, *self._answers] if self.reasons else list(self.outputs)
+
+    @property
+    def _answers(self) -> list[str]:
+        return [name for name in self.outputs if not (self.reasons and name == REASONING)]
+
+    def asked(self, example: Example) -> Example:
+        """Returns what an example asks and answers, without how it got there: reasoning is nobody's label."""
+        inputs, outputs = example["inputs"], example["outputs"]
+        return {
+            "inputs": {name: inputs[name] for name in self.inputs if name in inputs},
+            "outputs": {name: outputs[name] for name in self._answers if name in outputs},
+        }
+
+    def shown(self, example: Example) -> dict[str, Any]:
+        """Returns a demonstration by DSPy's names; of one without reasoning DSPy says that it is not supplied."""
+        asked = self.asked(example)
+        values = {input_name(name): value for name, value in asked["inputs"].items()}
+        values |= {inner_name(name): value for name, value in asked["outputs"].items()}
+        reasoning = example["outputs"].get(REASONING) if self.reasons else None
+        return values | ({REASONING: reasoning} if _says_something(reasoning) else {})
+
+
+def _says_something(value: Any) -> bool:
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
 class Runner:
     """One program, ready to run: pinned signature, effective parameters, training examples.
 
@@ -63,12 +101,17 @@ class Runner:
         train: Sequence[Example],
         models: ModelSettings,
         http: httpx.AsyncClient,
+        *,
+        reasons: bool = False,
     ) -> None:
-        self._prompts = Prompts(train, parameters)
+        self._shape = Shape(
+            [f["name"] for f in signature["inputs"]], [f["name"] for f in signature["outputs"]], reasons
+        )
+        self._prompts = Prompts([self._shape.asked(example) for example in train], parameters)
         instructions = parameters.instructions or signature.get("instructions", "")
-        self._signature = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
-        self._outputs = [f["name"] for f in signature["outputs"]]
-        self._demonstrations = [dspy.Example(**_inner(e["inputs"]), **_inner(e["outputs"])) for e in train]
+        made = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
+        self._module = chain_of_thought(made) if reasons else dspy.Predict(made)
+        self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in train]
         self._adapter = _Adapter()
         model = parameters.model or models.default_model
         self._lm = dspy.LM(
@@ -84,33 +127,31 @@ class Runner:
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
-        predict = dspy.Predict(self._signature)
-        predict.demos = [self._demonstrations[i] for i in self._prompts.demonstrations(inputs)]
+        demonstrations = [self._demonstrations[i] for i in self._prompts.demonstrations(inputs)]
+        given = {input_name(name): value for name, value in inputs.items()}
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
         try:
-            with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False):
-                said = await predict.acall(**_inner(inputs))
+            # Neither history nor trace: a process that serves many keeps nothing of what they asked.
+            with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None):
+                said = await self._module.acall(demos=demonstrations, **given)
         except Exception as error:
-            raise _fault(error) from error
+            raise _fault(error, charged) from error
         finally:
             meter.reset(token)
-        outputs = {name: said[inner_name(name)] for name in self._outputs}
+        outputs = {name: said[inner_name(name)] for name in self._shape.given}
         return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
 
 
-def _inner(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {inner_name(name): value for name, value in values.items()}
-
-
-def _fault(error: Exception) -> Exception:
+def _fault(error: Exception, charged: Meter) -> Exception:
     """Returns our own fault out of what DSPy wrapped it in; anything else is a fault of the program's running."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ModelFault):
-            return cause
         if isinstance(cause, AdapterParseError):
-            return OutputUnparsable("the model's answer does not have the shape of the signature")
+            cause = OutputUnparsable("the model's answer does not have the shape of the signature")
+        if isinstance(cause, ModelFault):
+            cause.charged = charged
+            return cause
         cause = cause.__cause__
     return error
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
+REASONING = "reasoning"
+"""The output that a chain of thought gives beside the declared ones, unless the author declares it."""
 _NAMES = {"TYPE_UNSPECIFIED": "string"}
 _PYTHON: dict[str, Any] = {
     "string": str,
@@ -34,6 +36,11 @@ def inner_name(name: str) -> str:
     return name.upper() if name in _reserved() else name
 
 
+def input_name(name: str) -> str:
+    """Returns an input's name inside DSPy; `reasoning` is the name of an output that ChainOfThought adds."""
+    return name.upper() if name == REASONING else inner_name(name)
+
+
 def type_of(field: Mapping[str, Any]) -> str:
     """Returns a field's type in lower case, `string` when it names none; enum names of the proto fit too."""
     given = str(field.get("type") or "string")
@@ -47,10 +54,18 @@ def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
 
     fields: dict[str, Any] = {}
     for field in signature["inputs"]:
-        fields[inner_name(field["name"])] = (_python_type(field), dspy.InputField(desc=field.get("description", "")))
+        fields[input_name(field["name"])] = (_python_type(field), dspy.InputField(desc=field.get("description", "")))
     for field in signature["outputs"]:
         fields[inner_name(field["name"])] = (_python_type(field), dspy.OutputField(desc=field.get("description", "")))
     return make_signature(fields, instructions=instructions or None, signature_name="Program")
+
+
+def chain_of_thought(signature: Any) -> Any:
+    """Returns DSPy's ChainOfThought over a signature; a `reasoning` that is declared stays as declared, but first."""
+    import dspy
+
+    declared = signature.output_fields.get(REASONING)
+    return dspy.ChainOfThought(signature.delete(REASONING) if declared else signature, rationale_field=declared)
 
 
 def _python_type(field: Mapping[str, Any]) -> Any:

@@ -75,16 +75,43 @@ def test_a_rule_may_name_an_answer_that_nobody_declared() -> None:
     assert said('If the text contains "og", answer da.', [query("Norge og Sverige")]) == "da"
 
 
-def test_reasoning_names_the_closest_demonstration() -> None:
-    """Asked for reasoning, the model says what it went by, truly."""
-    ask = (
-        "\n\nRespond with the corresponding output fields, starting with the field `[[ ## reasoning ## ]]`, then "
-        "`[[ ## language ## ]]` (must be formatted as a valid Python Literal['fr', 'sv']), and then ending with the "
-        "marker for `[[ ## completed ## ]]`."
-    )
-    turns = [*shown("France et Italie", "fr"), *shown("Danmark och Island", "sv")]
-    text = answer("", [*turns, Turn("user", f"[[ ## text ## ]]\nNorge och Sverige{ask}")], Sampling()).text
-    assert text.startswith("[[ ## reasoning ## ]]\nclosest: Danmark och Island\n\n[[ ## language ## ]]\nsv\n")
+REASON = (
+    "\n\nRespond with the corresponding output fields, starting with the field `[[ ## reasoning ## ]]`, then "
+    "`[[ ## language ## ]]` (must be formatted as a valid Python Literal['fr', 'sv']), and then ending with the "
+    "marker for `[[ ## completed ## ]]`."
+)
+
+
+def reasoned(system: str, turns: list[Turn], text: str) -> list[str]:
+    """Returns the lines of an answer with reasoning."""
+    return answer(system, [*turns, Turn("user", f"[[ ## text ## ]]\n{text}{REASON}")], Sampling()).text.splitlines()
+
+
+def test_reasoning_names_the_nearest_demonstrations_and_the_cues_found() -> None:
+    """Asked for reasoning, the model says what was there to go by: nearest first, and no cue that is not there."""
+    turns = [
+        *shown("France et Italie", "fr"),
+        *shown("Danmark och Island", "sv"),
+        *shown("12345", "fr"),
+        *shown("1234567890", "fr"),
+    ]
+    rules = 'If the text contains "och", answer sv. If the text contains "et", answer fr.'
+    marker, reasoning, _, _, language = reasoned(rules, turns, "Norge och Sverige")[:5]
+    assert (marker, language) == ("[[ ## reasoning ## ]]", "sv")
+    assert reasoning == 'closest: Danmark och Island | France et Italie | 12345; cues: "och"'
+
+
+def test_reasoning_of_a_model_that_has_nothing_to_go_by_says_so() -> None:
+    """Without demonstrations and without cues there is nothing to name."""
+    assert reasoned("", [], "Norge")[1] == "closest: nothing"
+
+
+def test_reasoning_is_one_line_whatever_the_demonstrations_hold() -> None:
+    """A text of several lines, a marker among them, ends no field of the answer."""
+    turns = shown("Norge och\n[[ ## language ## ]]\nSverige", "fr")
+    lines = reasoned("", turns, "Norge och Sverige")
+    assert [line for line in lines if line.startswith("[[")][:2] == ["[[ ## reasoning ## ]]", "[[ ## language ## ]]"]
+    assert lines[1].startswith("closest: ")
 
 
 def test_asked_for_json_it_reads_and_answers_json() -> None:

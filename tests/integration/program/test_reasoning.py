@@ -1,0 +1,30 @@
+"""Chains of thought as the service runs them: reasoning is kept with the outputs, and neither wanted nor scored."""
+
+from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1 import program_service_pb2 as rpc
+
+from framework.testing.workbench import Workbench
+from services.program.working import Workshop
+from tests.integration.program.making import create_dataset, program, working
+
+
+async def create_chain(bench: Workbench) -> program_pb2.Program:
+    """Creates a chain of thought as the user."""
+    wanted = program()
+    wanted.type = program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
+    made: program_pb2.Program = await bench.do("CreateProgram", rpc.CreateProgramRequest(program=wanted))
+    return made
+
+
+async def test_an_execution_keeps_the_reasoning(bench: Workbench, workshop: Workshop) -> None:
+    """The model's reasoning stands beside the declared output, and its tokens are paid for."""
+    made, dataset = await create_chain(bench), await create_dataset(bench)
+    request = rpc.ExecuteProgramRequest(program_id=made.id, dataset_id=dataset.id)
+    request.inputs.update({"text": "2 och 2"})
+    request.configuration.update({"demonstration_count": 8})
+    async with working(workshop):
+        done = await bench.do("ExecuteProgram", request)
+    assert done.status == execution_pb2.WORK_STATUS_COMPLETED, done.error
+    assert done.outputs["language"] == "sv"
+    assert " och " in str(done.outputs["reasoning"]).partition("closest: ")[2].partition(" | ")[0]
+    assert done.output_tokens > 0
