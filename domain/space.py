@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from domain.normal import Normal
 from domain.seeds import Draw
 from domain.values import Invalid, Json, Violation, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
 
-__all__ = ["BooleanVariable", "ChoiceVariable", "FloatVariable", "IntegerVariable", "Size", "Space", "Variable"]
+__all__ = [
+    "BooleanVariable",
+    "ChoiceVariable",
+    "FloatVariable",
+    "IntegerVariable",
+    "Normal",
+    "Size",
+    "Space",
+    "Variable",
+]
 
 MOST_VARIABLES = 1000
 LONGEST_DESCRIPTION = 1000
@@ -20,7 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a space is; a continuous variable makes it infinite and leaves `discrete_cardinality` alone."""
+    """How large a space is; a continuous or open variable makes it infinite and leaves `discrete_cardinality` alone."""
 
     discrete_cardinality: int
     log10: float
@@ -92,18 +102,27 @@ class Space:
         return self.validate({variable.name: variable.draw(source) for variable in self.variables})
 
     def size(self) -> Size:
-        """Return how large the space is; a range without a step is continuous unless it is a single point."""
+        """Return how large the space is.
+
+        A range without a step is continuous unless it is a single point; a choice that allows custom values counts
+        those that it lists, and makes the space infinite.
+        """
         counts = [variable.cardinality for variable in self.variables]
         discrete = [count for count in counts if count is not None]
         continuous = len(counts) - len(discrete)
         cardinality = math.prod(discrete)
-        return Size(cardinality, math.log10(cardinality), continuous > 0, len(discrete), continuous)
+        is_infinite = continuous > 0 or any(_is_open(variable) for variable in self.variables)
+        return Size(cardinality, math.log10(cardinality), is_infinite, len(discrete), continuous)
 
     def _unknown(self, values: Mapping[Any, Json]) -> Iterator[Violation]:
         known = set(self.names)
         for name in values:
             if name not in known:
                 yield Violation(f"values.{name}", "is not a variable of this space", "UNKNOWN_NAME")
+
+
+def _is_open(variable: Variable) -> bool:
+    return isinstance(variable, ChoiceVariable) and variable.allow_custom
 
 
 def space_faults(variables: Mapping[int, Variable], count: int) -> Iterator[Violation]:

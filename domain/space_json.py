@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from domain.normal import Normal
 from domain.space import Space, space_faults
 from domain.values import Invalid, Json, Violation, normalise, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
@@ -11,7 +12,13 @@ _KINDS: dict[str, type[Variable]] = {
     each.kind: each for each in (FloatVariable, IntegerVariable, ChoiceVariable, BooleanVariable)
 }
 _REQUIRED = {"float": {"low", "high"}, "integer": {"low", "high"}, "choice": {"choices"}, "boolean": set[str]()}
-_OPTIONAL = {"float": {"log", "step"}, "integer": {"log", "step"}, "choice": set[str](), "boolean": set[str]()}
+_OPTIONAL = {
+    "float": {"log", "step", "normal"},
+    "integer": {"log", "step", "power_of_two"},
+    "choice": {"weights", "ordered", "allow_custom"},
+    "boolean": set[str](),
+}
+_LISTS = ("choices", "weights")
 
 
 def read(variables: Json) -> Space:
@@ -62,8 +69,20 @@ def _domain_faults(kind: str, domain: Any, path: str) -> Iterator[Violation]:
     for key in sorted(_REQUIRED[kind] - set(domain)):
         yield Violation(f"{path}.{key}", "is required", "REQUIRED")
     yield from _unknown_keys(domain, _REQUIRED[kind] | _OPTIONAL[kind], path)
-    if kind == "choice" and not isinstance(domain.get("choices", []), list | tuple):
-        yield Violation(f"{path}.choices", "must be a list", "WRONG_TYPE")
+    for key in _LISTS:
+        if key in domain and not isinstance(domain[key], list | tuple):
+            yield Violation(f"{path}.{key}", "must be a list", "WRONG_TYPE")
+    if domain.get("normal") is not None:
+        yield from _normal_faults(domain["normal"], f"{path}.normal")
+
+
+def _normal_faults(normal: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(normal, Mapping):
+        yield Violation(path, f"must be an object, not {shown(normal)}", "WRONG_TYPE")
+        return
+    for key in sorted({"mean", "sigma"} - set(normal)):
+        yield Violation(f"{path}.{key}", "is required", "REQUIRED")
+    yield from _unknown_keys(normal, {"mean", "sigma"}, path)
 
 
 def _unknown_keys(entry: Mapping[Any, Json], known: set[str], path: str) -> Iterator[Violation]:
@@ -81,7 +100,9 @@ def _variable(entry: Mapping[str, Json]) -> Variable:
     if kind == "integer":
         domain = {key: _whole(value) for key, value in domain.items()}
     if kind == "choice":
-        domain = {"choices": tuple(_plain(choice) for choice in domain["choices"])}
+        domain = {key: tuple(map(_plain, value)) if key in _LISTS else value for key, value in domain.items()}
+    if "normal" in domain:
+        domain["normal"] = Normal(**domain["normal"])
     default = entry.get("default")
     if kind in ("integer", "choice"):
         default = _plain(default)

@@ -77,6 +77,19 @@ def shown(value: Json) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Tell whether a value is a number that a double reaches."""
+    try:
+        return is_number(value) and math.isfinite(value)
+    except OverflowError:  # an integer that no double reaches
+        return False
+
+
 def _normalise(value: Json, path: str, depth: int, violations: list[Violation]) -> Json:
     if depth > DEEPEST:
         violations.append(Violation(path, f"is nested deeper than {DEEPEST} levels", "TOO_DEEP"))

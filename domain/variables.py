@@ -1,22 +1,30 @@
 """The kinds of variables: which values each may take, and how one of them is drawn."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
 from domain.numeric_variables import FloatVariable, IntegerVariable
 from domain.seeds import Draw
-from domain.values import Invalid, Json, Violation, canonical_json, normalise, refused, shown
+from domain.values import Invalid, Json, Violation, canonical_json, is_finite, normalise, refused, shown
 
 __all__ = ["BooleanVariable", "ChoiceVariable", "FloatVariable", "IntegerVariable", "Variable"]
 
 MOST_CHOICES = 1000
+LONGEST_CUSTOM = 10_000
+HEAVIEST = 1e9
 
 
 @dataclass(frozen=True)
 class ChoiceVariable:
-    """One of a few JSON scalars, told apart as JSON does: 1, true and "1" are three."""
+    """One of a few JSON scalars, told apart as JSON does: 1, true and "1" are three.
+
+    `weights` make some likelier than others; `ordered` says that neighbours in the list are alike; `allow_custom`
+    accepts any other scalar too, which is then never drawn.
+    """
 
     kind: ClassVar[str] = "choice"
     name: str
@@ -24,9 +32,29 @@ class ChoiceVariable:
     _: KW_ONLY
     default: Json = None
     description: str = ""
+    weights: tuple[float, ...] = ()
+    ordered: bool = False
+    allow_custom: bool = False
+    when: str = ""
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield what is wrong with its choices, at paths below `path`."""
+        yield from self._choice_faults(path)
+        yield from self._weight_faults(path)
+        for field, flag in (("ordered", self.ordered), ("allow_custom", self.allow_custom)):
+            if not isinstance(flag, bool):
+                yield Violation(f"{path}.{field}", f"must be true or false, not {shown(flag)}", "WRONG_TYPE")
+
+    def _weight_faults(self, path: str) -> Iterator[Violation]:
+        if self.weights and len(self.weights) != len(self.choices):
+            message = f"must be as many as there are choices ({len(self.choices)}), not {len(self.weights)}"
+            yield Violation(f"{path}.weights", message, "OUT_OF_RANGE")
+        for index, weight in enumerate(self.weights):
+            if not is_finite(weight) or not 0 < weight <= HEAVIEST:
+                message = f"must be a number above 0, at most {HEAVIEST:.0e}, not {shown(weight)}"
+                yield Violation(f"{path}.weights[{index}]", message, "OUT_OF_RANGE")
+
+    def _choice_faults(self, path: str) -> Iterator[Violation]:
         if not 1 <= len(self.choices) <= MOST_CHOICES:
             yield Violation(f"{path}.choices", f"must be 1 to {MOST_CHOICES} values", "OUT_OF_RANGE")
         seen: dict[bytes, int] = {}
@@ -46,20 +74,29 @@ class ChoiceVariable:
 
     @property
     def cardinality(self) -> int:
-        """The number of values."""
+        """The number of choices that are listed."""
         return len(self.choices)
 
+    @cached_property
+    def _rising(self) -> tuple[float, ...]:
+        return tuple(accumulate(self.weights))
+
     def accept(self, value: Json, path: str) -> Json:
-        """Return the choice that equals the value as JSON."""
+        """Return the choice that equals the value as JSON, or a custom one as it is."""
         index = self._indices.get(_choice_key(value, path))
+        if index is None and self.allow_custom:
+            return _custom(value, path)
         if index is None:
             choices = ", ".join(shown(choice) for choice in self.choices[:10])
             raise refused(path, f"must be one of {choices}, not {shown(value)}", "NOT_A_CHOICE")
         return self.choices[index]
 
     def draw(self, source: Draw) -> Json:
-        """Draws one of the choices, each equally likely."""
-        return self.at(source.below(self.cardinality))
+        """Draws one of the choices, each as likely as its weight says, or all alike."""
+        if not self.weights:
+            return self.at(source.below(self.cardinality))
+        place = bisect_right(self._rising, source.unit() * self._rising[-1])
+        return self.at(min(place, self.cardinality - 1))
 
     def at(self, index: int) -> Json:
         """Return the choice of that index, from 0."""
@@ -71,7 +108,10 @@ class ChoiceVariable:
 
     def domain(self) -> dict[str, Json]:
         """Return the domain as JSON."""
-        return {"choices": list(self.choices)}
+        more: dict[str, Json] = {"weights": list(self.weights)} if self.weights else {}
+        more |= {"ordered": True} if self.ordered else {}
+        more |= {"allow_custom": True} if self.allow_custom else {}
+        return {"choices": list(self.choices), **more}
 
 
 @dataclass(frozen=True)
@@ -83,6 +123,7 @@ class BooleanVariable:
     name: str
     default: bool | None = None
     description: str = ""
+    when: str = ""
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield nothing: there is nothing to get wrong."""
@@ -112,6 +153,12 @@ class BooleanVariable:
 
 
 Variable: TypeAlias = FloatVariable | IntegerVariable | ChoiceVariable | BooleanVariable
+
+
+def _custom(value: Json, path: str) -> Json:
+    if isinstance(value, str) and len(value) > LONGEST_CUSTOM:
+        raise refused(path, f"must be text of at most {LONGEST_CUSTOM} characters", "OUT_OF_RANGE")
+    return normalise(value, path)
 
 
 def _choice_key(choice: Json, path: str) -> bytes:

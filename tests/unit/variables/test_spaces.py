@@ -64,3 +64,24 @@ def test_values_come_back_as_they_were_and_nan_is_kept_for_the_domain_to_name() 
     struct = Struct()
     struct.update({"a": float("nan")})
     assert math.isnan(values_of(struct)["a"])
+
+
+def test_distributions_weights_and_flags_reach_the_domain() -> None:
+    """Nothing of a variable is lost on the way, and what is left out stays absent."""
+    choice = pb.Variable(name="c", choice=pb.ChoiceDomain(weights=[1, 3], ordered=True, allow_custom=True))
+    for text in ("small", "large"):
+        choice.choice.choices.add(string_value=text)
+    made = variables(
+        pb.Variable(name="a", float=pb.FloatDomain(high=2, normal=pb.NormalDistribution(mean=1, sigma=0.5))),
+        pb.Variable(name="b", integer=pb.IntegerDomain(low=1, high=64, power_of_two=True)),
+        choice,
+        pb.Variable(name="d", float=pb.FloatDomain(high=2)),
+    )
+    assert [
+        next(value for key, value in each.items() if key in "float integer choice") for each in space_of(made).to_json()
+    ] == [
+        {"low": 0, "high": 2, "log": False, "normal": {"mean": 1, "sigma": 0.5}},
+        {"low": 1, "high": 64, "log": False, "step": 1, "power_of_two": True},
+        {"choices": ["small", "large"], "weights": [1, 3], "ordered": True, "allow_custom": True},
+        {"low": 0, "high": 2, "log": False},
+    ]
