@@ -81,6 +81,7 @@ def _sliced(rows: Matrix) -> float:
     slices = []
     for index, row in enumerate(rows):
         shared = np.minimum(rows[index + 1 :, :-1], row[:-1])
-        beside = float(np.prod(row[:-1])) - _sliced(shared[undominated(shared)])
-        slices.append(float(row[-1]) * beside)
+        if shared.shape[1] > 3:  # fewer rows are worth their search only before more slicing
+            shared = shared[undominated(shared)]
+        slices.append(float(row[-1]) * (float(np.prod(row[:-1])) - _sliced(shared)))
     return math.fsum(slices)

@@ -11,6 +11,12 @@ from domain.hypervolume import volume
 from domain.objectives import Objective, S, Scored, is_feasible, is_scored
 from domain.undominated import Matrix, undominated
 
+MOST_MEASURED = 4
+"""The most objectives whose hypervolume is measured: of 200 points it takes 0.4 ms for three, 13 ms for four.
+
+Each further one makes it five to ten times as much.
+"""
+
 _number = attrgetter("number")
 
 
@@ -78,10 +84,10 @@ def crowding(points: Sequence[Point], objectives: Sequence[Objective]) -> list[f
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float | None:
     """Return the measure of what the points dominate above the reference point, in the objectives' own units.
 
-    None if an objective has no reference. A point that is not better than the reference in every objective adds
-    nothing, and neither does one that is infeasible.
+    None if an objective has no reference, or if there are more than MOST_MEASURED. A point that is not better than
+    the reference in every objective adds nothing, and neither does one that is infeasible.
     """
-    if any(each.reference is None for each in objectives):
+    if len(objectives) > MOST_MEASURED or any(each.reference is None for each in objectives):
         return None
     bound = [each for each in objectives if each.threshold is not None]
     feasible = [each for each in points if is_feasible(each.objectives, bound)]
