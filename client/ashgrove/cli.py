@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -10,14 +10,12 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
+from ashgrove.printing import as_json_option, console, number, show, show_one
 from ashgrove.values import to_plain
 
-console = Console()
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
 _most = click.option("--most", default=50, show_default=True, help="How many at most.")
 
@@ -63,34 +61,11 @@ def run() -> None:
         sys.exit(130)
 
 
-def _show(items: Iterable[Any], columns: tuple[str, ...], *, as_json: bool, most: int = 50) -> None:
-    rows = [to_plain(item) for item in islice(items, most)]
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
-        return
-    table = Table()
-    for name in columns:
-        table.add_column(name, no_wrap=name == "id" or name.endswith("_id"))
-    for row in rows:
-        table.add_row(*(_cell(c, row.get(c, "")) for c in columns))
-    console.print(table)
-
-
-def _cell(column: str, value: Any) -> str:
-    """Returns a value as a table shows it: an enum without its prefix, a moment to the second."""
-    text = str(value)
-    if column.endswith("_at"):
-        return text[:19]
-    prefix = f"{column.upper()}_"
-    return escape(text.removeprefix(prefix).lower() if text.startswith(prefix) else text)
-
-
 _HELP = {
     "programs": "Programs: what is optimized",
     "datasets": "Datasets: what a program is judged on",
     "spaces": "Variable spaces: what may change",
-    "runs": "Optimization runs: list, follow, stop, ask for the best",
+    "runs": "Optimization runs: list, follow, pause, stop, ask for the best",
     "audit": "The audit trail: who did what, provably",
 }
 
@@ -102,10 +77,10 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
     @group.command("list", help="List what you may see, newest first.")
     @_filter
     @_most
-    @_as_json
+    @as_json_option
     @_with_client
     def _list(client: Client, condition: str, most: int, *, as_json: bool) -> None:
-        _show(getattr(client, attribute).list(filter=condition), columns, as_json=as_json, most=most)
+        show(getattr(client, attribute).list(filter=condition), columns, as_json=as_json, most=most)
 
     if attribute != "audit":
 
@@ -113,7 +88,7 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
         @click.argument("identifier")
         @_with_client
         def _get(client: Client, identifier: str) -> None:
-            console.print_json(json.dumps(to_plain(getattr(client, attribute).get(identifier))))
+            show_one(getattr(client, attribute).get(identifier))
 
     main.add_command(group)
     return group
@@ -143,23 +118,61 @@ def _watch(client: Client, identifier: str) -> None:
         console.print(f"{event.sequence:>5}  {plain['type'].removeprefix('TYPE_').lower():<18} {said}")
 
 
-@_on_run("cancel", "Stop a run; its results are kept.")
+@_on_run("pause", "Pause a run; what is finished is kept.")
+def _pause(client: Client, identifier: str) -> None:
+    show_one(client.runs.pause(identifier))
+
+
+@_on_run("resume", "Let a paused run go on.")
+def _resume(client: Client, identifier: str) -> None:
+    show_one(client.runs.resume(identifier))
+
+
+@_on_run("cancel", "Stop a run for good; its results are kept.")
 def _cancel(client: Client, identifier: str) -> None:
-    console.print_json(json.dumps(to_plain(client.runs.cancel(identifier))))
+    show_one(client.runs.cancel(identifier))
 
 
 @_on_run("best", "Show the best configuration so far.")
 def _best(client: Client, identifier: str) -> None:
-    console.print_json(json.dumps(to_plain(client.runs.best(identifier))))
+    show_one(client.runs.best(identifier))
+
+
+@runs.command("front", help="Show the trials that no other beats in every objective.")
+@click.argument("identifier")
+@as_json_option
+@_with_client
+def _front(client: Client, identifier: str, *, as_json: bool) -> None:
+    front = client.runs.front(identifier)
+    points = sorted(front.points, key=lambda p: p.objectives[front.objectives[0].metric], reverse=True)
+    show(points, ("trial_number", "objectives", "configuration"), as_json=as_json, most=len(points))
+    if not as_json:
+        size = f", hypervolume {number(front.hypervolume)}" if front.HasField("hypervolume") else ""
+        console.print(f"version {front.version}: {len(points)} trials{size}")
 
 
 @audit.command("verify", help="Recompute the whole chain; exit code 1 when it does not hold.")
 @_with_client
 def _verify(client: Client) -> None:
     verdict = client.audit.verify()
-    console.print_json(json.dumps(to_plain(verdict)))
+    show_one(verdict)
     if not verdict.valid:
         sys.exit(1)
+
+
+@programs.command("custom", help="List the registered code that custom programs can run.")
+@as_json_option
+@_with_client
+def _custom(client: Client, *, as_json: bool) -> None:
+    show(client.programs.custom(), ("entry_point", "description", "error"), as_json=as_json, most=1000)
+
+
+@main.command("metrics", help="List what evaluations can measure, and runs can make better.")
+@as_json_option
+@_with_client
+def _metrics(client: Client, *, as_json: bool) -> None:
+    columns = ("name", "direction", "unit", "low", "high", "aggregation", "description", "error")
+    show(client.metrics.list(), columns, as_json=as_json, most=1000)
 
 
 @programs.command("execute", help="Run a program once; INPUTS is a JSON object with a value for each input.")
@@ -172,11 +185,11 @@ def _execute(
     client: Client, identifier: str, inputs: dict[str, Any], configuration: dict[str, Any], dataset: str
 ) -> None:
     done = client.programs.execute(identifier, inputs, configuration, dataset)
-    console.print_json(json.dumps(to_plain(done)))
+    show_one(done)
 
 
 @main.command("status", help="Say which gateway answers, and for which organization.")
-@_as_json
+@as_json_option
 @_with_client
 def _status(client: Client, *, as_json: bool) -> None:
     names = [o.name for o in islice(client.organizations.list(), 10)]

@@ -3,15 +3,18 @@
 from types import TracebackType
 
 from ashgrove.audit_trail import AuditTrail
+from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
 from ashgrove.keys import Keys
+from ashgrove.measures import Metrics
 from ashgrove.organizations import Organizations
 from ashgrove.programs import Programs
 from ashgrove.runs import Runs
 from ashgrove.settings import ClientSettings
 from ashgrove.spaces import Spaces
 from ashgrove.users import Users
+from ashgrove.work import Evaluations, Executions
 
 
 class Client:
@@ -23,6 +26,10 @@ class Client:
         self.programs = Programs(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
+        self.configurations = Configurations(self._connection)
+        self.executions = Executions(self._connection)
+        self.evaluations = Evaluations(self._connection)
+        self.metrics = Metrics(self._connection)
         self.runs = Runs(self._connection)
         self.audit = AuditTrail(self._connection)
         self.users = Users(self._connection)

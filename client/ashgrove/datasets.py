@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ashgrove.connection import Connection
+from ashgrove.collection import Archived
 from ashgrove.program.v1 import dataset_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
@@ -13,32 +13,23 @@ from ashgrove.values import to_struct
 _BATCH = 500
 
 
-class Datasets:
+class Datasets(Archived[dataset_pb2.Dataset]):
     """The datasets that the caller may see."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._stub: Any = ProgramServiceStub(connection.channel)
+    service, messages, noun, plural = ProgramServiceStub, pb, "Dataset", "datasets"
 
     def create(
         self, name: str, *, inputs: Sequence[Any], outputs: Sequence[Any], description: str = ""
     ) -> dataset_pb2.Dataset:
         """Creates an empty dataset whose examples have these fields."""
         dataset = dataset_pb2.Dataset(name=name, input_fields=inputs, output_fields=outputs, description=description)
-        made: dataset_pb2.Dataset = self._connection.call(
-            self._stub.CreateDataset, pb.CreateDatasetRequest(dataset=dataset)
-        )
+        made: dataset_pb2.Dataset = self._call("CreateDataset", dataset=dataset)
         return made
 
-    def get(self, identifier: str) -> dataset_pb2.Dataset:
-        """Returns a dataset."""
-        found: dataset_pb2.Dataset = self._connection.call(self._stub.GetDataset, pb.GetDatasetRequest(id=identifier))
-        return found
-
-    def list(self, filter: str = "", order_by: str = "") -> Iterator[dataset_pb2.Dataset]:
-        """Yields datasets, page after page."""
-        request = pb.ListDatasetsRequest(filter=filter, order_by=order_by)
-        return self._connection.pages(self._stub.ListDatasets, request, "datasets")
+    def examples(self, identifier: str, filter: str = "") -> Iterator[dataset_pb2.Example]:
+        """Yields a dataset's examples in the order of their arrival."""
+        request = pb.ListExamplesRequest(dataset_id=identifier, filter=filter, order_by="position")
+        return self._connection.pages(self._stub.ListExamples, request, "examples")
 
     def add_examples(
         self,
@@ -50,8 +41,7 @@ class Datasets:
         """Adds `{"inputs", "outputs"}` examples in batches; `on_progress` hears how many each batch brought."""
         for start in range(0, len(examples), _BATCH):
             batch = [_message(split, e) for e in examples[start : start + _BATCH]]
-            request = pb.BatchCreateExamplesRequest(dataset_id=identifier, examples=batch)
-            self._connection.call(self._stub.BatchCreateExamples, request)
+            self._call("BatchCreateExamples", dataset_id=identifier, examples=batch)
             on_progress(len(batch))
 
 

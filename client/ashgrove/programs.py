@@ -5,8 +5,8 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from ashgrove.connection import Connection
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.collection import Archived
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
@@ -45,56 +45,56 @@ class Evaluated:
         return self.evaluation
 
 
-class Programs:
+class Programs(Archived[program_pb2.Program]):
     """The programs that the caller may see."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._stub: Any = ProgramServiceStub(connection.channel)
+    service, messages, noun, plural = ProgramServiceStub, pb, "Program", "programs"
 
     def create(
-        self, name: str, *, instructions: str, inputs: Sequence[Any], outputs: Sequence[Any], public: bool = False
+        self,
+        name: str,
+        *,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        instructions: str = "",
+        kind: str = "predict",
+        entry_point: str = "",
+        public: bool = False,
     ) -> program_pb2.Program:
-        """Creates a predict program; inputs and outputs are made with `field`."""
+        """Creates a program, its inputs and outputs made with `field`.
+
+        `kind` is predict or chain_of_thought; a custom program is what has an `entry_point`, one of those that `custom`
+        yields, such as `digits-classifier@1`.
+        """
         program = program_pb2.Program(
             name=name,
-            type=program_pb2.Program.TYPE_PREDICT,
+            type=program_pb2.Program.Type.Value(f"TYPE_{'CUSTOM' if entry_point else kind.upper()}"),
             signature_config=program_pb2.SignatureConfig(instructions=instructions, inputs=inputs, outputs=outputs),
             visibility=program_pb2.Program.VISIBILITY_PUBLIC if public else program_pb2.Program.VISIBILITY_PRIVATE,
         )
-        made: program_pb2.Program = self._connection.call(
-            self._stub.CreateProgram, pb.CreateProgramRequest(program=program)
-        )
+        if entry_point:
+            program.program_config.entry_point = entry_point
+        made: program_pb2.Program = self._call("CreateProgram", program=program)
         return made
 
     def get(self, identifier: str, revision: int = 0) -> program_pb2.Program:
         """Returns a program, at an earlier content revision when one is named."""
-        request = pb.GetProgramRequest(id=identifier, revision=revision)
-        found: program_pb2.Program = self._connection.call(self._stub.GetProgram, request)
+        found: program_pb2.Program = self._call("GetProgram", id=identifier, revision=revision)
         return found
 
-    def list(self, filter: str = "", order_by: str = "") -> Iterator[program_pb2.Program]:
-        """Yields programs, page after page."""
-        request = pb.ListProgramsRequest(filter=filter, order_by=order_by)
-        return self._connection.pages(self._stub.ListPrograms, request, "programs")
+    def custom(self) -> Iterator[metric_pb2.CustomProgram]:
+        """Yields the code that custom programs can run; what cannot be used says why in `error`."""
+        return iter(self._call("ListCustomPrograms").custom_programs)
 
     def update(self, program: program_pb2.Program, fields: Sequence[str]) -> program_pb2.Program:
         """Changes the named fields; raises Aborted when the program's etag is no longer the current one."""
-        request = pb.UpdateProgramRequest(program=program, update_mask=FieldMask(paths=fields))
-        changed: program_pb2.Program = self._connection.call(self._stub.UpdateProgram, request)
+        changed: program_pb2.Program = self._call("UpdateProgram", program=program, update_mask=FieldMask(paths=fields))
         return changed
 
     def clone(self, identifier: str, new_name: str) -> program_pb2.Program:
         """Copies a program under another name."""
-        request = pb.CloneProgramRequest(id=identifier, new_name=new_name)
-        copy: program_pb2.Program = self._connection.call(self._stub.CloneProgram, request)
+        copy: program_pb2.Program = self._call("CloneProgram", id=identifier, new_name=new_name)
         return copy
-
-    def archive(self, identifier: str) -> program_pb2.Program:
-        """Puts a program away."""
-        request = pb.ArchiveProgramRequest(id=identifier)
-        put: program_pb2.Program = self._connection.call(self._stub.ArchiveProgram, request)
-        return put
 
     def execute(
         self,
@@ -104,13 +104,13 @@ class Programs:
         dataset_id: str = "",
     ) -> execution_pb2.Execution:
         """Runs a program once."""
-        request = pb.ExecuteProgramRequest(
+        done: execution_pb2.Execution = self._call(
+            "ExecuteProgram",
             program_id=identifier,
             inputs=to_struct(inputs),
             configuration=to_struct(configuration or {}),
             dataset_id=dataset_id,
         )
-        done: execution_pb2.Execution = self._connection.call(self._stub.ExecuteProgram, request)
         return done
 
     def evaluate(
@@ -122,11 +122,12 @@ class Programs:
         metrics: Sequence[str] = (),
     ) -> Evaluated:
         """Runs a program over a split; iterate over what it returns, or `wait`."""
-        request = pb.EvaluateProgramRequest(
+        frames = self._stream(
+            "EvaluateProgram",
             program_id=identifier,
             dataset_id=dataset_id,
             split=SPLITS[split],
             configuration=to_struct(configuration or {}),
             metrics=metrics,
         )
-        return Evaluated(self._connection.stream(self._stub.EvaluateProgram, request))
+        return Evaluated(frames)

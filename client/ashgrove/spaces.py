@@ -1,10 +1,10 @@
 """Variable spaces, written as Python values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ashgrove.connection import Connection
+from ashgrove.collection import Archived
 from ashgrove.values import to_dict, to_struct, to_value
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1 import variables_service_pb2 as pb
@@ -75,38 +75,30 @@ def _with_default(variable: variable_space_pb2.Variable, default: Any) -> variab
     return variable
 
 
-class Spaces:
+class Spaces(Archived[variable_space_pb2.VariableSpace]):
     """The variable spaces that the caller may see."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._stub: Any = VariablesServiceStub(connection.channel)
+    service, messages, noun, plural = VariablesServiceStub, pb, "VariableSpace", "variable_spaces"
 
     def create(self, name: str, variables: Mapping[str, Domain]) -> variable_space_pb2.VariableSpace:
         """Creates a space from domains by name."""
         space = variable_space_pb2.VariableSpace(name=name, variables=[d.variable(n) for n, d in variables.items()])
-        request = pb.CreateVariableSpaceRequest(variable_space=space)
-        made: variable_space_pb2.VariableSpace = self._connection.call(self._stub.CreateVariableSpace, request)
+        made: variable_space_pb2.VariableSpace = self._call("CreateVariableSpace", variable_space=space)
         return made
 
     def get(self, identifier: str, revision: int = 0) -> variable_space_pb2.VariableSpace:
         """Returns a space, at an earlier revision when one is named."""
-        request = pb.GetVariableSpaceRequest(id=identifier, revision=revision)
-        found: variable_space_pb2.VariableSpace = self._connection.call(self._stub.GetVariableSpace, request)
+        found: variable_space_pb2.VariableSpace = self._call("GetVariableSpace", id=identifier, revision=revision)
         return found
-
-    def list(self, filter: str = "", order_by: str = "") -> Iterator[variable_space_pb2.VariableSpace]:
-        """Yields spaces, page after page."""
-        request = pb.ListVariableSpacesRequest(filter=filter, order_by=order_by)
-        return self._connection.pages(self._stub.ListVariableSpaces, request, "variable_spaces")
 
     def generate(self, identifier: str, count: int, seed: int = 0) -> Sequence[dict[str, Any]]:
         """Returns configurations drawn at random; the same seed gives the same ones."""
-        request = pb.GenerateConfigurationsRequest(variable_space_id=identifier, count=count, seed=seed)
-        return [to_dict(s) for s in self._connection.call(self._stub.GenerateConfigurations, request).configurations]
+        drawn = self._call("GenerateConfigurations", variable_space_id=identifier, count=count, seed=seed)
+        return [to_dict(s) for s in drawn.configurations]
 
     def validate(self, identifier: str, values: Mapping[str, Any]) -> pb.ValidateConfigurationResponse:
         """Judges values: normalised, or every violation."""
-        request = pb.ValidateConfigurationRequest(variable_space_id=identifier, values=to_struct(values))
-        verdict: pb.ValidateConfigurationResponse = self._connection.call(self._stub.ValidateConfiguration, request)
+        verdict: pb.ValidateConfigurationResponse = self._call(
+            "ValidateConfiguration", variable_space_id=identifier, values=to_struct(values)
+        )
         return verdict

@@ -7,7 +7,8 @@ import grpc
 import pytest
 from ashgrove import cli
 from ashgrove.client import Client
-from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
+from ashgrove.program.v1 import execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from click.testing import CliRunner
 
@@ -24,7 +25,20 @@ def gateway(served: Served, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return served[0]
 
 
-@pytest.mark.parametrize("command", [[], ["programs", "list"], ["programs", "execute"], ["runs", "watch"], ["status"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["programs", "list"],
+        ["programs", "execute"],
+        ["runs", "watch"],
+        ["status"],
+        ["metrics"],
+        ["runs", "front"],
+        ["runs", "resume"],
+        ["programs", "custom"],
+    ],
+)
 def test_help_needs_neither_key_nor_gateway(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Whoever asks for help may have nothing set up yet."""
     monkeypatch.setenv("ASHGROVE_HOME", str(tmp_path))
@@ -75,3 +89,42 @@ def test_without_a_key_the_remedy_is_named(
         cli.run()
     assert ended.value.code == 1
     assert "ASHGROVE_API_KEY" in capsys.readouterr().err
+
+
+def _front() -> pareto_front_pb2.ParetoFront:
+    objectives = [optimization_run_pb2.Objective(metric=m) for m in ("exact_match", "kilobytes")]
+    points = [
+        pareto_front_pb2.ParetoFront.Point(trial_number=n, objectives={"exact_match": a, "kilobytes": k})
+        for n, a, k in ((3, 0.5, 5.125), (7, 0.9876543, 80.0))
+    ]
+    return pareto_front_pb2.ParetoFront(version=2, points=points, objectives=objectives, hypervolume=12.345678)
+
+
+def test_the_front_is_a_table_best_first_and_json_a_point_a_line(gateway: Scripted) -> None:
+    """People see numbers to five digits and the hypervolume; scripts see the points and nothing else."""
+    gateway.answer = lambda request, context: _front()
+    shown = CliRunner().invoke(cli.main, ["runs", "front", "r"], env={"COLUMNS": "200"}).output
+    assert shown.index("exact_match=0.98765") < shown.index("kilobytes=5.125")
+    assert "version 2: 2 trials, hypervolume 12.346" in shown
+    lines = CliRunner().invoke(cli.main, ["runs", "front", "r", "--json"]).output.splitlines()
+    assert [json.loads(line)["trial_number"] for line in lines] == [7, 3]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+def test_a_run_is_moved_and_shown(gateway: Scripted, verb: str) -> None:
+    """Each verb answers with the run as it stands."""
+    gateway.answer = lambda request, context: optimization_run_pb2.OptimizationRun(id=request.id)
+    assert json.loads(CliRunner().invoke(cli.main, ["runs", verb, "r"]).output) == {"id": "r"}
+    assert verb.capitalize() in type(gateway.asked[0]).__name__
+
+
+def test_metrics_and_custom_programs_are_listed_with_what_is_wrong_with_them(gateway: Scripted) -> None:
+    """Whoever registers code sees here why it cannot be used."""
+    metric = metric_pb2.Metric(name="kilobytes", direction=metric_pb2.Metric.DIRECTION_MINIMIZE, unit="KiB")
+    gateway.answer = lambda request, context: metric_pb2.ListMetricsResponse(metrics=[metric])
+    shown = CliRunner().invoke(cli.main, ["metrics"], env={"COLUMNS": "200"}).output
+    assert "minimize" in shown and "KiB" in shown
+    program = metric_pb2.CustomProgram(entry_point="a@1", error="it raises at import")
+    gateway.answer = lambda request, context: metric_pb2.ListCustomProgramsResponse(custom_programs=[program])
+    lines = CliRunner().invoke(cli.main, ["programs", "custom", "--json"]).output.splitlines()
+    assert [json.loads(line) for line in lines] == [{"entry_point": "a@1", "error": "it raises at import"}]

@@ -1,0 +1,76 @@
+"""What every kind of resource has in common: it is read one by one, page by page, and some can be put away."""
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from ashgrove.connection import Connection
+
+M = TypeVar("M", bound=Message)
+
+
+class Kind(Generic[M]):
+    """One kind of resource, by the names that its service gives it: `Program`, `Programs`, `programs`."""
+
+    service: type[Any]
+    """The stub of the service that keeps it."""
+    messages: ModuleType
+    """The module that its service's .proto became."""
+    noun: str
+    plural: str
+    """What a page calls its items."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = self.service(connection.channel)
+
+    def _request(self, rpc: str, **fields: Any) -> Any:
+        """Returns the message that an RPC is asked with."""
+        name = self.service.__name__.removesuffix("Stub")
+        method = self.messages.DESCRIPTOR.services_by_name[name].methods_by_name[rpc]
+        return GetMessageClass(method.input_type)(**fields)
+
+    def _call(self, rpc: str, **fields: Any) -> Any:
+        """Returns the answer of one RPC; raises an AshgroveError."""
+        return self._connection.call(getattr(self._stub, rpc), self._request(rpc, **fields))
+
+    def _stream(self, rpc: str, **fields: Any) -> Iterator[Any]:
+        return self._connection.stream(getattr(self._stub, rpc), self._request(rpc, **fields))
+
+    def _pages(self, **fields: Any) -> Iterator[M]:
+        """Yields every item of every page of the kind's list."""
+        rpc = "List" + "".join(word.capitalize() for word in self.plural.split("_"))
+        return self._connection.pages(getattr(self._stub, rpc), self._request(rpc, **fields), self.plural)
+
+
+class Readable(Kind[M]):
+    """A kind of which one can be read."""
+
+    def get(self, identifier: str) -> M:
+        """Returns the one with that id; raises NotFound when there is none that the caller may see."""
+        found: M = self._call(f"Get{self.noun}", id=identifier)
+        return found
+
+
+class Listed(Readable[M]):
+    """A kind that can be listed as a whole."""
+
+    def list(self, filter: str = "", order_by: str = "") -> Iterator[M]:
+        """Yields those that the caller may see, page after page, newest first unless ordered otherwise."""
+        return self._pages(filter=filter, order_by=order_by)
+
+
+class Archived(Readable[M]):
+    """A kind of which each can be put away; what is put away is listed only on request."""
+
+    def list(self, filter: str = "", order_by: str = "", *, archived: bool = False) -> Iterator[M]:
+        """Yields those that the caller may see, page after page, those put away too when asked."""
+        return self._pages(filter=filter, order_by=order_by, show_archived=archived)
+
+    def archive(self, identifier: str, etag: str = "") -> M:
+        """Puts one away, only that very state when its etag is given; putting it away twice is no error."""
+        put: M = self._call(f"Archive{self.noun}", id=identifier, etag=etag)
+        return put

@@ -1,0 +1,32 @@
+"""What a run makes better, written as Python values."""
+
+from dataclasses import dataclass
+
+from ashgrove.optimizer.v1 import optimization_run_pb2
+
+_Objective = optimization_run_pb2.Objective
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to make better; its direction is the metric's own unless one is given."""
+
+    metric: str
+    direction: str = "unspecified"
+    """maximize or minimize; the opposite of what the metric declares is refused."""
+    threshold: float | None = None
+    """At least this good, or the trial is infeasible."""
+    reference: float | None = None
+    """Where the hypervolume is measured from; the metric's worst end when None."""
+    aggregation: str = "unspecified"
+    """p50 or p95, of `latency_ms` only."""
+
+    def message(self) -> optimization_run_pb2.Objective:
+        """Returns it as a message."""
+        return _Objective(
+            metric=self.metric,
+            direction=_Objective.Direction.Value(f"DIRECTION_{self.direction.upper()}"),
+            threshold=self.threshold,
+            reference=self.reference,
+            aggregation=_Objective.Aggregation.Value(f"AGGREGATION_{self.aggregation.upper()}"),
+        )

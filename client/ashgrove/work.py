@@ -1,0 +1,43 @@
+"""What programs did: executions, and evaluations with their results."""
+
+from collections.abc import Iterator
+
+from ashgrove.collection import Readable
+from ashgrove.program.v1 import execution_pb2
+from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
+
+
+class Executions(Readable[execution_pb2.Execution]):
+    """The executions of programs that the caller may see."""
+
+    service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
+
+    def list(self, program_id: str, filter: str = "", order_by: str = "") -> Iterator[execution_pb2.Execution]:
+        """Yields a program's executions, newest first unless ordered otherwise."""
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by)
+
+
+class Evaluations(Readable[execution_pb2.Evaluation]):
+    """The evaluations of programs that the caller may see; `programs.evaluate` starts them."""
+
+    service, messages, noun, plural = ProgramServiceStub, pb, "Evaluation", "evaluations"
+
+    def list(self, program_id: str, filter: str = "", order_by: str = "") -> Iterator[execution_pb2.Evaluation]:
+        """Yields a program's evaluations, newest first unless ordered otherwise."""
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by)
+
+    def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
+        """Yields what became of each example, in the order in which they finished."""
+        request = pb.ListEvaluationResultsRequest(evaluation_id=identifier, order_by="sequence")
+        return self._connection.pages(self._stub.ListEvaluationResults, request, "evaluation_results")
+
+    def cancel(self, identifier: str) -> execution_pb2.Evaluation:
+        """Stops an evaluation for good; what was finished is kept."""
+        stopped: execution_pb2.Evaluation = self._call("CancelEvaluation", id=identifier)
+        return stopped
+
+    def pause(self, identifier: str) -> execution_pb2.Evaluation:
+        """Halts an evaluation; what was finished is kept, and evaluating with its id again goes on."""
+        halted: execution_pb2.Evaluation = self._call("PauseEvaluation", id=identifier)
+        return halted
