@@ -1,6 +1,6 @@
 """Live progress of a run, fed by its watch stream."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from rich.console import Console
@@ -14,10 +14,12 @@ def bars(console: Console) -> Progress:
     )
 
 
-def follow(events: Iterable[RunEvent], trials: int, console: Console) -> RunEvent:
-    """Draws a run as its events arrive, one bar for the run and one for each running trial; returns the last event."""
+def follow(events: Iterable[RunEvent], trials: int, console: Console, news: Callable[[RunEvent], str]) -> RunEvent:
+    """Draws a run as its events arrive, one bar for the run and one for each running trial; returns the last event.
+
+    `news` says in a few words what an event changed about the run; nothing for most of them.
+    """
     last = RunEvent()
-    best = 0.0
     running: dict[int, TaskID] = {}
     with bars(console) as progress:
         overall = progress.add_task("trials", total=trials)
@@ -30,7 +32,27 @@ def follow(events: Iterable[RunEvent], trials: int, console: Console) -> RunEven
             elif kind in (RunEvent.TYPE_TRIAL_COMPLETED, RunEvent.TYPE_TRIAL_FAILED):
                 progress.remove_task(running.pop(number))
                 progress.advance(overall)
-            elif kind == RunEvent.TYPE_BEST_CHANGED:
-                best = next(iter(last.objectives.values()))
-                progress.update(overall, description=f"trials, best so far {best:.3f} (no. {number})")
+            if said := news(last):
+                progress.update(overall, description=f"trials, {said}")
     return last
+
+
+def best_so_far(event: RunEvent) -> str:
+    """Says which trial is the best now, of a run with one objective."""
+    if event.type != RunEvent.TYPE_BEST_CHANGED:
+        return ""
+    return f"best so far {next(iter(event.objectives.values())):.3f} (no. {event.trial_number})"
+
+
+class FrontSoFar:
+    """Says how large the front is now: the sum of what came and what went."""
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+
+    def __call__(self, event: RunEvent) -> str:
+        """Says it when an event changed the front."""
+        if event.type != RunEvent.TYPE_FRONT_CHANGED:
+            return ""
+        self.numbers = self.numbers - set(event.removed_trial_numbers) | set(event.added_trial_numbers)
+        return f"{len(self.numbers)} on the front"

@@ -4,7 +4,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ashgrove.client import Client
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun
@@ -12,10 +12,11 @@ from ashgrove.program.v1.execution_pb2 import WORK_STATUS_COMPLETED, Evaluation
 from ashgrove.programs import field
 from ashgrove.spaces import Choice, Domain, Float, Integer
 from ashgrove.values import to_dict
+from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 from rich.console import Console
 
 from demo import territories
-from demo.progress import bars, follow
+from demo.progress import bars, best_so_far, follow
 
 TRIALS = 40
 # Every default is the baseline's: a program without demonstrations and without rules.
@@ -43,7 +44,7 @@ def prepare(client: Client, console: Console) -> Setting:
     text = field("text", description="two territories, joined as a language joins them")
     language = field("language", choices=territories.LANGUAGES, description="that language's code")
     dataset = client.datasets.create(f"territories {suffix}", inputs=[text], outputs=[language])
-    _upload(client, dataset.id, console)
+    upload(client, dataset.id, territories.load(), console)
     program = client.programs.create(
         f"language of territories {suffix}",
         instructions="Say in which language the two territories are named.",
@@ -51,18 +52,38 @@ def prepare(client: Client, console: Console) -> Setting:
         outputs=[language],
     )
     space = client.spaces.create(f"prompt {suffix}", SPACE)
-    size = f"{space.size.discrete_cardinality} combinations, and {space.size.continuous_dimensions} continuous"
-    console.print(f"space: {len(space.variables)} variables, {size}")
+    console.print(described_size(space))
     return Setting(program.id, space.id, dataset.id)
 
 
-def _upload(client: Client, dataset_id: str, console: Console) -> None:
-    splits = territories.load()
+class Splits(Protocol):
+    """Examples in three parts."""
+
+    @property
+    def train(self) -> list[dict[str, Any]]:
+        """What programs learn from."""
+
+    @property
+    def validation(self) -> list[dict[str, Any]]:
+        """What runs are steered by."""
+
+    @property
+    def test(self) -> list[dict[str, Any]]:
+        """What no trial sees."""
+
+
+def upload(client: Client, dataset_id: str, splits: Splits, console: Console) -> None:
+    """Uploads examples, a bar for each split."""
     with bars(console) as progress:
-        for name in ("train", "validation", "test"):
-            examples = getattr(splits, name)
+        for name, examples in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
             task = progress.add_task(f"{name} examples", total=len(examples))
             client.datasets.add_examples(dataset_id, name, examples, partial(progress.advance, task))
+
+
+def described_size(space: VariableSpace) -> str:
+    """Returns how large a space is, in words."""
+    size = f"{space.size.discrete_cardinality} combinations, and {space.size.continuous_dimensions} continuous"
+    return f"space: {len(space.variables)} variables, {size}"
 
 
 def score(
@@ -102,7 +123,7 @@ def search(client: Client, setting: Setting, console: Console) -> Searched:
     """Runs the optimization and draws it live; raises SystemExit when it did not complete."""
     began = time.monotonic()
     run = client.runs.create(setting.program_id, setting.space_id, setting.dataset_id, max_trials=TRIALS, parallelism=4)
-    last = follow(client.runs.watch(run.id), TRIALS, console)
+    last = follow(client.runs.watch(run.id), TRIALS, console, best_so_far)
     seconds = round(time.monotonic() - began, 1)
     run = client.runs.get(run.id)
     if run.status != OptimizationRun.STATUS_COMPLETED or run.failed_trials:
