@@ -21,6 +21,7 @@ class StackSettings(BaseSettings):
     redis_url: SecretStr = Field(SecretStr(""), description="An external Redis or Valkey; none is started then.")
     access_token_seconds: int = Field(900, ge=1, description="How long access tokens hold.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long identity tokens hold.")
+    allowed_origins: str = Field("", description="Origins whose pages may call, parted by commas; `*` is any.")
     lm: str = Field("", description="The default model; local/nearest-demo when empty.")
     lm_base_url: str = Field("", description="The OpenAI-compatible endpoint of every other model.")
     lm_api_key: SecretStr = Field(SecretStr(""), description="That endpoint's key.")
@@ -31,3 +32,8 @@ class StackSettings(BaseSettings):
     def absolute(cls, home: Path) -> Path:
         """Makes the home absolute: the servers run in other folders."""
         return home.expanduser().absolute()
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may call the gateway."""
+        return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())

@@ -119,7 +119,8 @@ class Supervisor:
         at = ports(self.settings)
         upstreams = {s: at[s] for s in ("auth", "program", "variables", "optimizer", "audit")}
         log = self.settings.home / "logs" / "access.log"
-        configuration.write_text(render(GatewaySettings(self.settings.port, admin, upstreams, at["authz"], log)))
+        known = GatewaySettings(self.settings.port, admin, upstreams, at["authz"], log, self.settings.origins)
+        configuration.write_text(render(known))
         return envoy_plan(self.settings, binary, configuration, admin)
 
     def _start_together(self, plans: list[ProcessPlan]) -> None:
