@@ -14,6 +14,7 @@ from deploy.local.ports import free_port, is_free
 from deploy.local.state import State
 from tests.e2e.api import Api, founded
 
+ORIGIN = "https://app.example.org"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -43,6 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("stack")
     port = free_port()
     told = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port()), "IDENTITY_TOKEN_SECONDS": "2"}
+    told["ALLOWED_ORIGINS"] = ORIGIN
     environment = os.environ | {f"ASHGROVE_{k}": v for k, v in told.items()}
     environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'client'}"
     log = (home / "supervisor.log").open("wb")
