@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from ashgrove.custom import Prediction, Program
-from threadpoolctl import ThreadpoolController
 
 from demo.digits.classifiers import Settings, fitted
 from demo.digits.footprint import learned_bytes
@@ -16,17 +15,13 @@ Answer = Callable[[Mapping[str, Any], Mapping[str, Any]], Prediction]
 
 def _prepare(examples: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> Answer:
     """Fits the classifier that a configuration describes on the training images."""
-    threads = ThreadpoolController()
     images = np.array([pixels(each["inputs"]["image"]) for each in examples])
     digits = [each["outputs"]["digit"] for each in examples]
-    # Several of these processes share the machine, and one thread gives the same sums everywhere.
-    with threads.limit(limits=1):
-        classifier = fitted(Settings.of(parameters), images, digits)
+    classifier = fitted(Settings.of(parameters), images, digits)
     trace = {"bytes": learned_bytes(classifier)}
 
     def answer(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Prediction:
-        with threads.limit(limits=1):
-            (digit,) = classifier.predict(pixels(inputs["image"])[np.newaxis])
+        (digit,) = classifier.predict(pixels(inputs["image"])[np.newaxis])
         return Prediction({"digit": str(digit)}, trace)
 
     return answer
