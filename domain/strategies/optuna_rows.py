@@ -1,6 +1,7 @@
 """Our variables and trials as Optuna's distributions and trials. Importing it imports Optuna: half a second."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ _SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Return the variables' distributions by name."""
-    return {variable.name: _distribution(variable) for variable in space.variables}
+    return {variable.name: _distribution(_closed(variable)) for variable in space.variables}
 
 
 def rows(
@@ -27,14 +28,24 @@ def rows(
     history: Sequence[Observation],
     pending: Sequence[Mapping[str, Json]],
 ) -> list[FrozenTrial]:
-    """Return the scored trials as complete and the pending ones as running, in this order."""
-    encoders = [(variable.name, _encoder(variable)) for variable in space.variables]
+    """Return the scored trials as complete and the pending ones as running, in this order.
 
-    def encoded(values: Mapping[str, Json]) -> dict[str, Any]:
-        return {name: encode(values[name]) for name, encode in encoders}
+    A trial that Optuna has no words for, such as one with somebody's custom choice, is left out.
+    """
+    encoders = [(variable.name, _encoder(_closed(variable))) for variable in space.variables]
 
-    complete = [_complete(encoded(each.values), free, each.objectives or {}, objectives) for each in history]
-    return complete + [_row(encoded(values), free, None) for values in pending]
+    def encoded(values: Mapping[str, Json]) -> dict[str, Any] | None:
+        try:
+            return {name: encode(values[name]) for name, encode in encoders}
+        except KeyError:
+            return None
+
+    complete = [(encoded(each.values), each.objectives or {}) for each in history]
+    running = [encoded(values) for values in pending]
+    return [
+        *(_complete(params, free, reached, objectives) for params, reached in complete if params is not None),
+        *(_row(params, free, None) for params in running if params is not None),
+    ]
 
 
 def _complete(
@@ -52,7 +63,7 @@ def _complete(
 
 def configuration(space: Space, params: Mapping[str, Any]) -> dict[str, Json]:
     """Return the valid configuration that Optuna's parameters stand for."""
-    return space.validate({each.name: _decoded(each, params[each.name]) for each in space.variables})
+    return space.validate({each.name: _decoded(_closed(each), params[each.name]) for each in space.variables})
 
 
 class _Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
@@ -85,12 +96,25 @@ def _row(params: dict[str, Any], free: dict[str, BaseDistribution], values: list
     )
 
 
+def _closed(variable: Variable) -> Variable:
+    """Return the variable with a custom default listed: it is tried, so it may turn out best."""
+    if not isinstance(variable, ChoiceVariable) or variable.default is None:
+        return variable
+    try:
+        variable.index(variable.default)
+    except KeyError:
+        return replace(variable, choices=(*variable.choices, variable.default), ordered=False)
+    return variable
+
+
 def _distribution(variable: Variable) -> BaseDistribution:
     """Return a numbered domain wherever there are finitely many values: Optuna would merge 1 and true."""
+    places = variable.cardinality or 1
     if isinstance(variable, ChoiceVariable | BooleanVariable):
-        return CategoricalDistribution(tuple(range(variable.cardinality)))
+        ordered = isinstance(variable, ChoiceVariable) and variable.ordered
+        return IntDistribution(0, places - 1) if ordered else CategoricalDistribution(tuple(range(places)))
     if _is_numbered(variable):
-        return IntDistribution(0, (variable.cardinality or 1) - 1)
+        return IntDistribution(0, places - 1)
     if isinstance(variable, IntegerVariable):
         return IntDistribution(variable.low, variable.high, log=True)
     return FloatDistribution(variable.low, variable.high, log=variable.log)

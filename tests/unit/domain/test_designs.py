@@ -11,7 +11,7 @@ from scipy.stats import qmc
 
 from domain.designs import configuration, latin_hypercube_point, sobol_point
 from domain.seeds import digest, suggestion_seed
-from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space
+from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Normal, Space
 from domain.strategies import STRATEGIES
 from domain.values import content_hash
 from tests.unit.domain.arbitrary import spaces
@@ -58,6 +58,23 @@ def test_a_place_is_a_share_of_the_variables_own_draw() -> None:
     assert [each["depth"] for each in rows] == [1, 6, 64]
     assert [repr(each["order"]) for each in rows] == ["1", "'1'", "None"]
     assert [each["rules"] for each in rows] == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["sobol", "latin_hypercube"])
+def test_a_design_follows_weights_and_distributions(name: str) -> None:
+    """A choice as often as its weight says, a power of two as often as any other, half of a normal below its mean."""
+    space = Space(
+        (
+            ChoiceVariable("c", ("a", "b", "c"), weights=(1, 2, 1)),
+            IntegerVariable("k", 1, 128, power_of_two=True),
+            FloatVariable("x", 0, 10, normal=Normal(5, 1)),
+        )
+    )
+    rows = [STRATEGIES[name].suggest(space, (), [], [], n, n, run_seed=2, budget=64) for n in range(1, 65)]
+    assert Counter(each["c"] for each in rows) == {"a": 16, "b": 32, "c": 16}
+    assert Counter(each["k"] for each in rows) == {2**power: 8 for power in range(8)}
+    assert sum(each["x"] < 5 for each in rows) == 32
+    assert 40 < sum(4 < each["x"] < 6 for each in rows) < 48
 
 
 @given(SEEDS, st.integers(1, 12), st.integers(0, 300))

@@ -149,6 +149,35 @@ def test_a_space_of_one_point_still_answers() -> None:
         assert ask("bayesian", space, SCORE, rows, [], 13, 1) == rows[0].values
 
 
+def test_a_custom_default_is_learned_from_like_a_choice() -> None:
+    """It is tried first, and may be the best; the custom choice of somebody else's trial is left out."""
+    space = Space((ChoiceVariable("c", ("a", "b"), default="own", allow_custom=True), FloatVariable("x", 0, 1)))
+    values = [{"c": "own" if number % 2 else "a", "x": number / 40} for number in range(40)]
+    rows = [Observation(n, each, {"score": float(each["c"] == "own")}) for n, each in enumerate(values, 1)]
+    asked = [ask("bayesian", space, SCORE, rows, [], 41, seed)["c"] for seed in range(10)]
+    assert asked.count("own") >= 8
+    foreign = [Observation(41, {"c": "another", "x": 0.5}, {"score": 0.0})]
+    again = [ask("bayesian", space, SCORE, rows + foreign, [], 42, seed)["c"] for seed in range(10)]
+    assert again == asked
+
+
+def test_neighbours_in_an_ordered_choice_are_taken_for_alike() -> None:
+    """What was never tried but lies among good ones is asked for; without an order there is no among."""
+    names = tuple(f"c{index:02}" for index in range(40))
+    tried = [index for index in range(40) if index not in range(20, 24)] * 2
+
+    def asked(ordered: bool) -> int:
+        space = Space((ChoiceVariable("c", names, ordered=ordered), FloatVariable("x", 0, 1)))
+        rows = [
+            Observation(number, {"c": names[index], "x": number / 80}, {"score": -abs(index - 21.5)})
+            for number, index in enumerate(tried, 1)
+        ]
+        answers = [ask("bayesian", space, SCORE, rows, [], 81, seed)["c"] for seed in range(20)]
+        return sum(each in names[20:24] for each in answers)
+
+    assert asked(ordered=True) > asked(ordered=False) + 5
+
+
 def test_failed_trials_do_not_inform() -> None:
     """A failure has no score; it is neither the best nor the worst."""
     rows = seen(SPACE, 30)
