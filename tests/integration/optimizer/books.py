@@ -8,6 +8,7 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 
+from framework.engine import Call
 from framework.identifiers import new_id
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
@@ -37,9 +38,9 @@ class Grants:
         self.ended.append(str(grant_id))
 
 
-async def started(bench: Workbench, **fields: Any) -> dict[str, Any]:
-    """Returns the row of a new run of the user."""
-    call = bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
+async def started(bench: Workbench, by: Call | None = None, **fields: Any) -> dict[str, Any]:
+    """Returns the row of a new run of the user, or of who else makes the call."""
+    call = by or bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
     run = pb.OptimizationRun(
         program_id=str(new_id()),
         variable_space_id=str(new_id()),

@@ -55,6 +55,7 @@ class Model:
 
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     held: Callable[[str], bool] = lambda text: False
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,7 +66,10 @@ class Model:
             text = f"{inputs['text']} at {configuration['temperature']}"
             self.asked.append(text)
             if self.held(text):
-                await self.let_go.wait()
+                try:
+                    await self.let_go.wait()
+                finally:
+                    self.stopped += [] if self.let_go.is_set() else [text]
             self.answered.append(text)
             return Outcome({"language": "sv"}, latency_ms=1.0, cost_micros=2)
 
