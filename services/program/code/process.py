@@ -56,7 +56,7 @@ class CodeProcess:
         process = cls(at_end)
         process.printed.listen()
         reader, process._writer = await asyncio.open_unix_connection(sock=process._ours)
-        process._life = asyncio.create_task(process._live(reader, process._writer))
+        process._life = asyncio.create_task(process._live(reader))
         return process
 
     _writer: StreamWriter
@@ -107,6 +107,10 @@ class CodeProcess:
         if self._popen.returncode is None:
             self._kill_all()
 
+    def hang_up(self) -> None:
+        """Closes the channel; a child that is not in the middle of a sync call then ends by itself."""
+        self._writer.close()
+
     async def ended(self) -> None:
         """Returns when the process is gone and its traces are removed."""
         if self._life:
@@ -134,7 +138,7 @@ class CodeProcess:
             self._writer.write(channel.packed(message))
             await self._writer.drain()
 
-    async def _live(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _live(self, reader: StreamReader) -> None:
         """Hands out answers until the process has ended, then leaves nothing of it."""
         pidfd = os.pidfd_open(self.pid)
         gone = asyncio.create_task(_readable(pidfd))
@@ -151,7 +155,7 @@ class CodeProcess:
             os.close(pidfd)
             verdict = _verdict(self._popen.wait())
             self._cause = self._cause or verdict
-            self._hang_up(writer)
+            self._finish()
             await asyncio.to_thread(shutil.rmtree, self.home, ignore_errors=True)
             self._at_end(self)
 
@@ -166,9 +170,9 @@ class CodeProcess:
                 if future and not future.done():
                     future.set_result(answer)
 
-    def _hang_up(self, writer: StreamWriter) -> None:
+    def _finish(self) -> None:
         assert self._cause is not None
-        writer.close()
+        self.hang_up()
         self.printed.close()
         for future in self._waiting.values():
             if not future.done():

@@ -66,6 +66,11 @@ def source_of(entry: EntryPoint) -> tuple[str, ...]:
     return (entry.value, _distribution(entry), entry.dist.version if entry.dist else "")
 
 
+def forget() -> None:
+    """Forgets what was seen, so that the next question looks anew."""
+    _seen.clear()
+
+
 def sorted_out(group: str, found: Iterable[EntryPoint]) -> Registered:
     """Returns the entry points of a group by name; names that are taken twice, reserved or malformed are faults."""
     entries: dict[str, EntryPoint] = {}

@@ -29,6 +29,11 @@ class Session:
         self._over = False
 
     @property
+    def pid(self) -> int:
+        """The id of the process behind it."""
+        return self._process.pid
+
+    @property
     def runs_at_once(self) -> int:
         """How many runs may overlap: more than one for async programs only; it may change with `prepare`."""
         return OVERLAP if self._runs_overlap else 1

@@ -15,6 +15,8 @@ from ashgrove.custom import Prediction, Program
 
 Values = Mapping[str, Any]
 calls = 0
+_kept: list[Any] = []
+_all_here: dict[int, asyncio.Event] = {}
 
 
 def echo(inputs: Values, parameters: Values) -> dict[str, Any]:
@@ -56,7 +58,58 @@ learner = Program(_learn, description="Answers with the commonest label of the t
 
 def chance(inputs: Values, parameters: Values) -> dict[str, Any]:
     """Returns a number of chance, and the order of a set."""
-    return {"number": random.random(), "set": list({"a", "b", "c", "d"})}
+    said = {"number": random.random(), "set": list({"a", "b", "c", "d"})}
+    if parameters.get("numpy"):
+        import numpy
+
+        return said | {"numpy": float(numpy.random.random())}
+    return said
+
+
+def matrix(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Multiplies matrices, as any learner does."""
+    import numpy
+
+    drawn = numpy.random.random((300, 300))
+    return {"trace": float(numpy.trace(drawn @ drawn.T))}
+
+
+async def meet(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Returns once `count` calls are here at the same time."""
+    global calls
+    calls += 1
+    _all_here.setdefault(0, asyncio.Event())
+    if calls == parameters["count"]:
+        _all_here[0].set()
+    await _all_here[0].wait()
+    return {"calls": calls}
+
+
+def nest(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Runs a loop of its own, as sync code may."""
+    return asyncio.run(echo_later(inputs, parameters))
+
+
+def promise(inputs: Values, parameters: Values) -> Any:
+    """Returns something to wait for, although it is no async function."""
+    return echo_later(inputs, parameters)
+
+
+def burn(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Uses `seconds` of CPU time."""
+    until = time.process_time() + parameters["seconds"]
+    while time.process_time() < until:
+        pass
+    return dict(inputs)
+
+
+def delegate(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Has a forked child take the memory or the CPU time."""
+    pid = os.fork()
+    if pid == 0:
+        (leak if parameters.get("leak") else loop)(inputs, parameters)
+    os.waitpid(pid, 0)
+    return {}
 
 
 def remember(inputs: Values, parameters: Values) -> dict[str, Any]:
@@ -71,6 +124,13 @@ def leave(inputs: Values, parameters: Values) -> dict[str, Any]:
     if parameters.get("politely"):
         sys.exit(3)
     os._exit(3)
+
+
+async def think(inputs: Values, parameters: Values) -> dict[str, Any]:
+    """Leaves a task behind that never ends by itself."""
+    task = asyncio.create_task(asyncio.sleep(3600))
+    _kept.append(task)
+    return {"pid": os.getpid()}
 
 
 async def leave_later(inputs: Values, parameters: Values) -> dict[str, Any]:
