@@ -4,7 +4,7 @@ import re
 
 LONGEST = 500
 _FILE_URL = re.compile(r"file://(?=/)")
-_FOLDERS = re.compile(r"""(?<![\w/:.~-])/(?:[^\s/'":,;()<>]+/)*(?=[^\s/])""")
+_FOLDERS = re.compile(r"""(?<![\w/:.~)\]-])/(?:[^\s/'":,;()<>]+/)*(?=[\w.~-])""")
 
 
 def pathless(text: str) -> str:
