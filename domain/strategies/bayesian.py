@@ -84,7 +84,7 @@ def _estimated(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     free = distributions(space)
-    sampler = KnownSpaceSampler(free, seed=digest(seed, "tpe", size=4), n_startup_trials=STARTUP)
+    sampler = KnownSpaceSampler(space, free, seed=digest(seed, "tpe", size=4), n_startup_trials=STARTUP)
     study = optuna.create_study(directions=[each.direction for each in objectives], sampler=sampler)
     study.add_trials(rows(space, free, objectives, history, pending))
     while True:

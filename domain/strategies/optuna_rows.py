@@ -30,13 +30,13 @@ def rows(
 ) -> list[FrozenTrial]:
     """Return the scored trials as complete and the pending ones as running, in this order.
 
-    A trial that Optuna has no words for, such as one with somebody's custom choice, is left out.
+    Inactive variables are absent. A trial that Optuna has no words for is left out: one with a custom choice.
     """
     encoders = [(variable.name, _encoder(_closed(variable))) for variable in space.variables]
 
     def encoded(values: Mapping[str, Json]) -> dict[str, Any] | None:
         try:
-            return {name: encode(values[name]) for name, encode in encoders}
+            return {name: encode(values[name]) for name, encode in encoders if name in values}
         except KeyError:
             return None
 
