@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.objectives import Objective
+from domain.pareto import Point, hypervolume
 from domain.sampling import random_configurations
 from domain.seeds import suggestion_seed
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space
@@ -279,6 +280,28 @@ def test_the_bayesian_strategy_beats_the_random_one(direction: Any) -> None:
     chance = [climbed("random", objective, truth, seed) for seed in range(10)]
     assert sum(learned) > sum(chance)
     assert sum(a > b for a, b in zip(learned, chance, strict=True)) >= 7
+
+
+def dominated(name: str, seed: int) -> float:
+    """Return the hypervolume that a run of 40 trials reaches between two hills."""
+    objectives = (Objective("near", reference=-60), Objective("far", "minimize", reference=60))
+    rows: list[Observation] = []
+    for number in range(1, 41):
+        values = ask(name, HILL, objectives, rows, [], number, suggestion_seed(seed, number), run_seed=seed)
+        near, far = (
+            (values["x"] - x) ** 2 + (values["y"] + 2) ** 2 + ((values["k"] - k) / 4) ** 2 + 3 * (values["c"] != "b")
+            for x, k in ((1, 15), (-1, 5))
+        )
+        rows.append(Observation(number, values, {"near": -near, "far": far}))
+    return hypervolume([Point(each.number, each.objectives or {}) for each in rows], objectives) or 0.0
+
+
+def test_the_bayesian_strategy_beats_the_random_one_with_two_objectives() -> None:
+    """By the hypervolume of its front, over eight fixed seeds, in both directions at once."""
+    learned = [dominated("bayesian", seed) for seed in range(8)]
+    chance = [dominated("random", seed) for seed in range(8)]
+    assert sum(learned) > sum(chance)
+    assert sum(a > b for a, b in zip(learned, chance, strict=True)) >= 6
 
 
 def test_the_sampler_version_names_what_must_not_change() -> None:
