@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from sqlalchemy import and_, select
 
@@ -14,7 +15,9 @@ from framework.engine.messages import (
     masked_paths,
     merged,
     missing,
+    pruned,
     refuse_if,
+    selected,
     violations_of,
     without_output_only,
 )
@@ -85,17 +88,26 @@ class Call:
         async with self.transaction() as tx:
             return await reading.load(tx, spec_of(resource), self.context, identifier, verb, lock=lock)
 
-    async def get(self, resource: type[Resource[M]], identifier: str, *, revision: int = 0, verb: str = "Get") -> M:
-        """Returns a resource, at an earlier content revision when one is named."""
+    async def get(
+        self,
+        resource: type[Resource[M]],
+        identifier: str,
+        *,
+        revision: int = 0,
+        verb: str = "Get",
+        mask: FieldMask | None = None,
+    ) -> M:
+        """Returns a resource, at an earlier content revision when one is named; what no mask names is not fetched."""
         spec = spec_of(resource)
         reads = self.reads()
-        row = await reading.load(reads, spec, self.context, identifier, verb)
+        only = selected(spec, mask) if mask else None
+        row = await reading.load(reads, spec, self.context, identifier, verb, only=None if revision else only)
         if revision:
             row = await reading.revision_of(reads, spec, row, revision)
         message: M = codec_of(spec).message(row)
         if revision:
             resource().derive(message)
-        return message
+        return pruned(message, mask) if mask else message
 
     async def create(
         self,

@@ -19,6 +19,7 @@ from framework.resource import MethodSpec, Registry
 from framework.storage import Database
 
 _log = logging.getLogger(__name__)
+_MOST = 2**31 - 1  # what AIP-158's total_size holds
 Standard = Callable[[Call, MethodSpec, Any], Awaitable[Any]]
 
 
@@ -92,13 +93,19 @@ def _authorize(method: MethodSpec, context: Context) -> None:
 
 async def _get(call: Call, method: MethodSpec, request: Any) -> Any:
     revision = getattr(request, "revision", 0)
-    return await call.get(method.resource.resource, request.id, revision=revision)
+    return await call.get(
+        method.resource.resource, request.id, revision=revision, mask=getattr(request, "read_mask", None)
+    )
 
 
 async def _list(call: Call, method: MethodSpec, request: Any) -> Any:
     page = Page(method.resource, call.context, request, method.path, call.engine.seal)
     rows = await call.reads().fetch(*page.statement())
-    return page.answer(rows, method.response_class())
+    answer = page.answer(rows, method.response_class())
+    if page.counts:
+        counted = await call.reads().fetch_one(*page.total())
+        answer.total_size = min(counted["total"] if counted else 0, _MOST)
+    return answer
 
 
 async def _create(call: Call, method: MethodSpec, request: Any) -> Any:

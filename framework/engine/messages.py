@@ -12,6 +12,8 @@ from framework.errors import FieldViolation, InvalidFields
 from framework.resource import Kind, ResourceSpec
 from framework.storage.rows import plain_value
 
+_MOST_PATHS = 100
+
 
 def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
     """Returns every violation of the message's declared bounds, and all that cannot be stored, each with its path."""
@@ -78,6 +80,30 @@ def masked_paths(spec: ResourceSpec, message: Any, mask: FieldMask) -> list[str]
         unknown = [p for p in mask.paths if p.split(".")[0] not in spec.fields and p != "etag"]
         refuse_if(FieldViolation("update_mask", f"{p} is no field of {spec.singular}") for p in unknown)
     return [n for n in dict.fromkeys(named) if n in spec.fields and not spec.fields[n].output_only]
+
+
+def selected(spec: ResourceSpec, mask: FieldMask) -> tuple[str, ...] | None:
+    """Returns the top-level fields that a read mask names, sorted; None for all of them.
+
+    Raises InvalidFields for every path that no field has; hidden columns have none.
+    """
+    if not mask.paths or list(mask.paths) == ["*"]:
+        return None
+    if len(mask.paths) > _MOST_PATHS:
+        raise InvalidFields(FieldViolation("read_mask", f"names more than {_MOST_PATHS} paths"))
+    descriptor: Any = spec.message.DESCRIPTOR
+    unknown = [p for p in mask.paths if not FieldMask(paths=[p]).IsValidForDescriptor(descriptor)]
+    refuse_if(FieldViolation("read_mask", f"{p[:80]} is no field of {spec.singular}") for p in unknown)
+    return tuple(sorted({p.split(".")[0] for p in mask.paths}))
+
+
+def pruned(message: Any, mask: FieldMask) -> Any:
+    """Returns a message with nothing but what a valid read mask names."""
+    if not mask.paths or list(mask.paths) == ["*"]:
+        return message
+    kept = type(message)()
+    mask.MergeMessage(message, kept)
+    return kept
 
 
 def merged(spec: ResourceSpec, old: Any, new: Any, paths: Iterable[str], prefix: str) -> Any:

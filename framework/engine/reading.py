@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, select
+from google.protobuf.field_mask_pb2 import FieldMask
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
 
 from framework.call import Actor, Context
-from framework.engine.messages import refuse_if
+from framework.engine.messages import pruned, refuse_if, selected
 from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import rule_for
 from framework.query import Order, Seal, filter_clause, order_from
@@ -20,6 +21,7 @@ from framework.storage.rows import enum_name
 from framework.storage.tables import compiled
 
 DEFAULT_PAGE = 50
+_EVERYTHING = FieldMask()
 
 
 def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool]:
@@ -30,11 +32,21 @@ def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool
 
 
 async def load(
-    tx: Reads | Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, *, lock: bool = False
+    tx: Reads | Transaction,
+    spec: ResourceSpec,
+    context: Context,
+    identifier: str,
+    verb: str,
+    *,
+    lock: bool = False,
+    only: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
-    """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
+    """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not.
+
+    `only` bounds the public fields that are fetched at all.
+    """
     uuid = identifier_of(spec, identifier)
-    sql, params = _load_statement(spec, context.actor, verb, lock)
+    sql, params = _load_statement(spec, context.actor, verb, lock, only)
     row = await tx.fetch_one(sql, params | {"id_": uuid})
     if row is None:
         raise NotFound(spec.singular, identifier)
@@ -45,17 +57,26 @@ async def load(
 
 # Keyed by the actor's facts: a token is refreshed every few seconds, its user's rights are the same.
 @lru_cache(maxsize=4096)
-def _load_statement(spec: ResourceSpec, actor: Actor, verb: str, lock: bool) -> tuple[str, dict[str, Any]]:
+def _load_statement(
+    spec: ResourceSpec, actor: Actor, verb: str, lock: bool, only: tuple[str, ...] | None
+) -> tuple[str, dict[str, Any]]:
     table = table_of(spec)
     context = Context(actor, verb, "", 0.0)
     visible = scope(spec, context, verb if verb == "Create" else "Get")
     allowed = rule_for(spec.policies, verb).where(actor, table)
-    query = select(table, allowed.label("allowed_")).where(
+    query = select(*columns_of(table, only), allowed.label("allowed_")).where(
         and_(visible, table.c.id == bindparam("id_", type_=table.c.id.type))
     )
     sql, params = compiled(query.with_for_update(of=table) if lock else query)
     params.pop("id_", None)
     return sql, params
+
+
+def columns_of(table: Table, only: Iterable[str] | None) -> list[ColumnElement[Any]]:
+    """Returns the columns of the named fields, all and the hidden ones without names; an etag is the lock version."""
+    if only is None:
+        return list(table.columns)
+    return [table.c["lock_version" if name == "etag" else name] for name in only]
 
 
 def identifier_of(spec: ResourceSpec, identifier: str) -> UUID:
@@ -94,6 +115,8 @@ class Page:
         self.size: int = request.page_size or DEFAULT_PAGE
         self.seal = seal
         self.narrowing = narrowing(spec, request)
+        self.mask: FieldMask = getattr(request, "read_mask", _EVERYTHING)
+        self.only = selected(spec, self.mask)
         self.binding = self._binding(path)
 
     def _binding(self, path: str) -> str:
@@ -112,6 +135,25 @@ class Page:
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
         table = self.table
+        clauses = self._clauses()
+        if self.request.page_token:
+            clauses.append(self.order.after(table, self.seal.open(self.request.page_token, self.binding)))
+        # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
+        only = None if self.only is None else dict.fromkeys([*self.only, *(key.name for key in self.order.keys)])
+        query = select(*columns_of(table, only)).where(and_(*clauses)).order_by(*self.order.columns(table))
+        return compiled(query.limit(self.size + 1))
+
+    @property
+    def counts(self) -> bool:
+        """Whether the request asks how many rows there are over all pages."""
+        return bool(getattr(self.request, "show_total_size", False))
+
+    def total(self) -> tuple[str, dict[str, Any]]:
+        """Returns the SQL for the number of rows over all pages."""
+        return compiled(select(func.count().label("total")).select_from(self.table).where(and_(*self._clauses())))
+
+    def _clauses(self) -> list[ColumnElement[bool]]:
+        table = self.table
         clauses = [
             scope(self.spec, self.context, "List"),
             filter_clause(self.request.filter, self.spec, table),
@@ -119,16 +161,13 @@ class Page:
         ]
         if self.spec.archivable and not self.request.show_archived:
             clauses.append(table.c.archived_at.is_(None))
-        if self.request.page_token:
-            clauses.append(self.order.after(table, self.seal.open(self.request.page_token, self.binding)))
-        query = select(table).where(and_(*clauses)).order_by(*self.order.columns(table)).limit(self.size + 1)
-        return compiled(query)
+        return clauses
 
     def answer(self, rows: list[dict[str, Any]], response: Any) -> Any:
         """Fills the response with the page and the token of the next."""
         codec = codec_of(self.spec)
         page = rows[: self.size]
-        getattr(response, self.spec.collection).extend(codec.message(row) for row in page)
+        getattr(response, self.spec.collection).extend(pruned(codec.message(row), self.mask) for row in page)
         if len(rows) > self.size:
             response.next_page_token = self.seal.seal(self.order.position(page[-1]), self.binding)
         return response

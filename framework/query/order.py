@@ -2,65 +2,99 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, and_, literal, or_
+from sqlalchemy import ColumnElement, Table, and_, false, literal, null, or_
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import ResourceSpec
+
+
+class Key(NamedTuple):
+    """One field to order by; `nulls_first` is None where the field always has a value."""
+
+    name: str
+    descending: bool = False
+    nulls_first: bool | None = None
+
+    def sorted(self, table: Table) -> ColumnElement[Any]:
+        """Returns the ORDER BY term; nulls are placed by name only where there are any, so that indexes stay usable."""
+        column = table.c[self.name]
+        term = column.desc() if self.descending else column.asc()
+        if self.nulls_first is None:
+            return term
+        return term.nulls_first() if self.nulls_first else term.nulls_last()
+
+    def equal(self, table: Table, value: Any) -> ColumnElement[bool]:
+        """Returns the clause for rows that stand at a value."""
+        return table.c[self.name].is_(null()) if value is None else table.c[self.name] == value
+
+    def beyond(self, table: Table, value: Any) -> ColumnElement[bool]:
+        """Returns the clause for rows that come after a value."""
+        column = table.c[self.name]
+        if value is None:
+            return column.is_not(null()) if self.nulls_first else false()
+        # As a parameter: SQLAlchemy refuses to order a bare True or False.
+        wanted = literal(value, column.type)
+        after = column < wanted if self.descending else column > wanted
+        return or_(after, column.is_(null())) if self.nulls_first is False else after
 
 
 @dataclass(frozen=True)
 class Order:
     """Fields to order by, the primary key last, so that every row has its place."""
 
-    keys: tuple[tuple[str, bool], ...]
-    """Pairs of field name and whether it descends."""
+    keys: tuple[Key, ...]
 
     def columns(self, table: Table) -> Sequence[ColumnElement[Any]]:
-        """Returns the ORDER BY columns."""
-        return [table.c[name].desc() if down else table.c[name].asc() for name, down in self.keys]
+        """Returns the ORDER BY terms."""
+        return [key.sorted(table) for key in self.keys]
 
     def after(self, table: Table, position: Sequence[Any]) -> ColumnElement[bool]:
         """Returns the clause for rows after a position: equal on the first keys, beyond it on the next."""
         alternatives = []
-        for i, (name, down) in enumerate(self.keys):
-            equal = [table.c[n] == position[j] for j, (n, _) in enumerate(self.keys[:i])]
-            # As a parameter: SQLAlchemy refuses to order a bare True or False.
-            value = literal(position[i], table.c[name].type)
-            beyond = table.c[name] < value if down else table.c[name] > value
-            alternatives.append(and_(*equal, beyond))
+        for i, key in enumerate(self.keys):
+            equal = [k.equal(table, position[j]) for j, k in enumerate(self.keys[:i])]
+            alternatives.append(and_(*equal, key.beyond(table, position[i])))
         return or_(*alternatives)
 
     def position(self, row: Mapping[str, Any]) -> list[Any]:
         """Returns where a row stands."""
-        return [row[name] for name, _ in self.keys]
+        return [row[key.name] for key in self.keys]
 
 
 def order_from(text: str, spec: ResourceSpec) -> Order:
-    """Reads an `order_by`; newest first when empty. Raises InvalidFields naming `order_by`."""
-    keys = [_key(part.split(), spec) for part in text.split(",")] if text.strip() else [_default(spec)]
-    names = [name for name, _ in keys]
-    if len(set(names)) < len(names):
-        raise _refused("names a field twice")
-    if "id" not in names:
-        keys.append(("id", keys[-1][1]))
+    """Reads an `order_by`; newest first when empty. Raises InvalidFields naming `order_by` and the position."""
+    keys = [Key("created_at", descending=True)]
+    if text.strip():
+        keys, at = [], 0
+        for part in text.split(","):
+            keys.append(_key(part, at, spec))
+            if keys[-1].name in {key.name for key in keys[:-1]}:
+                raise _refused(at, f"{keys[-1].name} is named twice")
+            at += len(part) + 1
+    if "id" not in {key.name for key in keys}:
+        keys.append(Key("id", keys[-1].descending))
     return Order(tuple(keys))
 
 
-def _default(spec: ResourceSpec) -> tuple[str, bool]:
-    return ("created_at", True)
+_DIRECTIONS = ("asc", "desc")
+_NULLS: dict[tuple[str, ...], bool] = {("nulls", "first"): True, ("nulls", "last"): False}
 
 
-def _key(words: list[str], spec: ResourceSpec) -> tuple[str, bool]:
-    if len(words) not in (1, 2) or (len(words) == 2 and words[1] not in ("asc", "desc")):
-        raise _refused("write fields separated by commas, each with ` desc` to descend")
-    field = spec.fields.get(words[0])
+def _key(part: str, at: int, spec: ResourceSpec) -> Key:
+    name, *rest = part.split() or [""]
+    field = spec.fields.get(name)
+    at += len(part) - len(part.lstrip())
     if field is None or not field.sortable:
         known = ", ".join(sorted(f.name for f in spec.fields.values() if f.sortable))
-        raise _refused(f"{words[0]} is no field to order by; there are {known}")
-    return words[0], words[-1] == "desc"
+        raise _refused(at, f"{name[:40] or 'nothing'} is no field to order by; there are {known}")
+    descending = rest[:1] == ["desc"]
+    nulls = tuple(rest[1:] if rest[:1] and rest[0] in _DIRECTIONS else rest)
+    if nulls and nulls not in _NULLS:
+        raise _refused(at, f"expected `{name}`, perhaps with `asc` or `desc`, then `nulls first` or `nulls last`")
+    return Key(name, descending, _NULLS.get(nulls, False) if field.nullable else None)
 
 
-def _refused(message: str) -> InvalidFields:
-    return InvalidFields(FieldViolation("order_by", message))
+def _refused(at: int, message: str) -> InvalidFields:
+    return InvalidFields(FieldViolation("order_by", f"at position {at + 1}: {message}"))

@@ -60,8 +60,8 @@ class Field:
 
     @property
     def sortable(self) -> bool:
-        """Whether an order may name it: keyset pages need values that are never null."""
-        return self.comparable and not self.nullable
+        """Whether an order may name it; where it may be null, nulls have their place."""
+        return self.comparable
 
 
 _STAMPS = {"created_at", "updated_at"}

@@ -24,7 +24,8 @@ _DETAIL = """text string, count int32, big int64, ratio double, flag bool, at go
 _SPECIMEN = """id string, name string, color Color, small int32, big int64, ratio double, flag bool,
     owner_id string, created_at google.protobuf.Timestamp, ended_at google.protobuf.Timestamp, detail Detail,
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
-    anything google.protobuf.Value, secret string, etag string, visibility Visibility"""
+    anything google.protobuf.Value, secret string, etag string, visibility Visibility,
+    hint optional string, weight optional double"""
 _MASK = "google.protobuf.FieldMask"
 _REQUESTS = {
     "GetSpecimenRequest": f"id string, read_mask {_MASK}",

@@ -1,55 +1,20 @@
 """One suite over every declared resource: a new one is tested the moment it is declared."""
 
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from factories import FACTORIES, migrations, subject
+from factories import FACTORIES
+from subjects import CREATABLE, archivable, creatable, updatable, walled
 
 from framework.call import Actor
 from framework.errors import Failure, InvalidFields, NotFound, StaleEtag
 from framework.identifiers import new_id
 from framework.resource import MethodSpec, Registry, ResourceSpec
 from framework.testing.contract import Driver, forged
-from framework.testing.workbench import Workbench, workbench
-from services.describe import registries
+from framework.testing.workbench import Workbench
 
-REGISTRIES = [r for r in registries() if migrations(r.service).is_dir()]
-EVERY = [(registry, spec) for registry in REGISTRIES for spec in registry.specs.values()]
-CREATABLE = [
-    (m_registry, m.resource)
-    for m_registry in REGISTRIES
-    for m in m_registry.methods.values()
-    if m.standard and m.verb == "Create"
-]
 _IMPLIED = {"revision", "content_hash", "updated_at"}
-
-
-def _ids(pairs: list[tuple[Registry, ResourceSpec]]) -> list[str]:
-    return [f"{registry.service}.{spec.noun}" for registry, spec in pairs]
-
-
-def _with(pairs: list[tuple[Registry, ResourceSpec]], verb: str) -> list[tuple[Registry, ResourceSpec]]:
-    return [(r, spec) for r, spec in pairs if any(m.resource is spec and m.verb == verb for m in r.methods.values())]
-
-
-creatable = pytest.mark.parametrize("pair", CREATABLE, ids=_ids(CREATABLE))
-updatable = pytest.mark.parametrize("pair", _with(CREATABLE, "Update"), ids=_ids(_with(CREATABLE, "Update")))
-archivable = pytest.mark.parametrize("pair", _with(CREATABLE, "Archive"), ids=_ids(_with(CREATABLE, "Archive")))
-walled = pytest.mark.parametrize("pair", [p for p in EVERY if p[1].tenant], ids=_ids([p for p in EVERY if p[1].tenant]))
-
-
-@pytest.fixture
-async def bench(pair: tuple[Registry, ResourceSpec], postgres_url: str) -> AsyncIterator[Workbench]:
-    """The resource's service, with an organization of the test's own."""
-    async with workbench(pair[0], postgres_url, migrations(pair[0].service)) as made:
-        yield made
-
-
-@pytest.fixture
-def driver(bench: Workbench, pair: tuple[Registry, ResourceSpec]) -> Driver:
-    return Driver(bench, subject(pair[1].resource, pair[1].noun))
 
 
 def test_every_resource_with_a_create_has_a_factory() -> None:

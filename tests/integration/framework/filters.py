@@ -55,6 +55,8 @@ specimens = _some(
     flag=st.booleans(),
     owner_id=st.sampled_from(IDS),
     ended_at=st.sampled_from(TIMES),
+    hint=st.sampled_from(TEXTS),
+    weight=st.sampled_from(NUMBERS),
     detail=details,
     tags=st.lists(st.sampled_from(TEXTS), max_size=2),
     details=st.lists(details, max_size=2),
@@ -176,6 +178,11 @@ def _field(one: Any, name: str) -> Any:
     return _time_of(value) if descriptor.message_type and "Timestamp" in descriptor.message_type.name else value
 
 
+def column(one: Any, name: str) -> Any:
+    """Returns a column's value as its order sees it, None for null."""
+    return (getattr(one, name) or None) if name == "owner_id" else _field(one, name)
+
+
 def _in_detail(path: str, detail: Get) -> st.SearchStrategy[Filter]:
     names = st.sampled_from([*_KINDS])
     return names.flatmap(
@@ -283,13 +290,15 @@ leaves: st.SearchStrategy[Filter] = st.one_of(
     st.sampled_from([*_COLUMNS]).flatmap(
         lambda n: _scalar(n, lambda one: _field(one, n), _COLUMNS[n], nullable=False, contains=n == "name")
     ),
+    _scalar("hint", lambda one: _field(one, "hint"), "text", nullable=True, contains=True),
+    _scalar("weight", lambda one: _field(one, "weight"), "number", nullable=True),
     _scalar("ended_at", lambda one: _field(one, "ended_at"), "time", nullable=True),
     st.sampled_from(["=", "!="]).map(lambda o: _absence("owner_id", lambda one: one.owner_id or None, o)),
     st.sampled_from(IDS).map(lambda i: Filter(f"owner_id={i}", lambda one: one.owner_id == i)),
     st.sampled_from(["name", "small", "ratio", "flag", "owner_id", "color"]).flatmap(
         lambda n: _star(n, lambda one: getattr(one, n))
     ),
-    st.sampled_from(["ended_at", "detail", "anything", "free"]).flatmap(
+    st.sampled_from(["ended_at", "hint", "detail", "anything", "free"]).flatmap(
         lambda n: _star(n, lambda one: one.HasField(n))
     ),
     _in_detail("detail", lambda one: one.detail if one.HasField("detail") else None),

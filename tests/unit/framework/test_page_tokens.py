@@ -58,18 +58,46 @@ def test_a_token_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["name,name", "variables", "archived_at", "name down", "nothing", "a,,b", "name desc asc"]
+    "text",
+    [
+        "name,name",
+        "variables",
+        "name down",
+        "nothing",
+        "name,,status",
+        "name desc asc",
+        "archived_at nulls",
+        "etag",
+        ",",
+    ],
 )
 def test_orders_that_could_not_page_are_refused(text: str) -> None:
-    """Unknown, nested and nullable fields, and fields twice."""
+    """Unknown and nested fields, fields twice, and unknown words."""
     with pytest.raises(InvalidFields) as refused:
         order_from(text, spec_of(VariableSpace))
     assert [v.path for v in refused.value.violations] == ["order_by"]
 
 
 def test_every_order_ends_with_the_key() -> None:
-    """In the direction of the last field."""
+    """In the direction of the last field; nulls have a place where there may be any, the last one unless said."""
     spec = spec_of(VariableSpace)
-    assert order_from("", spec).keys == (("created_at", True), ("id", True))
-    assert order_from("status, name desc", spec).keys == (("status", False), ("name", True), ("id", True))
-    assert order_from("id", spec).keys == (("id", False),)
+    assert order_from("", spec).keys == (("created_at", True, None), ("id", True, None))
+    assert order_from("status, name desc", spec).keys == (
+        ("status", False, None),
+        ("name", True, None),
+        ("id", True, None),
+    )
+    assert order_from("id", spec).keys == (("id", False, None),)
+    assert order_from("archived_at", spec).keys[0] == ("archived_at", False, False)
+    assert order_from("archived_at desc nulls first", spec).keys[0] == ("archived_at", True, True)
+    assert order_from("name nulls first", spec).keys[0] == ("name", False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "position"), [("nothing", 1), ("name, nothing", 7), ("name,status,name", 13), ("a", 1)]
+)
+def test_refused_orders_say_where(text: str, position: int) -> None:
+    """Counted from 1."""
+    with pytest.raises(InvalidFields) as refused:
+        order_from(text, spec_of(VariableSpace))
+    assert refused.value.violations[0].message.startswith(f"at position {position}: ")
