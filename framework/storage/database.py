@@ -49,6 +49,11 @@ class Transaction:
             await self._settle()
             return int(cursor.rowcount)
 
+    async def send(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Sends a statement without waiting for it: the next one, or the commit, raises when this one failed."""
+        with mapped():
+            await self.connection.execute(sql, params)
+
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for many rows in one round trip."""
         with mapped():

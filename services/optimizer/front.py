@@ -91,7 +91,7 @@ class Front:
             "size": len(change.front),
             "hypervolume": volume,
         }
-        await tx.execute(_WRITE, self.ids | row)
+        await tx.send(_WRITE, self.ids | row)
         return _Event(
             type=_Event.TYPE_FRONT_CHANGED,
             trial_number=point.number,

@@ -137,8 +137,7 @@ class Ledger:
                 "example_count": outcome.example_count,
             }
             await call.update(Trial, str(trial["id"]), columns)
-            for event in await self.results.add(tx, trial, outcome):
-                await tell(tx, self.row, event)
+            await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
 
     async def end(self, status: str, error: str) -> None:
         """Ends the run; trials that still ran are cancelled with it."""

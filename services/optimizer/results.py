@@ -61,7 +61,7 @@ class Results:
 
     async def _keep(self, tx: Transaction, counter: str, columns: Mapping[str, Any]) -> None:
         assignments = [f"{counter} = {counter} + 1", *(f"{name} = %({name})s" for name in columns)]
-        await tx.execute(
+        await tx.send(
             f"""UPDATE optimization_runs SET {", ".join(assignments)}, lock_version = lock_version + 1,
                        updated_at = now() WHERE organization_id = %(organization_)s AND id = %(id_)s""",
             {"organization_": self.run["organization_id"], "id_": self.run["id"], **columns},

@@ -16,12 +16,13 @@ _BATCH = 500
 # The counter is taken with the run's row locked, so numbers follow the order of commits. A token of -1 is no fence.
 _TELL = """
 WITH counted AS (
-    UPDATE optimization_runs SET last_sequence = last_sequence + 1
+    UPDATE optimization_runs SET last_sequence = last_sequence + %(count)s
     WHERE organization_id = %(organization)s AND id = %(run)s AND (%(token)s = -1 OR fencing_token = %(token)s)
     RETURNING last_sequence, status
 )
 INSERT INTO run_events (organization_id, run_id, sequence, status, event)
-SELECT %(organization)s, %(run)s, last_sequence, status, %(event)s FROM counted
+SELECT %(organization)s, %(run)s, last_sequence - %(count)s + place, status, event
+FROM counted, jsonb_array_elements(%(events)s) WITH ORDINALITY AS told (event, place)
 """
 _READ = """
 SELECT sequence, status, event, created_at FROM run_events
@@ -43,15 +44,16 @@ def topic(run_id: object) -> str:
     return f"run:{run_id}"
 
 
-async def tell(tx: Transaction, run: Mapping[str, Any], event: pb.RunEvent, *, fenced: bool = True) -> None:
-    """Adds an event to the run's story; raises Fenced when the run belongs to another worker by now."""
+async def tell(tx: Transaction, run: Mapping[str, Any], *events: pb.RunEvent, fenced: bool = True) -> None:
+    """Adds events to the run's story, in order; raises Fenced when the run belongs to another worker by now."""
     told = await tx.execute(
         _TELL,
         {
             "organization": run["organization_id"],
             "run": run["id"],
             "token": run["fencing_token"] if fenced else -1,
-            "event": Jsonb(MessageToDict(event, preserving_proto_field_name=True)),
+            "count": len(events),
+            "events": Jsonb([MessageToDict(event, preserving_proto_field_name=True) for event in events]),
         },
     )
     if not told:
