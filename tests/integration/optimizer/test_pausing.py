@@ -80,13 +80,17 @@ async def test_a_run_paused_in_mid_call_goes_on_where_it_was(around: Neighbourho
         around.model.let_go.set()
         assert (await act(around, user, "Resume", run)).status == Status.STATUS_RUNNING
         await has(around, user, run, Status.STATUS_COMPLETED)
+
+        async def given_back() -> bool:
+            return [g["ended_at"] is not None for g in await around.grants()] == [True, True]
+
+        await until(given_back)
     finished = Counter(around.model.answered)
     assert len(finished) == 8 and set(finished.values()) == {1}
     assert [t.status for t in await trials(around, user, run)] == [trial.STATUS_COMPLETED] * 2
     kinds = await story(around, run)
     assert kinds.count(Kind.TYPE_RUN_PAUSED) == kinds.count(Kind.TYPE_RUN_RESUMED) == 1
     assert Kind.TYPE_RUN_TAKEN_OVER not in kinds
-    assert [g["ended_at"] is not None for g in await around.grants()] == [True, True]
 
 
 async def test_a_finish_that_races_with_a_pause_is_read_again(
