@@ -27,6 +27,7 @@ from services.program.code.loading import (
     is_async,
     load_metric,
     load_program,
+    promises_of,
 )
 from services.program.code.overlapping import Overlapping, leave
 from services.program.code.wording import a
@@ -86,8 +87,12 @@ class Child:
     def _open(self, program: list[str] | None, metrics: list[list[str]]) -> dict[str, Any]:
         self._program = load_program(Target(*program)) if program else None
         self._metrics = {each[0]: load_metric(Target(*each)) for each in metrics}
-        overlapping = [name for name, metric in self._metrics.items() if is_async(metric.score)]
-        return {"overlap": self._ready(self._program), "metrics": overlapping, "learns": self._learns()}
+        return {
+            "overlap": self._ready(self._program),
+            "learns": self._learns(),
+            "metrics": [name for name, metric in self._metrics.items() if is_async(metric.score)],
+            "promises": [promise for name, metric in self._metrics.items() for promise in promises_of(name, metric)],
+        }
 
     def _learns(self) -> bool:
         return isinstance(self._program, Program)

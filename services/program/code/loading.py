@@ -62,10 +62,16 @@ def described_program(target: Target) -> dict[str, Any]:
 def described_metric(target: Target) -> dict[str, Any]:
     """Returns what a metric says about itself, and its promises by full score name."""
     metric = load_metric(target)
-    parts: Mapping[str, Part | Metric] = {f"{target.name}.{part}": promise for part, promise in metric.parts.items()}
-    parts = parts or {target.name: metric}
-    scores = [_promise(name, promise) for name, promise in parts.items()]
-    return {"description": metric.description or _first_line(metric.score), "scores": scores}
+    return {
+        "description": metric.description or _first_line(metric.score),
+        "scores": promises_of(target.name, metric),
+    }
+
+
+def promises_of(name: str, metric: Metric) -> list[dict[str, Any]]:
+    """Returns what a metric promises of each of its scores."""
+    parts: Mapping[str, Part | Metric] = {f"{name}.{part}": promise for part, promise in metric.parts.items()}
+    return [_promise(full, promise) for full, promise in (parts or {name: metric}).items()]
 
 
 def _loaded(target: Target) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ashgrove.custom import METRICS, PROGRAMS
 
+from services.program.code import homes
 from services.program.code.catalogue import catalogue
 from services.program.code.contract import Catalogue, CodeFault, Limits, WorkersClosed
 from services.program.code.guarding import guarded
@@ -62,7 +63,7 @@ class Workers:
         self._busy = 0
         self._idle: list[_Warm] = []
         self._processes: set[CodeProcess] = set()
-        self._closed = False
+        self._closed = self._swept = False
         self._describing = asyncio.Lock()
         self._described: tuple[object, Catalogue] | None = None
 
@@ -134,6 +135,9 @@ class Workers:
     async def _started(self) -> CodeProcess:
         if self._closed:
             raise WorkersClosed("the service is stopping")
+        if not self._swept:
+            self._swept = True
+            await asyncio.to_thread(homes.sweep)
         process = await CodeProcess.started(self._processes.discard)
         self._processes.add(process)
         return process

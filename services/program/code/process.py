@@ -3,32 +3,24 @@
 import asyncio
 import itertools
 import json
-import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from framework.tasks import stopped
-from services.program.code import channel
+from services.program.code import channel, homes
 from services.program.code.contract import CodeFault, WorkersClosed
 from services.program.code.printed import Printed
+from services.program.code.starting import start, verdict
 from services.program.code.usage import family
 
-_MODULE = "services.program.code.child"
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
-_MARK = "ASHGROVE_CODE_PROCESS"
 _HANG_UP_SECONDS = 1.0
-_log = logging.getLogger(__name__)
 
 
 class CodeProcess:
@@ -36,7 +28,7 @@ class CodeProcess:
 
     def __init__(self, at_end: Callable[["CodeProcess"], None]) -> None:
         self.mark = secrets.token_hex(12)
-        self.home = tempfile.mkdtemp(prefix="ashgrove-code-")
+        self.home = homes.made()
         self.printed = Printed()
         self._at_end = at_end
         self._numbers = itertools.count()
@@ -46,7 +38,7 @@ class CodeProcess:
             self._ours, self._popen = self._start()
         except OSError:  # no process is to be had
             self.printed.close()
-            shutil.rmtree(self.home, ignore_errors=True)
+            homes.remove(self.home)
             raise
         self._life: asyncio.Task[None] | None = None
 
@@ -55,7 +47,11 @@ class CodeProcess:
         """Returns a new child process, which has loaded nothing yet; `at_end` is told when it is gone."""
         process = cls(at_end)
         process.printed.listen()
-        reader, process._writer = await asyncio.open_unix_connection(sock=process._ours)
+        try:
+            reader, process._writer = await asyncio.open_unix_connection(sock=process._ours)
+        except BaseException:  # a cancellation, most likely: nobody would ever end it
+            process._abandon()
+            raise
         process._life = asyncio.create_task(process._live(reader))
         return process
 
@@ -119,19 +115,15 @@ class CodeProcess:
     def _start(self) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        command = [sys.executable, "-P", "-X", "faulthandler", "-m", _MODULE, str(theirs.fileno()), str(os.getpid())]
         with theirs, self.printed.end() as sink:
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                pass_fds=[theirs.fileno()],
-                cwd=self.home,
-                env=_environment(self.home, self.mark),
-                start_new_session=True,
-            )
-        return ours, popen
+            return ours, start(theirs.fileno(), sink, self.home, self.mark)
+
+    def _abandon(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+        self._ours.close()
+        self.printed.close()
+        homes.remove(self.home)
 
     async def _send(self, message: dict[str, Any]) -> None:
         with suppress(ConnectionError):  # it is gone: the open questions are answered with why
@@ -153,10 +145,10 @@ class CodeProcess:
             await stopped([listening])
             await asyncio.wait([gone])
             os.close(pidfd)
-            verdict = _verdict(self._popen.wait())
-            self._cause = self._cause or verdict
+            found = verdict(self._popen.wait())
+            self._cause = self._cause or found
             self._finish()
-            await asyncio.to_thread(shutil.rmtree, self.home, ignore_errors=True)
+            await asyncio.to_thread(homes.remove, self.home)
             self._at_end(self)
 
     async def _listen(self, reader: StreamReader) -> None:
@@ -179,27 +171,17 @@ class CodeProcess:
                 future.set_exception(self._cause)
 
     def _kill_all(self) -> None:
-        """Kills the group, and then who has left it; until the child is waited for, nobody else can have its id."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for stray in family(self.pid, self.mark.encode()):
+        """Kills the group and who has left it; until the child is waited for, nobody else can have its id.
+
+        While the child lives, its orphans are its children, and found; later only their session or their mark tells.
+        """
+        for _ in range(2):  # the second time for what was started meanwhile
+            strays = family(self.pid, self.mark.encode())
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(stray, signal.SIGKILL)
-
-
-def _environment(home: str, mark: str) -> dict[str, str]:
-    """Returns what a child's environment holds: no secret of ours, modules found as here, one thread for BLAS."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return kept | {
-        "PYTHONPATH": os.pathsep.join(str(Path(each).absolute()) for each in sys.path),
-        "PYTHONHASHSEED": "0",  # else the order of a set, and with it a result, is another in every process
-        "HOME": home,
-        "TMPDIR": home,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        _MARK: mark,
-    }
+                os.killpg(self.pid, signal.SIGKILL)
+            for stray in strays:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(stray, signal.SIGKILL)
 
 
 async def _readable(descriptor: int) -> None:
@@ -209,15 +191,3 @@ async def _readable(descriptor: int) -> None:
         await readable.wait()
     finally:
         loop.remove_reader(descriptor)
-
-
-def _verdict(returncode: int) -> CodeFault:
-    """Returns what an end means that was not our doing."""
-    if returncode >= 0:
-        return CodeFault("CRASH", f"the code ended its process with exit status {returncode}")
-    name = signal.Signals(-returncode).name
-    if name == "SIGXCPU":
-        return CodeFault("CPU_LIMIT", "the code used more CPU time than it may")
-    if name == "SIGKILL":
-        return CodeFault("CRASH", "the code's process was killed, perhaps because the machine ran out of memory")
-    return CodeFault("CRASH", f"the code's process was ended by {name}")

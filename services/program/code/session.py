@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.values import Json
-from services.program.code.contract import SURVIVED, CodeFault, Limits, Ran, Scored, WorkersClosed
+from services.program.code.contract import SURVIVED, CodeFault, Limits, Promise, Ran, Scored, WorkersClosed
 from services.program.code.process import CodeProcess
 
 OVERLAP = 16
@@ -25,6 +25,8 @@ class Session:
         self._learns: bool = loaded["learns"]
         self._runs_overlap: bool = loaded["overlap"]
         self._metrics_overlap = frozenset(loaded["metrics"])
+        self.promises = [Promise(**each) for each in loaded["promises"]]
+        """What its metrics promise of each of their scores."""
         self._one_by_one, self._overlapping = asyncio.Semaphore(1), asyncio.Semaphore(OVERLAP)
         self._over = False
 
