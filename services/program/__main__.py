@@ -10,6 +10,7 @@ from framework.rpc.assembly import api, commands, keys_from, parts, worker
 from framework.rpc.channels import channel_to
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
+from services.program.code.pool import Workers
 from services.program.resources import registry
 from services.program.settings import ProgramSettings
 
@@ -19,11 +20,12 @@ _LONGEST_CALL_SECONDS = 600.0
 
 
 async def api_process(settings: ServiceSettings) -> Process:
-    """Returns the API process; it imports neither DSPy nor a model."""
-    made = await parts(settings, registry())
+    """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
+    workers = Workers(size=1)
+    made = await parts(settings, registry(), application=workers)
     auth = channel_to(settings.auth_address)
     keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, close=[auth.close])
+    return api(made, MIGRATIONS, keys, close=[auth.close, workers.close])
 
 
 async def worker_process(settings: ProgramSettings) -> Process:
@@ -39,13 +41,21 @@ async def worker_process(settings: ProgramSettings) -> Process:
         timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
     )
     models = Models(settings.models, http)
-    workshop = Workshop(made.engine, models.prepare, at_once=settings.examples_at_once)
+    workers = Workers(settings.code_processes)
+    workshop = Workshop(
+        made.engine,
+        models.prepare,
+        workers,
+        settings.bounds,
+        at_once=settings.examples_at_once,
+        evaluations_at_once=settings.evaluations_at_once,
+    )
 
     async def work() -> None:
         await models.warm()
         await Worker(workshop).run()
 
-    return worker(made, MIGRATIONS, background=[work], close=[http.aclose])
+    return worker(made, MIGRATIONS, background=[work], close=[workers.close, http.aclose])
 
 
 main = commands(registry(), MIGRATIONS, ProgramSettings)

@@ -40,6 +40,11 @@ def _registered(metric: RegisteredMetric) -> Iterator[pb.Metric]:
         yield _metric(measure_of(metric.scores[name]), metric.description, built_in=False)
 
 
+def base_of(name: str) -> str:
+    """Returns the metric that a name means, as a whole or a part of it."""
+    return name.partition(".")[0]
+
+
 def measure_of(promise: Promise) -> Measure:
     """Returns what registered code promises of a score, in the words of the domain."""
     words: Any = {"direction": promise.direction, "aggregation": promise.aggregation, "unit": promise.unit}

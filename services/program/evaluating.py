@@ -1,19 +1,22 @@
 """Creates an evaluation or attaches to the one that is there."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from ashgrove.custom import METRICS as GROUP
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_service_pb2
 from psycopg.types.json import Jsonb
 
-from domain.metrics import METRICS
+from domain.metrics import BUILT_IN, METRICS
 from domain.values import Json, canonical_json, normalise
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
 from framework.storage import Transaction
 from framework.structs import values_of
 from services.program import shapes
+from services.program.catalogue import base_of
+from services.program.code.registry import registered
 from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
@@ -96,12 +99,25 @@ def _canonical(values: Mapping[str, Json]) -> bytes:
 
 
 def metrics_of(request: Request) -> list[str]:
-    """Returns the metrics that a request asks for; raises InvalidFields for one that nobody knows."""
-    unknown = [(i, name) for i, name in enumerate(request.metrics) if name not in METRICS]
-    if unknown:
-        known = ", ".join(METRICS)
-        raise InvalidFields(*(FieldViolation(f"metrics[{i}]", f"unknown; there are {known}") for i, _ in unknown))
+    """Returns the metrics that a request asks for; raises InvalidFields for one that nobody knows.
+
+    Which parts a registered metric has is known where its code is imported: not here.
+    """
+    known = {*METRICS, *registered(GROUP).entries}
+    faults = [
+        FieldViolation(f"metrics[{i}]", _unknown(name, known))
+        for i, name in enumerate(request.metrics)
+        if name not in METRICS and base_of(name) not in known - METRICS.keys()
+    ]
+    if faults:
+        raise InvalidFields(*faults)
     return list(request.metrics) or ["exact_match"]
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    if name in BUILT_IN:
+        return f"{name} is known of every evaluation, and is no metric to ask for"
+    return f"unknown; there are {', '.join(sorted(known))}"
 
 
 async def _create(call: Call, request: Request) -> str:
@@ -128,7 +144,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "dataset_id": UUID(dataset.id),
         "dataset_revision": request.dataset_revision or dataset.revision,
         "split": dataset_pb2.Split.Name(request.split),
-        "configuration": Jsonb(refuse_faults(values_of(request.configuration))),
+        "configuration": Jsonb(refuse_faults(program.type, values_of(request.configuration))),
         "metrics": Jsonb(metrics_of(request)),
         "seed": request.seed,
         "run_id": UUID(request.run_id) if request.run_id else None,

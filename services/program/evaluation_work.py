@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
 from psycopg.types.json import Jsonb
 
-from domain.metrics import METRICS
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
-from services.program.judging import Finished, Judge
+from services.program.code.contract import CodeFault
+from services.program.judging import Finished, Judge, measures_of, registered_among
+from services.program.opening import opened
 from services.program.resources.evaluation import Evaluation, pause
 from services.program.resources.execution import ENDED
 from services.program.resources.program import Program
-from services.program.results import Results
-from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column
+from services.program.results import Results, Unmeasured
+from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column, shown
 from services.program.waking import topic
 from services.program.working import (
     LeaseLost,
@@ -43,23 +44,21 @@ class EvaluationWork:
         self.workshop = workshop
         self.leases = leases
         self.row = row
-        measures = [METRICS[name].measure for name in row["metrics"]]
-        self.judge = Judge(measures)
-        self.results = Results(workshop.database, row, measures)
+        self.results = Results(workshop.database, row)
         self._pending: list[Finished] = []
         self._keeping = asyncio.Lock()
         self._answered = row["finished_count"] > row["failed_count"]
 
     async def do(self) -> None:
-        """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was cancelled."""
+        """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was halted."""
         try:
             await begin(self.workshop.database, "evaluations", self.row)
             await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
             await self._end(execution_pb2.WORK_STATUS_COMPLETED)
         except LeaseLost:
-            _log.info("evaluation %s was ended or taken over", self.row["id"])
-        except (ModelAway, ModelRejected) as fault:
-            await self._end(execution_pb2.WORK_STATUS_FAILED, str(fault), fault.error_class)
+            _log.info("evaluation %s was halted or taken over", self.row["id"])
+        except (ModelAway, ModelRejected, CodeFault, Unmeasured) as fault:
+            await self._end(execution_pb2.WORK_STATUS_FAILED, shown(str(fault)), fault.error_class)
 
     async def _abandoned(self, state: Row) -> bool:
         """Pauses what a run asked for and nobody listens to any more, and says whether it did."""
@@ -73,26 +72,25 @@ class EvaluationWork:
         return True
 
     async def _run(self) -> None:
-        """Runs what has no result yet."""
-        await self.results.load()
-        database = self.workshop.database
+        """Runs what has no result yet; raises Unmeasured when there is a measure without any value."""
+        registered = registered_among(self.row["metrics"])
+        database, configuration = self.workshop.database, self.row["configuration"] or {}
         program = await pinned_program(database, self.row)
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         examples = await examples_of(database, self.row, self.row["split"])
-        todo = iter([e for e in examples if e["id"] not in self.results.finished])
-        run = await self.workshop.prepare(program, self.row["configuration"] or {}, train)
         inputs = [field.name for field in program.signature_config.inputs]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self.workshop.at_once):
-                    group.create_task(self._lane(run, todo, inputs))
-        except BaseExceptionGroup as faults:
-            raise _first(faults) from faults
+        async with opened(self.workshop, program, configuration, train, registered) as its:
+            measures = measures_of(self.row["metrics"], its.session)
+            await self.results.load(measures)
+            todo = iter([e for e in examples if e["id"] not in self.results.finished])
+            judge = Judge(measures, registered, its.session, configuration)
+            await _together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
+        self.results.check_measured()
 
-    async def _lane(self, run: Run, todo: Iterator[Row], inputs: list[str]) -> None:
+    async def _lane(self, run: Run, judge: Judge, todo: Iterator[Row], inputs: list[str]) -> None:
         for example in todo:
             outcome = await self._outcome(run, example, {name: example["inputs"][name] for name in inputs})
-            await self._keep(await self.judge.judged(example, outcome))
+            await self._keep(await judge.judged(example, outcome))
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"])
@@ -141,6 +139,16 @@ class EvaluationWork:
                 told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
                 await call.update(Program, str(self.row["program_id"]), {"performance_metrics": Jsonb(told)})
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
+
+
+async def _together(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Runs lanes side by side; the first fault ends them all."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(lane)
+    except BaseExceptionGroup as faults:
+        raise _first(faults) from faults
 
 
 def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -9,6 +9,8 @@ from psycopg.types.json import Jsonb
 
 from domain.values import Invalid, normalise
 from framework.storage import Leases
+from services.program.code.contract import CodeFault
+from services.program.opening import opened
 from services.program.resources.execution import ENDED, Execution
 from services.program.running import ModelAway, ModelRejected, Outcome, class_column
 from services.program.waking import topic
@@ -37,10 +39,10 @@ class ExecutionWork:
         database = self.workshop.database
         program = await pinned_program(database, self.row)
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
-        run = await self.workshop.prepare(program, self.row["configuration"] or {}, train)
         try:
-            outcome = await patiently(self.workshop, lambda: run(self.row["inputs"], self.row["seed"]))
-        except (ModelAway, ModelRejected) as fault:
+            async with opened(self.workshop, program, self.row["configuration"] or {}, train) as its:
+                outcome = await patiently(self.workshop, lambda: its.run(self.row["inputs"], self.row["seed"]))
+        except (ModelAway, ModelRejected, CodeFault) as fault:
             outcome = Outcome(None).failed(str(fault), fault.error_class)
         await self._end(_storable(outcome))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from domain.aggregation import Aggregation, aggregate
+from domain.aggregation import Aggregate, Aggregation, aggregate
 from domain.metrics import Measure
 from framework.identifiers import new_id
 from framework.storage import Database
@@ -44,20 +44,29 @@ WHERE organization_id = %(organization)s AND evaluation_id = %(id)s ORDER BY seq
 """
 
 
+class Unmeasured(Exception):  # noqa: N818 - what happened
+    """No example gave a measure a value; the class is that of the first failure."""
+
+    def __init__(self, error_class: str, message: str) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+
+
 class Results:
     """The results of one evaluation under one lease: which examples are finished, and what each measure comes to."""
 
-    def __init__(self, database: Database, evaluation: Row, measures: Sequence[Measure]) -> None:
+    def __init__(self, database: Database, evaluation: Row) -> None:
         self.database = database
         self.evaluation = evaluation
         self.finished: set[UUID] = set()
         self.first_failure: tuple[str, str] | None = None
         """The class and the words of the first example that failed."""
-        self._scores = {measure.name: aggregate(measure.aggregation) for measure in measures}
+        self._scores: dict[str, Aggregate] = {}
         self._latency = {how: aggregate(how) for how in _LATENCIES}
 
-    async def load(self) -> None:
-        """Reads what earlier workers finished: none of it is run again."""
+    async def load(self, measures: Sequence[Measure]) -> None:
+        """Begins to measure, and reads what earlier workers finished: none of it is run again."""
+        self._scores = {measure.name: aggregate(measure.aggregation) for measure in measures}
         async with self.database.system() as tx:
             for row in await tx.fetch(_KEPT, names_of(self.evaluation)):
                 failure = (row["error_class"].removeprefix("ERROR_CLASS_"), row["error"]) if row["error"] else None
@@ -93,10 +102,12 @@ class Results:
             if value is not None:
                 yield name, value
 
-    @property
-    def unmeasured(self) -> list[str]:
-        """The names of the measures that no example has given a value."""
-        return [name for name in self._scores if name not in self.scores]
+    def check_measured(self) -> None:
+        """Raises Unmeasured when there is a measure that no example gave a value."""
+        unmeasured = self._scores.keys() - self.scores.keys()
+        if unmeasured:
+            kind, words = self.first_failure or ("METRIC", "there was no example")
+            raise Unmeasured(kind, f"no example gave a value of {', '.join(sorted(unmeasured))}: {words}")
 
     async def keep(self, batch: Sequence[Finished]) -> None:
         """Commits results; raises LeaseLost, with nothing written, when the work is no longer this worker's."""

@@ -3,6 +3,8 @@
 from pydantic import Field, SecretStr
 
 from framework.settings import ServiceSettings
+from services.program.bounds import Bounds
+from services.program.code.contract import Limits
 from services.program.lm.engine import DEFAULT_MODEL, ModelSettings
 
 
@@ -14,8 +16,25 @@ class ProgramSettings(ServiceSettings):
     lm_api_key: SecretStr | None = Field(None, description="The endpoint's key.")
     lm_connections: int = Field(64, ge=1, description="The most connections of a worker to the endpoint.")
     examples_at_once: int = Field(4, ge=1, le=256, description="How many examples of one evaluation run at a time.")
+    evaluations_at_once: int = Field(4, ge=1, le=256, description="How many evaluations a worker does at a time.")
+    code_processes: int = Field(8, ge=1, le=256, description="The most processes of custom code beside a worker.")
+    code_call_ms: int = Field(30_000, ge=1, description="How long a call of custom code may take, unless it says so.")
+    code_prepare_ms: int = Field(60_000, ge=1, description="How long its preparation may take, unless it says so.")
+    code_prepare_ms_most: int = Field(600_000, ge=1, description="The same, whatever it says.")
+    code_cpu_seconds: int = Field(300, ge=1, description="Processor time of one evaluation's code, unless it says so.")
+    code_cpu_seconds_most: int = Field(3_600, ge=1, description="The same, whatever it says.")
+    code_memory_mb: int = Field(1_024, ge=64, description="Memory of one process of custom code, unless it says so.")
+    code_memory_mb_most: int = Field(4_096, ge=64, description="The same, whatever it says.")
 
     @property
     def models(self) -> ModelSettings:
         """The settings as the engine of models wants them."""
         return ModelSettings(default_model=self.lm, base_url=self.lm_base_url, api_key=self.lm_api_key)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The settings as the work wants them."""
+        usual = Limits(self.code_call_ms, self.code_prepare_ms, self.code_cpu_seconds, self.code_memory_mb)
+        # One call may take what the proto allows.
+        most = Limits(600_000, self.code_prepare_ms_most, self.code_cpu_seconds_most, self.code_memory_mb_most)
+        return Bounds(usual, most)

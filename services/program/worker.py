@@ -8,6 +8,7 @@ from typing import Any
 from framework.errors import Failure
 from framework.identifiers import new_id
 from framework.storage import Leases
+from services.program.code.contract import WorkersClosed
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
 from services.program.waking import WORK
@@ -16,7 +17,8 @@ from services.program.working import LEASE_SECONDS, Row, Workshop
 _log = logging.getLogger(__name__)
 _OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
 _GIVE_UP = """
-UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it', completed_at = clock_timestamp()
+UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it',
+    error_class = 'ERROR_CLASS_INTERNAL', completed_at = clock_timestamp()
 WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = %(fencing_token)s
 """
 SWEEP_SECONDS = 2.0
@@ -25,7 +27,7 @@ Work = Callable[[Workshop, Leases, Row], Any]
 
 
 class Worker:
-    """One worker: one evaluation at a time, and a few executions beside it."""
+    """One worker: a few evaluations at a time, and a few executions beside them."""
 
     def __init__(self, workshop: Workshop, name: str = "") -> None:
         self.workshop = workshop
@@ -38,7 +40,8 @@ class Worker:
         evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, "executions", _OPEN)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
-            group.create_task(self._lane(evaluations, EvaluationWork))
+            for _ in range(self.workshop.evaluations_at_once):
+                group.create_task(self._lane(evaluations, EvaluationWork))
             for _ in range(EXECUTIONS_AT_ONCE):
                 group.create_task(self._lane(executions, ExecutionWork))
 
@@ -66,6 +69,8 @@ class Worker:
         except asyncio.CancelledError:
             await leases.release(dict(row))
             raise
+        except WorkersClosed:  # the process is stopping: the same
+            await leases.release(dict(row))
         except Failure:
             raise  # the database or the deadline: the lease runs out, and somebody tries again
         except Exception:

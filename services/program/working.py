@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from framework.errors import Failure
 from framework.resource import spec_of
 from framework.storage import Database, Leases, Transaction, codec_of
 from framework.tasks import stopped
+from services.program.bounds import Bounds
+from services.program.code.pool import Workers
 from services.program.resources.program import Program
 from services.program.running import ModelAway, PrepareRunner
 
@@ -52,8 +54,13 @@ class Workshop:
 
     engine: Engine
     prepare: PrepareRunner
+    workers: Workers = field(default_factory=Workers)
+    """Where registered code runs."""
+    bounds: Bounds = Bounds()
+    """What registered code may take."""
     at_once: int = 4
     """How many examples of one evaluation run at a time."""
+    evaluations_at_once: int = 4
     attempts: int = 6
     """How often a model that is away is asked."""
     backoff_seconds: float = 0.5

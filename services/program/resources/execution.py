@@ -72,7 +72,7 @@ async def _asked(call: Call, request: program_service_pb2.ExecuteProgramRequest)
         "program_id": UUID(program.id),
         "program_revision": program.revision,
         "inputs": Jsonb(normalise(inputs)),
-        "configuration": Jsonb(refuse_faults(configuration)),
+        "configuration": Jsonb(refuse_faults(program.type, configuration)),
         "seed": request.seed,
         "request_id": call.context.request_id,
     }

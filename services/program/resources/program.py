@@ -9,7 +9,7 @@ from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, signed_in
 from framework.resource import Resource, Storage, action
-from services.program import catalogue, shapes
+from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
 
 
@@ -39,14 +39,14 @@ class Program(Resource[program_pb2.Program]):
     ]
 
     async def prepare(self, call: Call, new: program_pb2.Program, old: program_pb2.Program | None) -> None:
-        """Refuses a signature with a name used twice; a program is private unless it says otherwise."""
+        """Refuses a signature with a name used twice, and code that is not registered; private unless it says more."""
         signature = new.signature_config
         path = "program.signature_config"
         fields = [
             *shapes.at(f"{path}.inputs", signature.inputs),
             *shapes.at(f"{path}.outputs", signature.outputs),
         ]
-        faults = list(shapes.declared_faults(fields))
+        faults = [*shapes.declared_faults(fields), *coded.config_faults(new, old)]
         if faults:
             raise InvalidFields(*faults)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE

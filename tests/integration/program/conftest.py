@@ -1,6 +1,7 @@
 """The program service in this process, on a database of its own, with a workshop for its workers."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -8,12 +9,18 @@ import psycopg
 import pytest
 
 from framework.testing.workbench import Workbench, workbench
+from services.program.bounds import Bounds
+from services.program.code import registry as code_registry
+from services.program.code.contract import Limits
+from services.program.code.pool import Workers
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
 from services.program.running import Models
 from services.program.working import Workshop
 
-MIGRATIONS = Path(__file__).parents[3] / "services" / "program" / "migrations"
+ROOT = Path(__file__).parents[3]
+MIGRATIONS = ROOT / "services" / "program" / "migrations"
+PROGRAMS = ROOT / "tests" / "programs"
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +51,15 @@ async def workshop(bench: Workbench) -> AsyncIterator[Workshop]:
     """What a worker works with: the embedded model."""
     async with httpx.AsyncClient() as http:
         yield Workshop(bench.engine, Models(ModelSettings(), http).prepare, backoff_seconds=0.01)
+
+
+@pytest.fixture
+async def coded(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workshop]:
+    """The same, with the programs and metrics of the tests registered, and processes to run them in."""
+    monkeypatch.syspath_prepend(str(PROGRAMS))
+    monkeypatch.setattr(code_registry, "_seen", {})
+    workers = Workers(size=4)
+    # Small limits: what passes them is to be seen soon.
+    usual = Limits(call_ms=60_000, prepare_ms=60_000, cpu_seconds=60, memory_mb=256)
+    yield replace(workshop, workers=workers, bounds=Bounds(usual))
+    await workers.close()

@@ -9,6 +9,7 @@ from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.call import Actor
+from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
 from services.program.worker import Worker
 from services.program.working import Workshop
@@ -39,6 +40,38 @@ async def create_program(bench: Workbench, actor: Actor | None = None, **fields:
         "CreateProgram", rpc.CreateProgramRequest(program=program(**fields)), actor
     )
     return made
+
+
+def custom_program(entry_point: str, **config: Any) -> program_pb2.Program:
+    """A program whose registered code answers a text."""
+    made = program_pb2.Program(name=f"runs {entry_point} {new_id()}", type=program_pb2.Program.TYPE_CUSTOM)
+    made.signature_config.inputs.add(name="text")
+    made.signature_config.outputs.add(name="answer")
+    made.program_config.CopyFrom(program_pb2.ProgramConfig(entry_point=entry_point, **config))
+    return made
+
+
+async def create_custom(bench: Workbench, entry_point: str, **config: Any) -> program_pb2.Program:
+    """Creates a program of registered code as the user."""
+    request = rpc.CreateProgramRequest(program=custom_program(entry_point, **config))
+    made: program_pb2.Program = await bench.do("CreateProgram", request)
+    return made
+
+
+async def create_texts(bench: Workbench, count: int = 6) -> dataset_pb2.Dataset:
+    """Creates a dataset of texts, `a`, `bb`, `ccc` and so on, half of which are their own answer."""
+    wanted = dataset_pb2.Dataset(name=f"texts {new_id()}")
+    wanted.input_fields.add(name="text")
+    wanted.output_fields.add(name="answer")
+    made: dataset_pb2.Dataset = await bench.do("CreateDataset", rpc.CreateDatasetRequest(dataset=wanted))
+    examples = []
+    for i in range(count):
+        text = chr(ord("a") + i) * (i + 1)
+        one = dataset_pb2.Example(split=dataset_pb2.SPLIT_VALIDATION)
+        one.inputs.update({"text": text})
+        one.outputs.update({"answer": text if i % 2 == 0 else "another"})
+        examples.append(one)
+    return (await add(bench, made.id, examples)).dataset
 
 
 async def create_dataset(bench: Workbench, train: int = 8, validation: int = 12, **fields: Any) -> dataset_pb2.Dataset:

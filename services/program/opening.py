@@ -1,0 +1,72 @@
+"""Opens what one piece of work runs on: the program, ready, and the registered metrics beside it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ashgrove.program.v1 import program_pb2
+
+from domain.values import Json
+from services.program import shapes
+from services.program.code.contract import CodeFault
+from services.program.code.session import Session
+from services.program.running import Outcome, Run
+from services.program.working import Workshop
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A program ready to run, and the session in which registered code runs, if there is any."""
+
+    run: Run
+    at_once: int
+    """How many runs may overlap with any use."""
+    session: Session | None = None
+
+
+@asynccontextmanager
+async def opened(
+    workshop: Workshop,
+    program: program_pb2.Program,
+    configuration: Mapping[str, Json],
+    train: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str] = (),
+) -> AsyncIterator[Opened]:
+    """Yields a program, prepared with a configuration, and registered metrics; CodeFault when code is at fault."""
+    custom = program.type == program_pb2.Program.TYPE_CUSTOM
+    if not custom and not metrics:
+        yield Opened(await workshop.prepare(program, configuration, train), workshop.at_once)
+        return
+    limits = workshop.bounds.limits(program.program_config)
+    entry_point = program.program_config.entry_point if custom else None
+    async with workshop.workers.session(entry_point, metrics, limits) as session:
+        if custom:
+            await session.prepare([_plain(example) for example in train], configuration)
+            run, at_once = _runner(session, program, configuration), min(session.runs_at_once, workshop.at_once)
+        else:
+            run, at_once = await workshop.prepare(program, configuration, train), workshop.at_once
+        yield Opened(run, at_once, session)
+
+
+def _plain(example: Mapping[str, Any]) -> dict[str, Any]:
+    return {"inputs": example["inputs"], "outputs": example["outputs"]}
+
+
+def _runner(session: Session, program: program_pb2.Program, configuration: Mapping[str, Json]) -> Run:
+    signature = program.signature_config
+
+    async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+        try:
+            ran = await session.run(inputs, configuration, seed)
+        except CodeFault as fault:
+            if fault.error_class not in ("EXCEPTION", "BAD_OUTPUT"):
+                raise
+            return Outcome(None).failed(fault.message, fault.error_class)
+        outcome = Outcome(ran.outputs, trace=ran.trace, latency_ms=ran.latency_ms)
+        faults = list(shapes.value_faults(signature.outputs, ran.outputs, "outputs"))
+        if faults:
+            return outcome.failed("; ".join(f"{f.path} {f.message}" for f in faults), "BAD_OUTPUT")
+        return outcome
+
+    return run
