@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
+from domain.expressions.kinds import NUMBER, Kind
 from domain.normal import Normal
 from domain.seeds import Draw
 from domain.values import LARGEST_INTEGER, Json, Violation, is_finite, is_number, refused, shown
@@ -22,6 +23,7 @@ class FloatVariable:
     """
 
     kind: ClassVar[str] = "float"
+    reads_as: ClassVar[Kind] = NUMBER
     name: str
     low: float
     high: float
@@ -121,6 +123,7 @@ class IntegerVariable:
     """A whole number among low, low + step, ... up to `high`, or among the powers of two from `low` to `high`."""
 
     kind: ClassVar[str] = "integer"
+    reads_as: ClassVar[Kind] = NUMBER
     name: str
     low: int
     high: int

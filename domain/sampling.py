@@ -1,15 +1,101 @@
-"""Configurations drawn at random, the same on every replica."""
+"""Configurations drawn at random, the same on every replica, with bounded effort where there are constraints."""
 
+from collections import Counter
+from collections.abc import Iterator
+
+from domain.judging import broken
+from domain.repairing import repaired
 from domain.seeds import Draw
 from domain.space import Space
 from domain.values import Json
 
+ATTEMPTS = 256
+"""How many candidates are drawn for one configuration before the best of them is repaired."""
+
+MOST_CANDIDATES = 50_000
+"""How many candidates are looked at for one list of configurations, or ten times its length where that is more."""
+
+
+class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
+    """No configuration was found within the effort that is allowed: the space seems, or is, unsatisfiable.
+
+    Tells how many candidates were looked at, how many of them were valid, and which constraint most of them broke.
+    """
+
+    def __init__(self, candidates: int, accepted: int, most_violated: str, share: float) -> None:
+        self.candidates = candidates
+        self.accepted = accepted
+        self.most_violated = most_violated
+        self.share = share
+        found = f"{accepted} of {candidates} candidates ({accepted / candidates:.2%}) are valid"
+        super().__init__(f"{found}; {share:.0%} break the constraint {most_violated}")
+
+
+class Sampler:
+    """Draws configurations of a space and keeps count of what that takes."""
+
+    def __init__(self, space: Space, seed: int, most: int = MOST_CANDIDATES) -> None:
+        self.space = space
+        self.seed = seed
+        self.most = most
+        self.candidates = 0
+        self.accepted = 0
+        self.broken: Counter[str] = Counter()
+
+    def configuration(self, index: int) -> dict[str, Json]:
+        """Return the index-th configuration of the seed, which depends on nothing else; raises Unsatisfied.
+
+        Without constraints, and mostly with them, configurations are independent draws from the declared distributions.
+        Where none of ATTEMPTS candidates is valid, the one that breaks least is repaired: one variable of a broken
+        constraint is drawn anew at a time.
+        """
+        if not self.space.constraints:
+            return self.space.draw(Draw(self.seed, "random", index))
+        least: tuple[int, dict[str, Json]] | None = None
+        for candidate in self._drawn(index):
+            count = self._count_broken(candidate)
+            if not count:
+                return candidate
+            if least is None or count < least[0]:
+                least = count, candidate
+        if least and (found := repaired(self.space, least[1], Draw(self.seed, "repair", index))) is not None:
+            return found
+        raise self._unsatisfied()
+
+    def _drawn(self, index: int) -> Iterator[dict[str, Json]]:
+        yield self.space.draw(Draw(self.seed, "random", index))
+        for attempt in range(1, ATTEMPTS):
+            if self.candidates >= self.most:
+                raise self._unsatisfied()
+            yield self.space.draw(Draw(self.seed, "random", index, attempt))
+
+    def _count_broken(self, candidate: dict[str, Json]) -> int:
+        found = broken(self.space.rules, candidate)
+        self.candidates += 1
+        self.accepted += not found
+        self.broken.update(constraint.id for constraint in found)
+        return len(found)
+
+    def _unsatisfied(self) -> Unsatisfied:
+        # Counter keeps the order of first sight: the earlier constraint of equals.
+        name, count = self.broken.most_common(1)[0]
+        return Unsatisfied(self.candidates, self.accepted, name, count / self.candidates)
+
 
 def random_configuration(space: Space, seed: int, index: int) -> dict[str, Json]:
-    """Return the index-th configuration of that seed; it depends on nothing else."""
-    return space.draw(Draw(seed, "random", index))
+    """Return the index-th configuration of that seed; it depends on nothing else. Raises Unsatisfied."""
+    return Sampler(space, seed).configuration(index)
 
 
 def random_configurations(space: Space, count: int, seed: int) -> list[dict[str, Json]]:
-    """Return `count` independent, identically distributed configurations; the first ones of any longer list."""
-    return [random_configuration(space, seed, index) for index in range(count)]
+    """Return `count` independent configurations; the first ones of any longer list. Raises Unsatisfied."""
+    sampler = Sampler(space, seed, max(MOST_CANDIDATES, 10 * count))
+    return [sampler.configuration(index) for index in range(count)]
+
+
+def feasible_share(space: Space, candidates: int = 200) -> float:
+    """Return which share of candidates is valid, by so many draws; 1 without constraints."""
+    if not space.constraints:
+        return 1.0
+    valid = sum(not broken(space.rules, space.draw(Draw("feasible", index))) for index in range(candidates))
+    return valid / candidates

@@ -1,20 +1,23 @@
 """Variable spaces: named variables, the configurations they allow, and how many of them there are."""
 
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any
 
+from domain.constraints import Constraint
+from domain.judging import Judgement, holds
 from domain.normal import Normal
+from domain.rules import Rules
 from domain.seeds import Draw
+from domain.size import Size, size_of
+from domain.soundness import judge_space
 from domain.values import Invalid, Json, Violation, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
 
 __all__ = [
     "BooleanVariable",
     "ChoiceVariable",
+    "Constraint",
     "FloatVariable",
     "IntegerVariable",
     "Normal",
@@ -23,47 +26,35 @@ __all__ = [
     "Variable",
 ]
 
-MOST_VARIABLES = 1000
-LONGEST_DESCRIPTION = 1000
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a space is; a continuous or open variable makes it infinite and leaves `discrete_cardinality` alone."""
-
-    discrete_cardinality: int
-    log10: float
-    is_infinite: bool
-    discrete_dimensions: int
-    continuous_dimensions: int
-
-    def decimal(self) -> str:
-        """Return the cardinality in decimal; it may have 16,000 digits, which `str` refuses to write."""
-        return format(Decimal(self.discrete_cardinality), "f")
-
 
 @dataclass(frozen=True)
 class Space:
     """A sound, ordered set of variables; making one raises Invalid with everything that is wrong with it."""
 
     variables: tuple[Variable, ...]
+    constraints: tuple[Constraint, ...] = ()
+    rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variables", tuple(self.variables))
-        violations = list(space_faults(dict(enumerate(self.variables)), len(self.variables)))
+        object.__setattr__(self, "constraints", tuple(self.constraints))
+        counts = len(self.variables), len(self.constraints)
+        rules, violations = judge_space(dict(enumerate(self.variables)), dict(enumerate(self.constraints)), counts)
         if violations:
             raise Invalid(violations)
+        object.__setattr__(self, "rules", rules)
 
     @classmethod
-    def from_json(cls, variables: Sequence[Mapping[str, Json]]) -> "Space":
+    def from_json(
+        cls, variables: Sequence[Mapping[str, Json]], constraints: Sequence[Mapping[str, Json]] = ()
+    ) -> "Space":
         """Read a space from its JSON form; raises Invalid with everything that is wrong with it."""
         from domain.space_json import read
 
-        return read(variables)
+        return read(variables, constraints)
 
     def to_json(self) -> list[dict[str, Json]]:
-        """Write the space so that `from_json` reads an equal one."""
+        """Write the variables so that `from_json` reads equal ones; `constraints` write themselves."""
         from domain.space_json import write
 
         return write(self)
@@ -73,94 +64,63 @@ class Space:
         """The names of the variables, in order."""
         return tuple(variable.name for variable in self.variables)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether every configuration has a value for every variable, each chosen by itself.
+
+        That is: no conditions and no constraints, and scalars only. What maps one coordinate to each variable (designs,
+        Optuna) can only do flat spaces.
+        """
+        return not self.rules.conditions and not self.constraints
+
     def validate(self, values: Mapping[str, Json]) -> dict[str, Json]:
         """Return the configuration with defaults filled in and every value normalised, in the space's order.
 
-        Raises Invalid with every violation, each at `values.<name>`. Validating the result again changes nothing.
+        Inactive variables are absent from it. Raises Invalid with every violation: of a value at `values.<name>`, of a
+        constraint over several at `values`. Validating the result again changes nothing.
         """
         if not isinstance(values, Mapping):
             raise Invalid([Violation("values", f"must be an object, not {shown(values)}", "WRONG_TYPE")])
-        violations = list(self._unknown(values))
-        configuration: dict[str, Json] = {}
-        for variable in self.variables:
-            try:
-                configuration[variable.name] = _value(variable, values)
-            except Invalid as invalid:
-                violations.extend(invalid.violations)
+        judgement = Judgement(self.rules, values)
+        judgement.judge()
+        violations = [*self._unknown(values), *judgement.violations]
         if violations:
             raise Invalid(violations)
-        return configuration
+        return self.ordered(judgement.accepted)
+
+    def ordered(self, values: dict[str, Json]) -> dict[str, Json]:
+        """Return values of active variables in the order of the variables."""
+        return {name: values[name] for name in self.names if name in values} if self.rules.conditions else values
 
     def defaults(self) -> dict[str, Json] | None:
-        """Return the configuration of all defaults; None if a variable has none."""
-        if any(variable.default is None for variable in self.variables):
+        """Return the configuration of all defaults; None if an active variable has none, or if a constraint breaks."""
+        try:
+            return self.validate({})
+        except Invalid:
             return None
-        return self.validate({})
 
     def draw(self, source: Draw) -> dict[str, Json]:
-        """Draws a configuration, each variable on its own and in order."""
-        return self.validate({variable.name: variable.draw(source) for variable in self.variables})
+        """Draws values, each variable by itself, parents before children, inactive ones left out.
+
+        Constraints are not looked at: `domain.sampling` draws until they hold.
+        """
+        values: dict[str, Json] = {}
+        for variable in self.rules.order:
+            if self.is_active(variable.name, values):
+                values[variable.name] = variable.draw(source)
+        return self.ordered(values)
+
+    def is_active(self, name: str, values: Mapping[str, Json]) -> bool:
+        """Tell whether a variable is active by the values of its parents."""
+        condition = self.rules.conditions.get(name)
+        return condition is None or holds(condition, values)
 
     def size(self) -> Size:
-        """Return how large the space is.
-
-        A range without a step is continuous unless it is a single point; a choice that allows custom values counts
-        those that it lists, and makes the space infinite.
-        """
-        counts = [variable.cardinality for variable in self.variables]
-        discrete = [count for count in counts if count is not None]
-        continuous = len(counts) - len(discrete)
-        cardinality = math.prod(discrete)
-        is_infinite = continuous > 0 or any(_is_open(variable) for variable in self.variables)
-        return Size(cardinality, math.log10(cardinality), is_infinite, len(discrete), continuous)
+        """Return how large the space is, before its constraints are applied."""
+        return size_of(self.rules)
 
     def _unknown(self, values: Mapping[Any, Json]) -> Iterator[Violation]:
         known = set(self.names)
         for name in values:
             if name not in known:
                 yield Violation(f"values.{name}", "is not a variable of this space", "UNKNOWN_NAME")
-
-
-def _is_open(variable: Variable) -> bool:
-    return isinstance(variable, ChoiceVariable) and variable.allow_custom
-
-
-def space_faults(variables: Mapping[int, Variable], count: int) -> Iterator[Violation]:
-    """Yield what is wrong with the variables, given by their place among `count`."""
-    if count > MOST_VARIABLES:
-        yield Violation("variables", f"must be at most {MOST_VARIABLES}, not {count}", "OUT_OF_RANGE")
-    first: dict[str, int] = {}
-    for index, variable in variables.items():
-        path = f"variables[{index}]"
-        yield from _variable_faults(variable, path)
-        if isinstance(variable.name, str) and (earlier := first.setdefault(variable.name, index)) != index:
-            yield Violation(f"{path}.name", f"repeats variables[{earlier}].name", "DUPLICATE")
-
-
-def _variable_faults(variable: Variable, path: str) -> Iterator[Violation]:
-    if not isinstance(variable.name, str) or not _NAME.fullmatch(variable.name):
-        message = "must be a lower-case identifier of at most 63 letters, digits and underscores"
-        yield Violation(f"{path}.name", message, "INVALID_NAME")
-    if not isinstance(variable.description, str) or len(variable.description) > LONGEST_DESCRIPTION:
-        message = f"must be text of at most {LONGEST_DESCRIPTION} characters"
-        yield Violation(f"{path}.description", message, "OUT_OF_RANGE")
-    faults = list(variable.faults(f"{path}.{variable.kind}"))
-    yield from faults
-    if variable.default is not None and not faults:
-        yield from _default_faults(variable, f"{path}.default")
-
-
-def _default_faults(variable: Variable, path: str) -> Iterator[Violation]:
-    try:
-        variable.accept(variable.default, path)
-    except Invalid as invalid:
-        yield from invalid.violations
-
-
-def _value(variable: Variable, values: Mapping[str, Json]) -> Json:
-    path = f"values.{variable.name}"
-    if variable.name in values:
-        return variable.accept(values[variable.name], path)
-    if variable.default is None:
-        raise Invalid([Violation(path, "is required: the variable has no default", "REQUIRED")])
-    return variable.accept(variable.default, path)

@@ -1,10 +1,16 @@
-"""The JSON form of a space, which is also the proto's: {"name", "description", "<kind>": {...}, "default"}."""
+"""The JSON form of a space, which is also the proto's.
 
-from collections.abc import Iterator, Mapping
+A variable is {"name", "description", "<kind>": {...}, "default", "when"}, a constraint {"id", "expression", "message",
+"suggested_fix"}.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from domain.constraints import Constraint
 from domain.normal import Normal
-from domain.space import Space, space_faults
+from domain.soundness import judge_space
+from domain.space import Space
 from domain.values import Invalid, Json, Violation, normalise, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
 
@@ -21,30 +27,62 @@ _OPTIONAL = {
 _LISTS = ("choices", "weights")
 
 
-def read(variables: Json) -> Space:
+def read(variables: Json, constraints: Json = ()) -> Space:
     """Read a space; raises Invalid with every violation of form and of meaning."""
-    if not isinstance(variables, list | tuple):
-        raise Invalid([Violation("variables", f"must be a list, not {shown(variables)}", "WRONG_TYPE")])
     violations: list[Violation] = []
-    sound: dict[int, Variable] = {}
-    for index, entry in enumerate(variables):
-        faults = list(_form_faults(entry, f"variables[{index}]"))
-        violations.extend(faults)
-        if not faults:
-            sound[index] = _variable(entry)
+    entries = _listed(variables, "variables", violations)
+    rules = _listed(constraints, "constraints", violations)
+    sound = {index: _variable(entries[index]) for index in _sound(entries, "variables", _form_faults, violations)}
+    judged = {index: Constraint(**rules[index]) for index in _sound(rules, "constraints", _rule_faults, violations)}
     if violations:
-        raise Invalid([*violations, *space_faults(sound, len(variables))])
-    return Space(tuple(sound.values()))
+        names = [entry.get("name") for entry in entries if isinstance(entry, Mapping)]
+        # Names of variables that cannot be read are no unknown names to the expressions that read them.
+        _, faults = judge_space(sound, judged, (len(entries), len(rules)), [n for n in names if isinstance(n, str)])
+        raise Invalid([*violations, *faults])
+    return Space(tuple(sound.values()), tuple(judged.values()))
 
 
 def write(space: Space) -> list[dict[str, Json]]:
-    """Write every variable with its domain in full; absent defaults and steps stay absent."""
+    """Write every variable with its domain in full; absent defaults, steps and conditions stay absent."""
     return [_entry(variable) for variable in space.variables]
 
 
 def _entry(variable: Variable) -> dict[str, Json]:
-    entry = {"name": variable.name, "description": variable.description, variable.kind: variable.domain()}
-    return entry if variable.default is None else {**entry, "default": variable.default}
+    entry: dict[str, Json] = {
+        "name": variable.name,
+        "description": variable.description,
+        variable.kind: variable.domain(),
+    }
+    entry |= {} if variable.default is None else {"default": variable.default}
+    return {**entry, "when": variable.when} if variable.when else entry
+
+
+def _listed(entries: Json, path: str, violations: list[Violation]) -> list[Any]:
+    if isinstance(entries, list | tuple):
+        return list(entries)
+    violations.append(Violation(path, f"must be a list, not {shown(entries)}", "WRONG_TYPE"))
+    return []
+
+
+def _sound(
+    entries: list[Any], path: str, faults_of: Callable[[Any, str], Iterator[Violation]], violations: list[Violation]
+) -> Iterator[int]:
+    """Yield the places of the entries that can be read, and add what keeps the others from it."""
+    for index, entry in enumerate(entries):
+        faults = list(faults_of(entry, f"{path}[{index}]"))
+        violations.extend(faults)
+        if not faults:
+            yield index
+
+
+def _rule_faults(entry: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(entry, Mapping):
+        yield Violation(path, f"must be an object, not {shown(entry)}", "WRONG_TYPE")
+        return
+    for key in ("id", "expression"):
+        if key not in entry:
+            yield Violation(f"{path}.{key}", "is required", "REQUIRED")
+    yield from _unknown_keys(entry, {"id", "expression", "message", "suggested_fix"}, path)
 
 
 def _form_faults(entry: Any, path: str) -> Iterator[Violation]:
@@ -57,7 +95,7 @@ def _form_faults(entry: Any, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.name", "is required", "REQUIRED")
     if len(kinds) != 1:
         yield Violation(path, f"must have exactly one of {', '.join(_KINDS)}", "REQUIRED")
-    yield from _unknown_keys(entry, {"name", "description", "default", *_KINDS}, path)
+    yield from _unknown_keys(entry, {"name", "description", "default", "when", *_KINDS}, path)
     for kind in kinds:
         yield from _domain_faults(kind, entry[kind], f"{path}.{kind}")
 
@@ -106,7 +144,8 @@ def _variable(entry: Mapping[str, Json]) -> Variable:
     default = entry.get("default")
     if kind in ("integer", "choice"):
         default = _plain(default)
-    return _KINDS[kind](name=entry["name"], description=entry.get("description", ""), default=default, **domain)
+    described = {key: entry[key] for key in ("description", "when") if entry.get(key) is not None}
+    return _KINDS[kind](name=entry["name"], default=default, **described, **domain)
 
 
 def _whole(value: Json) -> Json:

@@ -22,11 +22,17 @@ _WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing wrong with a value: where, in words for the caller, and as a code for programs."""
+    """One thing wrong with a value: where, in words for the caller, and as a code for programs.
+
+    Of a broken constraint it also names the constraint, the variables that it reads, and what might help.
+    """
 
     path: str
     message: str
     code: str
+    constraint: str = ""
+    variables: tuple[str, ...] = ()
+    suggested_fix: str = ""
 
 
 class Invalid(Exception):  # noqa: N818 - the word a caller reads: the value is invalid

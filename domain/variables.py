@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
+from domain.expressions.kinds import ANY, BOOLEAN, Kind, common, kind_of
 from domain.numeric_variables import FloatVariable, IntegerVariable
 from domain.seeds import Draw
 from domain.values import Invalid, Json, Violation, canonical_json, is_finite, normalise, refused, shown
@@ -69,6 +70,11 @@ class ChoiceVariable:
                     yield Violation(place, f"repeats choices[{first}]", "DUPLICATE")
 
     @cached_property
+    def reads_as(self) -> Kind:
+        """What expressions take its values for: their kind if they have one in common."""
+        return ANY if self.allow_custom else common([kind_of(choice) for choice in self.choices])
+
+    @cached_property
     def _indices(self) -> dict[bytes, int]:
         return {_choice_key(choice, self.name): index for index, choice in enumerate(self.choices)}
 
@@ -119,6 +125,7 @@ class BooleanVariable:
     """True or false."""
 
     kind: ClassVar[str] = "boolean"
+    reads_as: ClassVar[Kind] = BOOLEAN
     cardinality: ClassVar[int] = 2
     name: str
     default: bool | None = None

@@ -100,7 +100,9 @@ async def revision_of(
     )
     if found is None:
         raise NotFound(f"{spec.singular}_revision", f"{row['id']}@{revision}")
-    return {**row, **found["content"], "revision": revision, "content_hash": found["content_hash"]}
+    # What a revision does not mention was no content yet when it was made: it is empty there, whatever it is now.
+    content = dict.fromkeys(spec.storage.content) | found["content"]
+    return {**row, **content, "revision": revision, "content_hash": found["content_hash"]}
 
 
 class Page:

@@ -1,11 +1,12 @@
 """Variable spaces and configurations: where they rest, who may act on them, and how points are drawn and judged."""
 
+import asyncio
 from typing import Any
 
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
 from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
-from domain.sampling import random_configurations
+from domain.sampling import Unsatisfied, random_configurations
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -13,7 +14,7 @@ from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Registry, Resource, Storage, action
 from framework.structs import struct_of, values_of
-from services.variables.spaces import refusal, size_of, space_of
+from services.variables.spaces import refusal, size_of, space_of, unsatisfied, violation_of
 
 
 class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
@@ -24,7 +25,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         owner="owner_id",
         unique=[("owner_id", "name")],
         indexes=[("status", "created_at"), ("owner_id", "created_at")],
-        content=("variables",),
+        content=("variables", "constraints"),
         initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
     )
     policies = [
@@ -38,20 +39,25 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         self, call: Call, new: variable_space_pb2.VariableSpace, old: variable_space_pb2.VariableSpace | None
     ) -> None:
         """Refuses what is no space, naming every place, and derives its size."""
-        new.size.CopyFrom(size_of(space_of(new.variables, "variable_space.")))
+        space = space_of(new, "variable_space.")
+        # Counting branches and estimating what constraints leave takes up to a second of a large space.
+        new.size.CopyFrom(await asyncio.to_thread(size_of, space))
         new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
 
     def derive(self, message: variable_space_pb2.VariableSpace) -> None:
         """Recomputes the size of an earlier revision."""
-        message.size.CopyFrom(size_of(space_of(message.variables)))
+        message.size.CopyFrom(size_of(space_of(message)))
 
     @action("GenerateConfigurations")
     async def generate(
         self, call: Call, request: variables_service_pb2.GenerateConfigurationsRequest
     ) -> variables_service_pb2.GenerateConfigurationsResponse:
-        """Draws configurations that depend on seed and revision alone."""
+        """Draws configurations that depend on seed and revision alone; raises LimitReached where there seem none."""
         found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
-        drawn = random_configurations(space_of(found.variables), request.count, request.seed)
+        try:
+            drawn = await asyncio.to_thread(random_configurations, space_of(found), request.count, request.seed)
+        except Unsatisfied as hopeless:
+            raise unsatisfied(hopeless) from None
         return variables_service_pb2.GenerateConfigurationsResponse(
             configurations=[struct_of(values) for values in drawn], revision=found.revision
         )
@@ -65,10 +71,9 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
         response = variables_service_pb2.ValidateConfigurationResponse()
         try:
-            values = space_of(found.variables).validate(values_of(request.values))
+            values = space_of(found).validate(values_of(request.values))
         except Invalid as invalid:
-            for violation in invalid.violations:
-                response.violations.add(path=violation.path, message=violation.message, code=violation.code)
+            response.violations.extend(map(violation_of, invalid.violations))
             return response
         response.valid, response.content_hash = True, content_hash(values)
         response.normalized_values.CopyFrom(struct_of(values))
@@ -114,7 +119,7 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
         """Pins the space's revision and keeps the values normalised, defaults filled in, with their hash."""
         found = await in_use(call, new.variable_space_id, new.variable_space_revision, "Get")
         try:
-            values = space_of(found.variables).validate(values_of(new.values))
+            values = space_of(found).validate(values_of(new.values))
         except Invalid as invalid:
             raise refusal(invalid.violations, "variable_configuration.") from None
         new.variable_space_revision = found.revision

@@ -1,25 +1,34 @@
 """Carries spaces and values between the protos and the domain, every violation at its path in the request."""
 
 from collections.abc import Iterable
+from typing import Any
 
+import grpc
+from ashgrove.error.v1.reason_pb2 import Reason
 from ashgrove.variables.v1 import variable_space_pb2 as pb
+from ashgrove.variables.v1 import variables_service_pb2 as rpc
 from google.protobuf.json_format import MessageToDict
 
+from domain.sampling import Unsatisfied, feasible_share
 from domain.space import Space
 from domain.values import Invalid, Violation
-from framework.errors import FieldViolation, InvalidFields
+from framework.errors import Failure, FieldViolation, InvalidFields
 
 
-def space_of(variables: Iterable[pb.Variable], prefix: str = "") -> Space:
+def space_of(space: pb.VariableSpace, prefix: str = "") -> Space:
     """Returns the domain's space; raises InvalidFields with every violation, such as `variables[2].float.high`."""
-    # Zero bounds are bounds: they must be written out, the domain takes absent ones for missing.
-    entries = [
-        MessageToDict(v, preserving_proto_field_name=True, always_print_fields_with_no_presence=True) for v in variables
-    ]
     try:
-        return Space.from_json(entries)
+        return Space.from_json(_entries(space.variables), _entries(space.constraints))
     except Invalid as invalid:
         raise refusal(invalid.violations, prefix) from None
+
+
+def _entries(messages: Iterable[pb.Variable] | Iterable[pb.Constraint]) -> list[dict[str, Any]]:
+    # Zero bounds are bounds: they must be written out, the domain takes absent ones for missing.
+    return [
+        MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for each in messages
+    ]
 
 
 def refusal(violations: Iterable[Violation], prefix: str = "") -> InvalidFields:
@@ -27,13 +36,45 @@ def refusal(violations: Iterable[Violation], prefix: str = "") -> InvalidFields:
     return InvalidFields(*(FieldViolation(prefix + v.path, v.message) for v in violations))
 
 
+def violation_of(violation: Violation) -> rpc.ConfigurationViolation:
+    """Returns the domain's violation as callers see it."""
+    return rpc.ConfigurationViolation(
+        path=violation.path,
+        message=violation.message,
+        code=violation.code,
+        constraint_id=violation.constraint,
+        variables=violation.variables,
+        suggested_fix=violation.suggested_fix,
+    )
+
+
 def size_of(space: Space) -> pb.SpaceSize:
-    """Returns how large a space is."""
+    """Returns how large a space is, and how much of it the constraints leave."""
     size = space.size()
     return pb.SpaceSize(
+        conditional_dimensions=size.conditional_dimensions,
+        is_estimated=size.is_estimated,
+        feasible_share=feasible_share(space) if space.constraints else None,
         discrete_cardinality=size.decimal(),
         log10_cardinality=size.log10,
         is_infinite=size.is_infinite,
         discrete_dimensions=size.discrete_dimensions,
         continuous_dimensions=size.continuous_dimensions,
+    )
+
+
+class Unsatisfiable(Failure):
+    """No configuration was found within the effort that is allowed for it."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = Reason.REASON_LIMIT_REACHED
+
+
+def unsatisfied(hopeless: Unsatisfied) -> Unsatisfiable:
+    """Returns the domain's giving up as the failure that callers see."""
+    return Unsatisfiable(
+        f"the space seems unsatisfiable: {hopeless}",
+        candidates=str(hopeless.candidates),
+        accepted=str(hopeless.accepted),
+        most_violated=hopeless.most_violated,
     )

@@ -4,9 +4,10 @@ import pytest
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from ashgrove.variables.v1 import variables_service_pb2 as rpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from grpc import StatusCode
 
 from framework.call import ANONYMOUS
-from framework.errors import IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag, Unauthenticated
+from framework.errors import Failure, IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag, Unauthenticated
 from framework.testing.workbench import Workbench
 
 
@@ -158,3 +159,52 @@ async def test_what_cannot_be_stored_is_refused_by_its_place(bench: Workbench) -
     with pytest.raises(InvalidFields) as refused:
         await create(bench, space("a\0b"))
     assert {v.path for v in refused.value.violations} == {"variable_space.name"}
+
+
+def conditional(expression: str = "shots <= 3") -> pb.VariableSpace:
+    """A space with a condition and a constraint."""
+    made = space()
+    made.variables.add(name="order", when="shots > 1").choice.choices.add(string_value="nearest")
+    made.constraints.add(id="few", expression=expression, message="too many", suggested_fix="take three")
+    return made
+
+
+async def test_conditions_and_constraints_are_kept_drawn_and_judged(bench: Workbench) -> None:
+    """Through storage and back; what is drawn is valid, what is not says why."""
+    created = await create(bench, conditional())
+    assert created == await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id))
+    assert created.constraints == conditional().constraints and created.variables == conditional().variables
+    assert (created.size.conditional_dimensions, created.size.discrete_cardinality) == (1, "5")
+    draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=50, seed=7)
+    drawn = (await bench.do("GenerateConfigurations", draw)).configurations
+    assert {("order" in each, each["shots"] > 1) for each in drawn} == {(True, True), (False, False)}
+    assert all(each["shots"] <= 3 for each in drawn)
+    ask = rpc.ValidateConfigurationRequest(variable_space_id=created.id)
+    ask.values.update({"shots": 4, "order": "nearest"})
+    (violation,) = (await bench.do("ValidateConfiguration", ask)).violations
+    assert (violation.path, violation.code, violation.constraint_id) == ("values.shots", "CONSTRAINT", "few")
+    assert (violation.message, violation.suggested_fix, violation.variables) == ("too many", "take three", ["shots"])
+
+
+async def test_a_change_of_the_constraints_makes_a_revision(bench: Workbench) -> None:
+    """A revision from before there were constraints has none, whatever there is now."""
+    created = await create(bench, space())
+    async with bench.database.system() as tx:
+        await tx.execute("UPDATE variable_spaces_revisions SET content = content - 'constraints'", {})
+    wanted = conditional()
+    wanted.id = created.id
+    changed = await bench.do("UpdateVariableSpace", rpc.UpdateVariableSpaceRequest(variable_space=wanted))
+    assert (changed.revision, len(changed.constraints)) == (2, 1)
+    earlier = await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id, revision=1))
+    assert not earlier.constraints and earlier.variables == created.variables
+
+
+async def test_a_space_that_seems_unsatisfiable_is_said_to_be(bench: Workbench) -> None:
+    """With the acceptance rate and the constraint that is broken most."""
+    created = await create(bench, conditional("shots > 4"))
+    assert created.size.feasible_share == 0
+    draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=1)
+    with pytest.raises(Failure) as refused:
+        await bench.do("GenerateConfigurations", draw)
+    assert refused.value.code is StatusCode.RESOURCE_EXHAUSTED
+    assert refused.value.metadata == {"candidates": "256", "accepted": "0", "most_violated": "few"}

@@ -4,10 +4,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
+from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space, Variable
 from domain.values import LARGEST_INTEGER
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+RESERVED = ("in", "as", "if", "for", "let", "var", "true", "null", "else", "void", "loop", "false", "break", "const")
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 INTEGERS = st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(-1e12, 1e12) | TEXT
@@ -57,6 +58,23 @@ def small_spaces(draw: st.DrawFn) -> Space:
     names = draw(st.lists(NAMES, max_size=3, unique=True))
     kinds: list[Any] = [choices(most=4), integers(widest=5), st.just(BooleanVariable("x"))]
     return Space(tuple(_named(draw(st.one_of(kinds)), name) for name in names))
+
+
+@st.composite
+def conditional_spaces(draw: st.DrawFn, with_constraints: bool = True) -> Space:
+    """Return a sound space of few values whose variables depend on each other, in any order, with constraints."""
+    names = draw(st.lists(NAMES.filter(lambda name: name not in RESERVED), max_size=4, unique=True))
+    made: list[Variable] = []
+    for name in names:
+        domain = draw(st.sampled_from([(0, 1), (0, 2), (3, 5)]))
+        asked = st.sampled_from([f"{each.name} {sign} 1" for each in made for sign in ("==", ">", "<=")] or [""])
+        when = draw(st.just("") | asked | st.tuples(asked, asked).map(lambda both: " || ".join(filter(None, both))))
+        made.append(IntegerVariable(name, *domain, default=draw(st.none() | st.just(domain[1])), when=when))
+    rules = st.sampled_from([f"{one} {sign} {two}" for one in names for two in names for sign in "<>"] or ["true"])
+    presence = st.sampled_from([f"has({name})" for name in names] or ["true"])
+    expressions = draw(st.lists(rules | presence, max_size=2)) if with_constraints else []
+    constraints = tuple(Constraint(f"c{index}", expression) for index, expression in enumerate(expressions))
+    return Space(tuple(draw(st.permutations(made))), constraints)
 
 
 def _variables(name: str) -> st.SearchStrategy[Variable]:

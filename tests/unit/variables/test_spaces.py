@@ -6,14 +6,15 @@ import pytest
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Struct
 
+from domain.values import Violation
 from framework.errors import InvalidFields
 from framework.structs import struct_of, values_of
-from services.variables.spaces import size_of, space_of
+from services.variables.spaces import size_of, space_of, violation_of
 
 
-def variables(*made: pb.Variable) -> list[pb.Variable]:
-    """A space's variables."""
-    return list(made)
+def variables(*made: pb.Variable) -> pb.VariableSpace:
+    """A space of these variables."""
+    return pb.VariableSpace(variables=made)
 
 
 def test_zero_bounds_are_bounds() -> None:
@@ -52,7 +53,7 @@ def test_every_fault_is_told_at_its_place_below_the_prefix() -> None:
 def test_a_size_beyond_any_integer_is_written_in_decimal() -> None:
     """A thousand choices of a thousand variables."""
     wide = [pb.Variable(name=f"v{n}", integer=pb.IntegerDomain(low=1, high=1000)) for n in range(1000)]
-    size = size_of(space_of(wide))
+    size = size_of(space_of(variables(*wide)))
     assert size.discrete_cardinality == "1" + "0" * 3000
     assert math.isclose(size.log10_cardinality, 3000)
 
@@ -85,3 +86,29 @@ def test_distributions_weights_and_flags_reach_the_domain() -> None:
         {"choices": ["small", "large"], "weights": [1, 3], "ordered": True, "allow_custom": True},
         {"low": 0, "high": 2, "log": False},
     ]
+
+
+def test_conditions_and_constraints_reach_the_domain() -> None:
+    """Every fault has its path, and the size says what conditions and constraints make of the space."""
+    made = variables(
+        pb.Variable(name="a", integer=pb.IntegerDomain(low=0, high=4)),
+        pb.Variable(name="b", boolean=pb.BooleanDomain(), when="a > 2"),
+        pb.Variable(name="c", float=pb.FloatDomain(high=1)),
+    )
+    made.constraints.add(id="half", expression="c < 0.5")
+    size = size_of(space_of(made))
+    assert (size.discrete_cardinality, size.conditional_dimensions, size.is_estimated) == ("7", 1, False)
+    assert math.isclose(size.feasible_share, 0.5, abs_tol=0.2)
+    assert not size_of(space_of(variables(*made.variables))).HasField("feasible_share")
+    made.constraints.add(id="half", expression="d")
+    made.variables[1].when = "a"
+    with pytest.raises(InvalidFields) as refused:
+        space_of(made, "variable_space.")
+    paths = {v.path.removeprefix("variable_space.") for v in refused.value.violations}
+    assert paths == {"variables[1].when", "constraints[1].id", "constraints[1].expression"}
+
+
+def test_a_violation_of_a_constraint_keeps_its_particulars() -> None:
+    """Which constraint, which variables, what helps."""
+    told = violation_of(Violation("values", "too wild", "CONSTRAINT", "calm", ("a", "b"), "lower a"))
+    assert (told.constraint_id, list(told.variables), told.suggested_fix) == ("calm", ["a", "b"], "lower a")

@@ -1,0 +1,75 @@
+"""What makes a space sound: names, domains, defaults, conditions and constraints."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from domain.constraints import Constraint
+from domain.rules import Rules, read_rules
+from domain.values import Invalid, Violation, shown
+from domain.variables import Variable
+
+MOST_VARIABLES = 1000
+MOST_CONSTRAINTS = 1000
+LONGEST_DESCRIPTION = 1000
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def judge_space(
+    variables: Mapping[int, Variable],
+    constraints: Mapping[int, Constraint],
+    counts: tuple[int, int],
+    unreadable: Collection[str] = (),
+) -> tuple[Rules, list[Violation]]:
+    """Return the rules of variables and constraints, given by their places, and everything that is wrong with them."""
+    faults = [
+        *_too_many("variables", counts[0], MOST_VARIABLES),
+        *_too_many("constraints", counts[1], MOST_CONSTRAINTS),
+        *_variables_faults(variables),
+        *_constraints_faults(constraints),
+    ]
+    return read_rules(variables, constraints, unreadable, faults), faults
+
+
+def _too_many(what: str, count: int, most: int) -> Iterator[Violation]:
+    if count > most:
+        yield Violation(what, f"must be at most {most}, not {count}", "OUT_OF_RANGE")
+
+
+def _variables_faults(variables: Mapping[int, Variable]) -> Iterator[Violation]:
+    first: dict[str, int] = {}
+    for index, variable in variables.items():
+        path = f"variables[{index}]"
+        yield from _variable_faults(variable, path)
+        if isinstance(variable.name, str) and (earlier := first.setdefault(variable.name, index)) != index:
+            yield Violation(f"{path}.name", f"repeats variables[{earlier}].name", "DUPLICATE")
+
+
+def _variable_faults(variable: Variable, path: str) -> Iterator[Violation]:
+    if not isinstance(variable.name, str) or not _NAME.fullmatch(variable.name):
+        message = "must be a lower-case identifier of at most 63 letters, digits and underscores"
+        yield Violation(f"{path}.name", message, "INVALID_NAME")
+    if not isinstance(variable.description, str) or len(variable.description) > LONGEST_DESCRIPTION:
+        message = f"must be text of at most {LONGEST_DESCRIPTION} characters"
+        yield Violation(f"{path}.description", message, "OUT_OF_RANGE")
+    if not isinstance(variable.when, str):
+        yield Violation(f"{path}.when", f"must be text, not {shown(variable.when)}", "WRONG_TYPE")
+    faults = list(variable.faults(f"{path}.{variable.kind}"))
+    yield from faults
+    if variable.default is not None and not faults:
+        yield from _default_faults(variable, f"{path}.default")
+
+
+def _default_faults(variable: Variable, path: str) -> Iterator[Violation]:
+    try:
+        variable.accept(variable.default, path)
+    except Invalid as invalid:
+        yield from invalid.violations
+
+
+def _constraints_faults(constraints: Mapping[int, Constraint]) -> Iterator[Violation]:
+    first: dict[str, int] = {}
+    for index, constraint in constraints.items():
+        path = f"constraints[{index}]"
+        yield from constraint.faults(path)
+        if isinstance(constraint.id, str) and (earlier := first.setdefault(constraint.id, index)) != index:
+            yield Violation(f"{path}.id", f"repeats constraints[{earlier}].id", "DUPLICATE")
