@@ -99,6 +99,13 @@ class AlreadyExists(Failure):
     reason = Reason.REASON_RESOURCE_EXISTS
 
 
+class AlreadyDone(Failure):
+    """The very request was done before, and its answer cannot be given twice."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = Reason.REASON_ALREADY_DONE
+
+
 class StaleEtag(Failure):
     """The resource changed since the caller read it."""
 

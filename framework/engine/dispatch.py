@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,6 +11,7 @@ from framework.call import ActorKind, Context
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
+from framework.engine.replay import once, rehearsed
 from framework.engine.writing import event_of
 from framework.errors import Failure, NotPermitted, Unauthenticated
 from framework.events.hints import Hints
@@ -39,10 +41,8 @@ class Engine:
         """Does a call with one answer; raises a Failure for everything a caller may be told."""
         try:
             call = self._begin(method, context, request)
-            if method.handler is not None:
-                answer: Message = await method.handler(call, request)
-                return answer
-            return await _STANDARD[method.verb](call, method, request)  # type: ignore[no-any-return]
+            answer: Message = await _done(call, method, request)
+            return answer
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)
             raise
@@ -89,6 +89,16 @@ def _authorize(method: MethodSpec, context: Context) -> None:
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated
     raise NotPermitted(f"you may not {method.name}", action=method.name)
+
+
+async def _done(call: Call, method: MethodSpec, request: Any) -> Any:
+    handler = method.handler
+    act = partial(handler, call, request) if handler else partial(_STANDARD[method.verb], call, method, request)
+    if method.rehearses and request.validate_only:
+        return await rehearsed(call, method, act)
+    if method.replays and request.request_id:
+        return await once(call, method, request, act)
+    return await act()
 
 
 async def _get(call: Call, method: MethodSpec, request: Any) -> Any:

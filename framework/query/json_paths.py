@@ -6,7 +6,6 @@ Nothing here can raise in the database: paths that lead nowhere are null, and ca
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ashgrove.resource.v1 import options_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from sqlalchemy import ColumnElement
 
@@ -14,6 +13,7 @@ from framework.query import literals
 from framework.query.comparing import equality_only, folded, only_has
 from framework.query.fragments import Fragment, Pieces, text
 from framework.query.grammar import Restriction, refused
+from framework.resource.fields import is_sensitive
 
 _FREE = {"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"}
 _BITS = {
@@ -64,7 +64,8 @@ def _at(place: Place, names: Sequence[str], asked: Restriction) -> Pieces:
 
 def _in_message(place: Place, message: Descriptor, names: Sequence[str], asked: Restriction) -> Pieces:
     # Messages of the protobuf library are written as JSON in ways of their own.
-    public = {} if message.full_name.startswith("google.") else {f.name: f for f in message.fields if _public(f)}
+    ours = not message.full_name.startswith("google.")
+    public = {f.name: f for f in message.fields if ours and not is_sensitive(f)}
     found = public.get(names[0])
     if found is None:
         known = f"; there are {', '.join(sorted(public))}" if public else ""
@@ -189,10 +190,6 @@ def _default(declared: FieldDescriptor) -> str:
     if declared.enum_type is not None:
         return f'"{declared.enum_type.values_by_number[0].name}"'
     return _DEFAULTS.get(declared.type, "0")
-
-
-def _public(declared: FieldDescriptor) -> bool:
-    return not declared.GetOptions().Extensions[options_pb2.sensitive]
 
 
 def _is_map(declared: FieldDescriptor) -> bool:

@@ -81,8 +81,13 @@ def _field(descriptor: FieldDescriptor) -> Field:
         required=_BEHAVIOR.REQUIRED in behaviors,
         output_only=_BEHAVIOR.OUTPUT_ONLY in behaviors or _BEHAVIOR.IDENTIFIER in behaviors,
         immutable=_BEHAVIOR.IMMUTABLE in behaviors,
-        sensitive=descriptor.GetOptions().Extensions[options_pb2.sensitive],
+        sensitive=is_sensitive(descriptor),
     )
+
+
+def is_sensitive(descriptor: FieldDescriptor) -> bool:
+    """Says whether a field's value must never reach a log, a span, an error, an event or the audit trail."""
+    return bool(descriptor.GetOptions().Extensions[options_pb2.sensitive])
 
 
 def _kind(descriptor: FieldDescriptor) -> Kind:

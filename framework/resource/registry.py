@@ -29,6 +29,16 @@ class MethodSpec:
     handler: Callable[..., Any] | None
 
     @property
+    def rehearses(self) -> bool:
+        """Whether it can be tried without being done."""
+        return not self.streaming and "validate_only" in self.request_class.DESCRIPTOR.fields_by_name
+
+    @property
+    def replays(self) -> bool:
+        """Whether it can be sent twice and is done once."""
+        return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
+
+    @property
     def standard(self) -> bool:
         """Whether the engine does it by itself."""
         return self.handler is None

@@ -10,6 +10,7 @@ from ashgrove.event.v1 import event_feed_service_pb2, event_feed_service_pb2_grp
 from grpc import aio
 
 from framework.engine import Engine
+from framework.engine.replay import forget
 from framework.events.feed import Feed, FeedServicer
 from framework.events.hints import Hints
 from framework.events.sequencer import Sequencer
@@ -73,7 +74,7 @@ def api(
         servicers=[add_feed, *servicers],
         services=[made.engine.registry.descriptor.full_name, FEED],
         ready=[made.database.ping, lambda: check_current(made.database, migrations)],
-        background=[sequencer.run, made.hints.run, *background],
+        background=[sequencer.run, made.hints.run, lambda: forget(made.database), *background],
         close=[*close, made.hints.close, made.database.close],
         drain_seconds=made.settings.drain_seconds,
         log_level=made.settings.log_level,

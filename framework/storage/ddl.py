@@ -43,6 +43,20 @@ CREATE TABLE cursors (
 GRANT SELECT, INSERT, UPDATE ON cursors TO {service}_system;
 """
 
+REPLAYS = """
+-- What was answered to requests that carry an id, for a day.
+CREATE TABLE replays (
+    organization_id uuid NOT NULL,
+    actor text NOT NULL,
+    method text NOT NULL,
+    request_id text NOT NULL,
+    body_hash bytea NOT NULL,
+    response bytea,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (organization_id, actor, method, request_id)
+);
+CREATE INDEX replays_recorded_at ON replays (recorded_at);"""
+
 _FROZEN = """\
 CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'rows of {table} are never changed and never deleted'; END $$;
@@ -55,7 +69,7 @@ def ddl(registry: Registry) -> str:
     service = registry.service
     parts = [f"-- The schema of the {service} service, as its declarations derive it.\n"]
     parts += ["\n".join(_resource(spec, service)) for spec in _ordered(registry)]
-    return "\n".join([*parts, EVENTS.format(service=service)])
+    return "\n".join([*parts, EVENTS.format(service=service), REPLAYS, *walls("replays", service, tenant=True), ""])
 
 
 def _ordered(registry: Registry) -> list[ResourceSpec]:

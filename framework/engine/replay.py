@@ -1,0 +1,116 @@
+"""Calls that can be sent twice and calls that are only tried: both are the call itself, inside one transaction."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from framework.engine.calls import Call
+from framework.engine.reading import load
+from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields
+from framework.resource import MethodSpec
+from framework.resource.fields import is_sensitive
+from framework.storage import Database, Transaction
+
+Act = Callable[[], Awaitable[Any]]
+_LONGEST_ID = 128
+_EVERY_SECONDS = 600.0
+_log = logging.getLogger(__name__)
+
+# A row that is older than a day is as good as none: whoever comes again takes it over.
+_CLAIM = """INSERT INTO replays (organization_id, actor, method, request_id, body_hash)
+            VALUES (%(organization)s, %(actor)s, %(method)s, %(request_id)s, %(body_hash)s)
+            ON CONFLICT (organization_id, actor, method, request_id)
+            DO UPDATE SET body_hash = excluded.body_hash, response = NULL, recorded_at = now()
+            WHERE replays.recorded_at < now() - interval '24 hours'
+            RETURNING 1 AS claimed"""
+_KEY = """organization_id = %(organization)s AND actor = %(actor)s AND method = %(method)s
+          AND request_id = %(request_id)s"""
+_READ = f"SELECT body_hash, response FROM replays WHERE {_KEY}"
+_KEEP = f"UPDATE replays SET response = %(response)s WHERE {_KEY}"
+_FORGET = "DELETE FROM replays WHERE recorded_at < now() - interval '24 hours'"
+
+
+class _Undone(Exception):  # noqa: N818 - no error: the way out of a transaction that must not commit
+    """Ends a rehearsal."""
+
+
+async def rehearsed(call: Call, method: MethodSpec, act: Act) -> Any:
+    """Does a call and undoes it: the answer or the refusal is what the call would give, nothing is written or told."""
+    answer: Any = None
+    try:
+        async with call.transaction():
+            answer = await act()
+            raise _Undone
+    except _Undone:
+        pass
+    if method.standard and method.verb == "Create":
+        answer.ClearField("id")  # the real one will have another
+    return answer
+
+
+async def once(call: Call, method: MethodSpec, request: Any, act: Act) -> Any:
+    """Does a call whose `request_id` is new to this caller within a day, and answers a known one as it was answered.
+
+    Two at once are one: the second waits. Raises InvalidFields when the id was used for another request, and
+    AlreadyDone when the answer held secrets, which are never kept.
+    """
+    key = _key(call, method, request)
+    async with call.transaction() as tx:
+        if await tx.fetch_one(_CLAIM, key) is None:
+            return await _again(tx, call, method, key)
+        answer = await act()
+        if not holds_secrets(method.response_class.DESCRIPTOR):
+            await tx.execute(_KEEP, key | {"response": answer.SerializeToString()})
+        return answer
+
+
+def _key(call: Call, method: MethodSpec, request: Any) -> dict[str, Any]:
+    if len(request.request_id) > _LONGEST_ID or not request.request_id.isprintable():
+        raise InvalidFields(FieldViolation("request_id", f"must be at most {_LONGEST_ID} printable characters"))
+    return {
+        "organization": call.context.organization_id,
+        "actor": f"{call.actor.kind.value}:{call.actor.id}",
+        "method": method.name,
+        "request_id": request.request_id,
+        "body_hash": hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+    }
+
+
+async def _again(tx: Transaction, call: Call, method: MethodSpec, key: dict[str, Any]) -> Message:
+    kept = await tx.fetch_one(_READ, key)
+    assert kept is not None, "what conflicts is there"
+    if kept["body_hash"] != key["body_hash"]:
+        raise InvalidFields(FieldViolation("request_id", "was used for another request; choose a new one"))
+    if kept["response"] is None:
+        raise AlreadyDone("this request was done before, and its answer held secrets that are not kept")
+    answer: Any = method.response_class.FromString(kept["response"])
+    if method.response_class is method.resource.message:
+        # Whoever may no longer do it may no longer learn what it did.
+        await load(tx, method.resource, call.context, answer.id, method.verb)
+    return answer  # type: ignore[no-any-return]
+
+
+def holds_secrets(descriptor: Any, above: tuple[str, ...] = ()) -> bool:
+    """Says whether a message has a sensitive field, at any depth."""
+    if descriptor.full_name in above:
+        return False
+    here = (*above, descriptor.full_name)
+    return any(
+        is_sensitive(f) or (f.message_type is not None and holds_secrets(f.message_type, here))
+        for f in descriptor.fields
+    )
+
+
+async def forget(database: Database) -> None:
+    """Deletes what is older than a day, every ten minutes, until cancelled."""
+    while True:
+        try:
+            async with database.system() as tx:
+                await tx.execute(_FORGET)
+        except Failure:
+            _log.warning("old requests could not be forgotten; trying again later", exc_info=True)
+        await asyncio.sleep(_EVERY_SECONDS)
