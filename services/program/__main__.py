@@ -11,6 +11,7 @@ from framework.rpc.channels import channel_to
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.program.code.pool import Workers
+from services.program.describing import Describing
 from services.program.resources import registry
 from services.program.settings import ProgramSettings
 
@@ -21,11 +22,11 @@ _LONGEST_CALL_SECONDS = 600.0
 
 async def api_process(settings: ServiceSettings) -> Process:
     """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
-    workers = Workers(size=1)
-    made = await parts(settings, registry(), application=workers)
+    describing = Describing(Workers(size=1))
+    made = await parts(settings, registry(), application=describing)
     auth = channel_to(settings.auth_address)
     keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, close=[auth.close, workers.close])
+    return api(made, MIGRATIONS, keys, close=[auth.close, describing.close])
 
 
 async def worker_process(settings: ProgramSettings) -> Process:

@@ -1,5 +1,6 @@
 """Custom programs and metrics: what may be declared, what is listed, and how a single execution ends."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,10 @@ from ashgrove.program.v1 import execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.errors import InvalidFields
+from framework.tasks import stopped
 from framework.testing.workbench import Workbench
+from services.program.code.pool import Workers
+from services.program.describing import Describing
 from services.program.working import Workshop
 from tests.integration.program.conftest import ROOT
 from tests.integration.program.making import create_custom, custom_program, program, working
@@ -20,9 +24,10 @@ ENTRY_POINT = "program.program_config.entry_point"
 @pytest.fixture
 async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
     """The service as its API process runs it: with workers of its own to describe what is registered."""
-    bench.engine.application = coded.workers
+    bench.engine.application = describing = Describing(Workers(size=1))
     yield bench
     bench.engine.application = None
+    await describing.close()
 
 
 async def refused(bench: Workbench, wanted: program_pb2.Program) -> dict[str, str]:
@@ -86,6 +91,17 @@ async def test_what_is_registered_is_listed_with_what_it_promises(listing: Workb
     assert not programs["learner@1"].error and programs["learner@1"].description.startswith("Answers with")
     assert programs["raises@1"].error and programs["leaves@1"].error and programs["Unversioned"].error
     assert str(ROOT) not in programs["raises@1"].error
+
+
+async def test_who_gives_up_waiting_for_a_description_does_not_stop_it(listing: Workbench) -> None:
+    """Or else slow imports would begin again with every caller, and never end."""
+    describing: Describing = listing.engine.application
+    first = asyncio.create_task(describing.describe())
+    await asyncio.sleep(0)
+    going_on = describing._task
+    await stopped([first])
+    assert going_on is not None and not going_on.done()
+    assert await describing.describe() is await going_on
 
 
 async def executed(

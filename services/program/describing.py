@@ -1,0 +1,27 @@
+"""Describes what is registered, for the API: one description at a time, whoever waits for it."""
+
+import asyncio
+
+from framework.tasks import stopped
+from services.program.code.contract import Catalogue
+from services.program.code.pool import Workers
+
+
+class Describing:
+    """The API process's way to registered code: its worker processes import and describe it, and run none of it."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._task: asyncio.Task[Catalogue] | None = None
+
+    async def describe(self) -> Catalogue:
+        """Returns everything that is registered; a caller who gives up waiting does not stop it for the next."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._workers.describe())
+        return await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """Ends the worker processes."""
+        if self._task is not None:
+            await stopped([self._task])
+        await self._workers.close()
