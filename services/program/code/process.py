@@ -141,7 +141,7 @@ class CodeProcess:
             if not gone.done():
                 self._cause = self._cause or CodeFault("CRASH", "the code closed the channel on which it is called")
         finally:
-            self._kill_all()  # what it started must not outlive it, nor it the channel
+            self._kill_all(self.mark.encode())  # what it started must not outlive it, nor it the channel
             await stopped([listening])
             await asyncio.wait([gone])
             os.close(pidfd)
@@ -170,18 +170,17 @@ class CodeProcess:
             if not future.done():
                 future.set_exception(self._cause)
 
-    def _kill_all(self) -> None:
+    def _kill_all(self, mark: bytes = b"") -> None:
         """Kills the group and who has left it; until the child is waited for, nobody else can have its id.
 
         While the child lives, its orphans are its children, and found; later only their session or their mark tells.
         """
-        for _ in range(2):  # the second time for what was started meanwhile
-            strays = family(self.pid, self.mark.encode())
+        strays = family(self.pid, mark)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for stray in strays:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            for stray in strays:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(stray, signal.SIGKILL)
+                os.kill(stray, signal.SIGKILL)
 
 
 async def _readable(descriptor: int) -> None:
