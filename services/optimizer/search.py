@@ -1,7 +1,7 @@
 """One run's search: suggest, evaluate, note, until the trials are spent, the run is cancelled or its grant is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -201,13 +201,16 @@ class Search:
                 with granted("variables"):
                     identity = await self._identity()
                     found = await self.application.variables.GetVariableSpace(request, metadata=identity)
-                return Space.from_json([_variable(v) for v in found.variables])
+                return Space.from_json(_plain(found.variables), _plain(found.constraints))
             except DependencyUnavailable:
                 await asyncio.sleep(0.5)
 
 
-def _variable(message: Any) -> dict[str, Any]:
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+def _plain(messages: Iterable[Any]) -> list[dict[str, Any]]:
+    return [
+        MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for each in messages
+    ]
 
 
 def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
