@@ -79,8 +79,9 @@ def _round_robin(indices: Sequence[int], labels: Sequence[str]) -> list[int]:
 def mine_rules(train: Sequence[Example], count: int) -> list[str]:
     """Returns cue rules for the n-grams of highest log-odds for one label, labels taking turns.
 
-    The log-odds of an n-gram g for a label l is log((n(g, l) + ½) / (n(g, others) + ½)), where n counts the examples
-    that contain g; it is weighted by n(g, l).
+    The odds of an n-gram among some examples are (with + ½) / (without + ½), counting those that contain it and those
+    that do not. Its log-odds for a label are log(odds among the label's examples / odds among all others), weighted by
+    how many of the label's contain it: a cue that two labels of many share is one of both.
     """
     if count == 0:
         return []
@@ -102,7 +103,8 @@ def _cues(text: str) -> set[str]:
 
 def _ranked(label: str, grams: Sequence[tuple[str, set[str]]], total: Counter[str]) -> list[str]:
     mine = Counter(g for one, cues in grams if one == label for g in cues)
-    odds = {g: math.log((n + _SMOOTHING) / (total[g] - n + _SMOOTHING)) * n for g, n in mine.items() if n > 1}
+    size = sum(one == label for one, _ in grams)
+    odds = {g: n * (_log_odds(n, size) - _log_odds(total[g] - n, len(grams) - size)) for g, n in mine.items() if n > 1}
     best: list[str] = []
     for gram in sorted(odds, key=lambda g: (-odds[g], -len(g), g)):
         # A cue inside another one says the same thing twice.
@@ -111,3 +113,7 @@ def _ranked(label: str, grams: Sequence[tuple[str, set[str]]], total: Counter[st
         if len(best) == 20:
             break
     return best
+
+
+def _log_odds(count: int, size: int) -> float:
+    return math.log((count + _SMOOTHING) / (size - count + _SMOOTHING))
