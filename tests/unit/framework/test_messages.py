@@ -49,7 +49,8 @@ def test_a_mask_names_top_level_fields_that_clients_may_write() -> None:
     """Without one the populated fields are meant, `*` means all; OUTPUT_ONLY ones are left out."""
     given = variable_space_pb2.VariableSpace(id="x", name="a", status=2)
     assert masked_paths(SPACE, given, FieldMask()) == ["name"]
-    assert masked_paths(SPACE, given, FieldMask(paths=["*"])) == ["name", "description", "variables", "visibility"]
+    every = ["name", "description", "variables", "constraints", "visibility"]
+    assert masked_paths(SPACE, given, FieldMask(paths=["*"])) == every
     paths = FieldMask(paths=["variables.name", "status", "variables", "etag"])
     assert masked_paths(SPACE, given, paths) == ["variables"]
     with pytest.raises(InvalidFields):
@@ -82,7 +83,8 @@ def test_content_is_plain_json_under_proto_names() -> None:
     space = variable_space_pb2.VariableSpace()
     space.variables.add(name="shots", integer=variable_space_pb2.IntegerDomain(low=1, high=3)).default.number_value = 2
     assert content_of(SPACE, space) == {
-        "variables": [{"name": "shots", "integer": {"low": "1", "high": "3"}, "default": 2}]
+        "variables": [{"name": "shots", "integer": {"low": "1", "high": "3"}, "default": 2}],
+        "constraints": [],
     }
 
 
