@@ -10,7 +10,7 @@ def examples(**texts: list[str]) -> list[Example]:
 
 TRAIN = examples(
     da=["Peru og Oman", "Togo og Mali"],
-    nb=["Cuba og Iran", "Irak og Laos"],
+    nb=["Cuba og Iran", "Jemen og Laos"],
     sv=["Chile och Fiji", "Palau och Nauru"],
     de=["Belize und Kenia", "Gabun und Haiti"],
     fr=["Niger et Malte", "Samoa et Tonga"],
