@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from domain.judging import broken
+from domain.repairing import repaired
+from domain.sampling import random_configuration
 from domain.seeds import Draw, digest
 from domain.space import Space
 from domain.values import Json
@@ -36,10 +39,19 @@ class _Place(Draw):
 def configuration(space: Space, point: Sequence[float], *parts: int | str) -> dict[str, Json]:
     """Return the configuration at a point of the unit cube, one coordinate a variable.
 
-    The parts seed what a single coordinate cannot decide.
+    Coordinates of inactive variables have no effect. The parts seed what the point cannot decide: where it breaks a
+    constraint it is repaired by chance, or else drawn; raises Unsatisfied when nothing is found.
     """
-    pairs = zip(space.variables, point, strict=True)
-    return space.validate({each.name: each.draw(_Place(place, *parts, each.name)) for each, place in pairs})
+    places = dict(zip(space.names, point, strict=True))
+    values: dict[str, Json] = {}
+    for variable in space.rules.order:
+        if space.is_active(name := variable.name, values):
+            values[name] = variable.draw(_Place(places[name], *parts, name))
+    values = space.ordered(values)
+    if broken(space.rules, values):
+        mended = repaired(space, values, Draw(*parts, "repair"))
+        return mended if mended is not None else random_configuration(space, digest(*parts, "instead", size=8), 0)
+    return values
 
 
 def sobol_point(seed: int, index: int, dimensions: int) -> tuple[float, ...]:

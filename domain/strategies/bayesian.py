@@ -7,7 +7,9 @@ nothing to lose in a takeover, and nothing that could disagree with the rows.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
+from domain.judging import broken
 from domain.objectives import Objective
+from domain.sampling import random_configuration
 from domain.seeds import Draw, digest
 from domain.space import Space
 from domain.strategies.history import bounded
@@ -18,7 +20,10 @@ STARTUP = 10
 """How many scored trials there must be before the estimator has anything to say."""
 
 TRIES = 4
-"""How often a configuration that was tried already is asked for again before chance looks for one that was not."""
+"""How often a configuration that was tried already is asked for again before chance looks for one that was not.
+
+Four times as often where there are constraints, which the estimator does not know.
+"""
 
 DRAWS = 64
 """How long chance looks: a space in which all these were tried is taken for exhausted."""
@@ -39,7 +44,7 @@ class BayesianStrategy:
         run_seed: int,
         budget: int,
     ) -> dict[str, Json]:
-        """Return a configuration; one that was not tried yet unless such are hard to find."""
+        """Return a configuration; one that was not tried yet unless such are hard to find. Raises Unsatisfied."""
         if not finished and not pending and (defaults := space.defaults()) is not None:
             return defaults
         history = bounded(finished, objectives)
@@ -47,20 +52,27 @@ class BayesianStrategy:
             candidates = _drawn(space, seed, "startup")
         else:
             candidates = _estimated(space, objectives, history, pending, seed)
-        return _fresh(candidates, _drawn(space, seed, "untried"), [*(each.values for each in finished), *pending])
+        tries = TRIES * 4 if space.constraints else TRIES
+        others = chain(islice(candidates, tries), islice(_drawn(space, seed, "untried"), DRAWS))
+        return _fresh(space, others, [*(each.values for each in finished), *pending], seed)
 
 
 def _fresh(
-    candidates: Iterator[dict[str, Json]], chance: Iterator[dict[str, Json]], tried: Sequence[Mapping[str, Json]]
+    space: Space, candidates: Iterator[dict[str, Json]], tried: Sequence[Mapping[str, Json]], seed: int
 ) -> dict[str, Json]:
-    """Return the first candidate that was not tried, else one by chance, else the first candidate.
+    """Return the first valid candidate that was not tried, else the first valid one, else what sampling finds.
 
     In a small space the estimator repeats what is best: trials without news, while other configurations wait.
     """
-    first = next(candidates)
-    # Python's equality is quick and takes 1 for true; that costs one more try at worst.
-    others = chain([first], islice(candidates, TRIES - 1), islice(chance, DRAWS))
-    return next((each for each in others if each not in tried), first)
+    first = None
+    for candidate in candidates:
+        if broken(space.rules, candidate):
+            continue
+        # Python's equality is quick and takes 1 for true; that costs one more try at worst.
+        if candidate not in tried:
+            return candidate
+        first = candidate if first is None else first
+    return first if first is not None else random_configuration(space, seed, 0)
 
 
 def _drawn(space: Space, seed: int, purpose: str) -> Iterator[dict[str, Json]]:

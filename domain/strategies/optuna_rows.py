@@ -62,8 +62,12 @@ def _complete(
 
 
 def configuration(space: Space, params: Mapping[str, Any]) -> dict[str, Json]:
-    """Return the valid configuration that Optuna's parameters stand for."""
-    return space.validate({each.name: _decoded(_closed(each), params[each.name]) for each in space.variables})
+    """Return the active values that Optuna's parameters stand for; constraints are not looked at."""
+    values: dict[str, Json] = {}
+    for each in space.rules.order:
+        if space.is_active(each.name, values):
+            values[each.name] = each.accept(_decoded(_closed(each), params[each.name]), each.name)
+    return space.ordered(values)
 
 
 class _Row(FrozenTrial):  # type: ignore[misc, unused-ignore]

@@ -33,7 +33,7 @@ class Strategy(Protocol):
         run_seed: int,
         budget: int,
     ) -> dict[str, Json]:
-        """Return a valid configuration for trial `number`, from 1.
+        """Return a valid configuration for trial `number`, from 1; raises Unsatisfied when none is found.
 
         `seed` is the suggestion's own (`suggestion_seed`), `run_seed` the whole run's, `budget` its most trials.
         """

@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.objectives import Objective
 from domain.pareto import Point, hypervolume
-from domain.sampling import random_configurations
+from domain.sampling import Unsatisfied, random_configurations
 from domain.seeds import suggestion_seed
-from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space
+from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
 from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
 from domain.strategies.history import bounded
 from domain.values import canonical_json
-from tests.unit.domain.arbitrary import spaces
+from tests.unit.domain.arbitrary import conditional_spaces, spaces
 
 SCORE = (Objective("score", "maximize"),)
 TWO = (Objective("score", "maximize"), Objective("cost", "minimize"))
@@ -63,6 +63,56 @@ def test_every_suggestion_is_valid(
     pending = random_configurations(space, 2, seed)
     suggestion = ask(name, space, objectives, seen(space, count), pending, count + 1, seed)
     assert repr(space.validate(suggestion)) == repr(suggestion)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@settings(max_examples=40, deadline=None)
+@given(space=conditional_spaces(), count=st.sampled_from([0, 3, 14]), seed=st.integers(0, 2**63 - 1))
+def test_conditions_and_constraints_hold_in_every_suggestion(name: str, space: Space, count: int, seed: int) -> None:
+    """Inactive variables are absent, constraints hold; an unsatisfiable space is said to be one."""
+    try:
+        history = seen(space, count)
+        suggestion = ask(name, space, SCORE, history, [], count + 1, seed)
+    except Unsatisfied:
+        assume(False)
+    assert repr(space.validate(suggestion)) == repr(suggestion)
+    assert ask(name, space, SCORE, history, [], count + 1, seed) == suggestion
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_a_space_that_nothing_satisfies_is_said_to_be_one(name: str) -> None:
+    """In bounded time, with the constraint that stands in the way; also when it is noticed late."""
+    variables = (IntegerVariable("a", 0, 5), IntegerVariable("b", 0, 5))
+    space = Space(variables, (Constraint("apart", "a > b + 10.0"),))
+    for count in (0, 20):
+        with pytest.raises(Unsatisfied, match="apart"):
+            ask(name, space, SCORE, seen(Space(variables), count), [], count + 1, 1)
+
+
+def test_a_conditional_variable_is_learned_from_the_trials_that_have_it() -> None:
+    """Although no trial has all variables; what is proposed has those that are active."""
+    space = Space(
+        (
+            ChoiceVariable("model", ("tree", "line")),
+            FloatVariable("depth", 0, 1, when='model == "tree"'),
+            FloatVariable("slope", 0, 1, when='model == "line"'),
+        )
+    )
+
+    def truth(values: Mapping[str, Any]) -> float:
+        return 1 - abs(values["depth"] - 0.8) if "depth" in values else 0.9 - abs(values["slope"] - 0.2)
+
+    rows = [
+        Observation(number, values, {"score": truth(values)})
+        for number, values in enumerate(random_configurations(space, 60, 2), 1)
+    ]
+    asked = [ask("bayesian", space, SCORE, rows, [], 61, seed) for seed in range(30)]
+    depths = [each["depth"] for each in asked if "depth" in each]
+    slopes = [each["slope"] for each in asked if "slope" in each]
+    assert len(depths) + len(slopes) == 30
+    assert len(depths) > 15
+    assert sum(abs(each - 0.8) < 0.15 for each in depths) > 0.8 * len(depths)
+    assert sum(abs(each - 0.2) < 0.15 for each in slopes) >= 0.8 * len(slopes)
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
