@@ -49,16 +49,18 @@ class _Warm:
     loaded: Mapping[str, Any] | None = None
     resident_bytes: int = 0
     uses: int = 0
+    expiry: asyncio.TimerHandle | None = None
 
 
 class Workers:
     """A bounded number of child processes; whoever comes first is served first.
 
-    A child serves sessions of the same code only, `uses` of them at most, and none once it has grown by `growth_mb`.
+    A child serves sessions of the same code only, `uses` of them at most, none once it has grown by `growth_mb`, and
+    goes when nobody has needed it for `idle_seconds`.
     """
 
-    def __init__(self, size: int = 4, *, uses: int = 100, growth_mb: int = 256) -> None:
-        self.size, self.uses, self.growth_mb = size, uses, growth_mb
+    def __init__(self, size: int = 4, *, uses: int = 100, growth_mb: int = 256, idle_seconds: float = 300.0) -> None:
+        self.size, self.uses, self.growth_mb, self.idle_seconds = size, uses, growth_mb, idle_seconds
         self._free = asyncio.Semaphore(size)
         self._busy = 0
         self._idle: list[_Warm] = []
@@ -102,6 +104,9 @@ class Workers:
     async def close(self) -> None:
         """Kills every child process; sessions still open get WorkersClosed."""
         self._closed = True
+        for warm in self._idle:
+            if warm.expiry:
+                warm.expiry.cancel()
         for process in (left := list(self._processes)):
             process.kill(WorkersClosed("the service is stopping"))
         for process in left:
@@ -126,8 +131,10 @@ class Workers:
         self._idle = [warm for warm in self._idle if not warm.process.fault]
         fitting = [warm for warm in self._idle if warm.code.key == code.key]
         if fitting:
-            self._idle.remove(fitting[-1])
-            return fitting[-1]
+            self._idle.remove(warm := fitting[-1])
+            if warm.expiry:
+                warm.expiry.cancel()
+            return warm
         if len(self._idle) + self._busy > self.size:
             self._idle.pop(0).process.kill(WorkersClosed("its place is needed"))
         return None
@@ -140,6 +147,8 @@ class Workers:
             await asyncio.to_thread(homes.sweep)
         process = await CodeProcess.started(self._processes.discard)
         self._processes.add(process)
+        if self._closed:  # meanwhile
+            process.kill(WorkersClosed("the service is stopping"))
         return process
 
     async def _rest(self, warm: _Warm) -> None:
@@ -158,6 +167,8 @@ class Workers:
             warm.process.kill(WorkersClosed("it is of no use"))
         elif not warm.process.fault:
             self._idle.append(warm)
+            expired = WorkersClosed("nobody needs it")
+            warm.expiry = asyncio.get_running_loop().call_later(self.idle_seconds, warm.process.kill, expired)
 
 
 async def _load(process: CodeProcess, code: _Code, limits: Limits) -> Mapping[str, Any]:

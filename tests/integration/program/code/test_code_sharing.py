@@ -80,6 +80,17 @@ async def test_there_are_never_more_processes_than_places() -> None:
     await _gone(*pids)
 
 
+async def test_a_process_that_nobody_needs_goes() -> None:
+    """Memory is not held for the next evaluation for ever; one that is in use stays, however long."""
+    workers = Workers(2, idle_seconds=0.0)
+    async with workers.session("echo@1", [], LIMITS) as session:
+        async with workers.session("remember@1", [], LIMITS) as other:
+            pass
+        await _gone(other.pid)
+        await session.run({}, {}, 0)
+    await workers.close()
+
+
 async def test_who_waits_first_is_served_first() -> None:
     """With one place, sessions come in the order of their asking."""
     workers, served = Workers(1), []
