@@ -26,7 +26,7 @@ async def api_process(settings: ServiceSettings) -> Process:
     made = await parts(settings, registry(), application=describing)
     auth = channel_to(settings.auth_address)
     keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, close=[auth.close, describing.close])
+    return api(made, MIGRATIONS, keys, background=[describing.follow], close=[auth.close, describing.close])
 
 
 async def worker_process(settings: ProgramSettings) -> Process:
