@@ -27,12 +27,26 @@ class Hints:
             async with asyncio.timeout(0.5):
                 await self._redis.publish(_CHANNEL, topic)
 
+    @property
+    def alive(self) -> bool:
+        """Whether hints arrive at present."""
+        return self._alive
+
+    def wake(self, topic: str) -> None:
+        """Wakes those of this process who wait for a topic."""
+        for event in self._waiting.get(topic, ()):
+            event.set()
+
     async def wait(self, topic: str, timeout: float) -> None:
         """Returns at a hint on the topic, or after the timeout; without Redis, after a quarter second at most."""
+        await self.heard(topic, timeout if self._alive else min(timeout, LOOK_SECONDS))
+
+    async def heard(self, topic: str, timeout: float) -> None:
+        """Returns at a hint on the topic, or after the timeout, for those whom somebody wakes without Redis too."""
         event = asyncio.Event()
         self._waiting[topic].add(event)
         try:
-            async with asyncio.timeout(timeout if self._alive else min(timeout, LOOK_SECONDS)):
+            async with asyncio.timeout(timeout):
                 await event.wait()
         except TimeoutError:
             return
@@ -55,8 +69,7 @@ class Hints:
             self._alive = True
             async for message in pubsub.listen():
                 if message["type"] == "message":
-                    for event in self._waiting.get(message["data"].decode(), ()):
-                        event.set()
+                    self.wake(message["data"].decode())
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -1,7 +1,7 @@
-"""What the optimizer needs besides its database: the other services, and tokens to call them with."""
+"""What the optimizer needs besides its database: the other services, tokens to call them with, who watches what."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ashgrove.auth.v1 import auth_internal_service_pb2
@@ -15,19 +15,21 @@ from framework.rpc.channels import as_caller, channel_to
 from framework.rpc.peer_failures import from_peer
 from framework.rpc.service_tokens import ServiceTokens
 from framework.settings import ServiceSettings
+from services.optimizer.watched import Watched
 
 SERVICE = "optimizer"
 
 
 @dataclass(frozen=True)
 class Application:
-    """The peers, one channel each."""
+    """The peers, one channel each, and the runs that are watched in this process."""
 
     program: Any
     variables: Any
     auth: Any
     tokens: ServiceTokens
     channels: dict[str, aio.Channel]
+    watched: Watched = field(default_factory=Watched)
 
     async def end_grant(self, grant_id: object) -> None:
         """Ends a run's grant, best effort: one that stays behind lets nobody act but this service."""

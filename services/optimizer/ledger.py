@@ -142,21 +142,28 @@ class Ledger:
     async def end(self, status: str, error: str) -> None:
         """Ends the run; trials that still ran are cancelled with it."""
         async with self._fenced() as (call, tx):
-            now = await _now(tx)
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
                 status, error = "STATUS_CANCELLED", ""  # the row is locked: the wish came before the end
-            await tx.execute(
-                """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
-                   WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
-                {"id": self.row["id"], "now": now},
-            )
-            await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now})
-            await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
+            await self._end(call, tx, status, error)
+
+    async def _end(self, call: Call, tx: Transaction, status: str, error: str) -> None:
+        now = await _now(tx)
+        await tx.execute(
+            """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
+               WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
+            {"id": self.row["id"], "now": now},
+        )
+        await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now})
+        await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
 
     async def pause(self, cause: str) -> None:
         """Stops the run because it may no longer act for its user; its results stay, and whoever resumes it goes on."""
         async with self._fenced() as (call, tx):
-            await paused(call, tx, await call.row(OptimizationRun, self.id), cause)
+            row = await call.row(OptimizationRun, self.id)
+            if row["status"] == "STATUS_CANCELLING":
+                await self._end(call, tx, "STATUS_CANCELLED", "")
+            else:
+                await paused(call, tx, row, cause)
 
 
 async def _now(tx: Transaction) -> Any:

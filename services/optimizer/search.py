@@ -105,7 +105,7 @@ class Search:
             await self.application.program.PauseEvaluation(request, metadata=await self._identity(), timeout=2.0)
 
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
-        # Best effort: an evaluation that nobody attaches to any more ends by itself.
+        # Best effort: an evaluation that nobody attaches to any more is paused after a minute.
         with suppress(Failure), from_peer("program"):
             request = program_pb.CancelEvaluationRequest(id=str(trial["evaluation_id"]))
             await self.application.program.CancelEvaluation(request, metadata=await self._identity(), timeout=2.0)

@@ -1,49 +1,62 @@
 """Watching a run: replay what was missed, then the live tail, until the run has ended and all was told."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
 from services.optimizer import story
 from services.optimizer.resources import ENDED, OptimizationRun
+from services.optimizer.watched import Watched
 
 HEARTBEAT_SECONDS = 15.0
 VISIBILITY_SECONDS = 25.0
-_LOOK_SECONDS = 1.0
+# What is due is due for certain when the wait is over.
+_SLACK_SECONDS = 0.01
 _VERB = "WatchOptimizationRun"
 _Frame = pb.WatchOptimizationRunResponse
 
 
 async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Frame]:
-    """Yields the run's events after a number, heartbeats while nothing happens, and the end.
+    """Yields the run's events after a number, heartbeats while nothing happens, and the end; a paused run has no end.
 
     Raises NotFound at the start, or later when the caller may no longer see the run.
     """
     run = await call.row(OptimizationRun, identifier, _VERB)
-    looked = spoken = time.monotonic()
-    while True:
-        async with call.transaction() as tx:
-            state = await tx.fetch_one(
-                "SELECT status FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(id)s",
-                {"organization": run["organization_id"], "id": run["id"]},
-            )
-            events = await story.read(tx, run, after)
-        for event in events:
-            after, spoken = event.sequence, time.monotonic()
-            yield _Frame(item=event)
-        # The status was read before the events: what ended it is among them, or comes with the next look.
-        if not events and (state is None or state["status"] in ENDED):
-            yield _Frame(end=End(status=Status()))
-            return
-        if time.monotonic() - spoken > HEARTBEAT_SECONDS:
-            spoken = time.monotonic()
-            yield _Frame(heartbeat=Heartbeat(sequence=after))
-        if time.monotonic() - looked > VISIBILITY_SECONDS:
-            looked = time.monotonic()
-            await call.row(OptimizationRun, identifier, _VERB)
-        if not events:
-            await call.engine.hints.wait(story.topic(identifier), _LOOK_SECONDS)
+    watched: Watched = call.application.watched
+    async with watched.watching(call.engine, run):
+        looked = spoken = time.monotonic()
+        while True:
+            ended, events = await _look(call, run, after)
+            for event in events:
+                after, spoken = event.sequence, time.monotonic()
+                yield _Frame(item=event)
+            if not events and ended:
+                yield _Frame(end=End(status=Status()))
+                return
+            if time.monotonic() - spoken > HEARTBEAT_SECONDS:
+                spoken = time.monotonic()
+                yield _Frame(heartbeat=Heartbeat(sequence=after))
+            if time.monotonic() - looked > VISIBILITY_SECONDS:
+                looked = time.monotonic()
+                await call.row(OptimizationRun, identifier, _VERB)
+            if not events:
+                due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()
+                await watched.news(call.engine, run["id"], after, max(due, 0.0) + _SLACK_SECONDS)
+
+
+async def _look(call: Call, run: Mapping[str, Any], after: int) -> tuple[bool, list[RunEvent]]:
+    """Returns whether the run has ended, and the next events.
+
+    The status is read first: what ended the run is among the events, or comes with the next look.
+    """
+    async with call.transaction() as tx:
+        state = await tx.fetch_one(
+            "SELECT status FROM optimization_runs WHERE organization_id = %(organization_id)s AND id = %(id)s", run
+        )
+        return state is None or state["status"] in ENDED, await story.read(tx, run, after)

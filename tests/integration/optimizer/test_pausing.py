@@ -247,3 +247,14 @@ async def test_a_programs_owner_cancels_and_pauses_the_runs_of_others(bench: Wor
         await bench.do("ResumeOptimizationRun", pb.ResumeOptimizationRunRequest(id=identifier), bench.colleague)
     cancelled = await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=identifier), bench.colleague)
     assert cancelled.status == Status.STATUS_CANCELLED
+
+
+async def test_a_run_that_loses_its_grant_while_it_is_cancelled_is_cancelled(bench: Workbench) -> None:
+    """X-64: the wish to stop it came first, and a paused run would wait for somebody to resume it."""
+    row = await claimed(bench, await started(bench))
+    books = ledger(bench, row)
+    await books.start()
+    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await books.pause("the grant no longer holds")
+    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    assert (run.status, run.error) == (Status.STATUS_CANCELLED, "")

@@ -8,7 +8,9 @@ import pytest
 from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.program.v1 import execution_pb2
 
+from framework.call import Actor
 from framework.errors import NoResultYet, NotFound, NotPermitted
 from framework.testing.workbench import Workbench
 from services.optimizer import story, watching
@@ -118,8 +120,12 @@ async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> Non
 
 
 async def test_a_run_follows_its_program(bench: Workbench) -> None:
-    """X-73, X-88: a colleague sees the runs of a public program, cancels none, and nothing once it is private."""
-    row = await started(bench)
+    """X-73, X-88: a colleague sees a public program's runs, trials and fronts, cancels none; nothing once private."""
+    row = await claimed(bench, await started(bench))
+    books = ledger(bench, row)
+    await books.start()
+    trial = await books.begin(1, {"k": 1}, "h", ([], []), "s", 1)
+    await books.finish(trial, Outcome({"exact_match": 0.5}))
     request = pb.GetOptimizationRunRequest(id=str(row["id"]))
     with pytest.raises(NotFound):
         await bench.do("GetOptimizationRun", request, bench.colleague)
@@ -129,12 +135,44 @@ async def test_a_run_follows_its_program(bench: Workbench) -> None:
         async with bench.database.system() as tx:
             await project(tx, program_event(row, sequence, owner, visibility))
     assert (await bench.do("GetOptimizationRun", request, bench.colleague)).id == str(row["id"])
+    assert [t.number for t in await _trials(bench, row, bench.colleague)] == [1]
+    front = await bench.do("GetParetoFront", pb.GetParetoFrontRequest(id=str(row["id"])), bench.colleague)
+    assert [p.trial_number for p in front.points] == [1]
     with pytest.raises(NotPermitted):
         await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])), bench.colleague)
     async with bench.database.system() as tx:
         await project(tx, program_event(row, 6, owner, "VISIBILITY_PRIVATE"))
     with pytest.raises(NotFound):
         await bench.do("GetOptimizationRun", request, bench.colleague)
+    assert not await _trials(bench, row, bench.colleague)
+    with pytest.raises(NotFound):
+        await bench.do("GetTrial", pb.GetTrialRequest(id=str(trial["id"])), bench.colleague)
+
+
+async def _trials(bench: Workbench, row: dict[str, Any], actor: Actor) -> list[Any]:
+    request = pb.ListTrialsRequest(optimization_run_id=str(row["id"]))
+    return list((await bench.do("ListTrials", request, actor)).trials)
+
+
+async def test_a_failed_trial_says_what_kind_of_failure_it_was(bench: Workbench) -> None:
+    """X-57, X-64: the class of the evaluation's failure, beside its words; front and best know nothing of it."""
+    row = await claimed(bench, await started(bench))
+    books = ledger(bench, row)
+    await books.start()
+    trial = await books.begin(1, {"k": 1}, "h", ([], []), "s", 1)
+    await books.finish(trial, Outcome(error="it ate the memory", error_class="ERROR_CLASS_MEMORY_LIMIT"))
+    failed = await bench.do("GetTrial", pb.GetTrialRequest(id=str(trial["id"])))
+    assert (failed.status, failed.error) == (failed.STATUS_FAILED, "it ate the memory")
+    assert failed.error_class == execution_pb2.ERROR_CLASS_MEMORY_LIMIT
+    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    assert (run.failed_trials, run.completed_trials, run.best_trial_id, run.front_version) == (1, 0, "", 0)
+
+
+def test_nobody_writes_a_run_or_a_trial_by_hand(bench: Workbench) -> None:
+    """X-59: no update, and no create but the one that starts a search; results are their worker's to write."""
+    writes = {m.name for m in bench.registry.methods.values() if not m.name.startswith(("Get", "List", "Watch"))}
+    verbs = ("Create", "Pause", "Resume", "Cancel")
+    assert writes == {f"{verb}OptimizationRun" for verb in verbs}
 
 
 async def test_another_organizations_administrator_sees_no_run(bench: Workbench) -> None:

@@ -13,7 +13,10 @@ from framework.errors import NotFound
 from framework.testing.workbench import Workbench
 from services.optimizer import watching
 from services.optimizer.access import project
-from tests.integration.optimizer.books import claimed, ledger, started
+from services.optimizer.watched import Watched
+from tests.integration.optimizer.books import claimed, ledger, started, until
+
+Kind = run_pb.RunEvent
 
 _MANY = """
 INSERT INTO run_events (organization_id, run_id, sequence, status, event)
@@ -90,3 +93,51 @@ async def _show(bench: Workbench, row: dict[str, Any], sequence: int, visibility
     event.data.update({"owner_id": bench.user.id, "visibility": visibility})
     async with bench.database.system() as tx:
         await project(tx, event)
+
+
+async def test_however_many_watch_one_look_a_moment_is_taken_for_all(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watcher asks the database only when there is something to read; and what comes reaches every one of them."""
+    rows = [await started(bench), await started(bench)]
+    looks, rounds = [0], asyncio.Semaphore(0)
+    look, learn = watching._look, Watched._learn
+
+    async def counted(*arguments: Any) -> Any:
+        looks[0] += 1
+        return await look(*arguments)
+
+    async def learned(*arguments: Any) -> None:
+        await learn(*arguments)
+        rounds.release()
+
+    monkeypatch.setattr(watching, "_look", counted)
+    monkeypatch.setattr(Watched, "_learn", learned)
+    watchers = [asyncio.ensure_future(_collected(watch(bench, row))) for row in rows for _ in range(10)]
+    await until(lambda: _is(looks[0] == 20))
+    for _ in range(3):
+        await rounds.acquire()
+    assert looks[0] == 20
+    for row in rows:
+        await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    stories = [[f.WhichOneof("frame") for f in frames] for frames in await asyncio.gather(*watchers)]
+    assert stories == [["item", "end"]] * 20
+    assert not bench.engine.application.watched._watchers
+
+
+async def _is(holds: bool) -> bool:
+    return holds
+
+
+async def test_a_paused_run_is_watched_on(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-72: a pause is told and is no end: the same watch sees how the run goes on."""
+    row = await started(bench)
+    frames = watch(bench, row)
+    await bench.do("PauseOptimizationRun", pb.PauseOptimizationRunRequest(id=str(row["id"])))
+    first = await anext(frames)
+    assert (first.item.type, first.item.status) == (Kind.TYPE_RUN_PAUSED, run_pb.OptimizationRun.STATUS_PAUSED)
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.0)
+    assert (await anext(frames)).HasField("heartbeat")
+    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    rest = [f for f in await _collected(frames) if not f.HasField("heartbeat")]
+    assert [f.WhichOneof("frame") for f in rest] == ["item", "end"] and rest[0].item.type == Kind.TYPE_RUN_ENDED

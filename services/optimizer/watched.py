@@ -1,0 +1,69 @@
+"""Which runs are watched in this process, and one look at all of them: one query, however many watch."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from framework.engine import Engine
+from framework.errors import Failure
+from framework.tasks import stopped
+from services.optimizer.story import topic
+
+LOOK_SECONDS = 1.0
+LOOK_WITHOUT_HINTS_SECONDS = 0.25
+_LATEST = """
+SELECT r.id, r.last_sequence FROM unnest(%(organizations)s::uuid[], %(ids)s::uuid[]) AS w (organization_id, id)
+JOIN optimization_runs r ON r.organization_id = w.organization_id AND r.id = w.id
+"""
+
+
+class Watched:
+    """The watched runs with the number of their latest event, looked up once a second, more often without hints."""
+
+    def __init__(self) -> None:
+        self._watchers: Counter[tuple[UUID, UUID]] = Counter()
+        self._latest: dict[UUID, int] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[None]:
+        """Has a run looked at for the length of a block."""
+        key = (run["organization_id"], run["id"])
+        self._watchers[key] += 1
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(engine))
+        try:
+            yield
+        finally:
+            self._watchers[key] -= 1
+            if not self._watchers[key]:
+                del self._watchers[key]
+                self._latest.pop(run["id"], None)
+            if not self._watchers and (looking := self._looking):
+                self._looking = None
+                await stopped([looking])
+
+    async def news(self, engine: Engine, run_id: UUID, after: int, timeout: float) -> None:
+        """Returns once there may be an event after a number, or after the timeout."""
+        # No await between this look and the wait, so that nothing falls in between.
+        if self._latest.get(run_id, 0) <= after:
+            await engine.hints.heard(topic(run_id), timeout)
+
+    async def _look(self, engine: Engine) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS if engine.hints.alive else LOOK_WITHOUT_HINTS_SECONDS)
+            with suppress(Failure):  # a database that is away is asked again
+                await self._learn(engine)
+
+    async def _learn(self, engine: Engine) -> None:
+        keys = list(self._watchers)
+        names = {"organizations": [key[0] for key in keys], "ids": [key[1] for key in keys]}
+        async with engine.database.system() as tx:
+            rows = await tx.fetch(_LATEST, names)
+        for row in rows:
+            if row["last_sequence"] > self._latest.get(row["id"], 0):
+                self._latest[row["id"]] = row["last_sequence"]
+                engine.hints.wake(topic(row["id"]))
