@@ -83,7 +83,8 @@ class EvaluationWork:
             measures = measures_of(self.row["metrics"], its.session)
             await self.results.load(measures)
             todo = iter([e for e in examples if e["id"] not in self.results.finished])
-            judge = Judge(measures, registered, its.session, configuration)
+            declared = {field.name for field in program.signature_config.outputs}
+            judge = Judge(measures, declared, registered, its.session, configuration)
             await _together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
         self.results.check_measured()
 

@@ -1,6 +1,6 @@
 """Scores what a program made of an example, by the metrics that come with the platform and by registered ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -53,16 +53,18 @@ class Finished:
 
 
 class Judge:
-    """Judges every outcome of one evaluation; registered metrics run in its session."""
+    """Judges every outcome of one evaluation by the declared outputs; registered metrics run in its session."""
 
     def __init__(
         self,
         measures: Sequence[Measure],
+        declared: Collection[str],
         metrics: Sequence[str] = (),
         session: Session | None = None,
         configuration: Mapping[str, Json] | None = None,
     ) -> None:
         self.measures = measures
+        self._declared = declared
         self._registered = metrics
         self._session = session
         self._configuration = configuration or {}
@@ -80,7 +82,8 @@ class Judge:
         return Finished(example["id"], outcome, {m.name: m.worst for m in self.measures if m.worst is not None})
 
     async def _scored(self, example: Row, outcome: Outcome, outputs: dict[str, Json]) -> Finished:
-        expected = {name: value for name, value in example["outputs"].items() if name in outputs}
+        # What else a dataset holds is nobody's goal; a chain of thought's reasoning is compared with no one's.
+        expected = {name: value for name, value in example["outputs"].items() if name in self._declared}
         scores = {m.name: METRICS[m.name].score(expected, outputs, {}) for m in self.measures if m.name in METRICS}
         feedback: dict[str, str] = {}
         for name in self._registered:

@@ -1,11 +1,11 @@
 """Chains of thought as the service runs them: reasoning is kept with the outputs, and neither wanted nor scored."""
 
-from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
-from tests.integration.program.making import create_dataset, program, working
+from tests.integration.program.making import add, create_dataset, evaluated, evaluation, example, program, working
 
 
 async def create_chain(bench: Workbench) -> program_pb2.Program:
@@ -28,3 +28,22 @@ async def test_an_execution_keeps_the_reasoning(bench: Workbench, workshop: Work
     assert done.outputs["language"] == "sv"
     assert " och " in str(done.outputs["reasoning"]).partition("closest: ")[2].partition(" | ")[0]
     assert done.output_tokens > 0
+
+
+async def test_an_evaluation_scores_the_answer_and_not_the_reasoning(bench: Workbench, workshop: Workshop) -> None:
+    """A dataset may hold reasoning, which serves as demonstrations; what the model reasons is compared with nothing."""
+    made = await create_chain(bench)
+    field = program_pb2.SignatureField(name="reasoning")
+    dataset = await create_dataset(bench, train=0, validation=0, output_fields=[field])
+    examples = [
+        example(i, split) for split in (dataset_pb2.SPLIT_TRAIN, dataset_pb2.SPLIT_VALIDATION) for i in range(8)
+    ]
+    for one in examples:
+        one.outputs.update({"reasoning": "somebody's own words"})
+    dataset = (await add(bench, dataset.id, examples)).dataset
+    request = evaluation(made, dataset, configuration={"demonstration_count": 8})
+    async with working(workshop):
+        results, ended = await evaluated(bench, request)
+    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED, ended.error
+    assert all(str(result.outputs["reasoning"]).startswith("closest: ") for result in results)
+    assert ended.scores["exact_match"] == 1.0
