@@ -63,6 +63,15 @@ async def test_broken_promises_are_faults_of_the_metric(
             assert message in caught.value.message
 
 
+async def test_a_session_knows_what_its_metrics_promise(workers: Workers) -> None:
+    """Score by score, parts by their full names, in the order of asking."""
+    async with workers.session(None, ["steps", "judge"], Limits()) as session:
+        promises = session.promises
+    assert [promise.name for promise in promises] == ["steps", "judge.tone", "judge.length"]
+    assert (promises[0].direction, promises[0].low, promises[0].high) == ("minimize", 0.0, None)
+    assert (promises[0].unit, promises[0].aggregation) == ("steps", "p95")
+
+
 async def test_everything_registered_is_described_or_says_what_is_wrong(workers: Workers, register: Any) -> None:
     """One that cannot be imported, or that ends whoever imports it, costs no other its description.
 
