@@ -222,6 +222,7 @@ async def test_a_model_that_stays_away_fails_the_evaluation_in_words_for_the_cal
         results, ended = await evaluated(bench, evaluation(made, dataset))
     assert (ended.status, ended.error) == (execution_pb2.WORK_STATUS_FAILED, "the endpoint of m does not answer")
     assert results == [] and len(asked) == 3
+    assert ended.error_class == execution_pb2.ERROR_CLASS_MODEL_UNAVAILABLE
 
 
 async def test_failures_count_as_the_worst_value(bench: Workbench, workshop: Workshop) -> None:
@@ -244,6 +245,8 @@ async def test_failures_count_as_the_worst_value(bench: Workbench, workshop: Wor
     assert (ended.finished_count, ended.failed_count) == (12, 9)
     assert ended.scores["exact_match"] == pytest.approx(3 / 12)
     assert {r.error for r in results if r.HasField("outputs")} == {""}
+    kinds = {r.error_class for r in results if r.error}
+    assert kinds == {execution_pb2.ERROR_CLASS_MODEL_REFUSED, execution_pb2.ERROR_CLASS_BAD_OUTPUT}
     assert all(r.error and r.scores["exact_match"] == 0 for r in results if not r.HasField("outputs"))
 
 
