@@ -74,6 +74,17 @@ async def test_a_search_tells_its_whole_story_and_ends_its_grant(bench: Workbenc
     assert bench.engine.application.ended == [str(row["grant_id"])]
 
 
+@pytest.mark.parametrize("strategy", [number for name, number in Status.Strategy.items() if number])
+async def test_every_strategy_that_is_declared_runs(bench: Workbench, play: Any, strategy: Any) -> None:
+    """None is a name without a sampler; trials at a time are different ones, and each knows of the pending."""
+    play(by_value)
+    row = await claimed(bench, await started(bench, strategy=strategy, max_trials=6, parallelism=3))
+    await search_of(bench, row).run()
+    done = await trials(bench, row)
+    assert (await now(bench, row)).status == Status.STATUS_COMPLETED
+    assert len({t.content_hash for t in done}) == 6 and {2, 3} <= {t.number for t in done if t.pending_then}
+
+
 async def test_a_cancelled_search_writes_nothing_after_its_end(bench: Workbench, play: Any) -> None:
     """X-64: the end is the last of the story, however busy the search was; what was finished stays."""
     play(by_value)
