@@ -9,6 +9,7 @@ from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
 from google.protobuf.json_format import MessageToDict
 
+from domain.sampling import Unsatisfied
 from domain.seeds import suggestion_seed
 from domain.space import Space
 from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
@@ -140,7 +141,11 @@ class Search:
         if not complete and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))):
             return str(failed[-1]["error"])
         for _ in range(self._room(len(trials))):
-            trial = await self._suggested(space, trials)
+            try:
+                trial = await self._suggested(space, trials)
+            except Unsatisfied as unsatisfied:
+                # What runs is brought to its end first.
+                return "" if self.running else f"no further configuration of the space was found: {unsatisfied}"
             trials.append(trial)
             self._launch(trial)
         return ""
