@@ -13,11 +13,13 @@ from framework.policy.checks import (
     sql_check,
 )
 from framework.policy.policies import READS, WRITES, Policy, bypass, policy, rule_for
+from framework.policy.report import Finding, report
 
 __all__ = [
     "READS",
     "WRITES",
     "Check",
+    "Finding",
     "Policy",
     "anyone",
     "bypass",
@@ -28,6 +30,7 @@ __all__ = [
     "itself",
     "owns",
     "policy",
+    "report",
     "rule_for",
     "signed_in",
     "sql_check",

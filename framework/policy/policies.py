@@ -21,6 +21,10 @@ class Policy:
     allow: Check
     bypasses: bool = False
 
+    def __str__(self) -> str:
+        verbs = "every write" if self.verbs == WRITES else ", ".join(self.verbs) or "everything"
+        return f"{verbs}: {'bypass' if self.bypasses else 'needs'} {self.allow}"
+
     def applies(self, verb: str) -> bool:
         """Says whether the policy speaks about this verb."""
         if self.bypasses and not self.verbs:

@@ -1,0 +1,105 @@
+"""A report on policies before anybody calls: what nobody can do, and checks whose answer never changes anything.
+
+Every kind of actor is tried with every answer that rows could give; checks that the actor settles are asked themselves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from uuid import UUID
+
+from framework.call import ANONYMOUS, Actor, ActorKind, Role, service_actor
+from framework.policy.checks import ActorCheck, AllOf, AnyOf, Check, anyone
+from framework.policy.policies import Policy, rule_for
+
+_SOMEWHERE = UUID(int=1)
+ACTORS: Sequence[Actor] = (
+    ANONYMOUS,
+    service_actor("some-service"),
+    service_actor("some-service", _SOMEWHERE),
+    *(
+        Actor(ActorKind.USER, str(UUID(int=2)), _SOMEWHERE, role, operator=operator)
+        for role in (None, *Role)
+        for operator in (False, True)
+    ),
+)
+# More answers of rows than this are not tried one by one; no resource asks so many questions of a row.
+_MOST = 10
+Answers = Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that policies say and cannot mean."""
+
+    message: str
+    nobody: bool = False
+    """Whether it is that nobody can do something."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def report(policies: Sequence[Policy], verbs: Sequence[str]) -> list[Finding]:
+    """Returns what is wrong with the policies of a resource that has these verbs: first what nobody can do."""
+    rules = {verb: rule_for(policies, verb) for verb in verbs}
+    states = {verb: list(_states(rule)) for verb, rule in rules.items()}
+    outcomes = {verb: [passes(rules[verb], *state) for state in states[verb]] for verb in verbs}
+    findings = [
+        Finding(f"nobody can {verb}, whatever the row", nobody=True) for verb in verbs if not any(outcomes[verb])
+    ]
+
+    def changes_nothing(one: Policy, leaf: Check, constant: bool) -> bool:
+        for verb in filter(one.applies, verbs):
+            forced = rule_for([_forced(p, one, leaf, constant) for p in policies], verb)
+            if [passes(forced, *state) for state in states[verb]] != outcomes[verb]:
+                return False
+        return True
+
+    for one in [p for p in policies if any(map(p.applies, verbs))]:
+        # `anyone` says that nothing is asked.
+        for leaf in [c for c in leaves_of(one.allow) if c is not anyone]:
+            idle = next((str(c).lower() for c in (True, False) if changes_nothing(one, leaf, c)), None)
+            if idle:
+                findings.append(Finding(f"{leaf} never decides in `{one}`: it could as well be {idle}"))
+    return findings
+
+
+def _states(rule: Check) -> Iterator[tuple[Actor, Answers]]:
+    """Yields every kind of actor with every set of answers that rows could give to it."""
+    for actor in ACTORS:
+        open_ = list(dict.fromkeys(str(leaf) for leaf in leaves_of(rule) if leaf.decide(actor) is None))[:_MOST]
+        for answers in product((True, False), repeat=len(open_)):
+            yield actor, dict(zip(open_, answers, strict=True))
+
+
+def leaves_of(check: Check) -> Iterator[Check]:
+    """Yields the checks that a check is composed of, from left to right."""
+    if isinstance(check, AllOf | AnyOf):
+        yield from leaves_of(check.left)
+        yield from leaves_of(check.right)
+    else:
+        yield check
+
+
+def passes(check: Check, actor: Actor, answers: Answers) -> bool:
+    """Says whether a check passes for an actor when rows answer so; what is not answered is no."""
+    if isinstance(check, AllOf):
+        return passes(check.left, actor, answers) and passes(check.right, actor, answers)
+    if isinstance(check, AnyOf):
+        return passes(check.left, actor, answers) or passes(check.right, actor, answers)
+    decided = check.decide(actor)
+    return answers.get(str(check), False) if decided is None else decided
+
+
+def _forced(one: Policy, only: Policy, leaf: Check, constant: bool) -> Policy:
+    """Returns a policy with one of its checks replaced by a constant, when it is the policy meant."""
+    return replace(one, allow=_replaced(one.allow, leaf, constant)) if one is only else one
+
+
+def _replaced(check: Check, leaf: Check, constant: bool) -> Check:
+    if check is leaf:
+        return ActorCheck(str(constant), lambda actor: constant)
+    if isinstance(check, AllOf | AnyOf):
+        return type(check)(_replaced(check.left, leaf, constant), _replaced(check.right, leaf, constant))
+    return check
