@@ -19,13 +19,13 @@ def _of(kind: type[Any], name: str, *range_or_choices: Any, **scale: bool) -> Do
 SPACE: dict[str, Domain] = {
     "model": _of(Choice, "model", MODELS),
     "preprocessing": _of(Choice, "preprocessing", PREPROCESSING),
-    "components": _of(Integer, "components", 4, 48, log=True),
-    "examples": _of(Integer, "examples", 60, 600, log=True),
-    "c": _of(Float, "c", 0.01, 100.0, log=True),
-    "gamma": _of(Float, "gamma", 0.003, 0.3, log=True),
-    "depth": _of(Integer, "depth", 2, 16),
+    "components": _of(Integer, "components", 4, 32, log=True),
+    "examples": _of(Integer, "examples", 150, 600, log=True),
+    "c": _of(Float, "c", 0.3, 30.0, log=True),
+    "gamma": _of(Float, "gamma", 0.01, 0.2, log=True),
+    "depth": _of(Integer, "depth", 4, 12),
     "trees": _of(Integer, "trees", 2, 32, log=True),
-    "neighbors": _of(Integer, "neighbors", 1, 15),
+    "neighbors": _of(Integer, "neighbors", 1, 7),
     "units": _of(Integer, "units", 4, 64, log=True),
 }
 _MATTERS = {

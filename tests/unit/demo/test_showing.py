@@ -71,6 +71,7 @@ def _searched() -> Searched:
     members = [
         Member(3, 0.9, 5.125, 0.41, 0.2, 0.88, {"model": "logistic"}),
         Member(9, 0.98, 80.0, 0.9, 0.4, 0.97, {"model": "svc"}),
+        Member(12, 0.98, 80.0, 0.9, 0.4, 0.97, {"model": "svc", "c": 2.0}),
     ]
     return Searched("r", [(5.125, 0.9), (80.0, 0.98), (100.0, 0.5)], 12.3, 240.5, members)
 
@@ -89,11 +90,12 @@ def test_the_result_has_its_keys() -> None:
 
 
 def test_the_front_is_shown_as_a_table_and_as_a_chart() -> None:
-    """Both latencies, both accuracies and the hypervolume are there, within 100 columns."""
+    """Both latencies, both accuracies and the hypervolume are there; equals share a row."""
     out = io.StringIO()
-    show(_searched(), Console(file=out, width=100))
-    for text in ("0.980", "0.970", "80.0", "0.90", "0.40", "svc (c 1, gamma 0.05)", "hypervolume 240.5", "●"):
+    show(_searched(), Console(file=out, width=140))
+    for text in ("0.970", "80.0", "0.90", "0.40", "svc (c 1, gamma 0.05)", "1 more reach", "hypervolume 240.5", "●"):
         assert text in out.getvalue()
+    assert out.getvalue().count("0.980") == 1
 
 
 def test_progress_follows_trials_and_front() -> None:
