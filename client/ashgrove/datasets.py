@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ashgrove.collection import Archived
-from ashgrove.program.v1 import dataset_pb2
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.programs import SPLITS
@@ -28,7 +28,7 @@ class Datasets(Archived[dataset_pb2.Dataset]):
 
     def examples(self, identifier: str, filter: str = "") -> Iterator[dataset_pb2.Example]:
         """Yields a dataset's examples in the order of their arrival."""
-        request = pb.ListExamplesRequest(dataset_id=identifier, filter=filter, order_by="position")
+        request = dataset_requests_pb2.ListExamplesRequest(dataset_id=identifier, filter=filter, order_by="position")
         return self._connection.pages(self._stub.ListExamples, request, "examples")
 
     def add_examples(

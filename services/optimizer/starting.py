@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.program.v1 import dataset_requests_pb2
 from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.program.v1.dataset_pb2 import Dataset
 from ashgrove.program.v1.metric_pb2 import ListMetricsRequest, Metric
@@ -47,7 +48,7 @@ async def _pinned(call: Call, wanted: pb.OptimizationRun) -> tuple[Program, Vari
         program = await peers.program.GetProgram(
             program_pb.GetProgramRequest(id=wanted.program_id, revision=wanted.program_revision)
         )
-        dataset = await peers.program.GetDataset(program_pb.GetDatasetRequest(id=wanted.dataset_id))
+        dataset = await peers.program.GetDataset(dataset_requests_pb2.GetDatasetRequest(id=wanted.dataset_id))
     with from_peer("variables"):
         space = await peers.variables.GetVariableSpace(
             variables_pb.GetVariableSpaceRequest(id=wanted.variable_space_id, revision=wanted.variable_space_revision)

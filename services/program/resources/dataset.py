@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ashgrove.program.v1 import dataset_pb2, program_pb2, program_service_pb2
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, program_pb2
 from psycopg.types.json import Jsonb
 
 from domain.values import normalise
@@ -72,8 +72,8 @@ class Dataset(Resource[dataset_pb2.Dataset]):
 
     @action(_VERB)
     async def add(
-        self, call: Call, request: program_service_pb2.BatchCreateExamplesRequest
-    ) -> program_service_pb2.BatchCreateExamplesResponse:
+        self, call: Call, request: dataset_requests_pb2.BatchCreateExamplesRequest
+    ) -> dataset_requests_pb2.BatchCreateExamplesResponse:
         """Adds examples, all or none, as the dataset's next revision."""
         async with call.transaction() as tx:
             row = await call.row(Dataset, request.dataset_id, verb=_VERB, lock=True)
@@ -88,7 +88,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         examples = [codec.message({**r, "inputs": r["inputs"].obj, "outputs": r["outputs"].obj}) for r in rows]
         for example in examples:
             example.created_at.CopyFrom(dataset.updated_at)
-        return program_service_pb2.BatchCreateExamplesResponse(examples=examples, dataset=dataset)
+        return dataset_requests_pb2.BatchCreateExamplesResponse(examples=examples, dataset=dataset)
 
 
 def _rows(dataset: dict[str, Any], examples: Sequence[dataset_pb2.Example]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1 import program_service_pb2 as program_rpc
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.variables.v1 import variable_space_pb2
@@ -110,10 +111,10 @@ class Neighbourhood:
         made = dataset_pb2.Dataset(name=_name(), **fields)
         made.input_fields.add(name="text")
         made.output_fields.add(name="language")
-        created = await self.do(actor, "CreateDataset", program_rpc.CreateDatasetRequest(dataset=made), "program")
+        created = await self.do(actor, "CreateDataset", dataset_rpc.CreateDatasetRequest(dataset=made), "program")
         if not validation:
             return created  # type: ignore[no-any-return]
-        request = program_rpc.BatchCreateExamplesRequest(dataset_id=created.id)
+        request = dataset_rpc.BatchCreateExamplesRequest(dataset_id=created.id)
         for number in range(validation):
             example = request.examples.add(split=dataset_pb2.SPLIT_VALIDATION)
             example.inputs.update({"text": f"text {number}"})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as program_rpc
 from ashgrove.variables.v1 import variables_service_pb2 as variables_rpc
 
@@ -118,9 +118,10 @@ async def test_what_is_archived_starts_no_run(around: Neighbourhood, what: str) 
     if what == "variable_space":
         request: Any = variables_rpc.ArchiveVariableSpaceRequest(id=identifier)
         await around.do(user, "ArchiveVariableSpace", request, "variables")
+    elif what == "dataset":
+        await around.do(user, "ArchiveDataset", dataset_requests_pb2.ArchiveDatasetRequest(id=identifier), "program")
     else:
-        request = getattr(program_rpc, f"Archive{what.capitalize()}Request")(id=identifier)
-        await around.do(user, f"Archive{what.capitalize()}", request, "program")
+        await around.do(user, "ArchiveProgram", program_rpc.ArchiveProgramRequest(id=identifier), "program")
     with pytest.raises(IllegalState) as refused:
         await around.start(user, wanted)
     assert what.replace("_", " ") in refused.value.message

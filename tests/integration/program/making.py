@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.call import Actor
@@ -63,7 +64,7 @@ async def create_texts(bench: Workbench, count: int = 6) -> dataset_pb2.Dataset:
     wanted = dataset_pb2.Dataset(name=f"texts {new_id()}")
     wanted.input_fields.add(name="text")
     wanted.output_fields.add(name="answer")
-    made: dataset_pb2.Dataset = await bench.do("CreateDataset", rpc.CreateDatasetRequest(dataset=wanted))
+    made: dataset_pb2.Dataset = await bench.do("CreateDataset", dataset_rpc.CreateDatasetRequest(dataset=wanted))
     examples = []
     for i in range(count):
         text = chr(ord("a") + i) * (i + 1)
@@ -79,7 +80,7 @@ async def create_dataset(bench: Workbench, train: int = 8, validation: int = 12,
     wanted = dataset_pb2.Dataset(name=fields.pop("name", "names"), **fields)
     wanted.input_fields.add(name="text")
     wanted.output_fields.add(name="language")
-    made: dataset_pb2.Dataset = await bench.do("CreateDataset", rpc.CreateDatasetRequest(dataset=wanted))
+    made: dataset_pb2.Dataset = await bench.do("CreateDataset", dataset_rpc.CreateDatasetRequest(dataset=wanted))
     examples = [example(i, dataset_pb2.SPLIT_TRAIN) for i in range(train)]
     examples += [example(i, dataset_pb2.SPLIT_VALIDATION) for i in range(validation)]
     return (await add(bench, made.id, examples)).dataset if examples else made
@@ -87,10 +88,10 @@ async def create_dataset(bench: Workbench, train: int = 8, validation: int = 12,
 
 async def add(
     bench: Workbench, dataset_id: str, examples: Sequence[dataset_pb2.Example], actor: Actor | None = None
-) -> rpc.BatchCreateExamplesResponse:
+) -> dataset_rpc.BatchCreateExamplesResponse:
     """Adds examples as the user."""
-    request = rpc.BatchCreateExamplesRequest(dataset_id=dataset_id, examples=examples)
-    response: rpc.BatchCreateExamplesResponse = await bench.do("BatchCreateExamples", request, actor)
+    request = dataset_rpc.BatchCreateExamplesRequest(dataset_id=dataset_id, examples=examples)
+    response: dataset_rpc.BatchCreateExamplesResponse = await bench.do("BatchCreateExamples", request, actor)
     return response
 
 

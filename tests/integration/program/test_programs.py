@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1 import program_service_pb2 as rpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -217,7 +218,7 @@ async def test_examples_are_added_all_or_none_as_one_revision(bench: Workbench) 
     added = await add(bench, dataset.id, [good])
     assert (added.dataset.revision, added.dataset.test_count) == (3, 1)
     assert (added.examples[0].position, added.examples[0].revision) == (5, 3)
-    listed = await bench.do("ListExamples", rpc.ListExamplesRequest(dataset_id=dataset.id, order_by="position"))
+    listed = await bench.do("ListExamples", dataset_rpc.ListExamplesRequest(dataset_id=dataset.id, order_by="position"))
     assert [e.position for e in listed.examples] == list(range(6))
     assert listed.examples[5] == added.examples[0]
 
@@ -234,9 +235,9 @@ async def test_two_batches_at_once_are_two_revisions(bench: Workbench) -> None:
 async def test_examples_are_seen_by_those_who_see_their_dataset_and_added_by_its_owner(bench: Workbench) -> None:
     """A private dataset's examples are nobody else's; an archived dataset takes no more."""
     dataset = await create_dataset(bench, visibility=PUBLIC)
-    request = rpc.ListExamplesRequest(dataset_id=dataset.id)
+    request = dataset_rpc.ListExamplesRequest(dataset_id=dataset.id)
     assert len((await bench.do("ListExamples", request, bench.colleague)).examples) == 20
-    private = rpc.UpdateDatasetRequest(update_mask=FieldMask(paths=["visibility"]))
+    private = dataset_rpc.UpdateDatasetRequest(update_mask=FieldMask(paths=["visibility"]))
     private.dataset.id, private.dataset.visibility = dataset.id, program_pb2.Program.VISIBILITY_PRIVATE
     with pytest.raises(NotPermitted):
         await add(bench, dataset.id, [example(0, dataset_pb2.SPLIT_TRAIN)], bench.colleague)
@@ -244,7 +245,7 @@ async def test_examples_are_seen_by_those_who_see_their_dataset_and_added_by_its
     assert not (await bench.do("ListExamples", request, bench.colleague)).examples
     with pytest.raises(NotFound):
         await add(bench, dataset.id, [example(0, dataset_pb2.SPLIT_TRAIN)], bench.colleague)
-    await bench.do("ArchiveDataset", rpc.ArchiveDatasetRequest(id=dataset.id))
+    await bench.do("ArchiveDataset", dataset_rpc.ArchiveDatasetRequest(id=dataset.id))
     with pytest.raises(IllegalState):
         await add(bench, dataset.id, [example(0, dataset_pb2.SPLIT_TRAIN)])
 

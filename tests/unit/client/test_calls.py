@@ -7,7 +7,7 @@ import grpc
 import pytest
 from ashgrove import errors
 from ashgrove.client import Client
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import error_details_pb2, status_pb2
@@ -93,7 +93,7 @@ def test_a_list_goes_through_all_pages(served: Served) -> None:
 def test_examples_go_in_batches_of_500(served: Served) -> None:
     """Batches keep the order, and progress adds up to all of them."""
     scripted, client = served
-    scripted.answer = lambda request, context: pb.BatchCreateExamplesResponse()
+    scripted.answer = lambda request, context: dataset_requests_pb2.BatchCreateExamplesResponse()
     heard: list[int] = []
     examples = [{"inputs": {"n": i}, "outputs": {"n": i}} for i in range(1001)]
     client.datasets.add_examples("d", "train", examples, heard.append)

@@ -10,7 +10,7 @@ from ashgrove.collection import Archived, Kind, Listed
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as optimizer_pb
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.programs import field
 from ashgrove.spaces import Boolean, Choice, Float, Integer
@@ -134,7 +134,7 @@ def test_results_and_examples_come_in_their_order(served: Served) -> None:
     scripted, client = served
     scripted.answer = lambda request, context: program_pb.ListEvaluationResultsResponse()
     assert list(client.evaluations.results("e")) == []
-    scripted.answer = lambda request, context: program_pb.ListExamplesResponse()
+    scripted.answer = lambda request, context: dataset_requests_pb2.ListExamplesResponse()
     assert list(client.datasets.examples("d")) == []
     assert [r.order_by for r in scripted.asked] == ["sequence", "position"]
 
@@ -144,9 +144,9 @@ def test_what_was_put_away_is_listed_on_request(served: Served) -> None:
     scripted, client = served
     scripted.answer = lambda request, context: dataset_pb2.Dataset(id=request.id)
     client.datasets.archive("d", etag="7")
-    scripted.answer = lambda request, context: program_pb.ListDatasetsResponse()
+    scripted.answer = lambda request, context: dataset_requests_pb2.ListDatasetsResponse()
     assert [list(client.datasets.list()), list(client.datasets.list(archived=True))] == [[], []]
-    assert scripted.asked[0] == program_pb.ArchiveDatasetRequest(id="d", etag="7")
+    assert scripted.asked[0] == dataset_requests_pb2.ArchiveDatasetRequest(id="d", etag="7")
     assert [r.show_archived for r in scripted.asked[1:]] == [False, True]
 
 
