@@ -80,7 +80,7 @@ def _field(field: Field) -> str:
 
 
 def _method(registry: Registry, method: MethodSpec) -> str:
-    return f"{method.name:<30}{_how(method):<20}{_route(registry, method)}".rstrip()
+    return f"{method.name:<29} {_how(method):<20}{_route(registry, method)}".rstrip()
 
 
 def _how(method: MethodSpec) -> str:

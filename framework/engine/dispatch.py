@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from framework.call import ActorKind, Context
+from framework.engine.access import RULES, explain_access, test_permissions
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
@@ -84,7 +85,8 @@ class Engine:
 def _authorize(method: MethodSpec, context: Context) -> None:
     actor = context.actor
     bounded = actor.actions is not None and method.name not in actor.actions
-    if not bounded and rule_for(method.resource.policies, method.verb).decide(actor) is not False:
+    rule = RULES.get(method.verb) or rule_for(method.resource.policies, method.verb)
+    if not bounded and rule.decide(actor) is not False:
         return
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated
@@ -138,4 +140,6 @@ _STANDARD: dict[str, Standard] = {
     "Create": _create,
     "Update": _update,
     "Archive": _archive,
+    "TestPermissions": test_permissions,
+    "ExplainAccess": explain_access,
 }

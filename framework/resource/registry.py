@@ -13,6 +13,8 @@ from framework.resource.declaration import Resource
 from framework.resource.spec import ResourceSpec, spec_of
 
 STANDARD = ("Get", "List", "Create", "Update", "Archive")
+# Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
+ASKING = {"TestPermissions": "Test{}Permissions", "ExplainAccess": "Explain{}Access"}
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,17 @@ class Registry:
         """Returns the spec of a resource message, by its full proto name."""
         return next(s for s in self.specs.values() if s.message.DESCRIPTOR.full_name == full_name)
 
+    def actions(self, spec: ResourceSpec) -> dict[str, str]:
+        """Returns what can be done to a resource: each RPC with the verb that policies know it by."""
+        return {m.name: m.verb for m in self.methods.values() if m.resource is spec and m.verb not in ASKING}
+
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
         found = self._custom(descriptor.name) or self._standard(descriptor.name)
         if found is None:
             complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
             return None
         spec, verb, handler = found
-        if not any(p.speaks_of(verb) for p in spec.policies):
+        if verb not in ASKING and not any(p.speaks_of(verb) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {verb}, so nobody could do it")
         return MethodSpec(
             descriptor.name,
@@ -95,6 +101,9 @@ class Registry:
             plural = "".join(word.capitalize() for word in spec.collection.split("_"))
             for verb in STANDARD:
                 if rpc == verb + (plural if verb == "List" else spec.noun):
+                    return spec, verb, None
+            for verb, name in ASKING.items():
+                if rpc == name.format(spec.noun):
                     return spec, verb, None
         return None
 

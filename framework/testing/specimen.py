@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from ashgrove.access.v1 import access_pb2
 from ashgrove.resource.v1 import options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, struct_pb2, timestamp_pb2
@@ -41,6 +42,7 @@ _METHODS = {
     "CreateSpecimen": "Specimen",
     "UpdateSpecimen": "Specimen",
 }
+_ASKING = {"TestSpecimenPermissions": "TestPermissions", "ExplainSpecimenAccess": "ExplainAccess"}
 _TOLD = (options_pb2.ResourceOptions.PUBLICATION_CREATED, options_pb2.ResourceOptions.PUBLICATION_UPDATED)
 _ENUMS = {
     "Color": ("COLOR_UNSPECIFIED", "COLOR_RED", "COLOR_GREEN"),
@@ -79,7 +81,7 @@ def _scores(message: DescriptorProto) -> None:
 
 
 def _file() -> FileDescriptorProto:
-    needed = [struct_pb2, timestamp_pb2, field_mask_pb2, options_pb2, field_behavior_pb2]
+    needed = [struct_pb2, timestamp_pb2, field_mask_pb2, options_pb2, field_behavior_pb2, access_pb2]
     made = FileDescriptorProto(name="specimen.proto", package=_PACKAGE, syntax="proto3")
     made.dependency.extend(module.DESCRIPTOR.name for module in needed)
     for enum, names in _ENUMS.items():
@@ -97,6 +99,9 @@ def _file() -> FileDescriptorProto:
     service = made.service.add(name="SpecimenService")
     for name, answer in _METHODS.items():
         service.method.add(name=name, input_type=f".{_PACKAGE}.{name}Request", output_type=f".{_PACKAGE}.{answer}")
+    for name, kind in _ASKING.items():
+        asked, told = (f".ashgrove.access.v1.{kind}{end}" for end in ("Request", "Response"))
+        service.method.add(name=name, input_type=asked, output_type=told)
     return made
 
 
