@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from domain.drawing import completed
 from domain.judging import broken
 from domain.repairing import repaired
 from domain.sampling import random_configuration
@@ -43,11 +44,7 @@ def configuration(space: Space, point: Sequence[float], *parts: int | str) -> di
     constraint it is repaired by chance, or else drawn; raises Unsatisfied when nothing is found.
     """
     places = dict(zip(space.names, point, strict=True))
-    values: dict[str, Json] = {}
-    for variable in space.rules.order:
-        if space.is_active(name := variable.name, values):
-            values[name] = variable.draw(_Place(places[name], *parts, name))
-    values = space.ordered(values)
+    values = space.ordered(completed(space.rules, lambda name: _Place(places[name], *parts, name)))
     if broken(space.rules, values):
         mended = repaired(space, values, Draw(*parts, "repair"))
         return mended if mended is not None else random_configuration(space, digest(*parts, "instead", size=8), 0)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from domain.judging import broken
 from domain.repairing import repaired
 from domain.seeds import Draw
 from domain.space import Space
@@ -19,7 +18,8 @@ MOST_CANDIDATES = 50_000
 class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
     """No configuration was found within the effort that is allowed: the space seems, or is, unsatisfiable.
 
-    Tells how many candidates were looked at, how many of them were valid, and which constraint most of them broke.
+    Tells how many candidates were looked at, how many of them were valid, and which constraint (or computed
+    variable without a value) most of them broke.
     """
 
     def __init__(self, candidates: int, accepted: int, most_violated: str, share: float) -> None:
@@ -28,7 +28,7 @@ class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
         self.most_violated = most_violated
         self.share = share
         found = f"{accepted} of {candidates} candidates ({accepted / candidates:.2%}) are valid"
-        super().__init__(f"{found}; {share:.0%} break the constraint {most_violated}")
+        super().__init__(f"{found}; {share:.0%} break {most_violated}")
 
 
 class Sampler:
@@ -49,7 +49,7 @@ class Sampler:
         Where none of ATTEMPTS candidates is valid, the one that breaks least is repaired: one variable of a broken
         constraint is drawn anew at a time.
         """
-        if not self.space.constraints:
+        if not self.space.rules.may_break:
             return self.space.draw(Draw(self.seed, "random", index))
         least: tuple[int, dict[str, Json]] | None = None
         for candidate in self._drawn(index):
@@ -70,10 +70,10 @@ class Sampler:
             yield self.space.draw(Draw(self.seed, "random", index, attempt))
 
     def _count_broken(self, candidate: dict[str, Json]) -> int:
-        found = broken(self.space.rules, candidate)
+        found = self.space.rules.broken(candidate)
         self.candidates += 1
         self.accepted += not found
-        self.broken.update(constraint.id for constraint in found)
+        self.broken.update(name for name, _ in found)
         return len(found)
 
     def _unsatisfied(self) -> Unsatisfied:
@@ -94,8 +94,8 @@ def random_configurations(space: Space, count: int, seed: int) -> list[dict[str,
 
 
 def feasible_share(space: Space, candidates: int = 200) -> float:
-    """Return which share of candidates is valid, by so many draws; 1 without constraints."""
-    if not space.constraints:
+    """Return which share of candidates is valid, by so many draws; 1 where all of them are."""
+    if not space.rules.may_break:
         return 1.0
-    valid = sum(not broken(space.rules, space.draw(Draw("feasible", index))) for index in range(candidates))
+    valid = sum(not space.rules.broken(space.draw(Draw("feasible", index))) for index in range(candidates))
     return valid / candidates

@@ -1,14 +1,21 @@
 """How large a space is: conditions are summed over their branches, never multiplied."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.judging import holds
-from domain.rules import Rules
+from domain.expressions import Fault
+from domain.rules import Active, Rules
+from domain.structured_variables import (
+    ComputedVariable,
+    ConditionalVariable,
+    Declared,
+    GroupVariable,
+    HybridVariable,
+)
 from domain.values import Json
-from domain.variables import ChoiceVariable, Variable
+from domain.variables import ChoiceVariable
 
 MOST_BRANCHES = 100_000
 """How many conditions may be looked at to count branches; beyond it the size is estimated."""
@@ -41,65 +48,115 @@ class Size:
 
 def size_of(rules: Rules) -> Size:
     """Return the size of the space with these rules."""
-    variables, conditions = rules.order, rules.conditions
-    counts = [_group_count(group, rules) for group in _groups(rules)]
+    counts = [_tied_count(tied, rules) for tied in _tied(rules)]
+    extents = [extent_of(variable) for variable in rules.order]
     cardinality = math.prod(count for count, _ in counts)
-    continuous = sum(variable.cardinality is None for variable in variables)
     return Size(
         cardinality,
         math.log10(cardinality),
-        continuous > 0 or any(map(_is_open, variables)),
-        len(variables) - continuous,
-        continuous,
-        len(conditions),
-        any(is_estimated for _, is_estimated in counts),
+        any(each.is_infinite for each in extents),
+        sum(each.discrete for each in extents),
+        sum(each.continuous for each in extents),
+        len({*rules.conditions, *rules.splits}) + sum(each.conditional for each in extents),
+        any(is_estimated for _, is_estimated in counts) or any(each.is_estimated for each in extents),
     )
 
 
-def _groups(rules: Rules) -> list[list[Variable]]:
-    """Return the variables that conditions tie together, each group in order; most are alone."""
-    group_of: dict[str, list[Variable]] = {}
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What one variable adds to a space: how many combinations, and how many dimensions."""
+
+    combinations: int
+    discrete: int = 0
+    continuous: int = 0
+    is_infinite: bool = False
+    conditional: int = 0
+    is_estimated: bool = False
+
+
+def extent_of(variable: Declared) -> Extent:
+    """Return what a variable adds; of a conditional one, what both branches add together at most."""
+    if isinstance(variable, ComputedVariable):
+        return Extent(1)
+    if isinstance(variable, GroupVariable):
+        size = size_of(variable.inner.rules)
+        dimensions = size.discrete_dimensions, size.continuous_dimensions
+        more = size.conditional_dimensions, size.is_estimated
+        return Extent(size.discrete_cardinality, *dimensions, size.is_infinite, *more)
+    if isinstance(variable, HybridVariable):
+        numbers = [extent_of(branch.range) for branch in variable.branches]
+        continuous = max(each.continuous for each in numbers)
+        return Extent(sum(each.combinations for each in numbers), 1, continuous, continuous > 0)
+    if isinstance(variable, ConditionalVariable):
+        branches = [extent_of(branch) for branch in variable.branches.values()]
+        continuous, discrete = (max(getattr(each, name) for each in branches) for name in ("continuous", "discrete"))
+        absent = 2 - len(branches)
+        count = sum(each.combinations for each in branches) + absent
+        return Extent(count, discrete, continuous, any(each.is_infinite for each in branches))
+    if variable.cardinality is None:
+        return Extent(1, continuous=1, is_infinite=True)
+    return Extent(variable.cardinality, discrete=1, is_infinite=_is_open(variable))
+
+
+def _tied(rules: Rules) -> list[list[Declared]]:
+    """Return the variables that conditions and computed values tie together, in order; most are alone."""
+    tied_to: dict[str, list[Declared]] = {}
     for variable in rules.order:
-        condition = rules.conditions.get(variable.name)
-        tied = {id(group_of[name]): group_of[name] for name in (condition.names if condition else ())}
-        merged = [each for group in tied.values() for each in group] + [variable]
-        group_of |= dict.fromkeys((each.name for each in merged), merged)
+        ties = {id(tied_to[name]): tied_to[name] for name in rules.parents.get(variable.name, ())}
+        merged = [each for tied in ties.values() for each in tied] + [variable]
+        tied_to |= dict.fromkeys((each.name for each in merged), merged)
     place = {variable.name: index for index, variable in enumerate(rules.order)}
-    groups = {id(group): group for group in group_of.values()}.values()
-    return [sorted(group, key=lambda each: place[each.name]) for group in groups]
+    groups = {id(tied): tied for tied in tied_to.values()}.values()
+    return [sorted(tied, key=lambda each: place[each.name]) for tied in groups]
 
 
-def _group_count(group: Sequence[Variable], rules: Rules) -> tuple[int, bool]:
-    """Return how many combinations a group has, and whether that is only an upper bound."""
-    asked = {name for each in group if each.name in rules.conditions for name in rules.conditions[each.name].names}
-    parents = [each for each in group if each.name in asked]
-    children = [each for each in group if each.name not in asked]
-    bound = math.prod(_count(each) for each in group)
-    if any(each.cardinality is None or _is_open(each) for each in parents):
+def _tied_count(tied: Sequence[Declared], rules: Rules) -> tuple[int, bool]:
+    """Return how many combinations tied variables have, and whether that is only an upper bound."""
+    asked = _asked(tied, rules)
+    parents = [each for each in tied if each.name in asked]
+    children = [each for each in tied if each.name not in asked]
+    extents = [extent_of(each) for each in parents]
+    bound = math.prod(each.combinations for each in extents) * math.prod(extent_of(e).combinations for e in children)
+    if any(each.is_infinite for each in extents) or any(isinstance(e, GroupVariable | HybridVariable) for e in parents):
         return bound, True
-    if len(parents) > MOST_PARENTS or math.prod(map(_count, parents)) * len(group) > MOST_BRANCHES:
+    if len(parents) > MOST_PARENTS or math.prod(e.combinations for e in extents) * len(tied) > MOST_BRANCHES:
         return bound, True
     return _branches(parents, children, rules, {}), False
 
 
-def _branches(parents: Sequence[Variable], children: Iterable[Variable], rules: Rules, values: dict[str, Json]) -> int:
+def _asked(tied: Sequence[Declared], rules: Rules) -> set[str]:
+    """Return the names that decide which variables are active, and those from which they are computed."""
+    deciding = [
+        expressions[each.name]
+        for each in tied
+        for expressions in (rules.conditions, rules.splits)
+        if each.name in expressions
+    ]
+    asked: set[str] = set().union(*(expression.names for expression in deciding))
+    asked |= {name for each in tied if each.name in rules.derived for name in rules.derived[each.name].names}
+    return asked
+
+
+def _branches(parents: Sequence[Declared], children: Iterable[Declared], rules: Rules, values: dict[str, Json]) -> int:
     if not parents:
-        return math.prod(_count(each) for each in children if _is_active(each, rules, values))
-    first, others = parents[0], parents[1:]
-    if not _is_active(first, rules, values):
+        active = (rules.active(each, values) for each in children)
+        return math.prod(extent_of(each).combinations for each in active if each is not None)
+    first, others = rules.active(parents[0], values), parents[1:]
+    if first is None:
         return _branches(others, children, rules, values)
-    points = (first.at(index) for index in range(_count(first)))
-    return sum(_branches(others, children, rules, {**values, first.name: point}) for point in points)
+    return sum(_branches(others, children, rules, {**values, **point}) for point in _points(first, rules, values))
 
 
-def _is_active(variable: Variable, rules: Rules, values: Mapping[str, Json]) -> bool:
-    condition = rules.conditions.get(variable.name)
-    return condition is None or holds(condition, values)
+def _points(variable: Active, rules: Rules, values: dict[str, Json]) -> Iterable[dict[str, Json]]:
+    """Yield every value of a variable by its name."""
+    if isinstance(variable, ComputedVariable):
+        try:
+            return [{variable.name: rules.computed(variable.name, values)}]
+        except Fault:
+            return [{}]  # no such configuration is valid; like those that break constraints it is counted
+    assert not isinstance(variable, GroupVariable | HybridVariable)
+    return ({variable.name: variable.at(index)} for index in range(variable.cardinality or 1))
 
 
-def _count(variable: Variable) -> int:
-    return 1 if variable.cardinality is None else variable.cardinality
-
-
-def _is_open(variable: Variable) -> bool:
+def _is_open(variable: Declared) -> bool:
     return isinstance(variable, ChoiceVariable) and variable.allow_custom

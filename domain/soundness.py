@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from domain.constraints import Constraint
 from domain.rules import Rules, read_rules
+from domain.structured_variables import Declared, GroupVariable
 from domain.values import Invalid, Violation, shown
-from domain.variables import Variable
 
 MOST_VARIABLES = 1000
 MOST_CONSTRAINTS = 1000
@@ -15,14 +15,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def judge_space(
-    variables: Mapping[int, Variable],
+    variables: Mapping[int, Declared],
     constraints: Mapping[int, Constraint],
     counts: tuple[int, int],
     unreadable: Collection[str] = (),
 ) -> tuple[Rules, list[Violation]]:
     """Return the rules of variables and constraints, given by their places, and everything that is wrong with them."""
     faults = [
-        *_too_many("variables", counts[0], MOST_VARIABLES),
+        *_too_many("variables", counts[0] + sum(map(_inner_count, variables.values())), MOST_VARIABLES),
         *_too_many("constraints", counts[1], MOST_CONSTRAINTS),
         *_variables_faults(variables),
         *_constraints_faults(constraints),
@@ -30,12 +30,19 @@ def judge_space(
     return read_rules(variables, constraints, unreadable, faults), faults
 
 
+def _inner_count(variable: Declared) -> int:
+    """Return how many variables stand within a group, at any depth."""
+    if not isinstance(variable, GroupVariable):
+        return 0
+    return len(variable.variables) + sum(map(_inner_count, variable.variables))
+
+
 def _too_many(what: str, count: int, most: int) -> Iterator[Violation]:
     if count > most:
         yield Violation(what, f"must be at most {most}, not {count}", "OUT_OF_RANGE")
 
 
-def _variables_faults(variables: Mapping[int, Variable]) -> Iterator[Violation]:
+def _variables_faults(variables: Mapping[int, Declared]) -> Iterator[Violation]:
     first: dict[str, int] = {}
     for index, variable in variables.items():
         path = f"variables[{index}]"
@@ -44,7 +51,7 @@ def _variables_faults(variables: Mapping[int, Variable]) -> Iterator[Violation]:
             yield Violation(f"{path}.name", f"repeats variables[{earlier}].name", "DUPLICATE")
 
 
-def _variable_faults(variable: Variable, path: str) -> Iterator[Violation]:
+def _variable_faults(variable: Declared, path: str) -> Iterator[Violation]:
     if not isinstance(variable.name, str) or not _NAME.fullmatch(variable.name):
         message = "must be a lower-case identifier of at most 63 letters, digits and underscores"
         yield Violation(f"{path}.name", message, "INVALID_NAME")
@@ -59,7 +66,7 @@ def _variable_faults(variable: Variable, path: str) -> Iterator[Violation]:
         yield from _default_faults(variable, f"{path}.default")
 
 
-def _default_faults(variable: Variable, path: str) -> Iterator[Violation]:
+def _default_faults(variable: Declared, path: str) -> Iterator[Violation]:
     try:
         variable.accept(variable.default, path)
     except Invalid as invalid:

@@ -2,24 +2,43 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from domain.constraints import Constraint
-from domain.judging import Judgement, holds
+from domain.drawing import completed
+from domain.judging import Judgement
+from domain.module_variables import Component, ModuleVariable
 from domain.normal import Normal
 from domain.rules import Rules
 from domain.seeds import Draw
 from domain.size import Size, size_of
 from domain.soundness import judge_space
+from domain.structured_variables import (
+    ComputedVariable,
+    ConditionalVariable,
+    Declared,
+    GroupVariable,
+    HybridBranch,
+    HybridVariable,
+)
 from domain.values import Invalid, Json, Violation, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
 
 __all__ = [
     "BooleanVariable",
     "ChoiceVariable",
+    "Component",
+    "ComputedVariable",
+    "ConditionalVariable",
     "Constraint",
+    "Declared",
     "FloatVariable",
+    "GroupVariable",
+    "HybridBranch",
+    "HybridVariable",
     "IntegerVariable",
+    "ModuleVariable",
     "Normal",
     "Size",
     "Space",
@@ -31,7 +50,7 @@ __all__ = [
 class Space:
     """A sound, ordered set of variables; making one raises Invalid with everything that is wrong with it."""
 
-    variables: tuple[Variable, ...]
+    variables: tuple[Declared, ...]
     constraints: tuple[Constraint, ...] = ()
     rules: Rules = field(init=False, repr=False, compare=False)
 
@@ -66,12 +85,20 @@ class Space:
 
     @property
     def is_flat(self) -> bool:
-        """Whether every configuration has a value for every variable, each chosen by itself.
+        """Whether every variable takes a scalar that is chosen by itself, if only under conditions.
 
-        That is: no conditions and no constraints, and scalars only. What maps one coordinate to each variable (designs,
-        Optuna) can only do flat spaces.
+        What maps one coordinate to each variable, as Optuna's estimator does, can do such spaces only.
         """
-        return not self.rules.conditions and not self.constraints
+        structured = HybridVariable | GroupVariable | ConditionalVariable | ComputedVariable
+        return not any(isinstance(variable, structured) for variable in self.variables)
+
+    def is_active(self, name: str, values: Mapping[str, Json]) -> bool:
+        """Tell whether a variable is active by the values of its parents."""
+        return self.rules.active(self._by_name[name], values) is not None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Declared]:
+        return {variable.name: variable for variable in self.variables}
 
     def validate(self, values: Mapping[str, Json]) -> dict[str, Json]:
         """Return the configuration with defaults filled in and every value normalised, in the space's order.
@@ -90,7 +117,7 @@ class Space:
 
     def ordered(self, values: dict[str, Json]) -> dict[str, Json]:
         """Return values of active variables in the order of the variables."""
-        return {name: values[name] for name in self.names if name in values} if self.rules.conditions else values
+        return {name: values[name] for name in self.names if name in values} if self.rules.parents else values
 
     def defaults(self) -> dict[str, Json] | None:
         """Return the configuration of all defaults; None if an active variable has none, or if a constraint breaks."""
@@ -102,18 +129,10 @@ class Space:
     def draw(self, source: Draw) -> dict[str, Json]:
         """Draws values, each variable by itself, parents before children, inactive ones left out.
 
-        Constraints are not looked at: `domain.sampling` draws until they hold.
+        Constraints are not looked at, and computed values that there are not are missing: `domain.sampling` draws until
+        the configuration is valid.
         """
-        values: dict[str, Json] = {}
-        for variable in self.rules.order:
-            if self.is_active(variable.name, values):
-                values[variable.name] = variable.draw(source)
-        return self.ordered(values)
-
-    def is_active(self, name: str, values: Mapping[str, Json]) -> bool:
-        """Tell whether a variable is active by the values of its parents."""
-        condition = self.rules.conditions.get(name)
-        return condition is None or holds(condition, values)
+        return self.ordered(completed(self.rules, source))
 
     def size(self) -> Size:
         """Return how large the space is, before its constraints are applied."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.expressions.compiling import Run, Scope, compiled, wanted
+from domain.expressions.faults import Fault
 from domain.expressions.kinds import Kind
 from domain.expressions.nodes import Node
 from domain.values import Json
@@ -32,3 +33,23 @@ class Expression(NamedTuple):
     def applies(self, values: Mapping[str, Json]) -> bool:
         """Tell whether it has something to say of these values of the active variables."""
         return self.guarded or self.names <= values.keys()
+
+    def holds(self, values: Mapping[str, Json]) -> bool:
+        """Tell whether a condition is met.
+
+        It is not where it names an inactive variable without asking for presence, nor where it has no value.
+        """
+        try:
+            return self.applies(values) and bool(self.run(values))
+        except Fault:
+            return False
+
+    def is_satisfied(self, values: Mapping[str, Json]) -> bool:
+        """Tell whether a constraint holds.
+
+        It does where it names an inactive variable without asking for presence, and does not where it has no value.
+        """
+        try:
+            return not self.applies(values) or bool(self.run(values))
+        except Fault:
+            return False

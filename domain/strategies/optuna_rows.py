@@ -9,8 +9,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from domain.objectives import Objective
-from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
+from domain.space import BooleanVariable, ChoiceVariable, Declared, FloatVariable, IntegerVariable, Space, Variable
 from domain.strategies.strategy import Observation
+from domain.structured_variables import scalar
 from domain.values import Json
 
 _SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes no use of them
@@ -100,8 +101,9 @@ def _row(params: dict[str, Any], free: dict[str, BaseDistribution], values: list
     )
 
 
-def _closed(variable: Variable) -> Variable:
+def _closed(declared: Declared) -> Variable:
     """Return the variable with a custom default listed: it is tried, so it may turn out best."""
+    variable = scalar(declared)
     if not isinstance(variable, ChoiceVariable) or variable.default is None:
         return variable
     try:

@@ -186,6 +186,24 @@ async def test_conditions_and_constraints_are_kept_drawn_and_judged(bench: Workb
     assert (violation.message, violation.suggested_fix, violation.variables) == ("too many", "take three", ["shots"])
 
 
+async def test_structured_variables_are_kept_drawn_and_judged(bench: Workbench) -> None:
+    """Objects and computed values go through storage and Struct unharmed."""
+    made = space()
+    group = made.variables.add(name="sampler").group
+    group.variables.add(name="nucleus", boolean=pb.BooleanDomain())
+    group.variables.add(name="top_p", float=pb.FloatDomain(high=1), when="nucleus")
+    made.variables.add(name="calls").computed.expression = "shots * 2 + 1"
+    made.constraints.add(id="cool", expression="!has(sampler.top_p) || temperature < 1")
+    created = await create(bench, made)
+    assert created == await bench.do("GetVariableSpace", rpc.GetVariableSpaceRequest(id=created.id))
+    draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=20, seed=7)
+    for drawn in (await bench.do("GenerateConfigurations", draw)).configurations:
+        assert drawn["calls"] == drawn["shots"] * 2 + 1
+        ask = rpc.ValidateConfigurationRequest(variable_space_id=created.id, values=drawn)
+        judged = await bench.do("ValidateConfiguration", ask)
+        assert judged.valid and judged.normalized_values == drawn
+
+
 async def test_a_change_of_the_constraints_makes_a_revision(bench: Workbench) -> None:
     """A revision from before there were constraints has none, whatever there is now."""
     created = await create(bench, space())

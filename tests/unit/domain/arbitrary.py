@@ -4,7 +4,21 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space, Variable
+from domain.space import (
+    BooleanVariable,
+    ChoiceVariable,
+    ComputedVariable,
+    ConditionalVariable,
+    Constraint,
+    Declared,
+    FloatVariable,
+    GroupVariable,
+    HybridBranch,
+    HybridVariable,
+    IntegerVariable,
+    Space,
+    Variable,
+)
 from domain.values import LARGEST_INTEGER
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
@@ -74,6 +88,35 @@ def conditional_spaces(draw: st.DrawFn, with_constraints: bool = True) -> Space:
     presence = st.sampled_from([f"has({name})" for name in names] or ["true"])
     expressions = draw(st.lists(rules | presence, max_size=2)) if with_constraints else []
     constraints = tuple(Constraint(f"c{index}", expression) for index, expression in enumerate(expressions))
+    return Space(tuple(draw(st.permutations(made))), constraints)
+
+
+@st.composite
+def structured_spaces(draw: st.DrawFn, with_constraints: bool = True, values: int = 5) -> Space:
+    """Return a sound space of few values with a variable of every kind, tied together at random."""
+    small = st.tuples(st.integers(0, 2), st.integers(0, values // 2)).map(lambda ends: (ends[0], sum(ends)))
+    first = IntegerVariable("first", *draw(small), default=None)
+    decided = st.sampled_from(["first > 0", "first == 1", "mode == 'a'", "mode == 'a' || first > 1", "has(first)"])
+    optional = st.just("") | decided
+    numbers = [IntegerVariable("number", *draw(small)) for _ in range(2)]
+    otherwise = draw(st.none() | st.just(IntegerVariable("either", 7, 8)))
+    made: list[Declared] = [
+        first,
+        ChoiceVariable("mode", ("a", "b")),
+        HybridVariable("hybrid", tuple(map(HybridBranch, ("x", "y"), numbers)), when=draw(optional)),
+        GroupVariable("group", (BooleanVariable("on"), IntegerVariable("n", *draw(small))), when=draw(optional)),
+        ConditionalVariable("either", draw(decided), BooleanVariable("either"), otherwise, when=draw(optional)),
+        ComputedVariable("computed", draw(st.sampled_from(["first * 2", "6 / first", "has(hybrid) ? 1 : 0", "mode"]))),
+        IntegerVariable("last", *draw(small), when=draw(st.sampled_from(["", "first > 1", "computed == computed"]))),
+    ]
+    expressions = [
+        "group.n > 0",
+        "!has(hybrid) || hybrid.number > 0",
+        "first < last",
+        "count_active(hybrid, group) > 0",
+    ]
+    chosen = draw(st.lists(st.sampled_from(expressions), max_size=2)) if with_constraints else []
+    constraints = tuple(Constraint(f"c{index}", expression) for index, expression in enumerate(chosen))
     return Space(tuple(draw(st.permutations(made))), constraints)
 
 

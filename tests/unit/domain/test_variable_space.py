@@ -79,7 +79,7 @@ def test_every_violation_of_a_form_is_reported_with_its_path() -> None:
         {"name": "c", "integer": {"low": 1, "high": 5}, "default": 9},
         {"name": "c", "boolean": {}, "default": 1, "description": 7},
         "nonsense",
-        {"name": "d", "hybrid": {}},
+        {"name": "d", "matrix": {}},
     ]
     found = refused(Space.from_json, form)
     assert set(found) == {
@@ -99,7 +99,7 @@ def test_every_violation_of_a_form_is_reported_with_its_path() -> None:
         ("variables[6].default", "WRONG_TYPE"),
         ("variables[7]", "WRONG_TYPE"),
         ("variables[8]", "REQUIRED"),
-        ("variables[8].hybrid", "UNKNOWN_NAME"),
+        ("variables[8].matrix", "UNKNOWN_NAME"),
     }
     assert len(found) == 17
 

@@ -112,3 +112,39 @@ def test_a_violation_of_a_constraint_keeps_its_particulars() -> None:
     """Which constraint, which variables, what helps."""
     told = violation_of(Violation("values", "too wild", "CONSTRAINT", "calm", ("a", "b"), "lower a"))
     assert (told.constraint_id, list(told.variables), told.suggested_fix) == ("calm", ["a", "b"], "lower a")
+
+
+def test_structured_domains_reach_the_domain_and_come_back() -> None:
+    """Every kind, at any depth."""
+    number = pb.FloatDomain(low=0, high=1)
+    hybrid = pb.Variable(name="h")
+    hybrid.hybrid.branches.add(float=number).choice.string_value = "adam"
+    hybrid.hybrid.branches.add(integer=pb.IntegerDomain(low=0, high=3)).choice.bool_value = True
+    group = pb.Variable(name="g")
+    group.group.variables.add(name="on", boolean=pb.BooleanDomain()).default.bool_value = False
+    group.group.variables.add(name="x", float=number, when="on")
+    conditional = pb.Variable(name="c", when="has(h)")
+    conditional.conditional.condition = "h.choice == 'adam'"
+    conditional.conditional.then.float.CopyFrom(number)
+    conditional.conditional.otherwise.integer.CopyFrom(pb.IntegerDomain(low=1, high=2))
+    conditional.conditional.otherwise.default.number_value = 2
+    module = pb.Variable(name="m", module=pb.ModuleDomain(interface="reasoning", capabilities=["text"]))
+    module.module.components.add(id="react@2", capabilities=["text", "tools"])
+    computed = pb.Variable(name="s", computed=pb.ComputedDomain(expression="h.number * 2"))
+    space = space_of(variables(hybrid, group, conditional, module, computed))
+    values = {"h": {"choice": True, "number": 3}, "m": "react@2"}
+    assert space.validate(values) == {**values, "g": {"on": False}, "c": 2, "s": 6}
+    group.group.variables[1].when = "h"
+    conditional.conditional.then.float.high = -1
+    hybrid.hybrid.branches[1].choice.string_value = "adam"
+    computed.computed.expression = "s"
+    module.module.components[0].capabilities[0] = "audio"
+    with pytest.raises(InvalidFields) as refused:
+        space_of(variables(hybrid, group, conditional, module, computed))
+    assert {v.path for v in refused.value.violations} == {
+        "variables[0].hybrid.branches[1].choice",
+        "variables[1].group.variables[1].when",
+        "variables[2].conditional.then.float.high",
+        "variables[3].module.components[0].capabilities",
+        "variables[4].computed.expression",
+    }
