@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from domain.drawing import completed
-from domain.judging import broken
 from domain.repairing import repaired
 from domain.sampling import random_configuration
 from domain.seeds import Draw, digest
@@ -45,7 +44,7 @@ def configuration(space: Space, point: Sequence[float], *parts: int | str) -> di
     """
     places = dict(zip(space.names, point, strict=True))
     values = space.ordered(completed(space.rules, lambda name: _Place(places[name], *parts, name)))
-    if broken(space.rules, values):
+    if space.rules.broken(values):
         mended = repaired(space, values, Draw(*parts, "repair"))
         return mended if mended is not None else random_configuration(space, digest(*parts, "instead", size=8), 0)
     return values

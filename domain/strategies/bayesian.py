@@ -7,7 +7,6 @@ nothing to lose in a takeover, and nothing that could disagree with the rows.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from domain.judging import broken
 from domain.objectives import Objective
 from domain.sampling import random_configuration
 from domain.seeds import Draw, digest
@@ -52,7 +51,7 @@ class BayesianStrategy:
             candidates = _drawn(space, seed, "startup")
         else:
             candidates = _estimated(space, objectives, history, pending, seed)
-        tries = TRIES * 4 if space.constraints else TRIES
+        tries = TRIES * 4 if space.rules.may_break else TRIES
         others = chain(islice(candidates, tries), islice(_drawn(space, seed, "untried"), DRAWS))
         return _fresh(space, others, [*(each.values for each in finished), *pending], seed)
 
@@ -66,7 +65,7 @@ def _fresh(
     """
     first = None
     for candidate in candidates:
-        if broken(space.rules, candidate):
+        if space.rules.broken(candidate):
             continue
         # Python's equality is quick and takes 1 for true; that costs one more try at worst.
         if candidate not in tried:
@@ -91,14 +90,14 @@ def _estimated(
     """Rebuilds the study: scored trials in their order, then pending ones, which count as bad until they end."""
     import optuna
 
-    from domain.strategies.optuna_rows import configuration, distributions, rows
+    from domain.strategies.optuna_rows import Vocabulary, rows
     from domain.strategies.optuna_sampler import KnownSpaceSampler
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    free = distributions(space)
-    sampler = KnownSpaceSampler(space, free, seed=digest(seed, "tpe", size=4), n_startup_trials=STARTUP)
+    words = Vocabulary(space)
+    sampler = KnownSpaceSampler(words, seed=digest(seed, "tpe", size=4), n_startup_trials=STARTUP)
     study = optuna.create_study(directions=[each.direction for each in objectives], sampler=sampler)
-    study.add_trials(rows(space, free, objectives, history, pending))
+    study.add_trials(rows(words, objectives, history, pending))
     while True:
         # Each answer stays in the study as a running trial, so that the next one keeps away from it.
-        yield configuration(space, study.ask(free).params)
+        yield words.configuration(study.ask(words.free).params)

@@ -1,6 +1,6 @@
 """Our variables and trials as Optuna's distributions and trials. Importing it imports Optuna: half a second."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,43 +9,62 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from domain.objectives import Objective
-from domain.space import BooleanVariable, ChoiceVariable, Declared, FloatVariable, IntegerVariable, Space, Variable
+from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
+from domain.strategies.leaves import found, leaves, made
 from domain.strategies.strategy import Observation
-from domain.structured_variables import scalar
 from domain.values import Json
 
 _SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes no use of them
 
 
-def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Return the variables' distributions by name."""
-    return {variable.name: _distribution(_closed(variable)) for variable in space.variables}
+class Vocabulary:
+    """A space in Optuna's words: a flat set of named parameters, one for each leaf."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.leaves = [replace(each, variable=_closed(each.variable)) for each in leaves(space)]
+        self.free = {each.key: _distribution(each.variable) for each in self.leaves}
+        self._variables = {each.key: each.variable for each in self.leaves}
+        self._encoders = {each.key: _encoder(each.variable) for each in self.leaves}
+        self._is_plain = self._variables.keys() == set(space.names)
+
+    def params(self, values: Mapping[str, Json]) -> dict[str, Any] | None:
+        """Return a configuration's parameters, only those it has; None if Optuna has no words for it."""
+        encoders = self._encoders
+        try:
+            return {key: encoders[key](value) for key, value in self._found(values)}
+        except KeyError:  # a custom choice that somebody else made
+            return None
+
+    def _found(self, values: Mapping[str, Json]) -> Iterable[tuple[str, Json]]:
+        # A thousand rows are read at every suggestion, mostly of scalars only.
+        return values.items() if self._is_plain else found(self.space, values)
+
+    def configuration(self, params: Mapping[str, Any]) -> dict[str, Json]:
+        """Return what parameters for all leaves stand for; constraints are not looked at."""
+
+        def take(key: str) -> Json:
+            variable = self._variables[key]
+            return variable.accept(_decoded(variable, params[key]), key)
+
+        return made(self.space, take)
 
 
 def rows(
-    space: Space,
-    free: dict[str, BaseDistribution],
+    words: Vocabulary,
     objectives: Sequence[Objective],
     history: Sequence[Observation],
     pending: Sequence[Mapping[str, Json]],
 ) -> list[FrozenTrial]:
     """Return the scored trials as complete and the pending ones as running, in this order.
 
-    Inactive variables are absent. A trial that Optuna has no words for is left out: one with a custom choice.
+    A trial that Optuna has no words for is left out.
     """
-    encoders = [(variable.name, _encoder(_closed(variable))) for variable in space.variables]
-
-    def encoded(values: Mapping[str, Json]) -> dict[str, Any] | None:
-        try:
-            return {name: encode(values[name]) for name, encode in encoders if name in values}
-        except KeyError:
-            return None
-
-    complete = [(encoded(each.values), each.objectives or {}) for each in history]
-    running = [encoded(values) for values in pending]
+    complete = [(words.params(each.values), each.objectives or {}) for each in history]
+    running = [words.params(values) for values in pending]
     return [
-        *(_complete(params, free, reached, objectives) for params, reached in complete if params is not None),
-        *(_row(params, free, None) for params in running if params is not None),
+        *(_complete(params, words.free, reached, objectives) for params, reached in complete if params is not None),
+        *(_row(params, words.free, None) for params in running if params is not None),
     ]
 
 
@@ -60,15 +79,6 @@ def _complete(
         if each.threshold is not None:
             row.set_constraint(each.name, each.excess(reached[each.name]))
     return row
-
-
-def configuration(space: Space, params: Mapping[str, Any]) -> dict[str, Json]:
-    """Return the active values that Optuna's parameters stand for; constraints are not looked at."""
-    values: dict[str, Json] = {}
-    for each in space.rules.order:
-        if space.is_active(each.name, values):
-            values[each.name] = each.accept(_decoded(_closed(each), params[each.name]), each.name)
-    return space.ordered(values)
 
 
 class _Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
@@ -101,9 +111,8 @@ def _row(params: dict[str, Any], free: dict[str, BaseDistribution], values: list
     )
 
 
-def _closed(declared: Declared) -> Variable:
+def _closed(variable: Variable) -> Variable:
     """Return the variable with a custom default listed: it is tried, so it may turn out best."""
-    variable = scalar(declared)
     if not isinstance(variable, ChoiceVariable) or variable.default is None:
         return variable
     try:

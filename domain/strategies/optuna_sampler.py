@@ -1,15 +1,13 @@
 """Optuna's estimator, told the space. Importing it imports Optuna: half a second."""
 
-from collections.abc import Mapping
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 
-from domain.space import Space
-
-Free = Mapping[str, BaseDistribution]
+from domain.strategies.optuna_rows import Vocabulary
 
 
 class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
@@ -19,9 +17,9 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
     have every variable. Here variables under one condition are drawn together, by the trials that have them.
     """
 
-    def __init__(self, space: Space, free: Free, **options: Any) -> None:
+    def __init__(self, words: Vocabulary, **options: Any) -> None:
         super().__init__(multivariate=True, constant_liar=True, **options)
-        self._groups = _groups(space, free)
+        self._groups = _groups(words)
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
         """Return every variable that has more than one value."""
@@ -35,7 +33,8 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
         return drawn
 
 
-def _groups(space: Space, free: Free) -> list[dict[str, BaseDistribution]]:
+def _groups(words: Vocabulary) -> list[dict[str, BaseDistribution]]:
     # By name, as Optuna orders them: draws depend on the order.
-    varied = sorted((each.when, each.name) for each in space.variables if not free[each.name].single())
-    return [{name: free[name] for _, name in group} for _, group in groupby(varied, key=lambda each: each[0])]
+    varied = [each for each in words.leaves if not words.free[each.key].single()]
+    varied.sort(key=attrgetter("condition", "key"))
+    return [{each.key: words.free[each.key] for each in group} for _, group in groupby(varied, attrgetter("condition"))]
