@@ -25,7 +25,8 @@ SPACE: dict[str, Domain] = {
     "demonstration_selection": Choice(["first", "random", "balanced", "nearest"], default="first"),
     "demonstration_order": Choice(["as_selected", "reversed", "by_label", "most_similar_last"], default="as_selected"),
     "rule_count": Integer(0, 120, default=0),
-    "temperature": Float(0.0, 1.0, default=0.0),
+    # On a grid, so that exactly 0, the likeliest answer, is among what is tried.
+    "temperature": Float(0.0, 1.0, step=0.1, default=0.0),
 }
 
 

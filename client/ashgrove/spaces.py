@@ -13,16 +13,17 @@ from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStu
 
 @dataclass(frozen=True)
 class Float:
-    """Any number in a range."""
+    """Any number in a range; with a step, only those on its grid from `low`."""
 
     low: float
     high: float
     default: float | None = None
     log: bool = False
+    step: float = 0.0
 
     def variable(self, name: str) -> variable_space_pb2.Variable:
         """Returns it as a message."""
-        domain = variable_space_pb2.FloatDomain(low=self.low, high=self.high, log=self.log)
+        domain = variable_space_pb2.FloatDomain(low=self.low, high=self.high, log=self.log, step=self.step)
         return _with_default(variable_space_pb2.Variable(name=name, float=domain), self.default)
 
 

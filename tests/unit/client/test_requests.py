@@ -169,6 +169,7 @@ def test_people_keys_and_organizations(served: Served) -> None:
 def test_domains_become_variables() -> None:
     """Range, scale, choices and default are what was written."""
     assert Float(0.01, 10, default=1.0, log=True).variable("c").float.log
+    assert Float(0, 1, step=0.1).variable("c").float.step == 0.1
     assert Integer(1, 9).variable("n").integer.high == 9
     assert Choice(["a", 2], default=2).variable("x").default.number_value == 2
     assert Boolean().variable("b").WhichOneof("domain") == "boolean"
