@@ -42,7 +42,8 @@ class Engine:
         """Does a call with one answer; raises a Failure for everything a caller may be told."""
         try:
             call = self._begin(method, context, request)
-            answer: Message = await _done(call, method, request)
+            act = _guarded if method.rehearses or method.replays else _act
+            answer: Message = await act(call, method, request)
             return answer
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)
@@ -93,9 +94,14 @@ def _authorize(method: MethodSpec, context: Context) -> None:
     raise NotPermitted(f"you may not {method.name}", action=method.name)
 
 
-async def _done(call: Call, method: MethodSpec, request: Any) -> Any:
-    handler = method.handler
-    act = partial(handler, call, request) if handler else partial(_STANDARD[method.verb], call, method, request)
+def _act(call: Call, method: MethodSpec, request: Any) -> Awaitable[Any]:
+    if method.handler is not None:
+        return method.handler(call, request)  # type: ignore[no-any-return]
+    return _STANDARD[method.verb](call, method, request)
+
+
+async def _guarded(call: Call, method: MethodSpec, request: Any) -> Any:
+    act = partial(_act, call, method, request)
     if method.rehearses and request.validate_only:
         return await rehearsed(call, method, act)
     if method.replays and request.request_id:

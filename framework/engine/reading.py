@@ -72,10 +72,10 @@ def _load_statement(
     return sql, params
 
 
-def columns_of(table: Table, only: Iterable[str] | None) -> list[ColumnElement[Any]]:
-    """Returns the columns of the named fields, all and the hidden ones without names; an etag is the lock version."""
+def columns_of(table: Table, only: Iterable[str] | None) -> list[Any]:
+    """Returns the columns of the named fields, the whole table without names; an etag is the lock version."""
     if only is None:
-        return list(table.columns)
+        return [table]
     return [table.c["lock_version" if name == "etag" else name] for name in only]
 
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from google.protobuf import message_factory
@@ -30,12 +31,12 @@ class MethodSpec:
     verb: str
     handler: Callable[..., Any] | None
 
-    @property
+    @cached_property
     def rehearses(self) -> bool:
         """Whether it can be tried without being done."""
         return not self.streaming and "validate_only" in self.request_class.DESCRIPTOR.fields_by_name
 
-    @property
+    @cached_property
     def replays(self) -> bool:
         """Whether it can be sent twice and is done once."""
         return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
