@@ -140,9 +140,9 @@ class Neighbourhood:
         }
         return run_pb.OptimizationRun(**(usual | fields))
 
-    async def start(self, actor: Actor, wanted: run_pb.OptimizationRun) -> run_pb.OptimizationRun:
+    async def start(self, actor: Actor, wanted: run_pb.OptimizationRun, request_id: str = "") -> run_pb.OptimizationRun:
         """Starts a run as an actor."""
-        request = pb.CreateOptimizationRunRequest(optimization_run=wanted)
+        request = pb.CreateOptimizationRunRequest(optimization_run=wanted, request_id=request_id)
         return await self.do(actor, "CreateOptimizationRun", request)  # type: ignore[no-any-return]
 
     async def grants(self) -> list[dict[str, Any]]:

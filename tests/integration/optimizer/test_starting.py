@@ -39,6 +39,19 @@ async def test_a_run_is_created_whole_pinned_and_granted(around: Neighbourhood) 
     assert str(grant["user_id"]) == user.id and {"EvaluateProgram", "PauseEvaluation"} <= set(grant["actions"])
 
 
+async def test_a_run_asked_for_twice_with_one_request_id_is_one_run(around: Neighbourhood) -> None:
+    """Whoever heard no answer may ask again: one run, one grant; the id is not good for another run."""
+    user = await around.person()
+    wanted = await around.wanted(user)
+    first = await around.start(user, wanted, "again")
+    assert await around.start(user, wanted, "again") == first
+    assert len(await around.grants()) == 1
+    wanted.seed = 8
+    with pytest.raises(InvalidFields) as refused:
+        await around.start(user, wanted, "again")
+    assert {v.path for v in refused.value.violations} == {"request_id"}
+
+
 async def test_objectives_are_completed_by_what_the_metrics_declare(around: Neighbourhood) -> None:
     """X-56: not everything is maximised, and what will hold is there to be read."""
     user = await around.person()
