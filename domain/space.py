@@ -22,7 +22,7 @@ from domain.structured_variables import (
     HybridBranch,
     HybridVariable,
 )
-from domain.values import Invalid, Json, Violation, shown
+from domain.values import Invalid, Json, Violation, content_hash, shown
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Variable
 
 __all__ = [
@@ -77,6 +77,11 @@ class Space:
         from domain.space_json import write
 
         return write(self)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the space as RFC 8785 JSON, in hexadecimal: equal for equal spaces, and only for them."""
+        return content_hash({"variables": self.to_json(), "constraints": [each.to_json() for each in self.constraints]})
 
     @property
     def names(self) -> tuple[str, ...]:

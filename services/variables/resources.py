@@ -14,7 +14,7 @@ from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Registry, Resource, Storage, action
 from framework.structs import struct_of, values_of
-from services.variables.spaces import refusal, size_of, space_of, unsatisfied, violation_of
+from services.variables.spaces import measured, refusal, size_of, space_of, unsatisfied, violation_of
 
 
 class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
@@ -40,8 +40,8 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
     ) -> None:
         """Refuses what is no space, naming every place, and derives its size."""
         space = space_of(new, "variable_space.")
-        # Counting branches and estimating what constraints leave takes up to a second of a large space.
-        new.size.CopyFrom(await asyncio.to_thread(size_of, space))
+        # Counting branches and trying what constraints leave takes up to a second of a large space.
+        new.size.CopyFrom(await asyncio.to_thread(measured, space, "variable_space."))
         new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
 
     def derive(self, message: variable_space_pb2.VariableSpace) -> None:

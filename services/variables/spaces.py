@@ -1,6 +1,7 @@
 """Carries spaces and values between the protos and the domain, every violation at its path in the request."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import grpc
@@ -9,6 +10,8 @@ from ashgrove.variables.v1 import variable_space_pb2 as pb
 from ashgrove.variables.v1 import variables_service_pb2 as rpc
 from google.protobuf.json_format import MessageToDict
 
+from domain.difficulty import complexity, difficulty
+from domain.enumeration import is_empty
 from domain.sampling import Unsatisfied, feasible_share
 from domain.space import Space
 from domain.values import Invalid, Violation
@@ -17,10 +20,18 @@ from framework.errors import Failure, FieldViolation, InvalidFields
 
 def space_of(space: pb.VariableSpace, prefix: str = "") -> Space:
     """Returns the domain's space; raises InvalidFields with every violation, such as `variables[2].float.high`."""
+    content = pb.VariableSpace(variables=space.variables, constraints=space.constraints)
     try:
-        return Space.from_json(_entries(space.variables), _entries(space.constraints))
+        return _read(content.SerializeToString(deterministic=True))
     except Invalid as invalid:
         raise refusal(invalid.violations, prefix) from None
+
+
+@lru_cache(maxsize=64)
+def _read(content: bytes) -> Space:
+    """Reads a space once: that of 500 variables takes 60 ms, judging one of its configurations 2 ms."""
+    space = pb.VariableSpace.FromString(content)
+    return Space.from_json(_entries(space.variables), _entries(space.constraints))
 
 
 def _entries(messages: Iterable[pb.Variable] | Iterable[pb.Constraint]) -> list[dict[str, Any]]:
@@ -29,6 +40,14 @@ def _entries(messages: Iterable[pb.Variable] | Iterable[pb.Constraint]) -> list[
         MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         for each in messages
     ]
+
+
+def measured(space: Space, prefix: str) -> pb.SpaceSize:
+    """Returns how large a space is; raises InvalidFields where its constraints are proven to leave nothing."""
+    if is_empty(space):
+        message = f"leave no configuration: none of {space.size().decimal()} combinations is valid"
+        raise InvalidFields(FieldViolation(f"{prefix}constraints", message))
+    return size_of(space)
 
 
 def refusal(violations: Iterable[Violation], prefix: str = "") -> InvalidFields:
@@ -52,6 +71,8 @@ def size_of(space: Space) -> pb.SpaceSize:
     """Returns how large a space is, and how much of it the constraints leave."""
     size = space.size()
     return pb.SpaceSize(
+        complexity=complexity(space),
+        difficulty=pb.SpaceSize.Difficulty.Value(f"DIFFICULTY_{difficulty(space).upper()}"),
         conditional_dimensions=size.conditional_dimensions,
         is_estimated=size.is_estimated,
         feasible_share=feasible_share(space) if space.constraints else None,

@@ -217,6 +217,16 @@ async def test_a_change_of_the_constraints_makes_a_revision(bench: Workbench) ->
     assert not earlier.constraints and earlier.variables == created.variables
 
 
+async def test_a_space_that_is_proven_empty_is_refused(bench: Workbench) -> None:
+    """Where every combination can be tried."""
+    made = pb.VariableSpace(name="empty")
+    made.variables.add(name="shots", integer=pb.IntegerDomain(high=4))
+    made.constraints.add(id="many", expression="shots > 9")
+    with pytest.raises(InvalidFields, match="none of 5 combinations is valid") as refused:
+        await create(bench, made)
+    assert [v.path for v in refused.value.violations] == ["variable_space.constraints"]
+
+
 async def test_a_space_that_seems_unsatisfiable_is_said_to_be(bench: Workbench) -> None:
     """With the acceptance rate and the constraint that is broken most."""
     created = await create(bench, conditional("shots > 4"))

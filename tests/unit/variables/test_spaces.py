@@ -30,6 +30,7 @@ def test_zero_bounds_are_bounds() -> None:
     size = size_of(space)
     assert (size.discrete_cardinality, size.is_infinite) == ("2", True)
     assert (size.discrete_dimensions, size.continuous_dimensions) == (2, 1)
+    assert (size.difficulty, round(size.complexity, 3)) == (pb.SpaceSize.DIFFICULTY_EASY, 4.151)
 
 
 def test_every_fault_is_told_at_its_place_below_the_prefix() -> None:
