@@ -1,0 +1,60 @@
+"""What every resource can do, over REST through the gateway: filters, masks, totals, trials, replays, permissions."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from tests.e2e.api import Api, Refused, unique
+
+SPACE = {"variables": [{"name": "heat", "float": {"low": 0, "high": 1}}]}
+
+
+def listed(api: Api, **query: object) -> Any:
+    """Returns a page of spaces."""
+    return api.get(f"/v1/variableSpaces?{urlencode(query, quote_via=quote)}")
+
+
+def test_a_list_is_filtered_masked_and_counted(admin: Api) -> None:
+    """By query parameters."""
+    names = [unique("reading") for _ in range(2)]
+    made = [admin.post("/v1/variableSpaces", {"name": name, **SPACE}) for name in names]
+    asked = f'name = ("{names[0]}" OR "{names[1]}") AND created_at > ago(1h) AND variables.name:"heat"'
+    page = listed(admin, filter=asked, order_by="archived_at nulls first, name", page_size=1, show_total_size="true")
+    assert (page["total_size"], bool(page["next_page_token"])) == (2, True)
+    masked = listed(admin, filter=asked, order_by="created_at", read_mask="id,name")
+    # What a mask leaves out is empty in JSON, which shows every plain field.
+    assert [(one["id"], one["name"], one["variables"]) for one in masked["variable_spaces"]] == [
+        (one["id"], one["name"], []) for one in made
+    ]
+    part = admin.get(f"/v1/variableSpaces/{made[0]['id']}?read_mask=size")
+    assert (part["size"], part["name"]) == (made[0]["size"], "")
+    with pytest.raises(Refused) as refused:
+        listed(admin, filter="name = a b")
+    assert refused.value.fields == {"filter"} and "at position 10" in refused.value.text
+
+
+def test_a_write_can_be_tried_and_sent_twice(admin: Api) -> None:
+    """Only one space comes of it."""
+    body = {"name": unique("twice"), **SPACE}
+    tried = admin.post("/v1/variableSpaces?validate_only=true", body)
+    assert tried["name"] == body["name"] and not tried.get("id")
+    path = f"/v1/variableSpaces?{urlencode({'request_id': unique('once')}, quote_via=quote)}"
+    made = admin.post(path, body)
+    assert admin.post(path, body) == made
+    with pytest.raises(Refused) as refused:
+        admin.post(path, {**body, "description": "another"})
+    assert refused.value.fields == {"request_id"}
+
+
+def test_permissions_are_tested_and_explained(admin: Api) -> None:
+    """In one call each."""
+    made = admin.post("/v1/variableSpaces", {"name": unique("mine"), **SPACE})
+    asked = {"ids": [made["id"]], "actions": ["UpdateVariableSpace", "Get"]}
+    answer = admin.post("/v1/variableSpaces:testPermissions", asked)
+    assert answer["permissions"] == [{"id": made["id"], "actions": asked["actions"]}]
+    viewer = {"user_id": made["id"], "role": "ROLE_VIEWER"}
+    why = admin.post(
+        "/v1/variableSpaces:explainAccess", {"id": made["id"], "action": "UpdateVariableSpace", "subject": viewer}
+    )
+    assert why["outcome"] == "OUTCOME_HIDDEN" and why["policies"]
