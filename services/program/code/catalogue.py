@@ -18,7 +18,8 @@ from services.program.code.guarding import guarded
 from services.program.code.process import CodeProcess
 from services.program.code.registry import Registered
 
-_LIMITS = Limits()
+# Whoever lists waits for the slowest import: one that hangs may hold it up so long.
+_LIMITS = Limits(prepare_ms=20_000)
 _Wanted = tuple[Literal["program", "metric"], EntryPoint]
 
 
