@@ -6,7 +6,8 @@ from typing import Any
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
 from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
-from domain.sampling import Unsatisfied, random_configurations
+from domain.generation import generate
+from domain.sampling import Unsatisfied
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -14,6 +15,7 @@ from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Registry, Resource, Storage, action
 from framework.structs import struct_of, values_of
+from services.variables.generating import strategy_of, wanted_of
 from services.variables.spaces import measured, refusal, size_of, space_of, unsatisfied, violation_of
 
 
@@ -52,14 +54,22 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
     async def generate(
         self, call: Call, request: variables_service_pb2.GenerateConfigurationsRequest
     ) -> variables_service_pb2.GenerateConfigurationsResponse:
-        """Draws configurations that depend on seed and revision alone; raises LimitReached where there seem none."""
+        """Returns configurations that depend on the request and the revision alone.
+
+        Raises Unsatisfiable where there seem to be none.
+        """
         found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
         try:
-            drawn = await asyncio.to_thread(random_configurations, space_of(found), request.count, request.seed)
+            made = await asyncio.to_thread(generate, space_of(found), strategy_of(request), wanted_of(request))
         except Unsatisfied as hopeless:
             raise unsatisfied(hopeless) from None
+        except Invalid as invalid:
+            raise refusal(invalid.violations) from None
         return variables_service_pb2.GenerateConfigurationsResponse(
-            configurations=[struct_of(values) for values in drawn], revision=found.revision
+            configurations=[struct_of(values) for values in made.configurations],
+            revision=found.revision,
+            next_index=made.next_index,
+            total_points=made.total,
         )
 
     @action("ValidateConfiguration")

@@ -4,6 +4,7 @@ import pytest
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from ashgrove.variables.v1 import variables_service_pb2 as rpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.struct_pb2 import Value
 from grpc import StatusCode
 
 from framework.call import ANONYMOUS
@@ -236,3 +237,48 @@ async def test_a_space_that_seems_unsatisfiable_is_said_to_be(bench: Workbench) 
         await bench.do("GenerateConfigurations", draw)
     assert refused.value.code is StatusCode.RESOURCE_EXHAUSTED
     assert refused.value.metadata == {"candidates": "256", "accepted": "0", "most_violated": "few"}
+
+
+@pytest.mark.parametrize("name", sorted(rpc.GenerateConfigurationsRequest.Strategy.keys()))
+async def test_every_strategy_gives_valid_configurations_page_by_page(bench: Workbench, name: str) -> None:
+    """The same ones in one page or in two, each known from its index."""
+    made = conditional()
+    made.variables[1].integer.low, made.variables[1].integer.high = 1, 3
+    for variable, default in ((made.variables[1], 2), (made.variables[2], "nearest")):
+        variable.default.CopyFrom(Value(number_value=2) if default == 2 else Value(string_value="nearest"))
+    created = await create(bench, made)
+    draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=6, seed=7, total=6, levels=2)
+    draw.strategy = rpc.GenerateConfigurationsRequest.Strategy.Value(name)
+    for heat, shots in ((0.5, 3), (1.5, 1)):
+        draw.around.add().update({"temperature": heat, "shots": shots} | ({"order": "nearest"} if shots > 1 else {}))
+    whole = await bench.do("GenerateConfigurations", draw)
+    draw.count = 3
+    first = await bench.do("GenerateConfigurations", draw)
+    draw.index = first.next_index
+    second = await bench.do("GenerateConfigurations", draw)
+    assert list(whole.configurations) == [*first.configurations, *second.configurations]
+    assert len(whole.configurations) == (1 if name == "STRATEGY_DEFAULT" else 6)
+    for values in whole.configurations:
+        ask = rpc.ValidateConfigurationRequest(variable_space_id=created.id, values=values)
+        assert (await bench.do("ValidateConfiguration", ask)).normalized_values == values
+
+
+async def test_what_a_strategy_cannot_do_is_refused_with_its_path(bench: Workbench) -> None:
+    """Starting points that are missing or invalid, defaults that there are not."""
+    created = await create(bench, space())
+    for name, around, paths in (
+        ("STRATEGY_PERTURB", [], {"around"}),
+        (
+            "STRATEGY_CROSSOVER",
+            [{"shots": 9, "temperature": 1}, {"x": 1}],
+            {"around[0].shots", "around[1].x", "around[1].shots"},
+        ),
+        ("STRATEGY_DEFAULT", [], {"strategy"}),
+    ):
+        draw = rpc.GenerateConfigurationsRequest(variable_space_id=created.id, count=1)
+        draw.strategy = rpc.GenerateConfigurationsRequest.Strategy.Value(name)
+        for values in around:
+            draw.around.add().update(values)
+        with pytest.raises(InvalidFields) as refused:
+            await bench.do("GenerateConfigurations", draw)
+        assert {v.path for v in refused.value.violations} == paths
