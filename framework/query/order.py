@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, and_, false, literal, null, or_
+from sqlalchemy import ColumnElement, Table, and_, false, literal, null, or_, true, tuple_
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import ResourceSpec
@@ -29,6 +29,13 @@ class Key(NamedTuple):
         """Returns the clause for rows that stand at a value."""
         return table.c[self.name].is_(null()) if value is None else table.c[self.name] == value
 
+    def reached(self, table: Table, value: Any) -> ColumnElement[bool]:
+        """Returns a clause that holds at a value and after it, for an index to begin at; true if there may be nulls."""
+        if self.nulls_first is not None:
+            return true()
+        wanted = literal(value, table.c[self.name].type)
+        return table.c[self.name] <= wanted if self.descending else table.c[self.name] >= wanted
+
     def beyond(self, table: Table, value: Any) -> ColumnElement[bool]:
         """Returns the clause for rows that come after a value."""
         column = table.c[self.name]
@@ -51,7 +58,16 @@ class Order:
         return [key.sorted(table) for key in self.keys]
 
     def after(self, table: Table, position: Sequence[Any]) -> ColumnElement[bool]:
-        """Returns the clause for rows after a position: equal on the first keys, beyond it on the next."""
+        """Returns the clause for rows after a position; an index on the keys is entered there, however deep it is."""
+        descending = self.keys[0].descending
+        if all(key.nulls_first is None and key.descending is descending for key in self.keys):
+            here = tuple_(*(table.c[key.name] for key in self.keys))
+            there = tuple_(*(literal(v, table.c[k.name].type) for k, v in zip(self.keys, position, strict=True)))
+            return here < there if descending else here > there
+        return and_(self.keys[0].reached(table, position[0]), self._beyond(table, position))
+
+    def _beyond(self, table: Table, position: Sequence[Any]) -> ColumnElement[bool]:
+        """Equal on the first keys, beyond the position on the next."""
         alternatives = []
         for i, key in enumerate(self.keys):
             equal = [k.equal(table, position[j]) for j, k in enumerate(self.keys[:i])]
