@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIGITS = tuple("0123456789")
-SIZES = {"train": 600, "validation": 200, "test": 200}
+SIZES = {"train": 600, "validation": 120, "test": 150}
 SIDE = 8
 # A pixel is one of seventeen shades, from 0 (paper) to g (ink).
 _SHADES = "0123456789abcdefg"
