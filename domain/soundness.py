@@ -5,12 +5,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 from domain.constraints import Constraint
 from domain.rules import Rules, read_rules
-from domain.structured_variables import Declared, GroupVariable
+from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable
 from domain.values import Invalid, Violation, shown
 
 MOST_VARIABLES = 1000
 MOST_CONSTRAINTS = 1000
 LONGEST_DESCRIPTION = 1000
+LONGEST_TOGETHER = 200_000
+"""How many characters all expressions of a space may have together: reading them takes a second."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -21,6 +24,11 @@ def judge_space(
     unreadable: Collection[str] = (),
 ) -> tuple[Rules, list[Violation]]:
     """Return the rules of variables and constraints, given by their places, and everything that is wrong with them."""
+    length = sum(map(_length, variables.values())) + sum(_text_length(each.expression) for each in constraints.values())
+    if length > LONGEST_TOGETHER:
+        # Not one is read: that alone would take long.
+        message = f"has expressions of {length} characters together: at most {LONGEST_TOGETHER}"
+        return Rules(()), [Violation("constraints" if constraints else "variables", message, "TOO_LARGE")]
     faults = [
         *_too_many("variables", counts[0] + sum(map(_inner_count, variables.values())), MOST_VARIABLES),
         *_too_many("constraints", counts[1], MOST_CONSTRAINTS),
@@ -28,6 +36,18 @@ def judge_space(
         *_constraints_faults(constraints),
     ]
     return read_rules(variables, constraints, unreadable, faults), faults
+
+
+def _length(variable: Declared) -> int:
+    """Return how long the expressions of a variable are, and those of the variables within it."""
+    inner = sum(map(_length, variable.variables)) if isinstance(variable, GroupVariable) else 0
+    own = variable.expression if isinstance(variable, ComputedVariable) else ""
+    split = variable.condition if isinstance(variable, ConditionalVariable) else ""
+    return inner + sum(map(_text_length, (variable.when, own, split)))
+
+
+def _text_length(text: object) -> int:
+    return len(text) if isinstance(text, str) else 0
 
 
 def _inner_count(variable: Declared) -> int:

@@ -21,7 +21,7 @@ def read(variables: Json, constraints: Json = ()) -> Space:
     entries = _listed(variables, "variables", violations)
     rules = _listed(constraints, "constraints", violations)
     sound = {index: variable_of(entries[index]) for index in _sound(entries, "variables", form_faults, violations)}
-    judged = {index: Constraint(**rules[index]) for index in _sound(rules, "constraints", _rule_faults, violations)}
+    judged = {index: _constraint(rules[index]) for index in _sound(rules, "constraints", _rule_faults, violations)}
     if violations:
         names = [entry.get("name") for entry in entries if isinstance(entry, Mapping)]
         # Names of variables that cannot be read are no unknown names to the expressions that read them.
@@ -60,11 +60,15 @@ def _sound(
             yield index
 
 
+def _constraint(entry: Mapping[str, Json]) -> Constraint:
+    return Constraint(**{key: value for key, value in entry.items() if value is not None})
+
+
 def _rule_faults(entry: Any, path: str) -> Iterator[Violation]:
     if not isinstance(entry, Mapping):
         yield Violation(path, f"must be an object, not {shown(entry)}", "WRONG_TYPE")
         return
     for key in ("id", "expression"):
-        if key not in entry:
+        if entry.get(key) is None:
             yield Violation(f"{path}.{key}", "is required", "REQUIRED")
     yield from unknown_keys(entry, {"id", "expression", "message", "suggested_fix"}, path)

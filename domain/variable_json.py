@@ -75,13 +75,13 @@ def _domain_faults(form: _Form, domain: Any, path: str, depth: int) -> Iterator[
     if not isinstance(domain, Mapping):
         yield _no_object(domain, path)
         return
-    for key in sorted(set(form.required) - set(domain)):
+    for key in sorted(key for key in form.required if domain.get(key) is None):
         yield Violation(f"{path}.{key}", "is required", "REQUIRED")
     yield from unknown_keys(domain, {*form.required, *form.optional}, path)
-    wrong = [key for key in form.lists if key in domain and not isinstance(domain[key], list | tuple)]
+    wrong = [key for key in form.lists if domain.get(key) is not None and not isinstance(domain[key], list | tuple)]
     for key in wrong:
         yield Violation(f"{path}.{key}", "must be a list", "WRONG_TYPE")
-    if not wrong:
+    if not wrong and not any(key in form.lists and domain.get(key) is None for key in form.required):
         yield from form.parts(domain, path, depth)
 
 
@@ -115,7 +115,7 @@ def _conditional_parts(domain: Mapping[str, Any], path: str, depth: int) -> Iter
         branch = domain.get(field)
         if isinstance(branch, Mapping):
             yield from _one_domain_faults(branch, _SCALARS, f"{path}.{field}", depth, ("default",))
-        elif branch is not None or (field == "then" and field in domain):
+        elif branch is not None:
             yield _no_object(branch, f"{path}.{field}")
 
 

@@ -75,8 +75,10 @@ class _Parser:
             return Node("?", sign.at, None, (left, then, self.expression(1)))
         right = self.expression(power + 1)
         if sign.value in ("&&", "||"):
-            # One level for the whole chain; what stands in parentheses is no part of it, but means the same.
-            return Node(sign.value, sign.at, None, (*(left.parts if left.kind == sign.value else (left,)), right))
+            sides = [left, right]  # one level for the whole chain
+            while self.sees(sign.value):
+                sides.append(self.expression(power + 1))
+            return Node(sign.value, sign.at, None, tuple(sides))
         return Node("operation", sign.at, sign.value, (left, right))
 
     def operand(self) -> Node:

@@ -41,8 +41,8 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         self, call: Call, new: variable_space_pb2.VariableSpace, old: variable_space_pb2.VariableSpace | None
     ) -> None:
         """Refuses what is no space, naming every place, and derives its size."""
-        space = space_of(new, "variable_space.")
-        # Counting branches and trying what constraints leave takes up to a second of a large space.
+        # Reading a large space, counting its branches and trying what its constraints leave takes up to a second each.
+        space = await asyncio.to_thread(space_of, new, "variable_space.")
         new.size.CopyFrom(await asyncio.to_thread(measured, space, "variable_space."))
         new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
 
@@ -60,7 +60,8 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         """
         found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
         try:
-            made = await asyncio.to_thread(generate, space_of(found), strategy_of(request), wanted_of(request))
+            space = await asyncio.to_thread(space_of, found)
+            made = await asyncio.to_thread(generate, space, strategy_of(request), wanted_of(request))
         except Unsatisfied as hopeless:
             raise unsatisfied(hopeless) from None
         except Invalid as invalid:
@@ -81,7 +82,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
         response = variables_service_pb2.ValidateConfigurationResponse()
         try:
-            values = space_of(found).validate(values_of(request.values))
+            values = (await asyncio.to_thread(space_of, found)).validate(values_of(request.values))
         except Invalid as invalid:
             response.violations.extend(map(violation_of, invalid.violations))
             return response
@@ -129,7 +130,7 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
         """Pins the space's revision and keeps the values normalised, defaults filled in, with their hash."""
         found = await in_use(call, new.variable_space_id, new.variable_space_revision, "Get")
         try:
-            values = space_of(found).validate(values_of(new.values))
+            values = (await asyncio.to_thread(space_of, found)).validate(values_of(new.values))
         except Invalid as invalid:
             raise refusal(invalid.violations, "variable_configuration.") from None
         new.variable_space_revision = found.revision

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.sampling import ATTEMPTS, Sampler, Unsatisfied, feasible_share, random_configuration, random_configurations
-from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
+from domain.space import (
+    BooleanVariable,
+    ChoiceVariable,
+    ComputedVariable,
+    Constraint,
+    FloatVariable,
+    GroupVariable,
+    IntegerVariable,
+    Space,
+)
 from domain.values import Invalid, canonical_json
 from tests.unit.domain.arbitrary import conditional_spaces
 
@@ -291,3 +300,32 @@ def test_long_chains_of_conditions_are_no_trouble() -> None:
     assert len(space.validate({})) == 1000
     assert next(iter(space.validate({}))) == "v999"
     assert len(random_configuration(space, 1, 0)) == 1000
+
+
+def test_expressions_that_are_too_long_together_are_refused_unread() -> None:
+    """Also within groups: what would take long to read is not read."""
+    long = " || ".join(["b"] * 800)
+    many = tuple(Constraint(f"c{index}", long) for index in range(60))
+    assert faults(Space, (BooleanVariable("b"),), many) == [("constraints", "TOO_LARGE")]
+    inner = tuple(ComputedVariable(f"c{index}", long) for index in range(60))
+    assert faults(Space, (GroupVariable("g", (BooleanVariable("b"), *inner)),)) == [("variables", "TOO_LARGE")]
+    assert Space((BooleanVariable("b"),), many[:40])
+
+
+def test_what_is_null_is_absent() -> None:
+    """Required or not: a form never crashes."""
+    form: list[Any] = [
+        {"name": "a", "integer": {"low": None, "high": 3}, "when": None, "description": None},
+        {"name": "b", "choice": {"choices": None, "weights": None}},
+        {"name": "c", "computed": {"expression": None}},
+        {"name": "d", "conditional": {"condition": None, "then": {"float": {"low": 0, "high": None}}}},
+        {"name": "e", "boolean": {}, "default": None},
+    ]
+    assert faults(Space.from_json, form, [{"id": "x", "expression": None, "message": None}]) == [
+        ("variables[0].integer.low", "REQUIRED"),
+        ("variables[1].choice.choices", "REQUIRED"),
+        ("variables[2].computed.expression", "REQUIRED"),
+        ("variables[3].conditional.condition", "REQUIRED"),
+        ("variables[3].conditional.then.float.high", "REQUIRED"),
+        ("constraints[0].expression", "REQUIRED"),
+    ]
