@@ -8,10 +8,13 @@ from itertools import islice
 from domain.designs import configuration, latin_hypercube_point, sobol_point
 from domain.grid import grid_points, radices
 from domain.moving import crossed, perturbed
-from domain.sampling import MOST_CANDIDATES, Sampler
+from domain.sampling import Sampler
 from domain.seeds import Draw
 from domain.space import Space
 from domain.values import Invalid, Json, Violation, refused
+
+MOST_POINTS = 50_000
+"""How many points of a grid are looked at for one list of configurations."""
 
 LARGEST_GRID = 2**62
 """How many points a grid may have, so that 64 bits number them."""
@@ -58,7 +61,7 @@ def _listed(make: Callable[[int], dict[str, Json]], wanted: Wanted, total: int =
 
 
 def _random(space: Space, wanted: Wanted) -> Generated:
-    return _listed(Sampler(space, wanted.seed, max(MOST_CANDIDATES, 10 * wanted.count)).configuration, wanted)
+    return _listed(Sampler(space, wanted.seed, wanted.count).configuration, wanted)
 
 
 def _sobol(space: Space, wanted: Wanted) -> Generated:
@@ -88,10 +91,10 @@ def _grid(space: Space, wanted: Wanted) -> Generated:
     if total > LARGEST_GRID:
         raise refused("strategy", "makes a grid of more than 2^62 points: more than can be numbered", "OUT_OF_RANGE")
     found: list[dict[str, Json]] = []
-    points = islice(grid_points(space, wanted.levels, wanted.index), MOST_CANDIDATES)
+    points = islice(grid_points(space, wanted.levels, wanted.index), MOST_POINTS)
     for looked, (index, values) in enumerate(points, 1):
         found += [] if values is None else [values]
-        if len(found) == wanted.count or looked == MOST_CANDIDATES:
+        if len(found) == wanted.count or looked == MOST_POINTS:
             return Generated(found, index + 1, total)
     return Generated(found, total, total)
 

@@ -13,7 +13,10 @@ from domain.structured_variables import GroupVariable
 from domain.values import Json, canonical_json
 
 ATTEMPTS = 64
-"""How often a step is tried before what it broke is repaired, and before a draw stands in for it."""
+"""How often a step is tried before what it broke is repaired."""
+
+DRAWS = 3
+"""How many draws may stand in for a step that could not be repaired."""
 
 
 def perturbed(space: Space, values: Mapping[str, Json], source: Draw, scale: float = 0.1) -> dict[str, Json]:
@@ -22,7 +25,7 @@ def perturbed(space: Space, values: Mapping[str, Json], source: Draw, scale: flo
     One variable takes a step, and each other one does with a chance of one in so many; `scale` is the usual step's
     share of a range. Children that a step leaves inactive go, new ones are drawn, computed values follow. The result
     depends on the arguments alone, and every configuration can be reached in finitely many steps. Where constraints
-    leave nothing else within ATTEMPTS steps and draws, the configuration itself is returned.
+    leave nothing else within that effort, the configuration itself is returned.
     """
     before = canonical_json(dict(values))
     candidate: dict[str, Json] | None = None
@@ -30,7 +33,7 @@ def perturbed(space: Space, values: Mapping[str, Json], source: Draw, scale: flo
         candidate = _moved(space.rules, values, source, scale)
         if not space.rules.broken(candidate) and canonical_json(candidate) != before:
             return space.ordered(candidate)
-    for attempt in range(ATTEMPTS):
+    for attempt in range(1 + DRAWS):
         found = repaired(space, candidate or dict(values), source) if not attempt else _drawn(space, source)
         if found is not None and canonical_json(found) != before:
             return found

@@ -11,8 +11,13 @@ from domain.values import Json
 ATTEMPTS = 256
 """How many candidates are drawn for one configuration before the best of them is repaired."""
 
-MOST_CANDIDATES = 50_000
-"""How many candidates are looked at for one list of configurations, or ten times its length where that is more."""
+MOST_VALUES = 2_000_000
+"""How many values are drawn for one list of configurations: some seconds' work."""
+
+
+def most_candidates(space: Space, count: int) -> int:
+    """Return how many candidates are looked at for a list: those of MOST_VALUES values, ten for each at least."""
+    return max(MOST_VALUES // (len(space.variables) + 40), 10 * count, ATTEMPTS)
 
 
 class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
@@ -34,10 +39,10 @@ class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
 class Sampler:
     """Draws configurations of a space and keeps count of what that takes."""
 
-    def __init__(self, space: Space, seed: int, most: int = MOST_CANDIDATES) -> None:
+    def __init__(self, space: Space, seed: int, count: int = 1) -> None:
         self.space = space
         self.seed = seed
-        self.most = most
+        self.most = most_candidates(space, count)
         self.candidates = 0
         self.accepted = 0
         self.broken: Counter[str] = Counter()
@@ -89,7 +94,7 @@ def random_configuration(space: Space, seed: int, index: int) -> dict[str, Json]
 
 def random_configurations(space: Space, count: int, seed: int) -> list[dict[str, Json]]:
     """Return `count` independent configurations; the first ones of any longer list. Raises Unsatisfied."""
-    sampler = Sampler(space, seed, max(MOST_CANDIDATES, 10 * count))
+    sampler = Sampler(space, seed, count)
     return [sampler.configuration(index) for index in range(count)]
 
 
