@@ -111,7 +111,8 @@ class EvaluationWork:
             batch, self._pending = self._pending, []
             if batch:
                 await self._committed(batch)
-        await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
+        if batch:
+            await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
 
     async def _committed(self, batch: list[Finished]) -> None:
         # A finished example is paid for: a database that is away for a moment must not lose it.

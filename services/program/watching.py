@@ -1,5 +1,6 @@
 """Streams an evaluation: the results that were missed, then each new one, then the end."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,6 +19,7 @@ from services.program.waking import topic
 HEARTBEAT_SECONDS = 15.0
 ATTACH_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
+_GATHER_SECONDS = 0.05
 _BATCH = 500
 _AFTER = """
 SELECT * FROM evaluation_results
@@ -44,6 +46,9 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
             return
         if not results:
             await call.engine.hints.wait(topic("evaluation", identifier), _LOOK_SECONDS)
+        if len(results) < _BATCH:
+            # Results come by the hundred a second: what comes close together is read together.
+            await asyncio.sleep(_GATHER_SECONDS)
         if time.monotonic() - spoken > HEARTBEAT_SECONDS:
             spoken = time.monotonic()
             yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position))
