@@ -13,6 +13,7 @@ from framework.call import Context, service_actor
 from framework.errors import NotPermitted
 from framework.events.feed import Feed
 from framework.events.sequencer import Sequencer
+from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
 from services.variables.resources import registry
 
@@ -59,13 +60,12 @@ async def test_two_writers_two_sequencers_and_a_feed_without_gaps(bench: Workben
         row = await tx.fetch_one("SELECT coalesce(max(sequence), 0) AS last FROM feed")
     assert row is not None
     sequencers = [Sequencer(bench.database, every=0.01) for _ in range(2)]
-    running = [asyncio.ensure_future(s.run()) for s in sequencers]
-    reading = asyncio.ensure_future(follow(bench, Feed(bench.database, sequencers[0]), row["last"], 60))
+    running = [asyncio.create_task(s.run()) for s in sequencers]
+    reading = asyncio.create_task(follow(bench, Feed(bench.database, sequencers[0]), row["last"], 60))
     await asyncio.gather(write(bench, 1, 30), write(bench, 2, 30))
-    events = await asyncio.wait_for(reading, 60)
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    async with asyncio.timeout(60):
+        events = await reading
+    await stopped(running)
     assert [e.sequence for e in events] == list(range(row["last"] + 1, row["last"] + 1 + len(events)))
     assert len({e.id for e in events}) == len(events)
     mine = [e for e in events if e.organization_id == str(bench.organization_id)]
