@@ -17,13 +17,13 @@ from framework.identifiers import new_id
 from framework.query import Seal
 from framework.storage import Database
 from framework.storage.migrate import migrate
+from framework.testing.workbench import PASSWORD
 from services.auth.application import AuthApplication
 from services.auth.grants import Grants
 from services.auth.resources import registry
 from services.auth.secrets import PEPPER, read_secret
 from services.auth.tokens import read_tokens
 
-PASSWORD = "integration"
 MIGRATIONS = Path(__file__).parents[3] / "services" / "auth" / "migrations"
 OPERATOR = Actor(ActorKind.SERVICE, "auth", role=Role.ADMIN, operator=True)
 
