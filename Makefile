@@ -10,7 +10,7 @@ GENERATED := client/ashgrove/descriptors.binpb
 PROTOS := $(shell find protos third_party -name '*.proto' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos lock format lint types unit contract integration e2e test test-full demo up down logs status migrate describe bench clean
+.PHONY: help setup protos lock format lint types unit contract integration e2e quick test test-full demo up down logs status migrate describe bench clean
 
 help: ## List every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -61,9 +61,12 @@ integration: setup ## Real PostgreSQL and Valkey, in-process servers
 e2e: setup ## Everything, through Envoy
 	@$(BIN)/pytest tests/e2e -q
 
+# Two at a time: much of it is waiting, and each has servers of its own.
 test: setup ## Lint, types and every test (under 10 minutes on 2 cores)
-	@$(MAKE) --no-print-directory lint types
-	@$(BIN)/pytest tests -q
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick integration e2e
+
+quick: lint types ## Lint, types, and the tests without a stack
+	@$(BIN)/pytest tests/unit tests/contract -q
 
 test-full: test ## The tests, and the property tests again with many more examples
 	@$(BIN)/pytest tests/unit tests/contract tests/integration -q --hypothesis-profile=thorough
