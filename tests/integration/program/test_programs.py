@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
+from ashgrove.program.v1 import execution_requests_pb2 as execution_rpc
 from ashgrove.program.v1 import program_service_pb2 as rpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -165,8 +166,8 @@ async def test_x_21_an_execution_is_checked_run_and_kept(bench: Workbench, works
         done = await bench.do("ExecuteProgram", request)
     assert done.status == execution_pb2.WORK_STATUS_COMPLETED and done.outputs["language"] == "sv"
     assert done.input_tokens > 0 and done.cost_micros > 0 and done.HasField("completed_at")
-    assert await bench.do("GetExecution", rpc.GetExecutionRequest(id=done.id)) == done
-    listed = await bench.do("ListExecutions", rpc.ListExecutionsRequest(program_id=made.id))
+    assert await bench.do("GetExecution", execution_rpc.GetExecutionRequest(id=done.id)) == done
+    listed = await bench.do("ListExecutions", execution_rpc.ListExecutionsRequest(program_id=made.id))
     assert list(listed.executions) == [done]
 
 
@@ -188,12 +189,12 @@ async def test_an_execution_outlives_the_caller_who_waits_for_it(bench: Workbenc
     method = bench.registry.methods["/ashgrove.program.v1.ProgramService/ExecuteProgram"]
     with pytest.raises(DeadlinePassed):
         await bench.engine.unary(method, bench.context(bench.user, "ExecuteProgram", 0.3), execute(made.id))
-    request = rpc.ListExecutionsRequest(program_id=made.id)
+    request = execution_rpc.ListExecutionsRequest(program_id=made.id)
     async with working(workshop):
         await until(lambda: completed(bench, request))
 
 
-async def completed(bench: Workbench, request: rpc.ListExecutionsRequest) -> bool:
+async def completed(bench: Workbench, request: execution_rpc.ListExecutionsRequest) -> bool:
     """Says whether the latest execution is done."""
     latest = (await bench.do("ListExecutions", request)).executions[0]
     return bool(latest.status == execution_pb2.WORK_STATUS_COMPLETED)

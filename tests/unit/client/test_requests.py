@@ -10,7 +10,14 @@ from ashgrove.collection import Archived, Kind, Listed
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as optimizer_pb
-from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, execution_pb2, metric_pb2, program_pb2
+from ashgrove.program.v1 import (
+    dataset_pb2,
+    dataset_requests_pb2,
+    execution_pb2,
+    execution_requests_pb2,
+    metric_pb2,
+    program_pb2,
+)
 from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.programs import field
 from ashgrove.spaces import Boolean, Choice, Float, Integer
@@ -119,7 +126,7 @@ def test_metrics_and_custom_programs_come_as_they_are(served: Served) -> None:
 def test_executions_and_evaluations_are_listed_within_their_program(served: Served) -> None:
     """The program is in the request, filter and order beside it."""
     scripted, client = served
-    scripted.answer = lambda request, context: program_pb.ListExecutionsResponse()
+    scripted.answer = lambda request, context: execution_requests_pb2.ListExecutionsResponse()
     assert list(client.executions.list("p", filter="a = 1")) == []
     scripted.answer = lambda request, context: program_pb.ListEvaluationsResponse()
     assert list(client.evaluations.list("p", order_by="created_at")) == []
