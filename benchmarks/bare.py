@@ -5,7 +5,8 @@ from typing import Any
 
 import grpc
 import uvloop
-from ashgrove.program.v1 import program_pb2, program_service_pb2
+from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 from google.protobuf.json_format import ParseDict
 from grpc import aio
 from psycopg.rows import dict_row
@@ -32,7 +33,7 @@ async def serve(url: str, port: int) -> None:
         return program
 
     handler = grpc.unary_unary_rpc_method_handler(
-        get, program_service_pb2.GetProgramRequest.FromString, program_pb2.Program.SerializeToString
+        get, GetProgramRequest.FromString, program_pb2.Program.SerializeToString
     )
     server = aio.server()
     service = "ashgrove.program.v1.ProgramService"

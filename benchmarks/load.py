@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvloop
-from ashgrove.program.v1 import program_pb2, program_service_pb2
+from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 from grpc import aio
 
 METHOD = "/ashgrove.program.v1.ProgramService/GetProgram"
@@ -68,10 +69,8 @@ class _Caller:
             self.idle = [await asyncio.open_connection(host, int(port)) for _ in range(target.callers)]
             return self._rest
         self.channel = aio.insecure_channel(target.address)
-        method = self.channel.unary_unary(
-            METHOD, program_service_pb2.GetProgramRequest.SerializeToString, program_pb2.Program.FromString
-        )
-        request = program_service_pb2.GetProgramRequest(id=target.program_id)
+        method = self.channel.unary_unary(METHOD, GetProgramRequest.SerializeToString, program_pb2.Program.FromString)
+        request = GetProgramRequest(id=target.program_id)
         return lambda: method(request, metadata=[("authorization", f"Bearer {target.token}")])
 
     async def _rest(self) -> None:

@@ -2,6 +2,7 @@
 
 from ashgrove.auth.v1 import api_key_pb2
 from ashgrove.auth.v1 import auth_service_pb2 as pb
+from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyResponse
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.collection import Listed
 
@@ -11,9 +12,9 @@ class Keys(Listed[api_key_pb2.ApiKey]):
 
     service, messages, noun, plural = AuthServiceStub, pb, "ApiKey", "api_keys"
 
-    def create(self, key: api_key_pb2.ApiKey) -> pb.CreateApiKeyResponse:
+    def create(self, key: api_key_pb2.ApiKey) -> CreateApiKeyResponse:
         """Creates a key; its `secret` is in this answer and nowhere after."""
-        made: pb.CreateApiKeyResponse = self._call("CreateApiKey", api_key=key)
+        made: CreateApiKeyResponse = self._call("CreateApiKey", api_key=key)
         return made
 
     def revoke(self, identifier: str) -> api_key_pb2.ApiKey:

@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from ashgrove.collection import Archived
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
@@ -27,7 +28,7 @@ def field(name: str, kind: str = "string", *, choices: Sequence[str] = (), descr
 class Evaluated:
     """An evaluation under way: iterate over it for the results; `evaluation` is its latest state."""
 
-    def __init__(self, frames: Iterator[pb.EvaluateProgramResponse]) -> None:
+    def __init__(self, frames: Iterator[EvaluateProgramResponse]) -> None:
         self._frames = frames
         self.evaluation = execution_pb2.Evaluation()
 

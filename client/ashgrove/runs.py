@@ -8,7 +8,9 @@ from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetBestConfigurationResponse
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
+from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 _Run = optimization_run_pb2.OptimizationRun
 _PATIENCE_SECONDS = 60.0
@@ -87,9 +89,9 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
         run: optimization_run_pb2.OptimizationRun = self._call(rpc, id=identifier)
         return run
 
-    def best(self, identifier: str) -> pb.GetBestConfigurationResponse:
+    def best(self, identifier: str) -> GetBestConfigurationResponse:
         """Returns the best configuration so far; raises FailedPrecondition while there is none."""
-        best: pb.GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier)
+        best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier)
         return best
 
     def front(self, identifier: str) -> pareto_front_pb2.ParetoFront:
@@ -99,5 +101,5 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
 
     def trials(self, identifier: str) -> Iterator[trial_pb2.Trial]:
         """Yields a run's trials by number."""
-        request = pb.ListTrialsRequest(optimization_run_id=identifier, order_by="number")
+        request = ListTrialsRequest(optimization_run_id=identifier, order_by="number")
         return self._connection.pages(self._stub.ListTrials, request, "trials")

@@ -8,6 +8,7 @@ from ashgrove.collection import Archived
 from ashgrove.values import to_dict, to_struct, to_value
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1 import variables_service_pb2 as pb
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import ValidateConfigurationResponse
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 
@@ -97,9 +98,9 @@ class Spaces(Archived[variable_space_pb2.VariableSpace]):
         drawn = self._call("GenerateConfigurations", variable_space_id=identifier, count=count, seed=seed)
         return [to_dict(s) for s in drawn.configurations]
 
-    def validate(self, identifier: str, values: Mapping[str, Any]) -> pb.ValidateConfigurationResponse:
+    def validate(self, identifier: str, values: Mapping[str, Any]) -> ValidateConfigurationResponse:
         """Judges values: normalised, or every violation."""
-        verdict: pb.ValidateConfigurationResponse = self._call(
+        verdict: ValidateConfigurationResponse = self._call(
             "ValidateConfiguration", variable_space_id=identifier, values=to_struct(values)
         )
         return verdict

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ashgrove.collection import Readable
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 
@@ -29,7 +30,7 @@ class Evaluations(Readable[execution_pb2.Evaluation]):
 
     def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
         """Yields what became of each example, in the order in which they finished."""
-        request = pb.ListEvaluationResultsRequest(evaluation_id=identifier, order_by="sequence")
+        request = ListEvaluationResultsRequest(evaluation_id=identifier, order_by="sequence")
         return self._connection.pages(self._stub.ListEvaluationResults, request, "evaluation_results")
 
     def cancel(self, identifier: str) -> execution_pb2.Evaluation:

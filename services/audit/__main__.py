@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
-from ashgrove.auth.v1.auth_service_pb2 import GetJwksRequest
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from grpc import aio
 
 from framework.events.tail import follow

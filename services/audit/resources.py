@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from ashgrove.audit.v1 import audit_entry_pb2, audit_service_pb2
+from ashgrove.audit.v1 import audit_entry_pb2
+from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
 from sqlalchemy import ColumnElement, Table, false
 
@@ -46,9 +47,7 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
     ]
 
     @action("VerifyAuditChain")
-    async def verify(
-        self, call: Call, request: audit_service_pb2.VerifyAuditChainRequest
-    ) -> audit_service_pb2.VerifyAuditChainResponse:
+    async def verify(self, call: Call, request: VerifyAuditChainRequest) -> VerifyAuditChainResponse:
         """Recomputes the links of the caller's organization from one on."""
         async with call.transaction() as tx:
             found = await _start(tx, call, max(1, request.from_sequence))
@@ -56,7 +55,7 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
                 # Hashing is work: off the event loop, so that other calls go on.
                 if not await asyncio.to_thread(found.walk, rows):
                     break
-        return audit_service_pb2.VerifyAuditChainResponse(
+        return VerifyAuditChainResponse(
             valid=not found.broken_at, verified_count=found.count, broken_at=found.broken_at, head_hash=found.head
         )
 

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from ashgrove.auth.v1 import auth_service_pb2, organization_pb2
+from ashgrove.auth.v1 import organization_pb2
+from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
 
 from framework.call import Actor, ActorKind, Context, Role
 from framework.identifiers import new_id
@@ -25,7 +26,7 @@ async def found_first(database: Database, registry: Registry, pepper: bytes, hom
         await tx.fetch("SELECT pg_advisory_xact_lock(hashtext('auth:bootstrap'))")
         if await tx.fetch("SELECT 1 FROM organizations LIMIT 1"):
             return None
-        request = auth_service_pb2.CreateOrganizationRequest(
+        request = CreateOrganizationRequest(
             organization=organization_pb2.Organization(name="default"),
             admin_email="admin@localhost",
             admin_name="Administrator",

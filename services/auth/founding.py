@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ashgrove.auth.v1 import api_key_pb2, auth_service_pb2, user_pb2
+from ashgrove.auth.v1 import api_key_pb2, user_pb2
+from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
 
 from framework.call import Actor, Context
 from framework.engine.writing import insert
@@ -19,10 +20,10 @@ async def found_organization(
     context: Context,
     registry: Registry,
     pepper: bytes,
-    request: auth_service_pb2.CreateOrganizationRequest,
+    request: CreateOrganizationRequest,
     *,
     operator: bool = False,
-) -> auth_service_pb2.CreateOrganizationResponse:
+) -> CreateOrganizationResponse:
     """Creates an organization, its first administrator and a key, in one `system()` transaction.
 
     The caller must be an operator. `operator` makes the new administrator one too.
@@ -38,7 +39,7 @@ async def found_organization(
     secret = keys.new_key()
     named = api_key_pb2.ApiKey(name="first key", user_id=administrator.id)
     key = await insert(tx, specs[2], inside, named, key_columns(secret, pepper, context.actor))
-    return auth_service_pb2.CreateOrganizationResponse(
+    return CreateOrganizationResponse(
         organization=organization, administrator=administrator, api_key=key, secret=secret
     )
 

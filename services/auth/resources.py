@@ -3,8 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ashgrove.auth.v1 import api_key_pb2, auth_service_pb2, organization_pb2, user_pb2
+from ashgrove.auth.v1 import api_key_pb2, organization_pb2, user_pb2
+from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest, CreateApiKeyResponse, RevokeApiKeyRequest
 from ashgrove.auth.v1.auth_service_pb2 import DESCRIPTOR
+from ashgrove.auth.v1.authentication_requests_pb2 import (
+    AuthenticateRequest,
+    AuthenticateResponse,
+    GetJwksRequest,
+    GetJwksResponse,
+)
+from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
 from google.protobuf.struct_pb2 import Struct
 
 from framework.call import Role
@@ -36,9 +44,7 @@ class Organization(Resource[organization_pb2.Organization]):
     ]
 
     @action("CreateOrganization")
-    async def create_organization(
-        self, call: Call, request: auth_service_pb2.CreateOrganizationRequest
-    ) -> auth_service_pb2.CreateOrganizationResponse:
+    async def create_organization(self, call: Call, request: CreateOrganizationRequest) -> CreateOrganizationResponse:
         """Creates an organization, its first administrator and that administrator's key."""
         async with call.database.system() as tx:
             return await found_organization(tx, call.context, call.engine.registry, call.application.pepper, request)
@@ -100,18 +106,16 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
     ]
 
     @action("CreateApiKey")
-    async def create_api_key(
-        self, call: Call, request: auth_service_pb2.CreateApiKeyRequest
-    ) -> auth_service_pb2.CreateApiKeyResponse:
+    async def create_api_key(self, call: Call, request: CreateApiKeyRequest) -> CreateApiKeyResponse:
         """Creates a key, for the caller unless a user is named, and shows its secret this once."""
         wanted, secret = request.api_key, keys.new_key()
         wanted.user_id = wanted.user_id or call.actor.id
         hidden = key_columns(secret, call.application.pepper, call.actor)
         made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
-        return auth_service_pb2.CreateApiKeyResponse(api_key=made, secret=secret)
+        return CreateApiKeyResponse(api_key=made, secret=secret)
 
     @action("RevokeApiKey")
-    async def revoke_api_key(self, call: Call, request: auth_service_pb2.RevokeApiKeyRequest) -> api_key_pb2.ApiKey:
+    async def revoke_api_key(self, call: Call, request: RevokeApiKeyRequest) -> api_key_pb2.ApiKey:
         """Revokes a key; one that is revoked stays as it is."""
         async with call.transaction():
             row = await call.row(ApiKey, request.id, "RevokeApiKey", lock=True)
@@ -121,16 +125,14 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
             return await call.update(ApiKey, request.id, {"revoked_at": now}, verb="RevokeApiKey")
 
     @action("Authenticate")
-    async def authenticate(
-        self, call: Call, request: auth_service_pb2.AuthenticateRequest
-    ) -> auth_service_pb2.AuthenticateResponse:
+    async def authenticate(self, call: Call, request: AuthenticateRequest) -> AuthenticateResponse:
         """Trades a key for an access token."""
         return await sign_in(call, request.api_key)
 
     @action("GetJwks")
-    async def get_jwks(self, call: Call, request: auth_service_pb2.GetJwksRequest) -> auth_service_pb2.GetJwksResponse:
+    async def get_jwks(self, call: Call, request: GetJwksRequest) -> GetJwksResponse:
         """Returns the public keys that tokens are signed with."""
-        response = auth_service_pb2.GetJwksResponse()
+        response = GetJwksResponse()
         for key in call.application.tokens.jwks():
             struct = Struct()
             struct.update(key)

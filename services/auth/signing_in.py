@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ashgrove.auth.v1 import auth_service_pb2
+from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateResponse
 
 from framework.call import Context
 from framework.engine import Call
@@ -15,7 +15,7 @@ from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_o
 from services.auth.tokens import AccessClaims
 
 
-async def sign_in(call: Call, key: str) -> auth_service_pb2.AuthenticateResponse:
+async def sign_in(call: Call, key: str) -> AuthenticateResponse:
     """Returns an access token for a key that holds.
 
     Unknown, malformed, expired and revoked keys and those of inactive users run the same statements and hashes, and
@@ -33,7 +33,7 @@ async def sign_in(call: Call, key: str) -> auth_service_pb2.AuthenticateResponse
         raise Unauthenticated
     claims = AccessClaims(credential.user_id, credential.organization_id, credential.api_key_id)
     token = call.application.tokens.issue_access(claims, until=credential.expires_at)
-    response = auth_service_pb2.AuthenticateResponse(access_token=token.text, user=user)
+    response = AuthenticateResponse(access_token=token.text, user=user)
     response.expires_at.FromSeconds(token.expires_at)
     return response
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ashgrove.auth.v1.auth_service_pb2 import GetJwksRequest
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
 from framework.events.tail import follow
 from framework.rpc import assembly

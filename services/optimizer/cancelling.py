@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
-from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest
 
 from framework.engine import Call
 from framework.errors import Failure
@@ -57,5 +57,5 @@ async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[Any]:
 async def _cancel_evaluation(call: Call, evaluation_id: Any) -> None:
     # Best effort: a paused evaluation does nothing until somebody attaches to it.
     with suppress(Failure), from_peer("program"):
-        request = program_pb.CancelEvaluationRequest(id=str(evaluation_id))
+        request = CancelEvaluationRequest(id=str(evaluation_id))
         await call.application.program.CancelEvaluation(request, timeout=2.0)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ashgrove.program.v1 import execution_pb2, program_service_pb2
+from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from grpc import StatusCode, aio
 
 from framework.errors import (
@@ -138,9 +139,9 @@ async def _tell(ledger: Ledger, trial: dict[str, Any], progress: _Progress) -> N
         await ledger.progress(trial, progress.sequence, progress.example_count)
 
 
-def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> program_service_pb2.EvaluateProgramRequest:
+def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> EvaluateProgramRequest:
     metrics = [name for name in names_of(run) if name not in _MEASURES]
-    return program_service_pb2.EvaluateProgramRequest(
+    return EvaluateProgramRequest(
         program_id=str(run["program_id"]),
         program_revision=run["program_revision"],
         dataset_id=str(run["dataset_id"]),

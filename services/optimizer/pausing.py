@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
-from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 
 from framework.engine import Call
 from framework.errors import IllegalState
@@ -51,7 +51,7 @@ async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
     if row["status"] != "STATUS_PAUSED":
         return run
     with from_peer("program"):
-        request = program_pb.GetProgramRequest(id=run.program_id, revision=run.program_revision)
+        request = GetProgramRequest(id=run.program_id, revision=run.program_revision)
         permit(call, await call.application.program.GetProgram(request))
     async with granted_by_caller(call, run.id, run) as grant:
         before, run = await _resumed(call, identifier, grant)

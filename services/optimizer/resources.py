@@ -3,7 +3,18 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, pareto_front_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CancelOptimizationRunRequest,
+    CreateOptimizationRunRequest,
+    GetBestConfigurationRequest,
+    GetBestConfigurationResponse,
+    GetParetoFrontRequest,
+    PauseOptimizationRunRequest,
+    ResumeOptimizationRunRequest,
+    WatchOptimizationRunRequest,
+    WatchOptimizationRunResponse,
+)
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
 
 from framework.call import Role
@@ -45,9 +56,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     ]
 
     @action("CreateOptimizationRun")
-    async def start(
-        self, call: Call, request: optimizer_service_pb2.CreateOptimizationRunRequest
-    ) -> optimization_run_pb2.OptimizationRun:
+    async def start(self, call: Call, request: CreateOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Pins what the run is about, grants it to act for the caller, and wakes a worker."""
         from services.optimizer import starting  # it acts on this very resource
 
@@ -55,8 +64,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 
     @action("WatchOptimizationRun")
     async def watch(
-        self, call: Call, request: optimizer_service_pb2.WatchOptimizationRunRequest
-    ) -> AsyncIterator[optimizer_service_pb2.WatchOptimizationRunResponse]:
+        self, call: Call, request: WatchOptimizationRunRequest
+    ) -> AsyncIterator[WatchOptimizationRunResponse]:
         """Replays the run's story, then follows it."""
         from services.optimizer import watching  # it reads this very resource
 
@@ -64,51 +73,41 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
             yield frame
 
     @action("CancelOptimizationRun")
-    async def cancel(
-        self, call: Call, request: optimizer_service_pb2.CancelOptimizationRunRequest
-    ) -> optimization_run_pb2.OptimizationRun:
+    async def cancel(self, call: Call, request: CancelOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Stops the run; one that nobody works on ends at once, others within a second."""
         from services.optimizer import cancelling  # it acts on this very resource
 
         return await cancelling.cancel(call, request.id)
 
     @action("PauseOptimizationRun")
-    async def pause(
-        self, call: Call, request: optimizer_service_pb2.PauseOptimizationRunRequest
-    ) -> optimization_run_pb2.OptimizationRun:
+    async def pause(self, call: Call, request: PauseOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Takes the run from its worker and keeps it from others until it is resumed."""
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.pause(call, request.id)
 
     @action("ResumeOptimizationRun")
-    async def resume(
-        self, call: Call, request: optimizer_service_pb2.ResumeOptimizationRunRequest
-    ) -> optimization_run_pb2.OptimizationRun:
+    async def resume(self, call: Call, request: ResumeOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Lets a worker take the paused run again, in the caller's name."""
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.resume(call, request.id)
 
     @action("GetParetoFront")
-    async def front(
-        self, call: Call, request: optimizer_service_pb2.GetParetoFrontRequest
-    ) -> pareto_front_pb2.ParetoFront:
+    async def front(self, call: Call, request: GetParetoFrontRequest) -> pareto_front_pb2.ParetoFront:
         """Returns the run's Pareto front with its history."""
         from services.optimizer import front  # it reads this very resource
 
         return await front.read(call, await call.row(OptimizationRun, request.id, "GetParetoFront"))
 
     @action("GetBestConfiguration")
-    async def best(
-        self, call: Call, request: optimizer_service_pb2.GetBestConfigurationRequest
-    ) -> optimizer_service_pb2.GetBestConfigurationResponse:
+    async def best(self, call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
         """Returns the best trial's values by the first objective, feasible trials first."""
         run = await call.get(OptimizationRun, request.id, verb="GetBestConfiguration")
         if not run.best_trial_id:
             raise NoResultYet("no trial of this run is complete yet; watch it and ask again", run_id=run.id)
         trial = await call.get(Trial, run.best_trial_id)
-        return optimizer_service_pb2.GetBestConfigurationResponse(
+        return GetBestConfigurationResponse(
             configuration=run.best_configuration,
             objectives=dict(run.best_objectives),
             trial_id=run.best_trial_id,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ashgrove.program.v1 import program_service_pb2 as program_pb
-from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
+from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, PauseEvaluationRequest
+from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 from google.protobuf.json_format import MessageToDict
 
 from domain.sampling import Unsatisfied
@@ -102,13 +102,13 @@ class Search:
     async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
         # One that is missed pauses by itself once nobody has been attached to it for a minute.
         with suppress(Failure), from_peer("program"):
-            request = program_pb.PauseEvaluationRequest(id=str(trial["evaluation_id"]))
+            request = PauseEvaluationRequest(id=str(trial["evaluation_id"]))
             await self.application.program.PauseEvaluation(request, metadata=await self._identity(), timeout=2.0)
 
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
         # Best effort: an evaluation that nobody attaches to any more is paused after a minute.
         with suppress(Failure), from_peer("program"):
-            request = program_pb.CancelEvaluationRequest(id=str(trial["evaluation_id"]))
+            request = CancelEvaluationRequest(id=str(trial["evaluation_id"]))
             await self.application.program.CancelEvaluation(request, metadata=await self._identity(), timeout=2.0)
 
     async def _identity(self) -> Any:
@@ -198,7 +198,7 @@ class Search:
         self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, trial))] = trial
 
     async def _space(self) -> Space:
-        request = variables_pb.GetVariableSpaceRequest(
+        request = GetVariableSpaceRequest(
             id=str(self.row["variable_space_id"]), revision=self.row["variable_space_revision"]
         )
         while True:

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.program.v1 import dataset_requests_pb2
-from ashgrove.program.v1 import program_service_pb2 as program_pb
 from ashgrove.program.v1.dataset_pb2 import Dataset
 from ashgrove.program.v1.metric_pb2 import ListMetricsRequest, Metric
 from ashgrove.program.v1.program_pb2 import Program
-from ashgrove.variables.v1 import variables_service_pb2 as variables_pb
+from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
+from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
@@ -46,12 +46,12 @@ async def _pinned(call: Call, wanted: pb.OptimizationRun) -> tuple[Program, Vari
     peers: Application = call.application
     with from_peer("program"):
         program = await peers.program.GetProgram(
-            program_pb.GetProgramRequest(id=wanted.program_id, revision=wanted.program_revision)
+            GetProgramRequest(id=wanted.program_id, revision=wanted.program_revision)
         )
         dataset = await peers.program.GetDataset(dataset_requests_pb2.GetDatasetRequest(id=wanted.dataset_id))
     with from_peer("variables"):
         space = await peers.variables.GetVariableSpace(
-            variables_pb.GetVariableSpaceRequest(id=wanted.variable_space_id, revision=wanted.variable_space_revision)
+            GetVariableSpaceRequest(id=wanted.variable_space_id, revision=wanted.variable_space_revision)
         )
     if wanted.dataset_revision > dataset.revision:
         raise InvalidFields(

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
@@ -19,7 +19,7 @@ VISIBILITY_SECONDS = 25.0
 # What is due is due for certain when the wait is over.
 _SLACK_SECONDS = 0.01
 _VERB = "WatchOptimizationRun"
-_Frame = pb.WatchOptimizationRunResponse
+_Frame = WatchOptimizationRunResponse
 
 
 async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Frame]:

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.custom import METRICS as GROUP
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_service_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from psycopg.types.json import Jsonb
 
 from domain.metrics import BUILT_IN, METRICS
@@ -30,7 +31,7 @@ SELECT count(*) AS count FROM examples
 WHERE organization_id = %(organization_id)s AND dataset_id = %(dataset_id)s
   AND split = %(split)s AND revision <= %(dataset_revision)s
 """
-Request = program_service_pb2.EvaluateProgramRequest
+Request = EvaluateProgramRequest
 
 
 async def create_or_attach(call: Call, request: Request) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
-from ashgrove.program.v1.program_service_pb2 import EvaluateProgramResponse
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call

@@ -1,6 +1,6 @@
 """Carries requests for configurations from the protos to the domain."""
 
-from ashgrove.variables.v1.variables_service_pb2 import GenerateConfigurationsRequest as Request
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import GenerateConfigurationsRequest as Request
 
 from domain.generation import Wanted
 from framework.structs import values_of

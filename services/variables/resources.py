@@ -3,7 +3,13 @@
 import asyncio
 from typing import Any
 
-from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
+from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
+    GenerateConfigurationsRequest,
+    GenerateConfigurationsResponse,
+    ValidateConfigurationRequest,
+    ValidateConfigurationResponse,
+)
 from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
 from domain.generation import generate
@@ -51,9 +57,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         message.size.CopyFrom(size_of(space_of(message)))
 
     @action("GenerateConfigurations")
-    async def generate(
-        self, call: Call, request: variables_service_pb2.GenerateConfigurationsRequest
-    ) -> variables_service_pb2.GenerateConfigurationsResponse:
+    async def generate(self, call: Call, request: GenerateConfigurationsRequest) -> GenerateConfigurationsResponse:
         """Returns configurations that depend on the request and the revision alone.
 
         Raises Unsatisfiable where there seem to be none.
@@ -66,7 +70,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
             raise unsatisfied(hopeless) from None
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
-        return variables_service_pb2.GenerateConfigurationsResponse(
+        return GenerateConfigurationsResponse(
             configurations=[struct_of(values) for values in made.configurations],
             revision=found.revision,
             next_index=made.next_index,
@@ -74,13 +78,11 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         )
 
     @action("ValidateConfiguration")
-    async def validate(
-        self, call: Call, request: variables_service_pb2.ValidateConfigurationRequest
-    ) -> variables_service_pb2.ValidateConfigurationResponse:
+    async def validate(self, call: Call, request: ValidateConfigurationRequest) -> ValidateConfigurationResponse:
         """Judges values, telling every violation at once."""
         verb = "ValidateConfiguration"
         found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
-        response = variables_service_pb2.ValidateConfigurationResponse()
+        response = ValidateConfigurationResponse()
         try:
             values = (await asyncio.to_thread(space_of, found)).validate(values_of(request.values))
         except Invalid as invalid:

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from ashgrove.error.v1.reason_pb2 import Reason
 from ashgrove.variables.v1 import variable_space_pb2 as pb
-from ashgrove.variables.v1 import variables_service_pb2 as rpc
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import ConfigurationViolation
 from google.protobuf.json_format import MessageToDict
 
 from domain.difficulty import complexity, difficulty
@@ -55,9 +55,9 @@ def refusal(violations: Iterable[Violation], prefix: str = "") -> InvalidFields:
     return InvalidFields(*(FieldViolation(prefix + v.path, v.message) for v in violations))
 
 
-def violation_of(violation: Violation) -> rpc.ConfigurationViolation:
+def violation_of(violation: Violation) -> ConfigurationViolation:
     """Returns the domain's violation as callers see it."""
-    return rpc.ConfigurationViolation(
+    return ConfigurationViolation(
         path=violation.path,
         message=violation.message,
         code=violation.code,

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.program.v1 import dataset_pb2, program_pb2
-from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2, variables_service_pb2
+from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
+from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
 
 from framework.testing.contract import Subject
@@ -48,7 +49,7 @@ async def variable_configuration(bench: Workbench, number: int) -> variable_conf
     """A configuration of a space of its own."""
     space = await variable_space(bench, number)
     space.name = f"for {uuid4()}"
-    request = variables_service_pb2.CreateVariableSpaceRequest(variable_space=space)
+    request = CreateVariableSpaceRequest(variable_space=space)
     space = await bench.do("CreateVariableSpace", request)
     made = variable_configuration_pb2.VariableConfiguration(name=f"best {number}", variable_space_id=space.id)
     made.values.update({"heat": number / 4})

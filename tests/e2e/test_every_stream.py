@@ -8,7 +8,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as runs
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetOptimizationRunRequest,
+    WatchOptimizationRunRequest,
+    WatchOptimizationRunResponse,
+)
 from google.protobuf.message import Message
 
 from tests.e2e.api import Api, Refused, Setting
@@ -111,12 +115,10 @@ def test_a_stream_that_cannot_begin_is_an_ordinary_error(setting: Setting, stran
 def test_a_page_calls_by_grpc_web(setting: Setting, run: str, kind: str) -> None:
     """Unary and streaming calls give what gRPC gives, in both encodings."""
     page = Page(setting.api, kind)
-    (found,) = page.call("GetOptimizationRun", pb.GetOptimizationRunRequest(id=run), runs.OptimizationRun)
+    (found,) = page.call("GetOptimizationRun", GetOptimizationRunRequest(id=run), runs.OptimizationRun)
     assert (found.id, found.completed_trials, page.reply.status) == (run, TRIALS, 0)
     page = Page(setting.api, kind)
-    frames = list(
-        page.call("WatchOptimizationRun", pb.WatchOptimizationRunRequest(id=run), pb.WatchOptimizationRunResponse)
-    )
+    frames = list(page.call("WatchOptimizationRun", WatchOptimizationRunRequest(id=run), WatchOptimizationRunResponse))
     assert (frames[-1].WhichOneof("frame"), page.reply.status) == ("end", 0)
     sequences = [frame.item.sequence for frame in frames if frame.WhichOneof("frame") == "item"]
     assert sequences == list(range(1, found.last_sequence + 1))
@@ -127,7 +129,7 @@ def test_a_page_is_refused_in_grpcs_words(setting: Setting, stranger: Api, run: 
     """A stranger hears NOT_FOUND, somebody without a credential UNAUTHENTICATED."""
     for caller, status in ((stranger, 5), (Api(stranger.port, "nonsense"), 16)):
         page = Page(caller, kind)
-        request = pb.GetOptimizationRunRequest(id=run)
+        request = GetOptimizationRunRequest(id=run)
         assert list(page.call("GetOptimizationRun", request, runs.OptimizationRun)) == []
         assert page.reply.status == status and page.reply.message
 

@@ -7,7 +7,7 @@ from urllib.error import URLError
 
 import grpc
 import pytest
-from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.program_requests_pb2 import ListProgramsRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 from tests.e2e.api import SIGNATURE, Api, Refused, Setting, unique
@@ -38,7 +38,7 @@ def test_without_a_valid_key_nothing_is_told(stack: Stack, key: str) -> None:
     assert (refusal.code, refusal.reason) == (401, "CREDENTIAL_REFUSED")
     caller = Api(stack.port, key)
     with caller.channel() as channel, pytest.raises(grpc.RpcError) as caught:
-        ProgramServiceStub(channel).ListPrograms(pb.ListProgramsRequest(), metadata=caller.metadata, timeout=10)
+        ProgramServiceStub(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 

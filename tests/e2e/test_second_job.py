@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetParetoFrontRequest
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.values import to_plain
 
@@ -107,7 +107,7 @@ def test_the_front_is_that_of_brute_force_over_rest_and_grpc_alike(digits: Digit
         assert point["trial_id"] == by_number[point["trial_number"]]["id"]
     with digits.api.channel() as channel:
         stub = OptimizerServiceStub(channel)
-        told = stub.GetParetoFront(pb.GetParetoFrontRequest(id=run), metadata=digits.api.metadata, timeout=30)
+        told = stub.GetParetoFront(GetParetoFrontRequest(id=run), metadata=digits.api.metadata, timeout=30)
     assert [p["objectives"] for p in to_plain(told)["points"]] == [p["objectives"] for p in front["points"]]
     assert told.hypervolume == front["hypervolume"]
 

@@ -3,7 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from ashgrove.program.v1 import execution_pb2, program_service_pb2
+from ashgrove.program.v1 import execution_pb2
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    CancelEvaluationRequest,
+    EvaluateProgramRequest,
+    EvaluateProgramResponse,
+    PauseEvaluationRequest,
+)
 
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -40,9 +46,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
     ]
 
     @action(_EVALUATE)
-    async def evaluate(
-        self, call: Call, request: program_service_pb2.EvaluateProgramRequest
-    ) -> AsyncIterator[program_service_pb2.EvaluateProgramResponse]:
+    async def evaluate(self, call: Call, request: EvaluateProgramRequest) -> AsyncIterator[EvaluateProgramResponse]:
         """Creates an evaluation or attaches to it, and streams its results; the work outlives its caller."""
         from services.program import evaluating, watching  # they act on this very resource
 
@@ -51,9 +55,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
             yield frame
 
     @action(_CANCEL)
-    async def cancel(
-        self, call: Call, request: program_service_pb2.CancelEvaluationRequest
-    ) -> execution_pb2.Evaluation:
+    async def cancel(self, call: Call, request: CancelEvaluationRequest) -> execution_pb2.Evaluation:
         """Stops an evaluation and keeps what was finished; an ended one stays as it is."""
         async with call.transaction() as tx:
             row = await call.row(Evaluation, request.id, _CANCEL, lock=True)
@@ -67,7 +69,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         return cancelled
 
     @action(_PAUSE)
-    async def pause(self, call: Call, request: program_service_pb2.PauseEvaluationRequest) -> execution_pb2.Evaluation:
+    async def pause(self, call: Call, request: PauseEvaluationRequest) -> execution_pb2.Evaluation:
         """Halts an evaluation and keeps what was finished; a paused or ended one stays as it is."""
         return await pause(call, request.id)
 

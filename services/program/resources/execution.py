@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from ashgrove.program.v1 import execution_pb2, program_service_pb2
+from ashgrove.program.v1 import execution_pb2
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from psycopg.types.json import Jsonb
 
 from domain.values import normalise
@@ -51,7 +52,7 @@ class Execution(Resource[execution_pb2.Execution]):
     ]
 
     @action(_VERB)
-    async def execute(self, call: Call, request: program_service_pb2.ExecuteProgramRequest) -> execution_pb2.Execution:
+    async def execute(self, call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
         """Leaves the execution for a worker and returns it when it has ended; the work outlives its caller."""
         async with call.transaction() as tx:
             hidden = await _asked(call, request)
@@ -60,7 +61,7 @@ class Execution(Resource[execution_pb2.Execution]):
         return await _ended(call, made.id)
 
 
-async def _asked(call: Call, request: program_service_pb2.ExecuteProgramRequest) -> dict[str, Any]:
+async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
     """Returns the columns of a checked request."""
     program = await runnable(call, request.program_id, _VERB)
     signature = program.signature_config

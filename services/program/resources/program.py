@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from ashgrove.program.v1 import metric_pb2, program_pb2, program_service_pb2
+from ashgrove.program.v1 import metric_pb2, program_pb2
+from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest
 
 from framework.call import Role
 from framework.engine import Call
@@ -65,7 +66,7 @@ class Program(Resource[program_pb2.Program]):
         return metric_pb2.ListCustomProgramsResponse(custom_programs=programs)
 
     @action("CloneProgram")
-    async def clone(self, call: Call, request: program_service_pb2.CloneProgramRequest) -> program_pb2.Program:
+    async def clone(self, call: Call, request: CloneProgramRequest) -> program_pb2.Program:
         """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
         if request.new_name != request.new_name.strip():
             raise InvalidFields(FieldViolation("new_name", "must neither begin nor end with space"))

@@ -9,7 +9,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from ashgrove.audit.v1 import audit_service_pb2 as rpc
+from ashgrove.audit.v1.audit_entry_requests_pb2 import (
+    ListAuditEntriesRequest,
+    VerifyAuditChainRequest,
+    VerifyAuditChainResponse,
+)
 from ashgrove.event.v1 import event_feed_service_pb2 as feed_pb
 from ashgrove.event.v1.event_pb2 import Actor, Event
 from psycopg.errors import InsufficientPrivilege, RaiseException
@@ -54,10 +58,10 @@ async def record(bench: Workbench, *events: Event, source: str = "program") -> N
             await append(tx, one, source)
 
 
-async def verify(bench: Workbench, first: int = 0) -> rpc.VerifyAuditChainResponse:
+async def verify(bench: Workbench, first: int = 0) -> VerifyAuditChainResponse:
     """Verifies the organization's chain as its administrator."""
-    answer: rpc.VerifyAuditChainResponse = await bench.do(
-        "VerifyAuditChain", rpc.VerifyAuditChainRequest(from_sequence=first), bench.admin
+    answer: VerifyAuditChainResponse = await bench.do(
+        "VerifyAuditChain", VerifyAuditChainRequest(from_sequence=first), bench.admin
     )
     return answer
 
@@ -66,7 +70,7 @@ async def test_entries_chain_without_gaps_and_a_redelivery_changes_nothing(bench
     """The chain's order is that of arrival."""
     events = [event(bench.organization_id, bench.user.id, n) for n in (5, 2, 9)]
     await record(bench, *events, *events)
-    listed = await bench.do("ListAuditEntries", rpc.ListAuditEntriesRequest(order_by="sequence"), bench.admin)
+    listed = await bench.do("ListAuditEntries", ListAuditEntriesRequest(order_by="sequence"), bench.admin)
     entries = listed.audit_entries
     assert [(e.id, e.sequence) for e in entries] == [(e.id, n) for n, e in enumerate(events, 1)]
     assert entries[0].previous_hash == "0" * 64 and entries[2].previous_hash == entries[1].hash
@@ -119,7 +123,7 @@ async def test_administrators_read_all_of_theirs_and_users_their_own(bench: Work
     await record(bench, mine, theirs, event(other.organization_id, other.user.id), event(None, bench.user.id))
 
     async def seen(who: Workbench, actor: object) -> set[str]:
-        listed = await who.do("ListAuditEntries", rpc.ListAuditEntriesRequest(), actor)  # type: ignore[arg-type]
+        listed = await who.do("ListAuditEntries", ListAuditEntriesRequest(), actor)  # type: ignore[arg-type]
         return {e.id for e in listed.audit_entries}
 
     assert await seen(bench, bench.admin) == {mine.id, theirs.id}

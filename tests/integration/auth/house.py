@@ -6,8 +6,11 @@ from typing import Any, Self
 from uuid import UUID
 
 from ashgrove.auth.v1 import auth_internal_service_pb2 as internal_pb2
-from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1 import organization_pb2, user_pb2
+from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest, CreateApiKeyResponse
+from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateRequest, AuthenticateResponse
+from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
+from ashgrove.auth.v1.user_requests_pb2 import CreateUserRequest, UpdateUserRequest
 from psycopg.conninfo import conninfo_to_dict
 
 from framework.call import ANONYMOUS, Actor, ActorKind, Context, Role
@@ -68,11 +71,11 @@ class House:
         await self.hints.close()
         await self.database.close()
 
-    async def found(self, name: str = "") -> pb.CreateOrganizationResponse:
+    async def found(self, name: str = "") -> CreateOrganizationResponse:
         """Founds an organization of a new name."""
         organization = organization_pb2.Organization(name=name or f"organization {new_id()}")
-        request = pb.CreateOrganizationRequest(organization=organization, admin_email="first@example.org")
-        response: pb.CreateOrganizationResponse = await self.call(OPERATOR, "CreateOrganization", request)
+        request = CreateOrganizationRequest(organization=organization, admin_email="first@example.org")
+        response: CreateOrganizationResponse = await self.call(OPERATOR, "CreateOrganization", request)
         return response
 
     async def call(self, actor: Actor, rpc: str, request: Any) -> Any:
@@ -93,33 +96,31 @@ class House:
     async def user(self, role: int = user_pb2.User.ROLE_USER) -> user_pb2.User:
         """Creates a user."""
         new = user_pb2.User(email=f"{new_id()}@example.org", role=role)  # type: ignore[arg-type]
-        user: user_pb2.User = await self.call(self.admin, "CreateUser", pb.CreateUserRequest(user=new))
+        user: user_pb2.User = await self.call(self.admin, "CreateUser", CreateUserRequest(user=new))
         return user
 
     async def change(self, user: user_pb2.User, **fields: Any) -> user_pb2.User:
         """Changes a user as the administrator."""
-        request = pb.UpdateUserRequest(user=user_pb2.User(id=user.id, **fields))
+        request = UpdateUserRequest(user=user_pb2.User(id=user.id, **fields))
         request.update_mask.paths.extend(fields)
         changed: user_pb2.User = await self.call(self.admin, "UpdateUser", request)
         return changed
 
-    async def key(self, actor: Actor, **fields: Any) -> pb.CreateApiKeyResponse:
+    async def key(self, actor: Actor, **fields: Any) -> CreateApiKeyResponse:
         """Creates a key as an actor."""
-        request = pb.CreateApiKeyRequest()
+        request = CreateApiKeyRequest()
         request.api_key.name = "a key"
         for name, value in fields.items():
             if name == "expires_at":
                 request.api_key.expires_at.FromSeconds(value)
             else:
                 setattr(request.api_key, name, value)
-        made: pb.CreateApiKeyResponse = await self.call(actor, "CreateApiKey", request)
+        made: CreateApiKeyResponse = await self.call(actor, "CreateApiKey", request)
         return made
 
-    async def authenticate(self, key: str) -> pb.AuthenticateResponse:
+    async def authenticate(self, key: str) -> AuthenticateResponse:
         """Trades a key as anybody."""
-        response: pb.AuthenticateResponse = await self.call(
-            ANONYMOUS, "Authenticate", pb.AuthenticateRequest(api_key=key)
-        )
+        response: AuthenticateResponse = await self.call(ANONYMOUS, "Authenticate", AuthenticateRequest(api_key=key))
         return response
 
     async def grant(self, actor: Actor) -> str:

@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 import pytest
-from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1.api_key_requests_pb2 import GetApiKeyRequest, ListApiKeysRequest, RevokeApiKeyRequest
+from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
+from ashgrove.auth.v1.user_requests_pb2 import ListUsersRequest
 
 from framework.call import ANONYMOUS
 from framework.errors import InvalidFields, NotFound, NotPermitted, Unauthenticated
@@ -23,7 +25,7 @@ async def test_x77_a_user_has_many_keys_each_with_its_own_life(house: House) -> 
     first, second = await house.key(actor), await house.key(actor, expires_at=int(time.time()) + 3600)
     for made in (first, second):
         assert (await house.authenticate(made.secret)).user.id == user.id
-    await house.call(actor, "RevokeApiKey", pb.RevokeApiKeyRequest(id=first.api_key.id))
+    await house.call(actor, "RevokeApiKey", RevokeApiKeyRequest(id=first.api_key.id))
     with pytest.raises(Unauthenticated):
         await house.authenticate(first.secret)
     await house.authenticate(second.secret)
@@ -33,7 +35,7 @@ async def test_x82_a_key_is_rotated_with_overlap_by_its_holder_or_an_administrat
     """X-82: making and revoking are authorised; a stranger's key does not even exist."""
     user, other = await house.user(), await house.user()
     made = await house.key(house.actor(user))
-    revoke = pb.RevokeApiKeyRequest(id=made.api_key.id)
+    revoke = RevokeApiKeyRequest(id=made.api_key.id)
     with pytest.raises(NotFound):
         await house.call(house.actor(other), "RevokeApiKey", revoke)
     with pytest.raises(NotPermitted):
@@ -56,7 +58,7 @@ async def test_a_viewer_writes_nothing(house: House) -> None:
 async def test_x83_a_secret_is_shown_once_and_kept_nowhere(house: House) -> None:
     """X-83: neither a read nor the table nor any event holds the secret."""
     made = await house.key(house.admin)
-    shown = await house.call(house.admin, "GetApiKey", pb.GetApiKeyRequest(id=made.api_key.id))
+    shown = await house.call(house.admin, "GetApiKey", GetApiKeyRequest(id=made.api_key.id))
     assert shown == made.api_key
     assert made.secret.startswith(shown.prefix)
     async with house.database.system() as tx:
@@ -106,7 +108,7 @@ async def test_x78_x81_all_refusals_are_one_answer_after_the_same_work(
     user = await house.user()
     expired = await house.key(house.admin, user_id=user.id, expires_at=int(time.time()) - 10)
     revoked = await house.key(house.admin, user_id=user.id)
-    await house.call(house.admin, "RevokeApiKey", pb.RevokeApiKeyRequest(id=revoked.api_key.id))
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=revoked.api_key.id))
     gone = await house.user()
     inactive = await house.key(house.admin, user_id=gone.id)
     await house.change(gone, deactivated=True)
@@ -138,7 +140,7 @@ async def test_signing_in_and_failing_to_are_both_recorded(house: House) -> None
     """A sign-in leaves an event with its key, a refused key of ours one too."""
     made = await house.key(house.admin)
     await house.authenticate(made.secret)
-    await house.call(house.admin, "RevokeApiKey", pb.RevokeApiKeyRequest(id=made.api_key.id))
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=made.api_key.id))
     with pytest.raises(Unauthenticated):
         await house.authenticate(made.secret)
     told = [(e["type"], e["outcome"]) for e in await house.events() if e.get("resource_id") == made.api_key.id]
@@ -152,8 +154,8 @@ async def test_signing_in_and_failing_to_are_both_recorded(house: House) -> None
 
 async def test_anybody_reads_the_public_keys_and_nothing_else(house: House) -> None:
     """The JWKS is public; everything else asks for a credential."""
-    jwks = await house.call(ANONYMOUS, "GetJwks", pb.GetJwksRequest())
+    jwks = await house.call(ANONYMOUS, "GetJwks", GetJwksRequest())
     assert jwks.keys[0]["kid"] == house.tokens.kid
-    for rpc, request in (("ListUsers", pb.ListUsersRequest()), ("ListApiKeys", pb.ListApiKeysRequest())):
+    for rpc, request in (("ListUsers", ListUsersRequest()), ("ListApiKeys", ListApiKeysRequest())):
         with pytest.raises(Unauthenticated):
             await house.call(ANONYMOUS, rpc, request)

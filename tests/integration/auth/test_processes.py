@@ -8,7 +8,10 @@ import psycopg
 import pytest
 from ashgrove.auth.v1 import auth_internal_service_pb2 as internal
 from ashgrove.auth.v1 import auth_internal_service_pb2_grpc as internal_grpc
-from ashgrove.auth.v1 import auth_service_pb2, auth_service_pb2_grpc, user_pb2
+from ashgrove.auth.v1 import auth_service_pb2_grpc, user_pb2
+from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateRequest
+from ashgrove.auth.v1.organization_requests_pb2 import ListOrganizationsRequest
+from ashgrove.auth.v1.user_requests_pb2 import ListUsersRequest
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -54,11 +57,9 @@ async def test_the_service_speaks_to_people_and_to_services(stage: Stage) -> Non
     async with stage.running("serve") as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         people = auth_service_pb2_grpc.AuthServiceStub(channel)
         services = internal_grpc.AuthInternalServiceStub(channel)
-        signed_in = await people.Authenticate(auth_service_pb2.AuthenticateRequest(api_key=stage.key))
+        signed_in = await people.Authenticate(AuthenticateRequest(api_key=stage.key))
         admin = identity_of(stage, signed_in.user)
-        organizations = await people.ListOrganizations(
-            auth_service_pb2.ListOrganizationsRequest(), metadata=as_caller(admin)
-        )
+        organizations = await people.ListOrganizations(ListOrganizationsRequest(), metadata=as_caller(admin))
         assert [o.name for o in organizations.organizations] == ["default"]
         secret = (stage.home / "secrets" / "optimizer.secret").read_text().strip()
         tokens = ServiceTokens(services, internal, "optimizer", secret)
@@ -68,9 +69,7 @@ async def test_the_service_speaks_to_people_and_to_services(stage: Stage) -> Non
         grant = (await services.CreateGrant(request, metadata=as_caller(admin))).grant_id
         assert await tokens.exchange(grant)
         with pytest.raises(grpc.aio.AioRpcError) as bounded:
-            await people.ListUsers(
-                auth_service_pb2.ListUsersRequest(), metadata=as_caller(await tokens.exchange(grant))
-            )
+            await people.ListUsers(ListUsersRequest(), metadata=as_caller(await tokens.exchange(grant)))
         assert reason_of(bounded.value) == "NOT_PERMITTED"
         await services.EndGrant(internal.EndGrantRequest(grant_id=grant), metadata=as_caller(await tokens.own()))
         tokens.forget(grant)
@@ -78,9 +77,7 @@ async def test_the_service_speaks_to_people_and_to_services(stage: Stage) -> Non
             await tokens.exchange(grant)
         for token in (signed_in.access_token, "nonsense", ""):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await people.ListUsers(
-                    auth_service_pb2.ListUsersRequest(), metadata=as_caller(token) if token else None
-                )
+                await people.ListUsers(ListUsersRequest(), metadata=as_caller(token) if token else None)
             assert reason_of(refused.value) == "CREDENTIAL_REFUSED"
 
 

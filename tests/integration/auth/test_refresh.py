@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 
 from framework.call import Role
 from services.auth.credentials import Credentials
@@ -57,7 +57,7 @@ async def test_a_new_key_is_known_and_a_revoked_one_refused(house: House, gate: 
     await gate.until(made.secret, admitted=True)
     token = (await house.authenticate(made.secret)).access_token
     assert gate.admits(token)
-    await house.call(house.admin, "RevokeApiKey", pb.RevokeApiKeyRequest(id=made.api_key.id))
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=made.api_key.id))
     await gate.until(made.secret, admitted=False)
     assert not gate.admits(token)
     assert gate.admits(house.secret)
@@ -105,7 +105,7 @@ async def test_changes_are_numbered_without_gaps_whoever_writes(house: House) ->
 async def test_a_gate_that_starts_late_knows_everything(house: House) -> None:
     """The first load takes all keys, revoked ones refused."""
     made = await house.key(house.admin)
-    await house.call(house.admin, "RevokeApiKey", pb.RevokeApiKeyRequest(id=made.api_key.id))
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=made.api_key.id))
     late = Gate(house)
     assert late.refresher.age() == float("inf")
     await late.refresher.refresh()

@@ -13,7 +13,8 @@ import grpc
 import pytest
 from ashgrove.auth.v1 import auth_internal_service_pb2 as internal
 from ashgrove.auth.v1 import auth_internal_service_pb2_grpc as internal_grpc
-from ashgrove.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from ashgrove.auth.v1 import auth_service_pb2_grpc
+from ashgrove.auth.v1.user_requests_pb2 import ListUsersRequest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -97,10 +98,10 @@ async def over_grpc(port: int, key: str) -> None:
     """Native gRPC sees UNAUTHENTICATED with the same details, and no internal service."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         people = auth_service_pb2_grpc.AuthServiceStub(channel)
-        users = await people.ListUsers(auth_service_pb2.ListUsersRequest(), metadata=as_caller(key))
+        users = await people.ListUsers(ListUsersRequest(), metadata=as_caller(key))
         assert len(users.users) == 1
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await people.ListUsers(auth_service_pb2.ListUsersRequest(), metadata=as_caller("nonsense"))
+            await people.ListUsers(ListUsersRequest(), metadata=as_caller("nonsense"))
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]
         info = error_details_pb2.ErrorInfo()

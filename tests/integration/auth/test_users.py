@@ -3,8 +3,13 @@
 import asyncio
 
 import pytest
-from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1.organization_requests_pb2 import (
+    CreateOrganizationRequest,
+    GetOrganizationRequest,
+    ListOrganizationsRequest,
+)
+from ashgrove.auth.v1.user_requests_pb2 import CreateUserRequest, GetUserRequest, ListUsersRequest, UpdateUserRequest
 
 from framework.errors import AlreadyExists, Failure, IllegalState, InvalidFields, NotFound, NotPermitted
 from tests.integration.auth.house import House
@@ -12,8 +17,8 @@ from tests.integration.auth.house import House
 ADMIN, USER, VIEWER = user_pb2.User.ROLE_ADMIN, user_pb2.User.ROLE_USER, user_pb2.User.ROLE_VIEWER
 
 
-def create(email: str) -> pb.CreateUserRequest:
-    return pb.CreateUserRequest(user=user_pb2.User(email=email))
+def create(email: str) -> CreateUserRequest:
+    return CreateUserRequest(user=user_pb2.User(email=email))
 
 
 @pytest.mark.parametrize("email", ["a@example.org\nb@example.org", "a@example.org\n", " a@example.org", "nobody", "@"])
@@ -46,7 +51,7 @@ async def test_x75_only_administrators_write_users(house: House) -> None:
     for member in (user, viewer):
         with pytest.raises(NotPermitted):
             await house.call(house.actor(member), "CreateUser", create("x@example.org"))
-        promotion = pb.UpdateUserRequest(user=user_pb2.User(id=member.id, role=ADMIN))
+        promotion = UpdateUserRequest(user=user_pb2.User(id=member.id, role=ADMIN))
         with pytest.raises(NotPermitted):
             await house.call(house.actor(member), "UpdateUser", promotion)
 
@@ -82,14 +87,14 @@ async def test_colleagues_are_seen_and_strangers_are_not(house: House) -> None:
     """A member reads the organization's users; another organization's are not there at all."""
     member = house.actor(await house.user())
     stranger = (await house.found()).administrator
-    seen = await house.call(member, "ListUsers", pb.ListUsersRequest())
+    seen = await house.call(member, "ListUsers", ListUsersRequest())
     assert house.administrator.id in {u.id for u in seen.users}
     assert stranger.id not in {u.id for u in seen.users}
     for actor in (member, house.admin):
         with pytest.raises(NotFound):
-            await house.call(actor, "GetUser", pb.GetUserRequest(id=stranger.id))
+            await house.call(actor, "GetUser", GetUserRequest(id=stranger.id))
         with pytest.raises((NotFound, NotPermitted)):
-            await house.call(actor, "UpdateUser", pb.UpdateUserRequest(user=user_pb2.User(id=stranger.id, name="x")))
+            await house.call(actor, "UpdateUser", UpdateUserRequest(user=user_pb2.User(id=stranger.id, name="x")))
 
 
 async def test_row_level_security_holds_without_the_applications_filter(house: House) -> None:
@@ -105,7 +110,7 @@ async def test_row_level_security_holds_without_the_applications_filter(house: H
 
 async def test_x76_organizations_are_founded_by_the_operator_alone(house: House) -> None:
     """X-76: nobody joins or founds an organization by typing a name."""
-    request = pb.CreateOrganizationRequest(admin_email="a@example.org")
+    request = CreateOrganizationRequest(admin_email="a@example.org")
     request.organization.name = "mine"
     with pytest.raises(NotPermitted):
         await house.call(house.admin, "CreateOrganization", request)
@@ -121,7 +126,7 @@ async def test_an_organizations_name_is_unique_whatever_the_case(house: House) -
 async def test_x86_an_administrator_sees_the_own_organization_only(house: House) -> None:
     """X-86: to rule one organization shows no other."""
     other = await house.found()
-    seen = await house.call(house.admin, "ListOrganizations", pb.ListOrganizationsRequest())
+    seen = await house.call(house.admin, "ListOrganizations", ListOrganizationsRequest())
     assert [o.id for o in seen.organizations] == [str(house.organization_id)]
     with pytest.raises(NotFound):
-        await house.call(house.admin, "GetOrganization", pb.GetOrganizationRequest(id=other.organization.id))
+        await house.call(house.admin, "GetOrganization", GetOrganizationRequest(id=other.organization.id))

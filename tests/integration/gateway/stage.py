@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import grpc
 from ashgrove.event.v1 import event_pb2
-from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2, optimizer_service_pb2_grpc
+from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2_grpc
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -26,7 +27,7 @@ from services.auth.gatekeeper import Admission
 AREAS = ("auth", "program", "variables", "optimizer", "audit")
 TOKEN = "Bearer good"
 ORIGIN = "https://app.example.org"
-Response = optimizer_service_pb2.WatchOptimizationRunResponse
+Response = WatchOptimizationRunResponse
 RunEvent = optimization_run_pb2.RunEvent
 
 

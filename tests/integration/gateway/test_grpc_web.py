@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as runs
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetOptimizationRunRequest,
+    WatchOptimizationRunRequest,
+    WatchOptimizationRunResponse,
+)
 from google.protobuf.message import Message
 
 from tests.integration.gateway.browser import Reply, asked, told
@@ -27,13 +31,13 @@ async def test_unary_and_streaming_calls(tmp_path: Path, kind: str) -> None:
     """Messages arrive one by one as they are sent, and the status comes last, in a frame of its own."""
     async with gateway(tmp_path) as envoy:
         reply, text = Reply(), "text" in kind
-        answer = await call(envoy, kind, "GetOptimizationRun", pb.GetOptimizationRunRequest(id="a"))
+        answer = await call(envoy, kind, "GetOptimizationRun", GetOptimizationRunRequest(id="a"))
         assert answer.headers["content-type"].startswith(TEXT if text else BINARY)
         (run,) = told([await answer.rest()], runs.OptimizationRun, reply, as_text=text)
         assert (run.name, reply.status) == ("a run", 0)
 
-        reply, frame = Reply(), pb.WatchOptimizationRunResponse
-        answer = await call(envoy, kind, "WatchOptimizationRun", pb.WatchOptimizationRunRequest(id="a"))
+        reply, frame = Reply(), WatchOptimizationRunResponse
+        answer = await call(envoy, kind, "WatchOptimizationRun", WatchOptimizationRunRequest(id="a"))
         (first,) = told([await answer.piece()], frame, reply, as_text=text)
         assert (first.item.sequence, reply.status) == (1, None)
         envoy.runs.go.set()
@@ -45,7 +49,7 @@ async def test_unary_and_streaming_calls(tmp_path: Path, kind: str) -> None:
 async def test_refusals_have_grpc_statuses(tmp_path: Path, kind: str) -> None:
     """Service and ext_authz alike refuse with HTTP 200, a status and a message, and without a body."""
     async with gateway(tmp_path) as envoy:
-        request = pb.GetOptimizationRunRequest(id="missing")
+        request = GetOptimizationRunRequest(id="missing")
         missing = await call(envoy, kind, "GetOptimizationRun", request)
         unknown = await call(envoy, kind, "GetOptimizationRun", request, authorization="Bearer nonsense")
         for answer, status, words in ((missing, 5, "no run missing"), (unknown, 16, "a valid API key")):
@@ -76,7 +80,7 @@ async def test_an_allowed_origin_may_call_and_read_the_status(tmp_path: Path) ->
             assert {"authorization", "content-type", "x-ashgrove-organization", "x-grpc-web", "x-user-agent"} <= names
             assert "access-control-allow-credentials" not in allowed.headers
         for identifier, authorization in (("a", "Bearer good"), ("missing", "Bearer good"), ("a", "Bearer nonsense")):
-            request = pb.GetOptimizationRunRequest(id=identifier)
+            request = GetOptimizationRunRequest(id=identifier)
             credentials = {"authorization": authorization, "origin": ORIGIN}
             answer = await call(envoy, BINARY, "GetOptimizationRun", request, **credentials)
             assert answer.headers["access-control-allow-origin"] == ORIGIN
@@ -94,8 +98,6 @@ async def test_other_origins_may_not(tmp_path: Path) -> None:
         (tmp_path / home).mkdir()
         async with gateway(tmp_path / home, origins) as envoy:
             refused = await preflight(envoy, f"{SERVICE}/GetOptimizationRun", origin)
-            answer = await call(
-                envoy, BINARY, "GetOptimizationRun", pb.GetOptimizationRunRequest(id="a"), origin=origin
-            )
+            answer = await call(envoy, BINARY, "GetOptimizationRun", GetOptimizationRunRequest(id="a"), origin=origin)
             headers = refused.headers | answer.headers
             assert not [name for name in headers if name.startswith("access-control-")]

@@ -10,14 +10,14 @@ from typing import Any
 import psycopg
 from ashgrove.auth.v1 import auth_internal_service_pb2_grpc
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CreateOptimizationRunRequest
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
-from ashgrove.program.v1 import program_service_pb2 as program_rpc
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.variables.v1 import variable_space_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as variables_rpc
+from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 from grpc import aio
 
@@ -103,7 +103,7 @@ class Neighbourhood:
         made = program_pb2.Program(name=_name(), type=program_pb2.Program.TYPE_PREDICT, **fields)
         made.signature_config.inputs.add(name="text")
         made.signature_config.outputs.add(name="language")
-        request = program_rpc.CreateProgramRequest(program=made)
+        request = CreateProgramRequest(program=made)
         return await self.do(actor, "CreateProgram", request, "program")  # type: ignore[no-any-return]
 
     async def dataset(self, actor: Actor, validation: int = 4, **fields: Any) -> dataset_pb2.Dataset:
@@ -125,7 +125,7 @@ class Neighbourhood:
         """Creates a space of one variable as an actor."""
         made = variable_space_pb2.VariableSpace(name=_name())
         made.variables.add(name="temperature", float=variable_space_pb2.FloatDomain(low=0.0, high=1.0))
-        request = variables_rpc.CreateVariableSpaceRequest(variable_space=made)
+        request = CreateVariableSpaceRequest(variable_space=made)
         return await self.do(actor, "CreateVariableSpace", request, "variables")  # type: ignore[no-any-return]
 
     async def wanted(self, actor: Actor, **fields: Any) -> run_pb.OptimizationRun:
@@ -142,7 +142,7 @@ class Neighbourhood:
 
     async def start(self, actor: Actor, wanted: run_pb.OptimizationRun, request_id: str = "") -> run_pb.OptimizationRun:
         """Starts a run as an actor."""
-        request = pb.CreateOptimizationRunRequest(optimization_run=wanted, request_id=request_id)
+        request = CreateOptimizationRunRequest(optimization_run=wanted, request_id=request_id)
         return await self.do(actor, "CreateOptimizationRun", request)  # type: ignore[no-any-return]
 
     async def grants(self) -> list[dict[str, Any]]:

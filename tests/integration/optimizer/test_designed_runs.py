@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
+from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 from google.protobuf.json_format import MessageToDict
 
 from domain.space import BooleanVariable, Constraint, FloatVariable, IntegerVariable, Space
@@ -40,8 +41,8 @@ def searched(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Searched:
         monkeypatch.setattr(search, "evaluate", evaluate)
         row = await claimed(bench, await started(bench, **fields))
         await Search(parts_of(bench), bench.engine.application, leases_of(bench), row).run()
-        ended = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
-        request = pb.ListTrialsRequest(optimization_run_id=str(row["id"]), order_by="number", page_size=100)
+        ended = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
+        request = ListTrialsRequest(optimization_run_id=str(row["id"]), order_by="number", page_size=100)
         trials = (await bench.do("ListTrials", request)).trials
         return ended, [MessageToDict(trial.configuration) for trial in trials]
 

@@ -7,8 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1 import pareto_front_pb2 as front_pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetBestConfigurationRequest,
+    GetOptimizationRunRequest,
+    GetParetoFrontRequest,
+)
 
 from domain.objectives import Objective, best, dominates, is_feasible
 from domain.pareto import Point, hypervolume
@@ -50,7 +54,7 @@ async def complete(books: Ledger, number: int, *reached: float) -> None:
 
 
 async def front_of(bench: Workbench, row: Any, **who: Any) -> front_pb.ParetoFront:
-    request = pb.GetParetoFrontRequest(id=str(row["id"]))
+    request = GetParetoFrontRequest(id=str(row["id"]))
     return await bench.do("GetParetoFront", request, **who)  # type: ignore[no-any-return]
 
 
@@ -93,7 +97,7 @@ async def test_the_front_is_what_the_trials_say_by_brute_force(bench: Workbench,
         assert (seen.hypervolume if seen.HasField("hypervolume") else None) == (
             pytest.approx(expected) if seen.points and expected is not None else None
         )
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     first = best(points, known)
     assert first is not None and dict(run.best_objectives) == dict(first.objectives)
     assert run.best_configuration["k"] == first.number, "X-56: feasible first, the older of equals"
@@ -117,7 +121,7 @@ async def test_history_and_story_tell_every_change_and_nothing_else(bench: Workb
     assert all(earlier.at.ToNanoseconds() <= later.at.ToNanoseconds() for earlier, later in pairs(seen.history))
     kinds = [e.type for e in await told(bench, row)]
     assert kinds[-2:] == [Kind.TYPE_TRIAL_COMPLETED, Kind.TYPE_FRONT_CHANGED]
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.front_version, run.hypervolume) == (4, seen.hypervolume)
     assert [o.metric for o in seen.objectives] == ["exact_match", "cost"]
 
@@ -132,10 +136,10 @@ async def test_a_front_is_empty_until_a_feasible_trial_is_complete(bench: Workbe
     await complete(books, 1, 0.9, 9.0)
     seen = await front_of(bench, row)
     assert not seen.points and not seen.history and not seen.version and not seen.HasField("hypervolume")
-    best_now = await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=str(row["id"])))
+    best_now = await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=str(row["id"])))
     assert best_now.trial_number == 1
     await complete(books, 2, 0.1, 5.0)
-    best_now = await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=str(row["id"])))
+    best_now = await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=str(row["id"])))
     assert best_now.trial_number == 2 and [p.trial_number for p in (await front_of(bench, row)).points] == [2]
 
 

@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CancelOptimizationRunRequest,
+    GetOptimizationRunRequest,
+    PauseOptimizationRunRequest,
+    ResumeOptimizationRunRequest,
+)
+from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as program_rpc
+from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest, PauseEvaluationRequest
 
 from framework.call import Actor
 from framework.errors import IllegalState, NotFound, NotPermitted
@@ -33,12 +40,12 @@ async def act(around: Neighbourhood, actor: Actor, verb: str, run: Any) -> run_p
 
 
 async def trials(around: Neighbourhood, actor: Actor, run: Any) -> list[Any]:
-    request = pb.ListTrialsRequest(optimization_run_id=run.id, order_by="number")
+    request = ListTrialsRequest(optimization_run_id=run.id, order_by="number")
     return list((await around.do(actor, "ListTrials", request)).trials)
 
 
 async def evaluation(around: Neighbourhood, actor: Actor, trial: Any) -> execution_pb2.Evaluation:
-    request = program_rpc.GetEvaluationRequest(id=trial.evaluation_id)
+    request = GetEvaluationRequest(id=trial.evaluation_id)
     return await around.do(actor, "GetEvaluation", request, "program")  # type: ignore[no-any-return]
 
 
@@ -133,7 +140,7 @@ async def test_a_run_that_lost_its_grant_goes_on_with_a_fresh_one(around: Neighb
         await around.peers.end_grant(grant["id"])
         around.peers.tokens.forget(str(grant["id"]))
         (trial,) = await trials(around, user, run)
-        request = program_rpc.PauseEvaluationRequest(id=trial.evaluation_id)
+        request = PauseEvaluationRequest(id=trial.evaluation_id)
         await around.do(user, "PauseEvaluation", request, "program")  # its stream ends, and the next asks for a token
         await has(around, user, run, Status.STATUS_PAUSED)
         assert "grant" in (await act(around, user, "Get", run)).error
@@ -215,7 +222,7 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
     books = ledger(bench, row)
     await books.start()
     trial = await books.begin(1, {}, "h", ([], []), "s", 1)
-    await bench.do("PauseOptimizationRun", pb.PauseOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
     for late in (
         lambda: books.finish(trial, Outcome({"exact_match": 1.0})),
         lambda: books.progress(trial, 1, 1),
@@ -227,7 +234,7 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
             await late()
     assert not await leases_of(bench).renew(row)
     assert await leases_of(bench).claim("another") is None
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.status, run.completed_trials) == (Status.STATUS_PAUSED, 0)
 
 
@@ -240,12 +247,12 @@ async def test_a_programs_owner_cancels_and_pauses_the_runs_of_others(bench: Wor
         await project(tx, program_event(row, 1, bench.colleague.user_id, "VISIBILITY_PRIVATE"))
     identifier = str(row["id"])
     with pytest.raises(NotFound):
-        await bench.do("PauseOptimizationRun", pb.PauseOptimizationRunRequest(id=identifier))
-    paused = await bench.do("PauseOptimizationRun", pb.PauseOptimizationRunRequest(id=identifier), bench.colleague)
+        await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=identifier))
+    paused = await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=identifier), bench.colleague)
     assert paused.status == Status.STATUS_PAUSED
     with pytest.raises(NotPermitted):
-        await bench.do("ResumeOptimizationRun", pb.ResumeOptimizationRunRequest(id=identifier), bench.colleague)
-    cancelled = await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=identifier), bench.colleague)
+        await bench.do("ResumeOptimizationRun", ResumeOptimizationRunRequest(id=identifier), bench.colleague)
+    cancelled = await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=identifier), bench.colleague)
     assert cancelled.status == Status.STATUS_CANCELLED
 
 
@@ -254,7 +261,7 @@ async def test_a_run_that_loses_its_grant_while_it_is_cancelled_is_cancelled(ben
     row = await claimed(bench, await started(bench))
     books = ledger(bench, row)
     await books.start()
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     await books.pause("the grant no longer holds")
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.status, run.error) == (Status.STATUS_CANCELLED, "")

@@ -7,7 +7,13 @@ from uuid import UUID
 import pytest
 from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CancelOptimizationRunRequest,
+    GetBestConfigurationRequest,
+    GetOptimizationRunRequest,
+    GetParetoFrontRequest,
+)
+from ashgrove.optimizer.v1.trial_requests_pb2 import GetTrialRequest, ListTrialsRequest
 from ashgrove.program.v1 import execution_pb2
 
 from framework.call import Actor
@@ -64,14 +70,14 @@ async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Work
     books = ledger(bench, row)
     await books.start()
     with pytest.raises(NoResultYet):
-        await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=str(row["id"])))
+        await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=str(row["id"])))
     for number, score in ((1, 0.5), (2, 0.2), (3, 0.9)):
         trial = await books.begin(number, {"k": number}, "h", (list(range(1, number)), []), "s", number)
         await books.finish(trial, Outcome({"exact_match": score}, finished_count=10, example_count=10))
     await books.end("STATUS_COMPLETED", "")
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.completed_trials, run.failed_trials, run.best_objectives["exact_match"]) == (3, 0, 0.2)
-    best = await bench.do("GetBestConfiguration", pb.GetBestConfigurationRequest(id=run.id))
+    best = await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=run.id))
     assert (best.trial_number, best.configuration["k"]) == (2, 2)
     assert run.HasField("started_at") and run.HasField("completed_at")
 
@@ -79,7 +85,7 @@ async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Work
 async def test_a_pending_run_is_cancelled_at_once_and_twice_is_once(bench: Workbench) -> None:
     """X-64: cancelling is kept, told, and idempotent."""
     row = await started(bench)
-    request = pb.CancelOptimizationRunRequest(id=str(row["id"]))
+    request = CancelOptimizationRunRequest(id=str(row["id"]))
     first, second = await bench.do("CancelOptimizationRun", request), await bench.do("CancelOptimizationRun", request)
     assert first.status == second.status == run_pb.OptimizationRun.STATUS_CANCELLED
     assert first.completed_at == second.completed_at
@@ -91,10 +97,10 @@ async def test_a_run_cancelled_between_claim_and_start_stays_cancelled(bench: Wo
     """X-53, X-61: the worker that claimed it a moment before does not bring it back."""
     row = await started(bench)
     taken = await claimed(bench, row)
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     with pytest.raises(Fenced):
         await ledger(bench, taken).start()
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert run.status == run_pb.OptimizationRun.STATUS_CANCELLED
     assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
 
@@ -113,7 +119,7 @@ async def test_a_write_holds_the_lease_no_longer_than_the_lease_is(bench: Workbe
 async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> None:
     """What was missed comes first, then the end."""
     row = await started(bench)
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     call = bench.engine.call(bench.context(bench.user, "WatchOptimizationRun"))
     frames = [f async for f in watching.frames(call, str(row["id"]), 0)]
     assert [f.WhichOneof("frame") for f in frames] == ["item", "end"]
@@ -126,7 +132,7 @@ async def test_a_run_follows_its_program(bench: Workbench) -> None:
     await books.start()
     trial = await books.begin(1, {"k": 1}, "h", ([], []), "s", 1)
     await books.finish(trial, Outcome({"exact_match": 0.5}))
-    request = pb.GetOptimizationRunRequest(id=str(row["id"]))
+    request = GetOptimizationRunRequest(id=str(row["id"]))
     with pytest.raises(NotFound):
         await bench.do("GetOptimizationRun", request, bench.colleague)
     owner = bench.user.user_id
@@ -136,21 +142,21 @@ async def test_a_run_follows_its_program(bench: Workbench) -> None:
             await project(tx, program_event(row, sequence, owner, visibility))
     assert (await bench.do("GetOptimizationRun", request, bench.colleague)).id == str(row["id"])
     assert [t.number for t in await _trials(bench, row, bench.colleague)] == [1]
-    front = await bench.do("GetParetoFront", pb.GetParetoFrontRequest(id=str(row["id"])), bench.colleague)
+    front = await bench.do("GetParetoFront", GetParetoFrontRequest(id=str(row["id"])), bench.colleague)
     assert [p.trial_number for p in front.points] == [1]
     with pytest.raises(NotPermitted):
-        await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])), bench.colleague)
+        await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])), bench.colleague)
     async with bench.database.system() as tx:
         await project(tx, program_event(row, 6, owner, "VISIBILITY_PRIVATE"))
     with pytest.raises(NotFound):
         await bench.do("GetOptimizationRun", request, bench.colleague)
     assert not await _trials(bench, row, bench.colleague)
     with pytest.raises(NotFound):
-        await bench.do("GetTrial", pb.GetTrialRequest(id=str(trial["id"])), bench.colleague)
+        await bench.do("GetTrial", GetTrialRequest(id=str(trial["id"])), bench.colleague)
 
 
 async def _trials(bench: Workbench, row: dict[str, Any], actor: Actor) -> list[Any]:
-    request = pb.ListTrialsRequest(optimization_run_id=str(row["id"]))
+    request = ListTrialsRequest(optimization_run_id=str(row["id"]))
     return list((await bench.do("ListTrials", request, actor)).trials)
 
 
@@ -161,10 +167,10 @@ async def test_a_failed_trial_says_what_kind_of_failure_it_was(bench: Workbench)
     await books.start()
     trial = await books.begin(1, {"k": 1}, "h", ([], []), "s", 1)
     await books.finish(trial, Outcome(error="it ate the memory", error_class="ERROR_CLASS_MEMORY_LIMIT"))
-    failed = await bench.do("GetTrial", pb.GetTrialRequest(id=str(trial["id"])))
+    failed = await bench.do("GetTrial", GetTrialRequest(id=str(trial["id"])))
     assert (failed.status, failed.error) == (failed.STATUS_FAILED, "it ate the memory")
     assert failed.error_class == execution_pb2.ERROR_CLASS_MEMORY_LIMIT
-    run = await bench.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])))
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.failed_trials, run.completed_trials, run.best_trial_id, run.front_version) == (1, 0, "", 0)
 
 
@@ -180,4 +186,4 @@ async def test_another_organizations_administrator_sees_no_run(bench: Workbench)
     row = await started(bench)
     other = bench.elsewhere()
     with pytest.raises(NotFound):
-        await other.do("GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"])), other.admin)
+        await other.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])), other.admin)

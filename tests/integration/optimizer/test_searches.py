@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CancelOptimizationRunRequest, GetOptimizationRunRequest
+from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 from domain.space import Space
 from framework.errors import DependencyUnavailable, GrantLost
@@ -48,14 +49,12 @@ def search_of(bench: Workbench, row: dict[str, Any]) -> Search:
 
 
 async def now(bench: Workbench, row: dict[str, Any]) -> run_pb.OptimizationRun:
-    found: run_pb.OptimizationRun = await bench.do(
-        "GetOptimizationRun", pb.GetOptimizationRunRequest(id=str(row["id"]))
-    )
+    found: run_pb.OptimizationRun = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     return found
 
 
 async def trials(bench: Workbench, row: dict[str, Any]) -> list[Any]:
-    request = pb.ListTrialsRequest(optimization_run_id=str(row["id"]), order_by="number")
+    request = ListTrialsRequest(optimization_run_id=str(row["id"]), order_by="number")
     return list((await bench.do("ListTrials", request)).trials)
 
 
@@ -95,7 +94,7 @@ async def test_a_cancelled_search_writes_nothing_after_its_end(bench: Workbench,
         return (await now(bench, row)).completed_trials >= 5
 
     await until(five)
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     await searching
     run = await now(bench, row)
     assert run.status == Status.STATUS_CANCELLED and run.completed_trials >= 5

@@ -6,8 +6,8 @@ import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as program_rpc
-from ashgrove.variables.v1 import variables_service_pb2 as variables_rpc
+from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
+from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest
 
 from framework.call import Actor
 from framework.errors import DependencyUnavailable, IllegalState, InvalidFields, NotFound, NotPermitted
@@ -129,12 +129,12 @@ async def test_what_is_archived_starts_no_run(around: Neighbourhood, what: str) 
     wanted = await around.wanted(user)
     identifier = getattr(wanted, f"{what}_id")
     if what == "variable_space":
-        request: Any = variables_rpc.ArchiveVariableSpaceRequest(id=identifier)
+        request: Any = ArchiveVariableSpaceRequest(id=identifier)
         await around.do(user, "ArchiveVariableSpace", request, "variables")
     elif what == "dataset":
         await around.do(user, "ArchiveDataset", dataset_requests_pb2.ArchiveDatasetRequest(id=identifier), "program")
     else:
-        await around.do(user, "ArchiveProgram", program_rpc.ArchiveProgramRequest(id=identifier), "program")
+        await around.do(user, "ArchiveProgram", ArchiveProgramRequest(id=identifier), "program")
     with pytest.raises(IllegalState) as refused:
         await around.start(user, wanted)
     assert what.replace("_", " ") in refused.value.message

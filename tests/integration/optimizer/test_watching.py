@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CancelOptimizationRunRequest,
+    PauseOptimizationRunRequest,
+    WatchOptimizationRunRequest,
+)
 
 from framework.call import Actor
 from framework.errors import NotFound
@@ -27,7 +31,7 @@ SELECT organization_id, id, n, 'STATUS_RUNNING', '{"type": "TYPE_TRIAL_PROGRESSE
 
 def watch(bench: Workbench, row: dict[str, Any], after: int = 0, actor: Actor | None = None) -> Any:
     method = bench.registry.methods["/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"]
-    request = pb.WatchOptimizationRunRequest(id=str(row["id"]), from_sequence=after)
+    request = WatchOptimizationRunRequest(id=str(row["id"]), from_sequence=after)
     return bench.engine.stream(method, bench.context(actor or bench.user, "WatchOptimizationRun", 60.0), request)
 
 
@@ -37,7 +41,7 @@ async def test_ten_thousand_missed_events_are_replayed_in_order(bench: Workbench
     async with bench.database.system() as tx:
         await tx.execute(_MANY, row)
         await tx.execute("UPDATE optimization_runs SET last_sequence = 10000 WHERE id = %(id)s", row)
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     frames = [f async for f in watch(bench, row)]
     assert [f.item.sequence for f in frames[:-1]] == list(range(1, 10_002)) and frames[-1].HasField("end")
     assert [f.item.sequence async for f in watch(bench, row, 9_999)][:-1] == [10_000, 10_001]
@@ -119,7 +123,7 @@ async def test_however_many_watch_one_look_a_moment_is_taken_for_all(
         await rounds.acquire()
     assert looks[0] == 20
     for row in rows:
-        await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+        await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     stories = [[f.WhichOneof("frame") for f in frames] for frames in await asyncio.gather(*watchers)]
     assert stories == [["item", "end"]] * 20
     assert not bench.engine.application.watched._watchers
@@ -133,11 +137,11 @@ async def test_a_paused_run_is_watched_on(bench: Workbench, monkeypatch: pytest.
     """X-72: a pause is told and is no end: the same watch sees how the run goes on."""
     row = await started(bench)
     frames = watch(bench, row)
-    await bench.do("PauseOptimizationRun", pb.PauseOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
     first = await anext(frames)
     assert (first.item.type, first.item.status) == (Kind.TYPE_RUN_PAUSED, run_pb.OptimizationRun.STATUS_PAUSED)
     monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.0)
     assert (await anext(frames)).HasField("heartbeat")
-    await bench.do("CancelOptimizationRun", pb.CancelOptimizationRunRequest(id=str(row["id"])))
+    await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     rest = [f for f in await _collected(frames) if not f.HasField("heartbeat")]
     assert [f.WhichOneof("frame") for f in rest] == ["item", "end"] and rest[0].item.type == Kind.TYPE_RUN_ENDED

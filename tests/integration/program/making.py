@@ -7,7 +7,12 @@ from typing import Any
 
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    EvaluateProgramRequest,
+    EvaluateProgramResponse,
+    ListEvaluationResultsRequest,
+)
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
 from framework.call import Actor
 from framework.identifiers import new_id
@@ -37,9 +42,7 @@ def example(index: int, split: dataset_pb2.Split.ValueType) -> dataset_pb2.Examp
 
 async def create_program(bench: Workbench, actor: Actor | None = None, **fields: Any) -> program_pb2.Program:
     """Creates a program as the user."""
-    made: program_pb2.Program = await bench.do(
-        "CreateProgram", rpc.CreateProgramRequest(program=program(**fields)), actor
-    )
+    made: program_pb2.Program = await bench.do("CreateProgram", CreateProgramRequest(program=program(**fields)), actor)
     return made
 
 
@@ -54,7 +57,7 @@ def custom_program(entry_point: str, **config: Any) -> program_pb2.Program:
 
 async def create_custom(bench: Workbench, entry_point: str, **config: Any) -> program_pb2.Program:
     """Creates a program of registered code as the user."""
-    request = rpc.CreateProgramRequest(program=custom_program(entry_point, **config))
+    request = CreateProgramRequest(program=custom_program(entry_point, **config))
     made: program_pb2.Program = await bench.do("CreateProgram", request)
     return made
 
@@ -107,10 +110,10 @@ async def working(workshop: Workshop, name: str = "") -> AsyncIterator[asyncio.T
             await task
 
 
-def evaluation(program: program_pb2.Program, dataset: dataset_pb2.Dataset, **fields: Any) -> rpc.EvaluateProgramRequest:
+def evaluation(program: program_pb2.Program, dataset: dataset_pb2.Dataset, **fields: Any) -> EvaluateProgramRequest:
     """A request for an evaluation over the validation split."""
     configuration = fields.pop("configuration", {"demonstration_count": 4, "rule_count": 8})
-    request = rpc.EvaluateProgramRequest(
+    request = EvaluateProgramRequest(
         program_id=program.id, dataset_id=dataset.id, split=dataset_pb2.SPLIT_VALIDATION, **fields
     )
     request.configuration.update(configuration)
@@ -118,18 +121,18 @@ def evaluation(program: program_pb2.Program, dataset: dataset_pb2.Dataset, **fie
 
 
 async def frames(
-    bench: Workbench, request: rpc.EvaluateProgramRequest, actor: Actor | None = None
-) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+    bench: Workbench, request: EvaluateProgramRequest, actor: Actor | None = None
+) -> AsyncIterator[EvaluateProgramResponse]:
     """Streams an evaluation as the user."""
     method = bench.registry.methods["/ashgrove.program.v1.ProgramService/EvaluateProgram"]
     context = bench.context(actor or bench.user, "EvaluateProgram", 60.0)
     async for frame in bench.engine.stream(method, context, request):
-        assert isinstance(frame, rpc.EvaluateProgramResponse)
+        assert isinstance(frame, EvaluateProgramResponse)
         yield frame
 
 
 async def evaluated(
-    bench: Workbench, request: rpc.EvaluateProgramRequest, actor: Actor | None = None
+    bench: Workbench, request: EvaluateProgramRequest, actor: Actor | None = None
 ) -> tuple[list[execution_pb2.EvaluationResult], execution_pb2.Evaluation]:
     """Streams an evaluation to its end and returns its results and itself."""
     results, last = [], None
@@ -143,7 +146,7 @@ async def evaluated(
 
 async def results_of(bench: Workbench, identifier: str) -> list[execution_pb2.EvaluationResult]:
     """Lists an evaluation's results in their order."""
-    request = rpc.ListEvaluationResultsRequest(evaluation_id=identifier, page_size=1000, order_by="sequence")
+    request = ListEvaluationResultsRequest(evaluation_id=identifier, page_size=1000, order_by="sequence")
     response = await bench.do("ListEvaluationResults", request)
     return list(response.evaluation_results)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ashgrove.program.v1 import execution_pb2, metric_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, UpdateProgramRequest
 
 from framework.errors import InvalidFields
 from framework.tasks import stopped
@@ -33,7 +34,7 @@ async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]
 async def refused(bench: Workbench, wanted: program_pb2.Program) -> dict[str, str]:
     """Returns what is wrong with a program, by path."""
     with pytest.raises(InvalidFields) as failure:
-        await bench.do("CreateProgram", rpc.CreateProgramRequest(program=wanted))
+        await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
     return {v.path: v.message for v in failure.value.violations}
 
 
@@ -68,10 +69,10 @@ async def test_a_program_whose_code_is_gone_can_still_be_renamed(
     monkeypatch.setattr("services.program.code.registry._seen", {})
     monkeypatch.setattr("services.program.code.registry.entry_points", lambda **_: [])
     made.description = "to be ported"
-    assert (await bench.do("UpdateProgram", rpc.UpdateProgramRequest(program=made))).description == "to be ported"
+    assert (await bench.do("UpdateProgram", UpdateProgramRequest(program=made))).description == "to be ported"
     made.program_config.entry_point, made.etag = "traced@2", ""
     with pytest.raises(InvalidFields, match="not registered"):
-        await bench.do("UpdateProgram", rpc.UpdateProgramRequest(program=made))
+        await bench.do("UpdateProgram", UpdateProgramRequest(program=made))
 
 
 async def test_what_is_registered_is_listed_with_what_it_promises(listing: Workbench) -> None:
@@ -108,7 +109,7 @@ async def executed(
     bench: Workbench, made: program_pb2.Program, configuration: Mapping[str, Any] | None = None, dataset_id: str = ""
 ) -> execution_pb2.Execution:
     """Executes a program on a text and returns the execution."""
-    request = rpc.ExecuteProgramRequest(program_id=made.id, dataset_id=dataset_id)
+    request = ExecuteProgramRequest(program_id=made.id, dataset_id=dataset_id)
     request.inputs.update({"text": "hello"})
     request.configuration.update(configuration or {})
     done: execution_pb2.Execution = await bench.do("ExecuteProgram", request)
@@ -159,7 +160,7 @@ async def test_a_program_may_ask_for_less_or_more_and_the_operator_has_the_last_
     """Processor time here: asked for little, it ends sooner than the call may last."""
     made = await create_custom(bench, "loop@1", timeout_ms=60_000)
     made.program_config.limits.cpu_seconds = 1
-    made = await bench.do("UpdateProgram", rpc.UpdateProgramRequest(program=made))
+    made = await bench.do("UpdateProgram", UpdateProgramRequest(program=made))
     async with working(coded):
         assert (await executed(bench, made)).error_class == execution_pb2.ERROR_CLASS_CPU_LIMIT
     strict = replace(coded.bounds.usual, call_ms=300)

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    CancelEvaluationRequest,
+    GetEvaluationRequest,
+    PauseEvaluationRequest,
+)
 
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
@@ -88,7 +92,7 @@ async def finished(bench: Workbench, identifier: str, count: int) -> bool:
     return len(await results_of(bench, identifier)) >= count
 
 
-async def paused(bench: Workbench, get: rpc.GetEvaluationRequest) -> bool:
+async def paused(bench: Workbench, get: GetEvaluationRequest) -> bool:
     """Says whether an evaluation is paused."""
     return bool((await bench.do("GetEvaluation", get)).status == execution_pb2.WORK_STATUS_PAUSED)
 
@@ -127,7 +131,7 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
     async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
         stream = asyncio.create_task(evaluated(bench, request))
         await gate.full.wait()
-        cancel = rpc.CancelEvaluationRequest(id=request.evaluation_id)
+        cancel = CancelEvaluationRequest(id=request.evaluation_id)
         stopped = await bench.do("CancelEvaluation", cancel)
         results, ended = await stream
         assert ended.status == stopped.status == execution_pb2.WORK_STATUS_CANCELLED
@@ -154,7 +158,7 @@ async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebo
             "UPDATE evaluations SET attached_at = clock_timestamp() - interval '61 seconds' WHERE id = %(id)s",
             {"id": request.evaluation_id},
         )
-    get = rpc.GetEvaluationRequest(id=request.evaluation_id)
+    get = GetEvaluationRequest(id=request.evaluation_id)
     async with working(replace(workshop, prepare=gate.prepare)):
         await until(lambda: paused(bench, get))
         gate.opened.set()
@@ -170,7 +174,7 @@ async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on
     made, dataset = await create_program(bench), await create_dataset(bench)
     gate = Gate(workshop.prepare, free=5)
     request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    pause = rpc.PauseEvaluationRequest(id=request.evaluation_id)
+    pause = PauseEvaluationRequest(id=request.evaluation_id)
     async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
         stream = asyncio.create_task(evaluated(bench, request))
         await gate.full.wait()
@@ -196,7 +200,7 @@ async def test_a_pause_voids_what_the_worker_still_writes(bench: Workbench, work
         stream = asyncio.create_task(evaluated(bench, request))
         await gate.full.wait()
         await until(lambda: finished(bench, request.evaluation_id, 3))
-        await bench.do("PauseEvaluation", rpc.PauseEvaluationRequest(id=request.evaluation_id))
+        await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
         gate.opened.set()  # at once: before the worker has looked
         await stream
         async with working(workshop):

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    CancelEvaluationRequest,
+    EvaluateProgramRequest,
+    GetEvaluationRequest,
+    ListEvaluationResultsRequest,
+    PauseEvaluationRequest,
+)
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest, CreateProgramRequest, GetProgramRequest
 
 from framework.errors import AlreadyExists, IllegalState, InvalidFields, NotFound, NotPermitted
 from framework.identifiers import new_id
@@ -40,7 +48,7 @@ async def test_an_evaluation_runs_every_example_of_its_split_once(bench: Workben
     assert ended.latency_p50_ms == pytest.approx(statistics.median(times)) and ended.latency_p95_ms <= max(times)
     assert ended.mean_latency_ms == pytest.approx(statistics.fmean(times))
     assert results == await results_of(bench, ended.id)
-    now = await bench.do("GetProgram", rpc.GetProgramRequest(id=made.id))
+    now = await bench.do("GetProgram", GetProgramRequest(id=made.id))
     assert now.performance_metrics.evaluation_id == ended.id
     assert now.performance_metrics.scores == ended.scores
     assert now.revision == 1
@@ -132,7 +140,7 @@ async def test_what_cannot_be_evaluated_is_refused_with_its_path(bench: Workbenc
     for change in ({"program_revision": 9}, {"dataset_revision": 9}):
         with pytest.raises(NotFound):
             await evaluated(bench, evaluation(made, dataset, **change))
-    wider = rpc.CreateProgramRequest(program=made)
+    wider = CreateProgramRequest(program=made)
     wider.program.name = "wider"
     wider.program.signature_config.inputs.add(name="hint")
     other = await bench.do("CreateProgram", wider)
@@ -140,7 +148,7 @@ async def test_what_cannot_be_evaluated_is_refused_with_its_path(bench: Workbenc
         await evaluated(bench, evaluation(other, dataset))
 
 
-async def paths(bench: Workbench, request: rpc.EvaluateProgramRequest) -> set[str]:
+async def paths(bench: Workbench, request: EvaluateProgramRequest) -> set[str]:
     """Returns the paths of the violations of a refused request."""
     with pytest.raises(InvalidFields) as refused:
         await evaluated(bench, request)
@@ -150,10 +158,10 @@ async def paths(bench: Workbench, request: rpc.EvaluateProgramRequest) -> set[st
 async def test_an_archived_program_is_neither_executed_nor_evaluated(bench: Workbench) -> None:
     """X-25, X-21: it stays readable."""
     made, dataset = await create_program(bench), await create_dataset(bench)
-    await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=made.id))
+    await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id))
     with pytest.raises(IllegalState, match="archived"):
         await evaluated(bench, evaluation(made, dataset))
-    execute = rpc.ExecuteProgramRequest(program_id=made.id)
+    execute = ExecuteProgramRequest(program_id=made.id)
     execute.inputs.update({"text": "x"})
     with pytest.raises(IllegalState, match="archived"):
         await bench.do("ExecuteProgram", execute)
@@ -169,9 +177,9 @@ async def test_evaluations_are_seen_by_those_who_see_the_program_and_stopped_by_
     async for _ in frames(bench, request):
         break
     get, cancel, pause = (
-        rpc.GetEvaluationRequest(id=request.evaluation_id),
-        rpc.CancelEvaluationRequest(id=request.evaluation_id),
-        rpc.PauseEvaluationRequest(id=request.evaluation_id),
+        GetEvaluationRequest(id=request.evaluation_id),
+        CancelEvaluationRequest(id=request.evaluation_id),
+        PauseEvaluationRequest(id=request.evaluation_id),
     )
     for reader in (bench.user, bench.colleague, bench.viewer, bench.admin):
         assert (await bench.do("GetEvaluation", get, reader)).id == request.evaluation_id
@@ -188,7 +196,7 @@ async def test_evaluations_are_seen_by_those_who_see_the_program_and_stopped_by_
         with pytest.raises(NotFound):
             await evaluated(bench, request, stranger)
         listed = await bench.do(
-            "ListEvaluationResults", rpc.ListEvaluationResultsRequest(evaluation_id=request.evaluation_id), stranger
+            "ListEvaluationResults", ListEvaluationResultsRequest(evaluation_id=request.evaluation_id), stranger
         )
         assert not listed.evaluation_results
 

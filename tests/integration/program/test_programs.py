@@ -6,7 +6,15 @@ import pytest
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1 import execution_requests_pb2 as execution_rpc
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import (
+    ArchiveProgramRequest,
+    CloneProgramRequest,
+    CreateProgramRequest,
+    GetProgramRequest,
+    ListProgramsRequest,
+    UpdateProgramRequest,
+)
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.call import ANONYMOUS, Actor
@@ -29,9 +37,7 @@ PUBLIC = program_pb2.Program.VISIBILITY_PUBLIC
 
 async def read(bench: Workbench, identifier: str, actor: Actor | None = None, revision: int = 0) -> program_pb2.Program:
     """Reads a program."""
-    made: program_pb2.Program = await bench.do(
-        "GetProgram", rpc.GetProgramRequest(id=identifier, revision=revision), actor
-    )
+    made: program_pb2.Program = await bench.do("GetProgram", GetProgramRequest(id=identifier, revision=revision), actor)
     return made
 
 
@@ -41,7 +47,7 @@ async def test_x_11_names_are_unique_among_an_owners_unarchived_programs(bench: 
     with pytest.raises(AlreadyExists):
         await create_program(bench)
     await create_program(bench, bench.colleague)
-    await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=first.id))
+    await bench.do("ArchiveProgram", ArchiveProgramRequest(id=first.id))
     assert (await create_program(bench)).id != first.id
 
 
@@ -63,7 +69,7 @@ async def test_x_16_a_revision_numbers_content_and_an_etag_locks(bench: Workbenc
 
 async def update(bench: Workbench, changed: program_pb2.Program, *paths: str) -> program_pb2.Program:
     """Updates a program as the user."""
-    request = rpc.UpdateProgramRequest(program=changed, update_mask=FieldMask(paths=paths))
+    request = UpdateProgramRequest(program=changed, update_mask=FieldMask(paths=paths))
     made: program_pb2.Program = await bench.do("UpdateProgram", request)
     return made
 
@@ -79,23 +85,23 @@ async def test_x_17_a_program_belongs_to_its_creator_in_an_organization(bench: W
 async def test_x_23_a_copy_belongs_to_who_copies_and_remembers_its_parent(bench: Workbench) -> None:
     """Description and content are the parent's; scores and visibility are not."""
     parent = await create_program(bench, visibility=PUBLIC, description="tells languages")
-    copy = await bench.do("CloneProgram", rpc.CloneProgramRequest(id=parent.id, new_name="mine"), bench.colleague)
+    copy = await bench.do("CloneProgram", CloneProgramRequest(id=parent.id, new_name="mine"), bench.colleague)
     assert (copy.name, copy.owner_id, copy.parent_program_id) == ("mine", bench.colleague.id, parent.id)
     assert (copy.description, copy.content_hash) == (parent.description, parent.content_hash)
     assert (copy.visibility, copy.revision) == (program_pb2.Program.VISIBILITY_PRIVATE, 1)
     with pytest.raises(InvalidFields, match="new_name"):
-        await bench.do("CloneProgram", rpc.CloneProgramRequest(id=parent.id, new_name=" mine "), bench.colleague)
+        await bench.do("CloneProgram", CloneProgramRequest(id=parent.id, new_name=" mine "), bench.colleague)
 
 
 async def test_x_25_archived_programs_are_hidden_from_lists_and_cannot_be_changed(bench: Workbench) -> None:
     """Archiving twice is no error; a list shows them when asked."""
     made = await create_program(bench)
-    archive = rpc.ArchiveProgramRequest(id=made.id)
+    archive = ArchiveProgramRequest(id=made.id)
     archived = await bench.do("ArchiveProgram", archive)
     assert archived.status == program_pb2.Program.STATUS_ARCHIVED
     assert await bench.do("ArchiveProgram", archive) == archived
-    assert not (await bench.do("ListPrograms", rpc.ListProgramsRequest())).programs
-    assert (await bench.do("ListPrograms", rpc.ListProgramsRequest(show_archived=True))).programs == [archived]
+    assert not (await bench.do("ListPrograms", ListProgramsRequest())).programs
+    assert (await bench.do("ListPrograms", ListProgramsRequest(show_archived=True))).programs == [archived]
     with pytest.raises(IllegalState):
         await update(bench, program_pb2.Program(id=made.id, name="other"), "name")
 
@@ -107,7 +113,7 @@ async def test_x_31_programs_are_read_by_their_owner_and_when_public_by_the_orga
         assert await read(bench, private.id, reader) == private
     for reader in (bench.colleague, bench.viewer):
         assert await read(bench, public.id, reader) == public
-        listed = await bench.do("ListPrograms", rpc.ListProgramsRequest(), reader)
+        listed = await bench.do("ListPrograms", ListProgramsRequest(), reader)
         assert [p.id for p in listed.programs] == [public.id]
         with pytest.raises(NotFound):
             await read(bench, private.id, reader)
@@ -126,15 +132,15 @@ async def test_x_32_viewers_create_nothing(bench: Workbench) -> None:
     demoted = Actor(bench.user.kind, bench.user.id, bench.organization_id, bench.viewer.role)
     assert await read(bench, made.id, demoted) == made
     with pytest.raises(NotPermitted):
-        await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=made.id), demoted)
+        await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id), demoted)
 
 
 async def test_x_33_administrators_bypass_inside_their_organization_only(bench: Workbench) -> None:
     """They may do all with every program of theirs, and know nothing of others'."""
     made = await create_program(bench)
     with pytest.raises(NotFound):
-        await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=made.id), bench.elsewhere().admin)
-    archived = await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=made.id), bench.admin)
+        await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id), bench.elsewhere().admin)
+    archived = await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id), bench.admin)
     assert archived.status == program_pb2.Program.STATUS_ARCHIVED
 
 
@@ -144,14 +150,14 @@ async def test_x_34_a_colleagues_public_program_is_read_and_not_run_or_changed(b
     with pytest.raises(NotPermitted):
         await bench.do("ExecuteProgram", execute(made.id), bench.colleague)
     with pytest.raises(NotPermitted):
-        await bench.do("ArchiveProgram", rpc.ArchiveProgramRequest(id=made.id), bench.colleague)
+        await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id), bench.colleague)
     with pytest.raises(NotFound):
         await bench.do("ExecuteProgram", execute(made.id), bench.elsewhere().user)
 
 
-def execute(identifier: str, **inputs: str) -> rpc.ExecuteProgramRequest:
+def execute(identifier: str, **inputs: str) -> ExecuteProgramRequest:
     """A request to execute a program."""
-    request = rpc.ExecuteProgramRequest(program_id=identifier)
+    request = ExecuteProgramRequest(program_id=identifier)
     request.inputs.update(inputs or {"text": "Norge och Sverige"})
     return request
 
@@ -256,7 +262,7 @@ async def test_a_signature_with_a_name_used_twice_is_refused(bench: Workbench) -
     bad = program()
     bad.signature_config.outputs.add(name="text")
     with pytest.raises(InvalidFields) as refused:
-        await bench.do("CreateProgram", rpc.CreateProgramRequest(program=bad))
+        await bench.do("CreateProgram", CreateProgramRequest(program=bad))
     wanted = {"program.signature_config.inputs[0].name", "program.signature_config.outputs[1].name"}
     assert {v.path for v in refused.value.violations} == wanted
 
@@ -268,7 +274,7 @@ async def test_texts_with_a_nul_are_refused_and_not_a_fault(bench: Workbench) ->
     bad = program()
     bad.signature_config.instructions = "a\x00b"
     with pytest.raises(InvalidFields):
-        await bench.do("CreateProgram", rpc.CreateProgramRequest(program=bad))
+        await bench.do("CreateProgram", CreateProgramRequest(program=bad))
 
 
 async def test_what_happens_to_programs_is_told(bench: Workbench, workshop: Workshop) -> None:

@@ -1,7 +1,8 @@
 """Chains of thought as the service runs them: reasoning is kept with the outputs, and neither wanted nor scored."""
 
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as rpc
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
@@ -12,14 +13,14 @@ async def create_chain(bench: Workbench) -> program_pb2.Program:
     """Creates a chain of thought as the user."""
     wanted = program()
     wanted.type = program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
-    made: program_pb2.Program = await bench.do("CreateProgram", rpc.CreateProgramRequest(program=wanted))
+    made: program_pb2.Program = await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
     return made
 
 
 async def test_an_execution_keeps_the_reasoning(bench: Workbench, workshop: Workshop) -> None:
     """The model's reasoning stands beside the declared output, and its tokens are paid for."""
     made, dataset = await create_chain(bench), await create_dataset(bench)
-    request = rpc.ExecuteProgramRequest(program_id=made.id, dataset_id=dataset.id)
+    request = ExecuteProgramRequest(program_id=made.id, dataset_id=dataset.id)
     request.inputs.update({"text": "2 och 2"})
     request.configuration.update({"demonstration_count": 8})
     async with working(workshop):

@@ -3,7 +3,14 @@
 import pytest
 from ashgrove.variables.v1 import variable_configuration_pb2 as pb
 from ashgrove.variables.v1 import variable_space_pb2 as space_pb
-from ashgrove.variables.v1 import variables_service_pb2 as rpc
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
+    ArchiveVariableConfigurationRequest,
+    CreateVariableConfigurationRequest,
+    GetVariableConfigurationRequest,
+    ListVariableConfigurationsRequest,
+    ValidateConfigurationRequest,
+)
+from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest, CreateVariableSpaceRequest
 
 from framework.call import Actor
 from framework.errors import AlreadyExists, IllegalState, InvalidFields, NotFound
@@ -16,7 +23,7 @@ async def made_space(bench: Workbench, name: str, *, public: bool = False) -> sp
     space.variables.add(name="shots", integer=space_pb.IntegerDomain(low=0, high=4)).default.number_value = 2
     space.variables.add(name="heat", float=space_pb.FloatDomain(low=0, high=1))
     created: space_pb.VariableSpace = await bench.do(
-        "CreateVariableSpace", rpc.CreateVariableSpaceRequest(variable_space=space)
+        "CreateVariableSpace", CreateVariableSpaceRequest(variable_space=space)
     )
     return created
 
@@ -27,7 +34,7 @@ async def keep(
     """Keeps a configuration of a space."""
     made = pb.VariableConfiguration(name="best", variable_space_id=space.id)
     made.values.update(values)
-    request = rpc.CreateVariableConfigurationRequest(variable_configuration=made)
+    request = CreateVariableConfigurationRequest(variable_configuration=made)
     created: pb.VariableConfiguration = await bench.do("CreateVariableConfiguration", request, actor)
     return created
 
@@ -38,7 +45,7 @@ async def test_values_are_kept_normalised_under_the_pinned_revision(bench: Workb
     kept = await keep(bench, space, heat=0.25)
     assert dict(kept.values) == {"shots": 2, "heat": 0.25}
     assert (kept.variable_space_revision, kept.origin) == (1, pb.VariableConfiguration.ORIGIN_MANUAL)
-    ask = rpc.ValidateConfigurationRequest(variable_space_id=space.id, values=kept.values)
+    ask = ValidateConfigurationRequest(variable_space_id=space.id, values=kept.values)
     assert (await bench.do("ValidateConfiguration", ask)).content_hash == kept.content_hash
 
 
@@ -57,7 +64,7 @@ async def test_names_are_unique_among_an_owners_unarchived_configurations(bench:
     kept = await keep(bench, space, heat=0)
     with pytest.raises(AlreadyExists):
         await keep(bench, space, heat=1)
-    await bench.do("ArchiveVariableConfiguration", rpc.ArchiveVariableConfigurationRequest(id=kept.id))
+    await bench.do("ArchiveVariableConfiguration", ArchiveVariableConfigurationRequest(id=kept.id))
     assert (await keep(bench, space, heat=1)).id != kept.id
 
 
@@ -67,9 +74,9 @@ async def test_who_may_read_the_space_reads_its_configurations(bench: Workbench)
     hidden = await keep(bench, private, heat=0)
     shown = await keep(bench, public, bench.admin, heat=0)
     with pytest.raises(NotFound):
-        await bench.do("GetVariableConfiguration", rpc.GetVariableConfigurationRequest(id=hidden.id), bench.viewer)
-    assert await bench.do("GetVariableConfiguration", rpc.GetVariableConfigurationRequest(id=shown.id), bench.viewer)
-    listed = await bench.do("ListVariableConfigurations", rpc.ListVariableConfigurationsRequest(), bench.viewer)
+        await bench.do("GetVariableConfiguration", GetVariableConfigurationRequest(id=hidden.id), bench.viewer)
+    assert await bench.do("GetVariableConfiguration", GetVariableConfigurationRequest(id=shown.id), bench.viewer)
+    listed = await bench.do("ListVariableConfigurations", ListVariableConfigurationsRequest(), bench.viewer)
     assert [c.id for c in listed.variable_configurations] == [shown.id]
     with pytest.raises(NotFound):
         await keep(bench, private, bench.colleague, heat=0)
@@ -79,7 +86,7 @@ async def test_an_archived_space_takes_no_configurations(bench: Workbench) -> No
     """Its kept ones stay readable."""
     space = await made_space(bench, "four")
     kept = await keep(bench, space, heat=0)
-    await bench.do("ArchiveVariableSpace", rpc.ArchiveVariableSpaceRequest(id=space.id))
+    await bench.do("ArchiveVariableSpace", ArchiveVariableSpaceRequest(id=space.id))
     with pytest.raises(IllegalState):
         await keep(bench, space, heat=1)
-    assert kept == await bench.do("GetVariableConfiguration", rpc.GetVariableConfigurationRequest(id=kept.id))
+    assert kept == await bench.do("GetVariableConfiguration", GetVariableConfigurationRequest(id=kept.id))

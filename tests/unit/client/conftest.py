@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import pytest
 from ashgrove.client import Client
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as optimizer_pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServiceServicer_to_server
-from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.program_service_pb2_grpc import add_ProgramServiceServicer_to_server
 
 
@@ -35,12 +35,12 @@ class Scripted:
         """Returns what answers every call that is no stream."""
         return self._answered
 
-    def EvaluateProgram(self, request: Any, context: Any) -> Iterator[program_pb.EvaluateProgramResponse]:
+    def EvaluateProgram(self, request: Any, context: Any) -> Iterator[EvaluateProgramResponse]:
         """Streams the frames."""
         self._note(request, context)
         yield from self.frames
 
-    def WatchOptimizationRun(self, request: Any, context: Any) -> Iterator[optimizer_pb.WatchOptimizationRunResponse]:
+    def WatchOptimizationRun(self, request: Any, context: Any) -> Iterator[WatchOptimizationRunResponse]:
         """Streams the next script; an exception in it ends the stream with that status."""
         self._note(request, context)
         for step in self.watches.pop(0):

@@ -8,7 +8,7 @@ import pytest
 from ashgrove import errors
 from ashgrove.client import Client
 from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse
 from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import error_details_pb2, status_pb2
 
@@ -81,9 +81,9 @@ def test_a_list_goes_through_all_pages(served: Served) -> None:
     scripted, client = served
     pages = {"": ("a", "one"), "one": ("b", "two"), "two": ("c", "")}
 
-    def page(request: Any, context: Any) -> pb.ListProgramsResponse:
+    def page(request: Any, context: Any) -> ListProgramsResponse:
         name, following = pages[request.page_token]
-        return pb.ListProgramsResponse(programs=[program_pb2.Program(name=name)], next_page_token=following)
+        return ListProgramsResponse(programs=[program_pb2.Program(name=name)], next_page_token=following)
 
     scripted.answer = page
     assert [p.name for p in client.programs.list(filter='name != "z"')] == ["a", "b", "c"]

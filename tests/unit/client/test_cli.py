@@ -9,7 +9,7 @@ from ashgrove import cli
 from ashgrove.client import Client
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
 from ashgrove.program.v1 import execution_pb2, metric_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
+from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse
 from click.testing import CliRunner
 
 from tests.unit.client.conftest import Scripted
@@ -49,7 +49,7 @@ def test_help_needs_neither_key_nor_gateway(command: list[str], monkeypatch: pyt
 
 def test_json_is_one_object_a_line(gateway: Scripted) -> None:
     """What a script reads is the proto's own names."""
-    page = pb.ListProgramsResponse(programs=[program_pb2.Program(name="a"), program_pb2.Program(name="b")])
+    page = ListProgramsResponse(programs=[program_pb2.Program(name="a"), program_pb2.Program(name="b")])
     gateway.answer = lambda request, context: page
     answer = CliRunner().invoke(cli.main, ["programs", "list", "--json"])
     assert [json.loads(line)["name"] for line in answer.output.splitlines()] == ["a", "b"]

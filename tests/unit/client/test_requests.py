@@ -9,7 +9,7 @@ from ashgrove.client import Client
 from ashgrove.collection import Archived, Kind, Listed
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as optimizer_pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetParetoFrontRequest
 from ashgrove.program.v1 import (
     dataset_pb2,
     dataset_requests_pb2,
@@ -18,7 +18,7 @@ from ashgrove.program.v1 import (
     metric_pb2,
     program_pb2,
 )
-from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsResponse, ListEvaluationsResponse
 from ashgrove.programs import field
 from ashgrove.spaces import Boolean, Choice, Float, Integer
 
@@ -108,7 +108,7 @@ def test_evaluations_are_moved_by_their_id(served: Served, verb: str) -> None:
 def test_the_front_is_asked_by_run(served: Served) -> None:
     """The answer is the front as the server told it."""
     front = pareto_front_pb2.ParetoFront(run_id="r", version=3)
-    assert _asked(served, front, lambda c: c.runs.front("r")) == optimizer_pb.GetParetoFrontRequest(id="r")
+    assert _asked(served, front, lambda c: c.runs.front("r")) == GetParetoFrontRequest(id="r")
     assert served[1].runs.front("r") == front
 
 
@@ -128,7 +128,7 @@ def test_executions_and_evaluations_are_listed_within_their_program(served: Serv
     scripted, client = served
     scripted.answer = lambda request, context: execution_requests_pb2.ListExecutionsResponse()
     assert list(client.executions.list("p", filter="a = 1")) == []
-    scripted.answer = lambda request, context: program_pb.ListEvaluationsResponse()
+    scripted.answer = lambda request, context: ListEvaluationsResponse()
     assert list(client.evaluations.list("p", order_by="created_at")) == []
     assert [(r.program_id, r.filter, r.order_by) for r in scripted.asked] == [
         ("p", "a = 1", ""),
@@ -139,7 +139,7 @@ def test_executions_and_evaluations_are_listed_within_their_program(served: Serv
 def test_results_and_examples_come_in_their_order(served: Served) -> None:
     """Results by sequence, examples by position: what a stream and an upload promise."""
     scripted, client = served
-    scripted.answer = lambda request, context: program_pb.ListEvaluationResultsResponse()
+    scripted.answer = lambda request, context: ListEvaluationResultsResponse()
     assert list(client.evaluations.results("e")) == []
     scripted.answer = lambda request, context: dataset_requests_pb2.ListExamplesResponse()
     assert list(client.datasets.examples("d")) == []

@@ -6,20 +6,20 @@ from ashgrove import errors, runs
 from ashgrove.client import Client
 from ashgrove.event.v1 import event_pb2
 from ashgrove.optimizer.v1 import optimization_run_pb2
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1 import program_service_pb2 as program_pb
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from google.rpc import code_pb2, status_pb2
 
 from tests.unit.client.conftest import Scripted
 
 Served = tuple[Scripted, Client]
-END = pb.WatchOptimizationRunResponse(end=event_pb2.End())
-BEAT = pb.WatchOptimizationRunResponse(heartbeat=event_pb2.Heartbeat(sequence=9))
+END = WatchOptimizationRunResponse(end=event_pb2.End())
+BEAT = WatchOptimizationRunResponse(heartbeat=event_pb2.Heartbeat(sequence=9))
 
 
-def _event(sequence: int) -> pb.WatchOptimizationRunResponse:
-    return pb.WatchOptimizationRunResponse(item=optimization_run_pb2.RunEvent(sequence=sequence))
+def _event(sequence: int) -> WatchOptimizationRunResponse:
+    return WatchOptimizationRunResponse(item=optimization_run_pb2.RunEvent(sequence=sequence))
 
 
 def test_a_dropped_watch_is_taken_up_after_the_last_event(served: Served) -> None:
@@ -60,9 +60,9 @@ def test_an_evaluation_is_its_latest_state(served: Served) -> None:
     scripted, client = served
     done = execution_pb2.Evaluation(id="e", scores={"exact_match": 0.5}, status=execution_pb2.WORK_STATUS_COMPLETED)
     scripted.frames = [
-        program_pb.EvaluateProgramResponse(item=execution_pb2.EvaluationResult(sequence=1)),
-        program_pb.EvaluateProgramResponse(heartbeat=event_pb2.Heartbeat(sequence=1)),
-        program_pb.EvaluateProgramResponse(end=event_pb2.End(), evaluation=done),
+        EvaluateProgramResponse(item=execution_pb2.EvaluationResult(sequence=1)),
+        EvaluateProgramResponse(heartbeat=event_pb2.Heartbeat(sequence=1)),
+        EvaluateProgramResponse(end=event_pb2.End(), evaluation=done),
     ]
     evaluated = client.programs.evaluate("p", "d", "test", {"rule_count": 3})
     assert [r.sequence for r in evaluated] == [1]
@@ -74,6 +74,6 @@ def test_an_evaluation_that_failed_is_an_error(served: Served) -> None:
     """A stream that ends with a status other than OK raises it, so that no score is read from what failed."""
     scripted, client = served
     status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="the model does not answer")
-    scripted.frames = [program_pb.EvaluateProgramResponse(end=event_pb2.End(status=status))]
+    scripted.frames = [EvaluateProgramResponse(end=event_pb2.End(status=status))]
     with pytest.raises(errors.Unavailable, match="the model does not answer"):
         client.programs.evaluate("p", "d").wait()

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 from ashgrove.program.v1 import execution_pb2 as pb
-from ashgrove.program.v1 import program_service_pb2 as rpc
 from ashgrove.program.v1 import program_service_pb2_grpc as stubs
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest, EvaluateProgramResponse
 from grpc import aio
 
 from framework.errors import Failure, GrantLost, IllegalState, NotFound, NotPermitted
@@ -43,7 +43,7 @@ COMPLETED = pb.Evaluation(
     finished_count=4,
     example_count=4,
 )
-Play = Callable[[rpc.EvaluateProgramRequest, Any], AsyncIterator[rpc.EvaluateProgramResponse]]
+Play = Callable[[EvaluateProgramRequest, Any], AsyncIterator[EvaluateProgramResponse]]
 
 
 class Peer(stubs.ProgramServiceServicer):
@@ -51,7 +51,7 @@ class Peer(stubs.ProgramServiceServicer):
 
     def __init__(self, *plays: Play) -> None:
         self.plays = list(plays)
-        self.asked: list[rpc.EvaluateProgramRequest] = []
+        self.asked: list[EvaluateProgramRequest] = []
         self.tokens: list[str] = []
 
     async def EvaluateProgram(self, request: Any, context: Any) -> Any:
@@ -98,12 +98,12 @@ async def served(peer: Peer) -> AsyncIterator[Any]:
 def items(first: int, last: int, then: Callable[[Any], Awaitable[None]] | None = None) -> Play:
     """Plays results, and then the end of the evaluation or of the connection."""
 
-    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+    async def play(_: Any, context: Any) -> AsyncIterator[EvaluateProgramResponse]:
         for sequence in range(first, last + 1):
-            yield rpc.EvaluateProgramResponse(item=pb.EvaluationResult(sequence=sequence))
+            yield EvaluateProgramResponse(item=pb.EvaluationResult(sequence=sequence))
         if then:
             await then(context)
-        yield rpc.EvaluateProgramResponse(end={}, evaluation=COMPLETED)
+        yield EvaluateProgramResponse(end={}, evaluation=COMPLETED)
 
     return play
 
@@ -111,11 +111,11 @@ def items(first: int, last: int, then: Callable[[Any], Awaitable[None]] | None =
 def refusal(failure: Failure) -> Play:
     """Plays a refusal as the services send it."""
 
-    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+    async def play(_: Any, context: Any) -> AsyncIterator[EvaluateProgramResponse]:
         status = failure.status()
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         await context.abort(failure.code, failure.message)
-        yield rpc.EvaluateProgramResponse()
+        yield EvaluateProgramResponse()
 
     return play
 
@@ -176,8 +176,8 @@ async def test_latency_is_the_median_or_the_tail_as_asked(aggregation: str, expe
 def ending(**fields: Any) -> Play:
     """Plays an evaluation that has ended in this way."""
 
-    async def play(_: Any, __: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
-        yield rpc.EvaluateProgramResponse(end={}, evaluation=pb.Evaluation(**fields))
+    async def play(_: Any, __: Any) -> AsyncIterator[EvaluateProgramResponse]:
+        yield EvaluateProgramResponse(end={}, evaluation=pb.Evaluation(**fields))
 
     return play
 
@@ -219,9 +219,9 @@ async def test_what_an_earlier_worker_told_of_is_not_told_again() -> None:
 def aborting(code: grpc.StatusCode) -> Play:
     """Plays an end by this code alone."""
 
-    async def play(_: Any, context: Any) -> AsyncIterator[rpc.EvaluateProgramResponse]:
+    async def play(_: Any, context: Any) -> AsyncIterator[EvaluateProgramResponse]:
         await context.abort(code, "no details")
-        yield rpc.EvaluateProgramResponse()
+        yield EvaluateProgramResponse()
 
     return play
 
