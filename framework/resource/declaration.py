@@ -46,6 +46,12 @@ class Resource(Generic[M]):
     message: ClassVar[type[Message]]
     storage: ClassVar[Storage] = Storage()
     policies: ClassVar[Sequence[Any]] = ()
+    field_policies: ClassVar[Sequence[Any]] = ()
+    """Who may see the fields that not everybody may see who sees the row."""
+    computed: ClassVar[Mapping[str, Any]] = {}
+    """The formulas of public fields that have no column."""
+    states: ClassVar[Any] = None
+    """The life of a row as a state machine."""
 
     async def prepare(self, call: Any, new: M, old: M | None) -> None:
         """Completes or refuses a row before it is written; `old` is None on creation."""

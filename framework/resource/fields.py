@@ -67,9 +67,13 @@ class Field:
 _STAMPS = {"created_at", "updated_at"}
 
 
+# Fields that say something about a row to its caller; no row stores them.
+VIRTUAL = frozenset({"etag", "included", "allowed_actions", "forbidden_fields"})
+
+
 def fields_of(descriptor: Any) -> dict[str, Field]:
-    """Returns the stored fields of a resource message, in order; `etag` is derived and has no column."""
-    return {f.name: _field(f) for f in descriptor.fields if f.name != "etag"}
+    """Returns the fields of a resource message that say something of its row, in order."""
+    return {f.name: _field(f) for f in descriptor.fields if f.name not in VIRTUAL}
 
 
 def _field(descriptor: FieldDescriptor) -> Field:

@@ -13,9 +13,18 @@ from google.protobuf.message import Message
 from framework.resource.declaration import Resource
 from framework.resource.spec import ResourceSpec, spec_of
 
-STANDARD = ("Get", "List", "Create", "Update", "Archive")
+# What the engine does by itself: each verb with the name of its RPC.
+STANDARD: Mapping[str, str] = {
+    "Get": "Get{noun}",
+    "List": "List{plural}",
+    "Create": "Create{noun}",
+    "Update": "Update{noun}",
+    "Archive": "Archive{noun}",
+    "TestPermissions": "Test{noun}Permissions",
+    "ExplainAccess": "Explain{noun}Access",
+}
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
-ASKING = {"TestPermissions": "Test{}Permissions", "ExplainAccess": "Explain{}Access"}
+ASKING = ("TestPermissions", "ExplainAccess")
 
 
 @dataclass(frozen=True)
@@ -100,11 +109,8 @@ class Registry:
     def _standard(self, rpc: str) -> tuple[ResourceSpec, str, None] | None:
         for spec in self.specs.values():
             plural = "".join(word.capitalize() for word in spec.collection.split("_"))
-            for verb in STANDARD:
-                if rpc == verb + (plural if verb == "List" else spec.noun):
-                    return spec, verb, None
-            for verb, name in ASKING.items():
-                if rpc == name.format(spec.noun):
+            for verb, name in STANDARD.items():
+                if rpc == name.format(noun=spec.noun, plural=plural):
                     return spec, verb, None
         return None
 

@@ -23,6 +23,9 @@ class ResourceSpec:
     collection: str
     publishes: frozenset[str]
     fields: Mapping[str, Field]
+    """The public fields that have a column."""
+    computed: Mapping[str, Field]
+    """The public fields that have none: the declaration's formulas fill them."""
     storage: Storage
     policies: Sequence[Any]
 
@@ -72,6 +75,7 @@ def _compiled(resource: Any) -> ResourceSpec:
     options = descriptor.GetOptions().Extensions[options_pb2.resource]
     if not options.collection:
         raise TypeError(f"{resource.__name__}: {descriptor.full_name} lacks option (ashgrove.resource.v1.resource)")
+    fields = fields_of(descriptor)
     publications = options_pb2.ResourceOptions.Publication
     return ResourceSpec(
         resource=resource,
@@ -80,7 +84,8 @@ def _compiled(resource: Any) -> ResourceSpec:
         singular=snake(descriptor.name),
         collection=options.collection,
         publishes=frozenset(publications.Name(p).removeprefix("PUBLICATION_").lower() for p in options.publishes),
-        fields=fields_of(descriptor),
+        fields={name: f for name, f in fields.items() if name not in resource.computed},
+        computed={name: f for name, f in fields.items() if name in resource.computed},
         storage=resource.storage,
         policies=tuple(resource.policies),
     )
