@@ -15,12 +15,11 @@ from framework.engine.messages import (
     masked_paths,
     merged,
     missing,
-    pruned,
     refuse_if,
-    selected,
     violations_of,
     without_output_only,
 )
+from framework.engine.selecting import EVERYTHING, Readable, Selection
 from framework.query import order_from
 from framework.resource import Kind, Resource, ResourceSpec, spec_of
 from framework.storage import Database, Reads, Transaction, codec_of, table_of
@@ -100,14 +99,14 @@ class Call:
         """Returns a resource, at an earlier content revision when one is named; what no mask names is not fetched."""
         spec = spec_of(resource)
         reads = self.reads()
-        only = selected(spec, mask) if mask else None
-        row = await reading.load(reads, spec, self.context, identifier, verb, only=None if revision else only)
+        selection = Selection(spec, self.context, mask or EVERYTHING)
+        fetched = selection.fetched._replace(stored=None) if revision else selection.fetched
+        row = await reading.load(reads, spec, self.context, identifier, verb, fetched=fetched)
         if revision:
             row = await reading.revision_of(reads, spec, row, revision)
-        message: M = codec_of(spec).message(row)
-        if revision:
-            resource().derive(message)
-        return pruned(message, mask) if mask else message
+        message: M
+        (message,) = await selection.messages(self, [row], resource().derive if revision else None)
+        return message
 
     async def create(
         self,
@@ -188,12 +187,13 @@ class Call:
     ) -> Sequence[M]:
         """Returns the resources that the caller may list whose columns have these values."""
         spec = spec_of(resource)
-        table, order = table_of(spec), order_from(order_by, spec)
+        readable = Readable(spec, self.context)
+        table, order = table_of(spec), order_from(order_by, readable)
         clauses = [
             reading.scope(spec, self.context, "List"),
             *(table.c[n] == v for n, v in _named(spec, equal).items()),
         ]
-        sql, params = compiled(select(table).where(and_(*clauses)).order_by(*order.columns(table)).limit(limit))
+        sql, params = compiled(select(table).where(and_(*clauses)).order_by(*order.terms(readable)).limit(limit))
         async with self.transaction() as tx:
             rows = await tx.fetch(sql, params)
         return [codec_of(spec).message(row) for row in rows]

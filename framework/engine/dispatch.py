@@ -119,7 +119,8 @@ async def _get(call: Call, method: MethodSpec, request: Any) -> Any:
 async def _list(call: Call, method: MethodSpec, request: Any) -> Any:
     page = Page(method.resource, call.context, request, method.path, call.engine.seal)
     rows = await call.reads().fetch(*page.statement())
-    answer = page.answer(rows, method.response_class())
+    messages = await page.selection.messages(call, rows[: page.size])
+    answer = page.answer(rows, messages, method.response_class())
     if page.counts:
         counted = await call.reads().fetch_one(*page.total())
         answer.total_size = min(counted["total"] if counted else 0, _MOST)

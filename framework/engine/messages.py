@@ -77,7 +77,8 @@ def masked_paths(spec: ResourceSpec, message: Any, mask: FieldMask) -> list[str]
         named = list(spec.fields)
     else:
         named = [p.split(".")[0] for p in mask.paths]
-        unknown = [p for p in mask.paths if p.split(".")[0] not in spec.fields and p != "etag"]
+        public = spec.message.DESCRIPTOR.fields_by_name
+        unknown = [p for p in mask.paths if p.split(".")[0] not in public]
         refuse_if(FieldViolation("update_mask", f"{p} is no field of {spec.singular}") for p in unknown)
     return [n for n in dict.fromkeys(named) if n in spec.fields and not spec.fields[n].output_only]
 

@@ -2,33 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from google.protobuf.field_mask_pb2 import FieldMask
-from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from framework.call import Actor, Context
-from framework.engine.messages import pruned, refuse_if, selected
+from framework.engine.messages import refuse_if
+from framework.engine.selecting import EVERYTHING, STORED, Fetched, Readable, Selection, columns_of, visible
 from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import rule_for
 from framework.query import Order, Seal, filter_clause, order_from
 from framework.resource import Kind, ResourceSpec
-from framework.storage import Reads, Transaction, codec_of, table_of
+from framework.storage import Reads, Transaction, table_of
 from framework.storage.rows import enum_name
 from framework.storage.tables import compiled
 
 DEFAULT_PAGE = 50
-_EVERYTHING = FieldMask()
 
 
 def scope(spec: ResourceSpec, context: Context, verb: str) -> ColumnElement[bool]:
-    """Returns the clause for the rows on which the actor may do this: the tenant's, and those the policies let pass."""
-    table = table_of(spec)
-    allowed = rule_for(spec.policies, verb).where(context.actor, table)
-    return and_(table.c.organization_id == context.organization_id, allowed) if spec.tenant else allowed
+    """Returns the clause for the rows of a resource's own table on which the actor may do this."""
+    return visible(spec, context, verb, table_of(spec))
 
 
 async def load(
@@ -39,14 +36,11 @@ async def load(
     verb: str,
     *,
     lock: bool = False,
-    only: tuple[str, ...] | None = None,
+    fetched: Fetched = STORED,
 ) -> dict[str, Any]:
-    """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not.
-
-    `only` bounds the public fields that are fetched at all.
-    """
+    """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
     uuid = identifier_of(spec, identifier)
-    sql, params = _load_statement(spec, context.actor, verb, lock, only)
+    sql, params = _load_statement(spec, context.actor, verb, lock, fetched)
     row = await tx.fetch_one(sql, params | {"id_": uuid})
     if row is None:
         raise NotFound(spec.singular, identifier)
@@ -58,25 +52,18 @@ async def load(
 # Keyed by the actor's facts: a token is refreshed every few seconds, its user's rights are the same.
 @lru_cache(maxsize=4096)
 def _load_statement(
-    spec: ResourceSpec, actor: Actor, verb: str, lock: bool, only: tuple[str, ...] | None
+    spec: ResourceSpec, actor: Actor, verb: str, lock: bool, fetched: Fetched
 ) -> tuple[str, dict[str, Any]]:
-    table = table_of(spec)
-    context = Context(actor, verb, "", 0.0)
-    visible = scope(spec, context, verb if verb == "Create" else "Get")
+    readable = Readable(spec, Context(actor, verb, "", 0.0))
+    table = readable.table
+    visible = scope(spec, readable.context, verb if verb == "Create" else "Get")
     allowed = rule_for(spec.policies, verb).where(actor, table)
-    query = select(*columns_of(table, only), allowed.label("allowed_")).where(
+    query = select(*columns_of(readable, fetched), allowed.label("allowed_")).where(
         and_(visible, table.c.id == bindparam("id_", type_=table.c.id.type))
     )
     sql, params = compiled(query.with_for_update(of=table) if lock else query)
     params.pop("id_", None)
     return sql, params
-
-
-def columns_of(table: Table, only: Iterable[str] | None) -> list[Any]:
-    """Returns the columns of the named fields, the whole table without names; an etag is the lock version."""
-    if only is None:
-        return [table]
-    return [table.c["lock_version" if name == "etag" else name] for name in only]
 
 
 def identifier_of(spec: ResourceSpec, identifier: str) -> UUID:
@@ -112,13 +99,12 @@ class Page:
         self.spec = spec
         self.context = context
         self.request = request
-        self.table: Table = table_of(spec)
-        self.order: Order = order_from(request.order_by, spec)
+        self.selection = Selection(spec, context, getattr(request, "read_mask", EVERYTHING))
+        self.readable = self.selection.readable
+        self.order: Order = order_from(request.order_by, self.readable)
         self.size: int = request.page_size or DEFAULT_PAGE
         self.seal = seal
         self.narrowing = narrowing(spec, request)
-        self.mask: FieldMask = getattr(request, "read_mask", _EVERYTHING)
-        self.only = selected(spec, self.mask)
         self.binding = self._binding(path)
 
     def _binding(self, path: str) -> str:
@@ -136,13 +122,12 @@ class Page:
 
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
-        table = self.table
         clauses = self._clauses()
         if self.request.page_token:
-            clauses.append(self.order.after(table, self.seal.open(self.request.page_token, self.binding)))
+            clauses.append(self.order.after(self.readable, self.seal.open(self.request.page_token, self.binding)))
         # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
-        only = None if self.only is None else dict.fromkeys([*self.only, *(key.name for key in self.order.keys)])
-        query = select(*columns_of(table, only)).where(and_(*clauses)).order_by(*self.order.columns(table))
+        columns = self.selection.columns(key.name for key in self.order.keys)
+        query = select(*columns).where(and_(*clauses)).order_by(*self.order.terms(self.readable))
         return compiled(query.limit(self.size + 1))
 
     @property
@@ -152,26 +137,25 @@ class Page:
 
     def total(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for the number of rows over all pages."""
-        return compiled(select(func.count().label("total")).select_from(self.table).where(and_(*self._clauses())))
+        count = select(func.count().label("total")).select_from(self.readable.table)
+        return compiled(count.where(and_(*self._clauses())))
 
     def _clauses(self) -> list[ColumnElement[bool]]:
-        table = self.table
+        table = self.readable.table
         clauses = [
             scope(self.spec, self.context, "List"),
-            filter_clause(self.request.filter, self.spec, table),
+            filter_clause(self.request.filter, self.readable),
             *(table.c[n] == v for n, v in self.narrowing.items()),
         ]
         if self.spec.archivable and not self.request.show_archived:
             clauses.append(table.c.archived_at.is_(None))
         return clauses
 
-    def answer(self, rows: list[dict[str, Any]], response: Any) -> Any:
-        """Fills the response with the page and the token of the next."""
-        codec = codec_of(self.spec)
-        page = rows[: self.size]
-        getattr(response, self.spec.collection).extend(pruned(codec.message(row), self.mask) for row in page)
+    def answer(self, rows: Sequence[Mapping[str, Any]], messages: Sequence[Any], response: Any) -> Any:
+        """Fills the response with the messages of a page's rows and the token of the next."""
+        getattr(response, self.spec.collection).extend(messages[: self.size])
         if len(rows) > self.size:
-            response.next_page_token = self.seal.seal(self.order.position(page[-1]), self.binding)
+            response.next_page_token = self.seal.seal(self.order.position(rows[self.size - 1]), self.binding)
         return response
 
 

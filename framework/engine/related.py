@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, exists
+from sqlalchemy import ColumnElement, FromClause, and_, exists
 
 from framework.call import Actor
 from framework.policy import Check, rule_for, sql_check
@@ -14,8 +14,8 @@ def of_readable(parent: type[Resource[Any]], column: str) -> Check:
     """Passes for rows whose parent, named by the column, the actor may Get; answered by EXISTS in SQL."""
     spec = spec_of(parent)
 
-    def clause(actor: Actor, table: Table) -> ColumnElement[bool]:
-        parents = table_of(spec)
+    def clause(actor: Actor, table: FromClause) -> ColumnElement[bool]:
+        parents = table_of(spec).alias()  # of its own, wherever the check is asked
         its_own = and_(parents.c.organization_id == table.c.organization_id, parents.c.id == table.c[column])
         return exists().where(and_(its_own, rule_for(spec.policies, "Get").where(actor, parents)))
 

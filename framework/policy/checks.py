@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, false, or_, true
+from sqlalchemy import ColumnElement, FromClause, and_, false, or_, true
 
 from framework.call import Actor, ActorKind, Role
 
@@ -25,7 +25,7 @@ class Check:
         """Says whether the check passes for this row."""
         return bool(self.decide(actor))
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Returns the clause that holds for exactly the rows for which `allows` says yes."""
         return true() if self.decide(actor) else false()
 
@@ -55,7 +55,7 @@ class AllOf(Check):
         """Says whether both pass for this row."""
         return self.left.allows(actor, row) and self.right.allows(actor, row)
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Joins both clauses by AND."""
         return and_(self.left.where(actor, table), self.right.where(actor, table))
 
@@ -79,7 +79,7 @@ class AnyOf(Check):
         """Says whether either passes for this row."""
         return self.left.allows(actor, row) or self.right.allows(actor, row)
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Joins both clauses by OR."""
         return or_(self.left.where(actor, table), self.right.where(actor, table))
 
@@ -127,7 +127,7 @@ class _Column(Check):
         wanted = self.value(actor)
         return wanted is not None and row.get(self.column) == wanted
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Compares the column in SQL."""
         wanted = self.value(actor)
         return false() if wanted is None else table.c[self.column].is_not(None) & (table.c[self.column] == wanted)
@@ -154,7 +154,7 @@ class sql_check(Check):  # noqa: N801 - reads as a word of the policy language
     """A check that only the database can answer, such as EXISTS over a projection."""
 
     name: str
-    clause: Callable[[Actor, Table], ColumnElement[bool]]
+    clause: Callable[[Actor, FromClause], ColumnElement[bool]]
 
     def decide(self, actor: Actor) -> bool | None:
         """Leaves it to the database."""
@@ -164,6 +164,6 @@ class sql_check(Check):  # noqa: N801 - reads as a word of the policy language
         """Refuses: a row in hand does not hold the answer; the engine always asks in SQL."""
         return False
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Returns the clause."""
         return self.clause(actor, table)

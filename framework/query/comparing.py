@@ -27,7 +27,7 @@ _READERS: dict[Kind, Callable[[str], Any]] = {
     Kind.DOUBLE: literals.double,
     Kind.BOOLEAN: literals.boolean,
 }
-_ZERO: dict[Kind, Any] = {
+ZEROS: dict[Kind, Any] = {
     Kind.TEXT: "",
     Kind.INTEGER: 0,
     Kind.BIGINT: 0,
@@ -73,7 +73,7 @@ def _present(field: Field, column: ColumnElement[Any], asked: Restriction) -> Co
         descriptor = field.descriptor.enum_type
         assert descriptor is not None
         return column.not_in(["", str(descriptor.values_by_number[0].name)])
-    return column != literal(_ZERO[field.kind], column.type) if field.kind in _ZERO else true()
+    return column != literal(ZEROS[field.kind], column.type) if field.kind in ZEROS else true()
 
 
 def _contains(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, and_, false, literal, null, or_, true, tuple_
+from sqlalchemy import ColumnElement, and_, false, literal, null, or_, true, tuple_
 
 from framework.errors import FieldViolation, InvalidFields
-from framework.resource import ResourceSpec
+from framework.query.columns import Columns
 
 
 class Key(NamedTuple):
@@ -17,28 +17,28 @@ class Key(NamedTuple):
     descending: bool = False
     nulls_first: bool | None = None
 
-    def sorted(self, table: Table) -> ColumnElement[Any]:
+    def sorted(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the ORDER BY term; nulls are placed by name only where there are any, so that indexes stay usable."""
-        column = table.c[self.name]
+        column = columns[self.name]
         term = column.desc() if self.descending else column.asc()
         if self.nulls_first is None:
             return term
         return term.nulls_first() if self.nulls_first else term.nulls_last()
 
-    def equal(self, table: Table, value: Any) -> ColumnElement[bool]:
+    def equal(self, columns: Columns, value: Any) -> ColumnElement[bool]:
         """Returns the clause for rows that stand at a value."""
-        return table.c[self.name].is_(null()) if value is None else table.c[self.name] == value
+        return columns[self.name].is_(null()) if value is None else columns[self.name] == value
 
-    def reached(self, table: Table, value: Any) -> ColumnElement[bool]:
+    def reached(self, columns: Columns, value: Any) -> ColumnElement[bool]:
         """Returns a clause that holds at a value and after it, for an index to begin at; true if there may be nulls."""
         if self.nulls_first is not None:
             return true()
-        wanted = literal(value, table.c[self.name].type)
-        return table.c[self.name] <= wanted if self.descending else table.c[self.name] >= wanted
+        wanted = literal(value, columns[self.name].type)
+        return columns[self.name] <= wanted if self.descending else columns[self.name] >= wanted
 
-    def beyond(self, table: Table, value: Any) -> ColumnElement[bool]:
+    def beyond(self, columns: Columns, value: Any) -> ColumnElement[bool]:
         """Returns the clause for rows that come after a value."""
-        column = table.c[self.name]
+        column = columns[self.name]
         if value is None:
             return column.is_not(null()) if self.nulls_first else false()
         # As a parameter: SQLAlchemy refuses to order a bare True or False.
@@ -53,25 +53,25 @@ class Order:
 
     keys: tuple[Key, ...]
 
-    def columns(self, table: Table) -> Sequence[ColumnElement[Any]]:
+    def terms(self, columns: Columns) -> Sequence[ColumnElement[Any]]:
         """Returns the ORDER BY terms."""
-        return [key.sorted(table) for key in self.keys]
+        return [key.sorted(columns) for key in self.keys]
 
-    def after(self, table: Table, position: Sequence[Any]) -> ColumnElement[bool]:
+    def after(self, columns: Columns, position: Sequence[Any]) -> ColumnElement[bool]:
         """Returns the clause for rows after a position; an index on the keys is entered there, however deep it is."""
         descending = self.keys[0].descending
         if all(key.nulls_first is None and key.descending is descending for key in self.keys):
-            here = tuple_(*(table.c[key.name] for key in self.keys))
-            there = tuple_(*(literal(v, table.c[k.name].type) for k, v in zip(self.keys, position, strict=True)))
+            here = tuple_(*(columns[key.name] for key in self.keys))
+            there = tuple_(*(literal(v, columns[k.name].type) for k, v in zip(self.keys, position, strict=True)))
             return here < there if descending else here > there
-        return and_(self.keys[0].reached(table, position[0]), self._beyond(table, position))
+        return and_(self.keys[0].reached(columns, position[0]), self._beyond(columns, position))
 
-    def _beyond(self, table: Table, position: Sequence[Any]) -> ColumnElement[bool]:
+    def _beyond(self, columns: Columns, position: Sequence[Any]) -> ColumnElement[bool]:
         """Equal on the first keys, beyond the position on the next."""
         alternatives = []
         for i, key in enumerate(self.keys):
-            equal = [k.equal(table, position[j]) for j, k in enumerate(self.keys[:i])]
-            alternatives.append(and_(*equal, key.beyond(table, position[i])))
+            equal = [k.equal(columns, position[j]) for j, k in enumerate(self.keys[:i])]
+            alternatives.append(and_(*equal, key.beyond(columns, position[i])))
         return or_(*alternatives)
 
     def position(self, row: Mapping[str, Any]) -> list[Any]:
@@ -79,13 +79,13 @@ class Order:
         return [row[key.name] for key in self.keys]
 
 
-def order_from(text: str, spec: ResourceSpec) -> Order:
+def order_from(text: str, columns: Columns) -> Order:
     """Reads an `order_by`; newest first when empty. Raises InvalidFields naming `order_by` and the position."""
     keys = [Key("created_at", descending=True)]
     if text.strip():
         keys, at = [], 0
         for part in text.split(","):
-            keys.append(_key(part, at, spec))
+            keys.append(_key(part, at, columns))
             if keys[-1].name in {key.name for key in keys[:-1]}:
                 raise _refused(at, f"{keys[-1].name} is named twice")
             at += len(part) + 1
@@ -98,12 +98,12 @@ _DIRECTIONS = ("asc", "desc")
 _NULLS: dict[tuple[str, ...], bool] = {("nulls", "first"): True, ("nulls", "last"): False}
 
 
-def _key(part: str, at: int, spec: ResourceSpec) -> Key:
+def _key(part: str, at: int, columns: Columns) -> Key:
     name, *rest = part.split() or [""]
-    field = spec.fields.get(name)
+    field = columns.fields.get(name)
     at += len(part) - len(part.lstrip())
     if field is None or not field.sortable:
-        known = ", ".join(sorted(f.name for f in spec.fields.values() if f.sortable))
+        known = ", ".join(sorted(f.name for f in columns.fields.values() if f.sortable))
         raise _refused(at, f"{name[:40] or 'nothing'} is no field to order by; there are {known}")
     descending = rest[:1] == ["desc"]
     nulls = tuple(rest[1:] if rest[:1] and rest[0] in _DIRECTIONS else rest)

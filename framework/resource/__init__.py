@@ -3,6 +3,17 @@
 from framework.resource.declaration import Resource, Storage, Tenancy, action
 from framework.resource.fields import Kind
 from framework.resource.registry import MethodSpec, Registry
-from framework.resource.spec import ResourceSpec, spec_of
+from framework.resource.spec import Relationship, ResourceSpec, spec_of
 
-__all__ = ["Kind", "MethodSpec", "Registry", "Resource", "ResourceSpec", "Storage", "Tenancy", "action", "spec_of"]
+__all__ = [
+    "Kind",
+    "MethodSpec",
+    "Registry",
+    "Relationship",
+    "Resource",
+    "ResourceSpec",
+    "Storage",
+    "Tenancy",
+    "action",
+    "spec_of",
+]

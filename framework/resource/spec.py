@@ -13,6 +13,22 @@ from framework.resource.fields import Field, Kind, fields_of, snake
 
 
 @dataclass(frozen=True)
+class Relationship:
+    """Where a resource leads to others of its service, or to itself."""
+
+    name: str
+    message: str
+    """The full name of the related resource's message."""
+    key: str
+    many: bool
+
+    @property
+    def target(self) -> "ResourceSpec":
+        """The related resource; KeyError unless something has compiled it, as every registry does for its own."""
+        return _COMPILED[self.message]
+
+
+@dataclass(frozen=True)
 class ResourceSpec:
     """All that is known about a resource."""
 
@@ -26,6 +42,7 @@ class ResourceSpec:
     """The public fields that have a column."""
     computed: Mapping[str, Field]
     """The public fields that have none: the declaration's formulas fill them."""
+    relationships: Mapping[str, Relationship]
     storage: Storage
     policies: Sequence[Any]
 
@@ -55,12 +72,19 @@ class ResourceSpec:
         """Whether content changes make numbered revisions."""
         return bool(self.storage.content)
 
+    def formula(self, name: str) -> Any:
+        """Returns what computes a field, None for a field that nothing computes."""
+        return self.resource.computed.get(name)
+
     @property
     def archived_status(self) -> str:
         """The status of an archived row."""
         enum = self.fields["status"].descriptor.enum_type
         assert enum is not None
         return next(str(v.name) for v in enum.values if v.name.endswith("_ARCHIVED"))
+
+
+_COMPILED: dict[str, ResourceSpec] = {}
 
 
 def spec_of(resource: type[Resource[Any]]) -> ResourceSpec:
@@ -77,7 +101,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         raise TypeError(f"{resource.__name__}: {descriptor.full_name} lacks option (ashgrove.resource.v1.resource)")
     fields = fields_of(descriptor)
     publications = options_pb2.ResourceOptions.Publication
-    return ResourceSpec(
+    spec = ResourceSpec(
         resource=resource,
         message=resource.message,
         noun=descriptor.name,
@@ -86,9 +110,15 @@ def _compiled(resource: Any) -> ResourceSpec:
         publishes=frozenset(publications.Name(p).removeprefix("PUBLICATION_").lower() for p in options.publishes),
         fields={name: f for name, f in fields.items() if name not in resource.computed},
         computed={name: f for name, f in fields.items() if name in resource.computed},
+        relationships={
+            r.name: Relationship(r.name, f"{descriptor.file.package}.{r.resource}", r.key, r.many)
+            for r in options.relationships
+        },
         storage=resource.storage,
         policies=tuple(resource.policies),
     )
+    _COMPILED[descriptor.full_name] = spec
+    return spec
 
 
-__all__ = ["Field", "Kind", "ResourceSpec", "spec_of"]
+__all__ = ["Field", "Kind", "Relationship", "ResourceSpec", "spec_of"]

@@ -19,15 +19,16 @@ class Codec:
 
     def __init__(self, spec: ResourceSpec) -> None:
         self.spec = spec
+        self._fields = [*spec.fields.items(), *spec.computed.items()]
 
     def row(self, message: Message) -> dict[str, Any]:
         """Returns the public columns of a message; absent ids, times and messages become null."""
         return {name: column_value(field, message) for name, field in self.spec.fields.items()}
 
     def message(self, row: Mapping[str, Any]) -> Any:
-        """Returns a row as its message, with the etag derived."""
+        """Returns a row as its message, computed fields included when they were fetched, with the etag derived."""
         message = self.spec.message()
-        for name, field in self.spec.fields.items():
+        for name, field in self._fields:
             value = row.get(name)
             if value is not None:
                 _fill(message, field, value)

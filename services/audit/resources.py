@@ -6,7 +6,7 @@ from typing import Any
 from ashgrove.audit.v1 import audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
-from sqlalchemy import ColumnElement, Table, false
+from sqlalchemy import ColumnElement, FromClause, false
 
 from framework.call import Actor, Role
 from framework.engine import Call
@@ -23,7 +23,7 @@ ORDER BY sequence LIMIT %(limit)s"""
 _LINK = "SELECT hash FROM audit_entries WHERE organization_id = %(organization)s AND sequence = %(sequence)s"
 
 
-def _by_the_caller(actor: Actor, table: Table) -> ColumnElement[bool]:
+def _by_the_caller(actor: Actor, table: FromClause) -> ColumnElement[bool]:
     return false() if actor.user_id is None else table.c.actor_id == actor.user_id
 
 

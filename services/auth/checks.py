@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, false
+from sqlalchemy import ColumnElement, FromClause, false
 
 from framework.call import Actor
 from framework.policy import Check
@@ -28,7 +28,7 @@ class ColumnIs(Check):
         wanted = self.wanted(actor)
         return wanted is not None and row.get(self.column) == wanted
 
-    def where(self, actor: Actor, table: Table) -> ColumnElement[bool]:
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Compares the column in SQL."""
         wanted = self.wanted(actor)
         return false() if wanted is None else table.c[self.column].is_not(None) & (table.c[self.column] == wanted)

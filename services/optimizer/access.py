@@ -1,7 +1,7 @@
 """Who may see which program, as the program service's feed tells: a projection for policies, never the truth."""
 
 from ashgrove.event.v1.event_pb2 import Event
-from sqlalchemy import Boolean, Column, ColumnElement, MetaData, Table, Text, and_, exists, or_
+from sqlalchemy import Boolean, Column, ColumnElement, FromClause, MetaData, Table, Text, and_, exists, or_
 from sqlalchemy.dialects.postgresql import UUID
 
 from framework.call import Actor
@@ -49,14 +49,14 @@ async def project(tx: Transaction, event: Event) -> None:
     )
 
 
-def _readable(actor: Actor, table: Table) -> ColumnElement[bool]:
+def _readable(actor: Actor, table: FromClause) -> ColumnElement[bool]:
     mine = and_(PROGRAMS.c.organization_id == table.c.organization_id, PROGRAMS.c.id == table.c.program_id)
     public = PROGRAMS.c.visibility == "VISIBILITY_PUBLIC"
     allowed = public if actor.user_id is None else or_(public, PROGRAMS.c.owner_id == actor.user_id)
     return exists().where(and_(mine, allowed))
 
 
-def _owned(actor: Actor, table: Table) -> ColumnElement[bool]:
+def _owned(actor: Actor, table: FromClause) -> ColumnElement[bool]:
     mine = and_(PROGRAMS.c.organization_id == table.c.organization_id, PROGRAMS.c.id == table.c.program_id)
     return exists().where(and_(mine, PROGRAMS.c.owner_id == actor.user_id))
 

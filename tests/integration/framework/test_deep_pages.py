@@ -49,7 +49,7 @@ async def planned(bench: Workbench, **asked: Any) -> tuple[list[dict[str, Any]],
     async with bench.database.tenant(bench.organization_id) as tx:
         (told,) = await tx.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
         rows = await tx.fetch(sql, params)
-    answer = page.answer(rows, message("ListSpecimensResponse")())
+    answer = page.answer(rows, list(map(page.selection.message, rows)), message("ListSpecimensResponse")())
     return list(nodes(told["QUERY PLAN"][0]["Plan"])), answer.next_page_token
 
 

@@ -92,7 +92,7 @@ def walked(connection: psycopg.Connection[Any], actor: Actor, **asked: Any) -> l
         request = message("ListSpecimensRequest")(page_token=token, **asked)
         page = Page(SPEC, context, request, "/list", SEAL)
         found = connection.execute(*page.statement()).fetchall()
-        answer = page.answer(found, message("ListSpecimensResponse")())
+        answer = page.answer(found, list(map(page.selection.message, found)), message("ListSpecimensResponse")())
         listed += answer.specimens
         token = answer.next_page_token
         if not token:

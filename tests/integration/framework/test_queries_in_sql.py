@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.schema import CreateTable
 
 from framework.errors import InvalidFields
-from framework.query import filter_clause, order_from
+from framework.query import Columns, filter_clause, order_from
 from framework.resource import Kind, spec_of
 from framework.storage import table_of
 from framework.storage.migrate import migrate
@@ -26,6 +26,7 @@ SPEC = spec_of(User)
 TABLE = table_of(SPEC)
 ANY = spec_of(Specimen)
 ANY_TABLE = table_of(ANY)
+ANY_COLUMNS = Columns(ANY.fields, ANY_TABLE)
 operators = ["=", "!=", "<", "<=", ">", ">=", ":"]
 inside = ["text", "count", "big", "ratio", "flag", "at", "color", "note", "inner", "inner.big", "0", '"b.c"']
 paths = st.one_of(
@@ -89,19 +90,19 @@ def test_any_filter_and_order_is_answered_or_refused(
 ) -> None:
     """Refusals name the field of the request."""
     try:
-        clause = filter_clause(text, ANY, ANY_TABLE)
+        clause = filter_clause(text, ANY_COLUMNS)
     except InvalidFields as refused:
         assert [v.path for v in refused.violations] == ["filter"]
         return
     try:
-        order = order_from(order_by, ANY)
+        order = order_from(order_by, ANY_COLUMNS)
     except InvalidFields as refused:
         assert [v.path for v in refused.violations] == ["order_by"]
         return
-    sql, params = compiled(select(ANY_TABLE.c.id).where(clause).order_by(*order.columns(ANY_TABLE)))
+    sql, params = compiled(select(ANY_TABLE.c.id).where(clause).order_by(*order.terms(ANY_COLUMNS)))
     connection.execute(sql, params).fetchall()
     # Negated, so that what a clause excludes is evaluated too.
-    negated = filter_clause(f"NOT ({text})", ANY, ANY_TABLE) if text.strip() else clause
+    negated = filter_clause(f"NOT ({text})", ANY_COLUMNS) if text.strip() else clause
     connection.execute(*compiled(select(ANY_TABLE.c.id).where(negated))).fetchall()
 
 
@@ -126,7 +127,7 @@ def test_any_filter_and_order_is_answered_or_refused(
 )
 def test_filters_mean_what_they_say(connection: psycopg.Connection[Any], text: str, count: int) -> None:
     """Over three users."""
-    sql, params = compiled(select(TABLE.c.id).where(filter_clause(text, SPEC, TABLE)))
+    sql, params = compiled(select(TABLE.c.id).where(filter_clause(text, Columns(SPEC.fields, TABLE))))
     with connection.transaction(force_rollback=True):
         connection.execute("DELETE FROM api_keys; DELETE FROM users")
         connection.execute("INSERT INTO organizations (id) VALUES ('00000000-0000-0000-0000-00000000000a')")

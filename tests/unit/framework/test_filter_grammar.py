@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.errors import InvalidFields
-from framework.query import filter_clause
+from framework.query import Columns, filter_clause
 from framework.query.grammar import (
     DEEPEST,
     LONGEST,
@@ -124,7 +124,7 @@ def test_filters_bind_as_aip_160_says(text: str, meaning: str) -> None:
 def test_refusals_say_where_and_what_would_be_right(text: str, message: str) -> None:
     """Positions count from 1."""
     with pytest.raises(InvalidFields) as refused:
-        filter_clause(text, SPEC, table_of(SPEC))
+        filter_clause(text, Columns(SPEC.fields, table_of(SPEC)))
     (violation,) = refused.value.violations
     assert violation.path == "filter"
     assert violation.message.startswith(message), violation.message
@@ -134,7 +134,7 @@ def test_refusals_say_where_and_what_would_be_right(text: str, message: str) -> 
 def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     """No other exception, and every refusal points into the text."""
     try:
-        filter_clause(text, SPEC, table_of(SPEC))
+        filter_clause(text, Columns(SPEC.fields, table_of(SPEC)))
     except InvalidFields as refused:
         (violation,) = refused.violations
         found = re.match(r"at position (\d+): ", violation.message)
@@ -167,7 +167,7 @@ def test_what_may_not_be_read_cannot_be_probed(name: str, where: str) -> None:
 
     def answer(field: str, rest: str) -> str:
         with pytest.raises(InvalidFields) as refused:
-            filter_clause(f"{where}{field}{rest}", SPEC, table_of(SPEC))
+            filter_clause(f"{where}{field}{rest}", Columns(SPEC.fields, table_of(SPEC)))
         return refused.value.violations[0].message.replace(field, "")
 
     for rest in ("=1", ":*", " != null", ".a:x"):

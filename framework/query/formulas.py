@@ -1,0 +1,52 @@
+"""The words that declare computed fields: SQL over the row's own columns, and Python for a whole page at once."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from framework.query.columns import Columns
+from framework.resource.fields import Field
+from framework.resource.spec import ResourceSpec
+
+
+class Formula:
+    """How a computed field comes to its value, as an expression that filters, orders and reads share."""
+
+    def expression(self, columns: Columns) -> ColumnElement[Any]:
+        """Returns the expression over a row's columns."""
+        raise NotImplementedError
+
+    def faults(self, field: Field, spec: ResourceSpec) -> Iterator[str]:
+        """Yields why the formula cannot fill this field of this resource."""
+        yield from ()
+
+
+@dataclass(frozen=True)
+class sql(Formula):  # noqa: N801 - reads as a word of the declaration
+    """A value computed by the database from the row's own columns: `sql(lambda row: row["tokens"] * 2)`."""
+
+    make: Callable[[Columns], ColumnElement[Any]]
+
+    def expression(self, columns: Columns) -> ColumnElement[Any]:
+        """Returns what the author made of the columns."""
+        return self.make(columns)
+
+
+@dataclass(frozen=True)
+class batched:  # noqa: N801 - reads as a word of the declaration
+    """Values computed in Python, once for all rows of a read, from the fields it needs; no filter can name them."""
+
+    compute: Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
+    needs: tuple[str, ...] = ("id",)
+
+    async def fill(self, call: Any, name: str, messages: Sequence[Any]) -> None:
+        """Computes the values of messages and puts them into their field; None leaves it empty."""
+        for message, value in zip(messages, await self.compute(call, messages), strict=True):
+            if value is not None:
+                setattr(message, name, value)
+
+    def faults(self, field: Field, spec: ResourceSpec) -> Iterator[str]:
+        """Yields the fields it needs that have no column."""
+        yield from (f"needs {name}, which is no stored field" for name in self.needs if name not in spec.fields)
