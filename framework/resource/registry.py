@@ -118,7 +118,7 @@ class Registry:
 
 
 def _faults(spec: ResourceSpec, nouns: Container[str]) -> Iterator[str]:
-    """Yields every disagreement between a resource's declaration and its message; `nouns` are its service's messages."""
+    """Yields every disagreement between a resource's declaration and its message; `nouns` are those of its service."""
     unsound = [f"{spec.noun}: {fault}" for one in spec.relationships.values() for fault in _misled(one, spec, nouns)]
     yield from unsound or _miscomputed(spec)
     known = {*spec.fields, *spec.storage.hidden}
