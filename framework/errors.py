@@ -40,11 +40,27 @@ class Failure(Exception):  # noqa: N818 - a failure is what the caller sees; an 
     def status(self) -> status_pb2.Status:
         """Returns the failure as `google.rpc.Status`, with `ErrorInfo` first."""
         reason = Reason.Name(self.reason).removeprefix("REASON_")
-        info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=dict(self.metadata))
+        told = {**self.metadata, "docs": page_of(reason)}
+        info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=told)
         number: int = self.code.value[0]
         return status_pb2.Status(
             code=number, message=self.message, details=[_packed(d) for d in (info, *self.details())]
         )
+
+
+def kinds() -> list[type[Failure]]:
+    """Returns every kind of failure that this process knows, those of its service too."""
+    found, pending = [], list(Failure.__subclasses__())
+    while pending:
+        kind = pending.pop()
+        pending += kind.__subclasses__()
+        found.append(kind)
+    return found
+
+
+def page_of(reason: str) -> str:
+    """Returns where the documentation tells about a reason, relative to itself."""
+    return f"errors/{reason.lower().replace('_', '-')}.md"
 
 
 def _packed(message: Message) -> any_pb2.Any:

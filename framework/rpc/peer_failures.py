@@ -48,7 +48,7 @@ def from_peer(service: str) -> Iterator[None]:
 def failure_of(error: aio.AioRpcError, service: str) -> errors.Failure:
     """Returns the failure that a peer's error stands for."""
     info, bad = _details(error)
-    metadata = dict(info.metadata)
+    metadata = {key: value for key, value in info.metadata.items() if key != "docs"}  # which follows from the reason
     code = error.code()
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return errors.InvalidFields(*(errors.FieldViolation(v.field, v.description) for v in bad.field_violations))

@@ -10,6 +10,8 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
+from gateway.envoy.local_replies import local_replies
+
 TEMPLATE = Path(__file__).with_name("template.yaml")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -70,6 +72,7 @@ def render(settings: GatewaySettings) -> str:
         admin_port=settings.admin_port,
         access_log=json.dumps(str(settings.access_log)),
         transcoder=json.dumps(_transcoder(file, services)),
+        local_replies=json.dumps(local_replies()),
         host=json.dumps(_host(file, services, settings.allowed_origins)),
         clusters=json.dumps(
             [_cluster(a, p, a) for a, p in settings.upstreams.items()] + [_cluster("authz", settings.authz_port, "")]
@@ -88,6 +91,7 @@ def _transcoder(file: Path, services: list[str], *, events: bool = False) -> dic
         "convert_grpc_status": True,
         "case_insensitive_enum_parsing": True,
         "url_unescape_spec": "ALL_CHARACTERS_EXCEPT_SLASH",
+        "query_param_unescape_plus": True,
         "max_request_body_size": MAX_REQUEST_BYTES,
         "max_response_body_size": MAX_RESPONSE_BYTES,
         "request_validation_options": {"reject_unknown_method": True, "reject_unknown_query_parameters": True},

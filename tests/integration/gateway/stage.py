@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import grpc
 from ashgrove.event.v1 import event_pb2
-from ashgrove.optimizer.v1 import optimization_run_pb2, optimizer_service_pb2_grpc
+from ashgrove.optimizer.v1 import optimization_run_pb2, optimization_run_requests_pb2, optimizer_service_pb2_grpc
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from google.rpc import status_pb2
@@ -53,6 +53,7 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.seen: list[str] = []
+        self.filters: list[str] = []
 
     async def WatchOptimizationRun(self, request: Any, context: Any) -> AsyncIterator[Response]:
         """Streams two events and the end; an unknown run is NOT_FOUND before anything is sent."""
@@ -69,6 +70,11 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
         if request.id == "missing":
             await _missing(request.id, context)
         return optimization_run_pb2.OptimizationRun(id=request.id, name="a run")
+
+    async def ListOptimizationRuns(self, request: Any, context: Any) -> Any:
+        """Returns no run, and remembers what was asked for."""
+        self.filters.append(request.filter)
+        return optimization_run_requests_pb2.ListOptimizationRunsResponse()
 
 
 async def _missing(identifier: str, context: Any) -> None:
@@ -144,14 +150,15 @@ async def gateway(home: Path, origins: tuple[str, ...] = ()) -> AsyncIterator[Ga
     upstream = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with _envoy(home, upstream, origins) as port:
+        async with envoy(home, upstream, origins) as port:
             yield Gateway(port, runs)
     finally:
         await server.stop(0)
 
 
 @asynccontextmanager
-async def _envoy(home: Path, upstream: int, origins: tuple[str, ...]) -> AsyncIterator[int]:
+async def envoy(home: Path, upstream: int, origins: tuple[str, ...]) -> AsyncIterator[int]:
+    """Runs Envoy before an upstream that answers for every service, and yields its port."""
     port = free_port()
     upstreams = dict.fromkeys(AREAS, upstream)
     configuration = home / "envoy.yaml"
