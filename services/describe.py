@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from google.api import annotations_pb2
 
 from framework.policy import Policy
-from framework.resource import MethodSpec, Registry, ResourceSpec, Tenancy
+from framework.resource import MethodSpec, Registry, Relationship, ResourceSpec, Tenancy
 from framework.resource.fields import Field
 from framework.storage.rows import enum_name
 
@@ -40,6 +40,9 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     yield from (f"      {line}" for line in _storage(spec))
     yield "    fields"
     yield from (f"      {_field(field)}" for field in spec.fields.values())
+    if spec.relationships:
+        yield "    relationships"
+    yield from (f"      {_relationship(one)}" for one in spec.relationships.values())
     yield "    methods"
     methods = [method for method in registry.methods.values() if method.resource is spec]
     yield from (f"      {_method(registry, method)}" for method in methods)
@@ -77,6 +80,11 @@ def _storage(spec: ResourceSpec) -> Iterator[str]:
 def _field(field: Field) -> str:
     flags = " ".join(flag.replace("_", " ") for flag in _FLAGS if getattr(field, flag))
     return f"{field.name:<28}{field.kind.value:<18}{flags}".rstrip()
+
+
+def _relationship(one: Relationship) -> str:
+    leads = f"many {one.target.noun} by their {one.key}" if one.many else f"one {one.target.noun} by {one.key}"
+    return f"{one.name:<28}{leads}"
 
 
 def _method(registry: Registry, method: MethodSpec) -> str:

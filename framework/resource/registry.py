@@ -1,7 +1,7 @@
 """The resources of one service and the RPCs that act on them, verified against each other."""
 
 import inspect
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,8 +11,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from framework.resource.declaration import Resource
-from framework.resource.fields import Kind
-from framework.resource.spec import Relationship, ResourceSpec, spec_of
+from framework.resource.edges import edge_faults
+from framework.resource.spec import ResourceSpec, spec_of
 
 # What the engine does by itself: each verb with the name of its RPC.
 STANDARD: Mapping[str, str] = {
@@ -67,8 +67,8 @@ class Registry:
         self.service = service
         self.descriptor = descriptor
         self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
-        nouns = {spec.message.DESCRIPTOR.full_name for spec in self.specs.values()}
-        complaints = [c for spec in self.specs.values() for c in _faults(spec, nouns)]
+        every = self.specs.values()
+        complaints = [c for spec in every for c in _faults(spec, every)]
         methods = [self._method(m, complaints) for m in descriptor.methods]
         if complaints:
             raise TypeError("the declarations do not hold:\n  " + "\n  ".join(complaints))
@@ -117,10 +117,10 @@ class Registry:
         return None
 
 
-def _faults(spec: ResourceSpec, nouns: Container[str]) -> Iterator[str]:
-    """Yields every disagreement between a resource's declaration and its message; `nouns` are those of its service."""
-    unsound = [f"{spec.noun}: {fault}" for one in spec.relationships.values() for fault in _misled(one, spec, nouns)]
-    yield from unsound or _miscomputed(spec)
+def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterator[str]:
+    """Yields every disagreement between a resource's declaration and its message, those of its service being known."""
+    # Formulas follow relationships, so they are judged where those are sound.
+    yield from list(edge_faults(spec, registered)) or _miscomputed(spec)
     known = {*spec.fields, *spec.storage.hidden}
     storage = spec.storage
     named = [("unique", n) for group in storage.unique for n in group]
@@ -139,17 +139,6 @@ def _faults(spec: ResourceSpec, nouns: Container[str]) -> Iterator[str]:
             yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
     if not spec.policies:
         yield f"{spec.noun}: no policies"
-
-
-def _misled(one: Relationship, spec: ResourceSpec, nouns: Container[str]) -> Iterator[str]:
-    if one.message not in nouns:
-        yield f"relationship {one.name} leads to {one.message}, which is no resource of this service"
-        return
-    holder = one.target if one.many else spec
-    if one.key not in holder.fields or holder.fields[one.key].kind is not Kind.UUID:
-        yield f"relationship {one.name} goes by {one.key}, which is no id on {holder.noun}"
-    if one.name in spec.fields or one.name in spec.computed:
-        yield f"relationship {one.name} has the name of a field"
 
 
 def _miscomputed(spec: ResourceSpec) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A resource with a field of every kind, for tests of the framework itself; its proto is made here and never served."""
+"""A resource with a field of every kind and its pieces, for tests of the framework itself; never served."""
 
 from typing import Any, ClassVar
 
@@ -26,13 +26,20 @@ _SPECIMEN = """id string, name string, color Color, small int32, big int64, rati
     owner_id string, created_at google.protobuf.Timestamp, ended_at google.protobuf.Timestamp, detail Detail,
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
     anything google.protobuf.Value, secret string, etag string, visibility Visibility,
-    hint optional string, weight optional double"""
+    hint optional string, weight optional double, favourite_id string"""
+_PIECE = """id string, specimen_id string, parent_id string, name string, color Color, small int32,
+    weight optional double, detail Detail, owner_id string, visibility Visibility, created_at google.protobuf.Timestamp,
+    archived_at google.protobuf.Timestamp, secret string"""
 _MASK = "google.protobuf.FieldMask"
 _REQUESTS = {
     "GetSpecimenRequest": f"id string, read_mask {_MASK}",
     "ListSpecimensRequest": f"""page_size int32, page_token string, filter string, order_by string, read_mask {_MASK},
         show_total_size bool""",
     "ListSpecimensResponse": "specimens repeated Specimen, next_page_token string, total_size int32",
+    "GetPieceRequest": f"id string, read_mask {_MASK}",
+    "ListPiecesRequest": f"""page_size int32, page_token string, filter string, order_by string, read_mask {_MASK},
+        show_total_size bool, show_archived bool, specimen_id string""",
+    "ListPiecesResponse": "pieces repeated Piece, next_page_token string, total_size int32",
     "CreateSpecimenRequest": "specimen Specimen, validate_only bool, request_id string",
     "UpdateSpecimenRequest": f"specimen Specimen, update_mask {_MASK}, validate_only bool, request_id string",
 }
@@ -41,8 +48,18 @@ _METHODS = {
     "ListSpecimens": "ListSpecimensResponse",
     "CreateSpecimen": "Specimen",
     "UpdateSpecimen": "Specimen",
+    "GetPiece": "Piece",
+    "ListPieces": "ListPiecesResponse",
 }
 _ASKING = {"TestSpecimenPermissions": "TestPermissions", "ExplainSpecimenAccess": "ExplainAccess"}
+_RELATIONSHIPS = {
+    "Specimen": ("pieces Piece specimen_id many", "favourite Piece favourite_id one"),
+    "Piece": (
+        "specimen Specimen specimen_id one",
+        "parent Piece parent_id one",
+        "parts Piece parent_id many",
+    ),
+}
 _TOLD = (options_pb2.ResourceOptions.PUBLICATION_CREATED, options_pb2.ResourceOptions.PUBLICATION_UPDATED)
 _ENUMS = {
     "Color": ("COLOR_UNSPECIFIED", "COLOR_RED", "COLOR_GREEN"),
@@ -77,7 +94,17 @@ def _scores(message: DescriptorProto) -> None:
     entry.options.map_entry = True
     _fields(entry, "key string, value double")
     field = message.field.add(name="scores", number=len(message.field) + 1, label=FieldDescriptorProto.LABEL_REPEATED)
-    field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{_PACKAGE}.Specimen.ScoresEntry"
+    field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{_PACKAGE}.{message.name}.ScoresEntry"
+
+
+def _resource(message: DescriptorProto, text: str, collection: str) -> None:
+    _fields(message, text)
+    _scores(message)
+    options = message.options.Extensions[options_pb2.resource]
+    options.collection = collection
+    options.publishes.extend(_TOLD)
+    for name, resource, key, many in map(str.split, _RELATIONSHIPS[message.name]):
+        options.relationships.add(name=name, resource=resource, key=key, many=many == "many")
 
 
 def _file() -> FileDescriptorProto:
@@ -89,11 +116,8 @@ def _file() -> FileDescriptorProto:
         for number, name in enumerate(names):
             declared.value.add(name=name, number=number)
     _fields(made.message_type.add(name="Detail"), _DETAIL)
-    specimen = made.message_type.add(name="Specimen")
-    _fields(specimen, _SPECIMEN)
-    _scores(specimen)
-    specimen.options.Extensions[options_pb2.resource].collection = "specimens"
-    specimen.options.Extensions[options_pb2.resource].publishes.extend(_TOLD)
+    _resource(made.message_type.add(name="Specimen"), _SPECIMEN, "specimens")
+    _resource(made.message_type.add(name="Piece"), _PIECE, "pieces")
     for name, text in _REQUESTS.items():
         _fields(made.message_type.add(name=name), text)
     service = made.service.add(name="SpecimenService")
@@ -127,6 +151,16 @@ class Specimen(Resource[Any]):
     ]
 
 
+class Piece(Resource[Any]):
+    """A part of a specimen or of another piece, read by its own owner, whoever owns what it is a part of."""
+
+    message = message("Piece")
+    storage: ClassVar[Storage] = Storage(
+        owner="owner_id", indexes=[("specimen_id", "created_at"), ("parent_id", "created_at")]
+    )
+    policies: ClassVar[Any] = [bypass(has_role(Role.ADMIN)), policy("Get", "List", allow=owns | is_public)]
+
+
 def registry() -> Registry:
-    """Returns the specimen's declarations as those of a service."""
-    return Registry("specimen", [Specimen], _pool.FindServiceByName(f"{_PACKAGE}.SpecimenService"))
+    """Returns the declarations of specimens and pieces as those of a service."""
+    return Registry("specimen", [Specimen, Piece], _pool.FindServiceByName(f"{_PACKAGE}.SpecimenService"))

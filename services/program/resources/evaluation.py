@@ -29,7 +29,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
     message = execution_pb2.Evaluation
     storage = Storage(
         owner="owner_id",
-        indexes=[("program_id", "created_at"), ("run_id", "created_at")],
+        indexes=[("program_id", "created_at"), ("dataset_id", "created_at"), ("run_id", "created_at")],
         hidden=WORK_COLUMNS | {"attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()"},
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},

@@ -21,7 +21,7 @@ class Program(Resource[program_pb2.Program]):
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "name")],
-        indexes=[("status", "created_at"), ("owner_id", "created_at")],
+        indexes=[("status", "created_at"), ("owner_id", "created_at"), ("parent_program_id", "created_at")],
         content=("signature_config", "program_config"),
         references={"parent_program_id": "programs"},
         initial={"status": program_pb2.Program.STATUS_ACTIVE},
