@@ -155,10 +155,17 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "configuration": Jsonb(refuse_faults(program.type, values_of(request.configuration))),
         "metrics": Jsonb(_known_metrics(request)),
         "seed": request.seed,
-        "run_id": UUID(request.run_id) if request.run_id else None,
+        "run_id": _run(call, request),
         "request_id": call.context.request_id,
     }
     return columns | {"example_count": await _examples(tx, columns)}
+
+
+def _run(call: Call, request: Request) -> UUID | None:
+    """Returns the run that an evaluation belongs to; only what acts under a run's grant may say so."""
+    if request.run_id and not call.actor.delegate:
+        raise InvalidFields(FieldViolation("run_id", "is set by the optimizer alone; leave it empty"))
+    return UUID(request.run_id) if request.run_id else None
 
 
 async def _examples(tx: Transaction, columns: Mapping[str, Any]) -> int:

@@ -13,6 +13,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     PauseEvaluationRequest,
 )
 
+from framework.errors import InvalidFields
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner, Run
@@ -147,10 +148,13 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
 async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebody_comes_back(
     bench: Workbench, workshop: Workshop
 ) -> None:
-    """After a minute without anybody attached; evaluations of people go on."""
+    """After a minute without anybody attached; evaluations of people go on, and cannot claim to be of a run."""
     made, dataset = await create_program(bench), await create_dataset(bench)
     gate = Gate(workshop.prepare, free=2)
     request = evaluation(made, dataset, evaluation_id=str(new_id()), run_id=str(new_id()))
+    with pytest.raises(InvalidFields):
+        await evaluated(bench, request)
+    bench.user = replace(bench.user, delegate="optimizer")
     async for _ in frames(bench, request):
         break
     async with bench.database.system() as tx:

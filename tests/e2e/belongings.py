@@ -1,0 +1,88 @@
+"""What one organization has: a resource of every kind, each marked, so that a single foreign byte is recognised."""
+
+import uuid
+from typing import Any
+
+from tests.e2e.api import Api, Setting, unique
+
+
+class Belongings:
+    """One of everything an organization can have, by noun: its id and its JSON."""
+
+    def __init__(self, api: Api, mark: str) -> None:
+        self.api = api
+        self.mark = mark
+        self.found: dict[str, list[dict[str, Any]]] = {}
+        self._make()
+
+    def id(self, noun: str) -> str:
+        """Returns the id of one of the kind; of anything where there is none."""
+        rows = self.found.get(noun) or next(rows for rows in self.found.values() if rows)
+        return str(rows[0]["id"])
+
+    @property
+    def ids(self) -> set[str]:
+        """Every id."""
+        return {str(row["id"]) for rows in self.found.values() for row in rows}
+
+    def _marked(self, name: str) -> str:
+        return unique(f"{self.mark} {name}")
+
+    def _make(self) -> None:
+        api = self.api
+        setting = Setting(api, validation=3)
+        api.call(
+            "PATCH", f"/v1/programs/{setting.program}", {"name": self._marked("program"), "description": self.mark}
+        )
+        api.call("PATCH", f"/v1/datasets/{setting.dataset}", {"name": self._marked("dataset")})
+        api.call(
+            "PATCH", f"/v1/variableSpaces/{setting.space}", {"name": self._marked("space"), "description": self.mark}
+        )
+        run = setting.start(max_trials=2, strategy="STRATEGY_RANDOM", name=self._marked("run"))["id"]
+        setting.watch(run)
+        execution = api.post(f"/v1/programs/{setting.program}:execute", {"inputs": {"text": self.mark}})
+        values = {"temperature": 0.5, "rule_count": 3}
+        saved = {"variable_space_id": setting.space, "name": self._marked("configuration"), "values": values}
+        configuration = api.post("/v1/variableConfigurations", saved)
+        user = api.post("/v1/users", {"email": f"{unique('x')[2:]}@{self.mark}.test", "name": self._marked("user")})
+        key = api.post("/v1/apiKeys", {"api_key": {"name": self._marked("key"), "user_id": user["id"]}})
+        trials = api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]
+        evaluation = api.get(f"/v1/evaluations/{trials[0]['evaluation_id']}")
+        self.found = {
+            "Program": [api.get(f"/v1/programs/{setting.program}")],
+            "Dataset": [api.get(f"/v1/datasets/{setting.dataset}")],
+            "Example": api.get(f"/v1/datasets/{setting.dataset}/examples?page_size=3")["examples"],
+            "VariableSpace": [api.get(f"/v1/variableSpaces/{setting.space}")],
+            "VariableConfiguration": [configuration],
+            "OptimizationRun": [api.get(f"/v1/optimizationRuns/{run}")],
+            "Trial": trials,
+            "Execution": [execution],
+            "Evaluation": [evaluation],
+            "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],
+            "User": [user],
+            "ApiKey": [key["api_key"]],
+            "AuditEntry": api.get("/v1/auditEntries?page_size=2")["audit_entries"],
+            "Organization": api.get("/v1/organizations")["organizations"],
+        }
+
+    @property
+    def fillings(self) -> dict[str, Any]:
+        """What requests need besides ids and bodies, by field name."""
+        example = {"split": "SPLIT_TRAIN", "inputs": {"text": "x"}, "outputs": {"language": "sv"}}
+        values = {"temperature": 0.5}
+        return {
+            "action": "Get",
+            "new_name": unique("copy"),
+            "count": 1,
+            "split": "SPLIT_VALIDATION",
+            "inputs": {"text": "x"},
+            "values": values,
+            "configuration": values,
+            "examples": [example],
+            "metrics": ["exact_match"],
+        }
+
+    def body(self, noun: str, *, new: bool) -> dict[str, Any]:
+        """Returns one of these without its lock, to be written again or, under another name, as a new one."""
+        changed = {"name": unique("another"), "email": f"{uuid.uuid4().hex}@plain.test"} if new else {}
+        return {**self.found[noun][0], **changed, "etag": ""}

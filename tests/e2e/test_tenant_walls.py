@@ -1,0 +1,150 @@
+"""Two organizations: every public RPC, with the other's ids in every position, over gRPC and REST."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from tests.e2e.api import Api
+from tests.e2e.belongings import Belongings
+from tests.e2e.conftest import Stack
+from tests.e2e.positions import noun_of, put, rpc_positions, sound
+from tests.e2e.rpcs import Answer, Rpc, public, resource_nouns
+
+MARK = f"canary{uuid.uuid4().hex[:10]}"
+RPCS = public()
+NOUNS = resource_nouns()
+# What answers even a sound request of this caller with a refusal, and with which.
+SOUND_AND_REFUSED = {
+    "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
+    "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
+    "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
+}
+every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])
+
+
+@pytest.fixture(scope="module")
+def theirs(stranger: Api) -> Belongings:
+    """What the other organization has, marked."""
+    return Belongings(stranger, MARK)
+
+
+@pytest.fixture(scope="module")
+def ours(admin: Api, theirs: Belongings) -> Belongings:
+    """What the caller has."""
+    return Belongings(admin, "plain")
+
+
+@pytest.fixture(scope="module")
+def channel(stack: Stack, admin: Api) -> Iterator[grpc.Channel]:
+    """The gateway over gRPC."""
+    with admin.channel() as opened:
+        yield opened
+
+
+def answers(rpc: Rpc, channel: grpc.Channel, api: Api, asked: Message) -> list[Answer]:
+    """Returns the answer of each transport."""
+    by_grpc, by_rest = rpc.grpc(channel, api, asked), rpc.rest(api, asked)
+    return [by_grpc, *([by_rest] if by_rest else [])]
+
+
+def scrubbed(text: str, identifier: str) -> str:
+    """Returns an answer without what differs from call to call: the id that was asked for, request ids."""
+    return re.sub(
+        r"request_id[^,}]*|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f-]{17}", "ID", text.replace(identifier, "ID")
+    )
+
+
+def nothing_of(theirs: Belongings, answer: Answer, sent: str = "") -> bool:
+    """Says whether an answer holds not one byte of the other organization but what was sent."""
+    return MARK not in answer.text and not [one for one in theirs.ids - {sent} if one in answer.text]
+
+
+@every_rpc
+def test_a_foreign_id_answers_as_one_that_nobody_has(
+    rpc: Rpc, channel: grpc.Channel, ours: Belongings, theirs: Belongings
+) -> None:
+    """In every position: the same code, the same words, not one foreign byte."""
+    for path in rpc_positions(rpc):
+        foreign, missing = theirs.id(noun_of(rpc, path, NOUNS)), str(uuid.uuid4())
+        told = []
+        for identifier in (foreign, missing):
+            asked = sound(rpc, ours, NOUNS)
+            put(asked, path, identifier)
+            told.append(answers(rpc, channel, ours.api, asked))
+        for theirs_told, nobodys in zip(*told, strict=True):
+            assert nothing_of(theirs, theirs_told, foreign), (path, theirs_told)
+            assert theirs_told.code == nobodys.code, (path, theirs_told, nobodys)
+            if theirs_told.code not in ("OK", "200"):
+                assert scrubbed(theirs_told.text, foreign) == scrubbed(nobodys.text, missing), path
+
+
+# Those that would end something of the caller's are not tried on it.
+HARMLESS = [rpc for rpc in RPCS if not rpc.ends_something]
+
+
+@pytest.mark.parametrize("rpc", HARMLESS, ids=[rpc.name for rpc in HARMLESS])
+def test_a_call_in_ones_own_name_tells_nothing_foreign(
+    rpc: Rpc, channel: grpc.Channel, ours: Belongings, theirs: Belongings
+) -> None:
+    """Whatever the headers claim: the tenant comes from the credential. And the fuzzed requests reach the act."""
+    header = theirs.id("Organization")
+    asked = sound(rpc, ours, NOUNS)
+    spoofed = rpc.grpc(channel, ours.api, asked, **{"x-ashgrove-organization": header, "x-organization-id": header})
+    told = answers(rpc, channel, ours.api, sound(rpc, ours, NOUNS))
+    for answer in (spoofed, *told):
+        assert nothing_of(theirs, answer, header), answer
+    assert told[0].code == SOUND_AND_REFUSED.get(rpc.name, "OK"), told[0]
+
+
+LISTS = [rpc for rpc in RPCS if "page_token" in rpc.request.DESCRIPTOR.fields_by_name]
+every_list = pytest.mark.parametrize("rpc", LISTS, ids=[rpc.name for rpc in LISTS])
+
+
+@every_list
+def test_a_foreign_page_token_is_no_token(
+    rpc: Rpc, channel: grpc.Channel, ours: Belongings, theirs: Belongings
+) -> None:
+    """It answers as a forged one does."""
+    asked: Any = sound(rpc, theirs, NOUNS)
+    asked.page_size = 1
+    token = json.loads(rpc.grpc(channel, theirs.api, asked).text).get("next_page_token")
+    asked = sound(rpc, ours, NOUNS)
+    asked.page_token = token or "forged"
+    answer = rpc.grpc(channel, ours.api, asked)
+    assert answer.code == "INVALID_ARGUMENT" and "INVALID_PAGE_TOKEN" in answer.text
+
+
+@every_list
+def test_no_filter_finds_or_counts_a_foreign_row(
+    rpc: Rpc, channel: grpc.Channel, ours: Belongings, theirs: Belongings
+) -> None:
+    """By any field that holds an id, archived rows included."""
+    asked: Any = sound(rpc, ours, NOUNS)
+    (rows,) = [f for f in rpc.descriptor.output_type.fields if f.message_type is not None]
+    for field in [f.name for f in rows.message_type.fields if f.name == "id" or f.name.endswith("_id")]:
+        for identifier in theirs.ids:
+            asked.filter = f'{field} = "{identifier}"'
+            for name in {"show_total_size", "show_archived"}.intersection(asked.DESCRIPTOR.fields_by_name):
+                setattr(asked, name, True)
+            answer = rpc.grpc(channel, ours.api, asked)
+            if answer.code != "OK":  # a field that takes no part in filters
+                assert answer.code == "INVALID_ARGUMENT"
+                break
+            told = json.loads(answer.text)
+            assert not told.get(rows.name) and not int(told.get("total_size", 0)), (field, told)
+
+
+def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> None:
+    """Two organizations may choose the same one: each gets its own answer."""
+    chosen = uuid.uuid4().hex
+    name = f"same {chosen}"
+    body = {"name": name, "variables": [{"name": "heat", "float": {"low": 0, "high": 1}}]}
+    made = [one.api.post(f"/v1/variableSpaces?request_id={chosen}", body)["id"] for one in (theirs, ours)]
+    assert made[0] != made[1]
+    assert [one.api.get(f"/v1/variableSpaces/{i}")["name"] for one, i in zip((theirs, ours), made, strict=True)]
