@@ -89,6 +89,11 @@ def _field(descriptor: FieldDescriptor) -> Field:
     )
 
 
+def is_required(descriptor: FieldDescriptor) -> bool:
+    """Says whether a field must have a value."""
+    return _BEHAVIOR.REQUIRED in descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+
+
 def is_sensitive(descriptor: FieldDescriptor) -> bool:
     """Says whether a field's value must never reach a log, a span, an error, an event or the audit trail."""
     return bool(descriptor.GetOptions().Extensions[options_pb2.sensitive])

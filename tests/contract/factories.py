@@ -1,4 +1,4 @@
-"""How to make each resource that has a Create: sound messages, different for each number."""
+"""How to make the resources whose messages need more than their bounds say: a parent that exists, fields that fit."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpac
 from google.protobuf.struct_pb2 import Struct, Value
 
 from framework.testing.contract import Subject
+from framework.testing.factories import sound
 from framework.testing.workbench import Workbench
 
 
@@ -101,9 +102,13 @@ FACTORIES: dict[str, dict[str, Any]] = {
     "Program": {"make": program, "acts": PROGRAM_ACTS},
     "Dataset": {"make": dataset, "acts": DATASET_ACTS},
 }
-"""By noun; a resource with a standard Create and no factory fails the suite."""
+"""By noun; every other resource is made from its bounds alone."""
 
 
 def subject(resource: Any, noun: str) -> Subject:
     """Returns a resource as a subject of the suite."""
-    return Subject(resource, **FACTORIES[noun])
+
+    async def derived(bench: Workbench, number: int) -> Any:
+        return sound(resource, number)
+
+    return Subject(resource, **{"make": derived} | FACTORIES.get(noun, {}))
