@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.constraints import Constraint
 from domain.expressions import Expression, Fault
+from domain.prompt_variables import PromptVariable
 from domain.rules import Active, Rules
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable
 from domain.values import Invalid, Json, Violation, canonical_json, is_finite, normalise, shown
@@ -45,8 +46,18 @@ class Judgement:
 
     def _absent(self, variable: Declared) -> None:
         if variable.name in self.values:
-            message = f"must be absent: it is inactive {_unless(variable)}"
+            message = f"must be absent: it is inactive {self._unless(variable)}"
             self.violations.append(Violation(f"values.{variable.name}", message, "INACTIVE"))
+
+    def _unless(self, variable: Declared) -> str:
+        slots = self.rules.slots
+        if slots is not None and isinstance(variable, PromptVariable) and variable.slot not in slots:
+            return f"in a program without the slot {variable.slot}"
+        if variable.when:
+            return f"unless {variable.when}"
+        if isinstance(variable, ConditionalVariable):
+            return f"unless {variable.condition}"
+        return "as long as what it is computed from is"
 
     def _accept(self, variable: Active) -> None:
         try:
@@ -82,14 +93,6 @@ class Judgement:
 def broken(rules: Rules, values: Mapping[str, Json]) -> list[str]:
     """Return what valid values of the active variables break: constraints, and computed variables without a value."""
     return [name for name, _ in rules.broken(values)]
-
-
-def _unless(variable: Declared) -> str:
-    if variable.when:
-        return f"unless {variable.when}"
-    if isinstance(variable, ConditionalVariable):
-        return f"unless {variable.condition}"
-    return "as long as what it is computed from is"
 
 
 def _violation(constraint: Constraint, expression: Expression, message: str, code: str) -> Violation:

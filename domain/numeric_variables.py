@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from domain.expressions.kinds import NUMBER, Kind
 from domain.normal import Normal
+from domain.notes import NOTHING, Notes
 from domain.seeds import Draw
 from domain.values import LARGEST_INTEGER, Json, Violation, is_finite, is_number, refused, shown
 
@@ -33,6 +34,7 @@ class FloatVariable:
     description: str = ""
     normal: Normal | None = None
     when: str = ""
+    notes: Notes = NOTHING
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "step", "default"):
@@ -133,6 +135,7 @@ class IntegerVariable:
     description: str = ""
     power_of_two: bool = False
     when: str = ""
+    notes: Notes = NOTHING
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield what is wrong with its domain, at paths below `path`."""

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from domain.constraints import Constraint
 from domain.expressions import ANY, BOOLEAN, Expression, Fault, Kind, Node, parse
 from domain.expressions.faults import Malformed
+from domain.prompt_variables import PromptVariable
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable, HybridVariable
 from domain.topology import ordered
 from domain.values import Invalid, Json, Violation, normalise
@@ -34,9 +35,13 @@ class Rules:
     constraints: tuple[tuple[Constraint, Expression], ...] = ()
     parents: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The names that decide about a variable; those about which none decides are not there."""
+    slots: frozenset[str] | None = None
+    """The slots that the program has; prompt variables of others are inactive. None where that is not known."""
 
     def active(self, variable: Declared, values: Values) -> Active | None:
         """Return the variable as it is by the values of its parents, None where it is inactive."""
+        if self.slots is not None and isinstance(variable, PromptVariable) and variable.slot not in self.slots:
+            return None
         condition = self.conditions.get(variable.name)
         if condition is not None and not condition.holds(values):
             return None

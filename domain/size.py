@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.expressions import Fault
+from domain.prompt_variables import PromptVariable
 from domain.rules import Active, Rules
 from domain.structured_variables import (
     ComputedVariable,
@@ -28,9 +29,9 @@ MOST_PARENTS = 100
 class Size:
     """How large a space is before its constraints are applied.
 
-    `discrete_cardinality` counts combinations of the discrete variables; a continuous variable, and a choice that
-    allows custom values, makes the space infinite besides. Where the branches of conditions cannot be counted
-    (`is_estimated`), it is an upper bound: as if every variable were always active.
+    `discrete_cardinality` counts combinations of the discrete variables; a continuous variable, a choice that allows
+    custom values, and a prompt that may change make the space infinite besides. Where the branches of conditions cannot
+    be counted (`is_estimated`), it is an upper bound: as if every variable were always active.
     """
 
     discrete_cardinality: int
@@ -40,6 +41,8 @@ class Size:
     continuous_dimensions: int
     conditional_dimensions: int = 0
     is_estimated: bool = False
+    open_dimensions: int = 0
+    """How many variables have no list of values at all: prompts that may change."""
 
     def decimal(self) -> str:
         """Return the cardinality in decimal; it may have 16,000 digits, which `str` refuses to write."""
@@ -59,6 +62,7 @@ def size_of(rules: Rules) -> Size:
         sum(each.continuous for each in extents),
         len({*rules.conditions, *rules.splits}) + sum(each.conditional for each in extents),
         any(is_estimated for _, is_estimated in counts) or any(each.is_estimated for each in extents),
+        sum(each.open for each in extents),
     )
 
 
@@ -72,12 +76,15 @@ class Extent:
     is_infinite: bool = False
     conditional: int = 0
     is_estimated: bool = False
+    open: int = 0
 
 
 def extent_of(variable: Declared) -> Extent:
     """Return what a variable adds; of a conditional one, what both branches add together at most."""
     if isinstance(variable, ComputedVariable):
         return Extent(1)
+    if isinstance(variable, PromptVariable) and variable.mutable:
+        return Extent(1, is_infinite=True, open=1)
     if isinstance(variable, GroupVariable):
         size = size_of(variable.inner.rules)
         dimensions = size.discrete_dimensions, size.continuous_dimensions

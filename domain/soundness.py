@@ -4,6 +4,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from domain.constraints import Constraint
+from domain.expressions import parse
+from domain.expressions.faults import Malformed
+from domain.module_variables import ModuleVariable, implied_constraints
+from domain.prompt_variables import PromptVariable
 from domain.rules import Rules, read_rules
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable
 from domain.values import Invalid, Violation, shown
@@ -33,9 +37,28 @@ def judge_space(
         *_too_many("variables", counts[0] + sum(map(_inner_count, variables.values())), MOST_VARIABLES),
         *_too_many("constraints", counts[1], MOST_CONSTRAINTS),
         *_variables_faults(variables),
+        *_slot_faults(variables),
         *_constraints_faults(constraints),
     ]
-    return read_rules(variables, constraints, unreadable, faults), faults
+    implied = {} if faults else _implied(variables, counts[1], faults)
+    return read_rules(variables, {**constraints, **implied}, unreadable, faults), faults
+
+
+def _implied(variables: Mapping[int, Declared], count: int, faults: list[Violation]) -> dict[int, Constraint]:
+    """Return what the compatibility of components means, at places after the `count` constraints that are written."""
+    constraints = list(implied_constraints(variables.values()))
+    for index, variable in variables.items():
+        if constraints and isinstance(variable, ModuleVariable) and not _is_readable(variable.name):
+            message = "is a reserved word of expressions, by which the compatibility of components is judged"
+            faults.append(Violation(f"variables[{index}].name", message, "INVALID_NAME"))
+    return {} if faults else dict(enumerate(constraints, count))
+
+
+def _is_readable(name: str) -> bool:
+    try:
+        return parse(name).kind == "name"
+    except Malformed:
+        return False
 
 
 def _length(variable: Declared) -> int:
@@ -80,6 +103,7 @@ def _variable_faults(variable: Declared, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.description", message, "OUT_OF_RANGE")
     if not isinstance(variable.when, str):
         yield Violation(f"{path}.when", f"must be text, not {shown(variable.when)}", "WRONG_TYPE")
+    yield from variable.notes.faults(path)
     faults = list(variable.faults(f"{path}.{variable.kind}"))
     yield from faults
     if variable.default is not None and not faults:
@@ -91,6 +115,16 @@ def _default_faults(variable: Declared, path: str) -> Iterator[Violation]:
         variable.accept(variable.default, path)
     except Invalid as invalid:
         yield from invalid.violations
+
+
+def _slot_faults(variables: Mapping[int, Declared]) -> Iterator[Violation]:
+    first: dict[tuple[str, str], int] = {}
+    for index, variable in variables.items():
+        if isinstance(variable, PromptVariable) and isinstance(variable.slot, str):
+            earlier = first.setdefault((variable.kind, variable.slot), index)
+            if earlier != index:
+                path = f"variables[{index}].{variable.kind}.slot"
+                yield Violation(path, f"repeats variables[{earlier}].{variable.kind}.slot", "DUPLICATE")
 
 
 def _constraints_faults(constraints: Mapping[int, Constraint]) -> Iterator[Violation]:

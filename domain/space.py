@@ -1,15 +1,17 @@
 """Variable spaces: named variables, the configurations they allow, and how many of them there are."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from domain.constraints import Constraint
 from domain.drawing import completed
 from domain.judging import Judgement
-from domain.module_variables import Component, ModuleVariable
+from domain.module_variables import Compatibility, Component, ModuleVariable
 from domain.normal import Normal
+from domain.notes import Notes
+from domain.prompt_variables import DemoSetVariable, InstructionVariable, Pool, PromptVariable, Segment
 from domain.rules import Rules
 from domain.seeds import Draw
 from domain.size import Size, size_of
@@ -28,18 +30,24 @@ from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, Int
 __all__ = [
     "BooleanVariable",
     "ChoiceVariable",
+    "Compatibility",
     "Component",
     "ComputedVariable",
     "ConditionalVariable",
     "Constraint",
     "Declared",
+    "DemoSetVariable",
     "FloatVariable",
     "GroupVariable",
     "HybridBranch",
     "HybridVariable",
+    "InstructionVariable",
     "IntegerVariable",
     "ModuleVariable",
     "Normal",
+    "Notes",
+    "PromptVariable",
+    "Segment",
     "Size",
     "Space",
     "Variable",
@@ -96,6 +104,35 @@ class Space:
         """
         structured = HybridVariable | GroupVariable | ConditionalVariable | ComputedVariable
         return not any(isinstance(variable, structured) for variable in self.variables)
+
+    @cached_property
+    def prompts(self) -> tuple[PromptVariable, ...]:
+        """The prompt variables, in order."""
+        return tuple(each for each in self.variables if isinstance(each, PromptVariable))
+
+    def offering(self, pool: Pool) -> "Space":
+        """Return the space with a pool of prompt values: to judge references by, and to draw them from.
+
+        The same values in the same order give the same draws.
+        """
+        if not self.prompts:
+            return self
+
+        def offered(variables: tuple[Declared, ...]) -> tuple[Declared, ...]:
+            return tuple(each.offering(pool) if isinstance(each, PromptVariable) else each for each in variables)
+
+        return self._with(offered(self.variables), replace(self.rules, order=offered(self.rules.order)))
+
+    def within(self, slots: Collection[str]) -> "Space":
+        """Return the space for a program that has these slots only: prompt variables of others are inactive."""
+        return self._with(self.variables, replace(self.rules, slots=frozenset(slots))) if self.prompts else self
+
+    def _with(self, variables: tuple[Declared, ...], rules: Rules) -> "Space":
+        """Return the space with variables and rules that say the same of what is sound."""
+        made = object.__new__(Space)
+        for name, value in (("variables", variables), ("constraints", self.constraints), ("rules", rules)):
+            object.__setattr__(made, name, value)
+        return made
 
     def is_active(self, name: str, values: Mapping[str, Json]) -> bool:
         """Tell whether a variable is active by the values of its parents."""

@@ -1,7 +1,7 @@
 """The JSON form of a space, which is also the proto's.
 
-A variable is {"name", "description", "<kind>": {...}, "default", "when"}, a constraint {"id", "expression", "message",
-"suggested_fix"}.
+A variable is {"name", "description", "<kind>": {...}, "default", "when", "hints", "metadata"}, a constraint {"id",
+"expression", "message", "suggested_fix"}.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +39,8 @@ def _entry(variable: Declared) -> dict[str, Json]:
     entry: dict[str, Json] = {"name": variable.name, "description": variable.description}
     entry |= {variable.kind: variable.domain()}
     entry |= {} if variable.default is None else {"default": variable.default}
-    return {**entry, "when": variable.when} if variable.when else entry
+    entry |= {"when": variable.when} if variable.when else {}
+    return entry | variable.notes.to_json()
 
 
 def _listed(entries: Json, path: str, violations: list[Violation]) -> list[Any]:

@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from domain.expressions.kinds import ANY, NUMBER, Kind, common, object_of
+from domain.notes import NOTHING, Notes
+from domain.prompt_variables import PromptVariable
 from domain.seeds import Draw
 from domain.values import Invalid, Json, Violation, refused, shown
 from domain.variables import ChoiceVariable, FloatVariable, IntegerVariable, Variable
@@ -33,6 +35,7 @@ class HybridVariable:
     default: Json = None
     description: str = ""
     when: str = ""
+    notes: Notes = NOTHING
 
     @cached_property
     def choice(self) -> ChoiceVariable:
@@ -95,6 +98,7 @@ class GroupVariable:
     default: Json = None
     description: str = ""
     when: str = ""
+    notes: Notes = NOTHING
 
     @cached_property
     def inner(self) -> "Space":
@@ -116,6 +120,10 @@ class GroupVariable:
         """Yield what is wrong with its variables, at paths below `path`."""
         if not self.variables:
             yield Violation(f"{path}.variables", "must not be empty", "OUT_OF_RANGE")
+        for index, each in enumerate(self.variables):
+            if isinstance(each, PromptVariable):
+                message = "stands at the top of a space only: slots belong to the program as a whole"
+                yield Violation(f"{path}.variables[{index}].{each.kind}", message, "UNSUPPORTED")
         try:
             _ = self.inner
         except Invalid as invalid:
@@ -152,6 +160,7 @@ class ConditionalVariable:
     default: Json = None
     description: str = ""
     when: str = ""
+    notes: Notes = NOTHING
 
     @property
     def branches(self) -> dict[str, Variable]:
@@ -208,6 +217,7 @@ class ComputedVariable:
     default: Json = None
     description: str = ""
     when: str = ""
+    notes: Notes = NOTHING
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield what is wrong with it; its expression is judged with the space."""

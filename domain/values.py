@@ -69,6 +69,11 @@ def content_hash(values: Json) -> str:
     return hashlib.sha256(canonical_json(values)).hexdigest()
 
 
+def is_same(one: Json, other: Json) -> bool:
+    """Tell whether two values are the same JSON: 1 and 1.0 are, 1 and true are not."""
+    return canonical_json(one) == canonical_json(other)
+
+
 def refused(path: str, message: str, code: str) -> Invalid:
     """Return the refusal of one value for one reason."""
     return Invalid([Violation(path, message, code)])

@@ -6,8 +6,10 @@ Whether a domain makes sense is for Space to say.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from domain.module_variables import Component, ModuleVariable
+from domain.module_variables import Compatibility, Component, ModuleVariable
 from domain.normal import Normal
+from domain.notes import Notes
+from domain.prompt_variables import DemoSetVariable, InstructionVariable, Segment
 from domain.structured_variables import (
     ComputedVariable,
     ConditionalVariable,
@@ -22,8 +24,8 @@ from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, Int
 DEEPEST_GROUP = 8
 """How deep groups may stand within groups."""
 
-_SCALARS = ("float", "integer", "choice", "boolean")
-_ENTRY = ("name", "description", "default", "when")
+_SCALARS = ("float", "integer", "choice", "boolean", "module")
+_ENTRY = ("name", "description", "default", "when", "hints", "metadata")
 
 
 class _Form(NamedTuple):
@@ -43,6 +45,10 @@ def form_faults(entry: Any, path: str, depth: int = 0) -> Iterator[Violation]:
         return
     if "name" not in entry:
         yield Violation(f"{path}.name", "is required", "REQUIRED")
+    if not isinstance(entry.get("hints") or [], list | tuple):
+        yield Violation(f"{path}.hints", "must be a list", "WRONG_TYPE")
+    if not isinstance(entry.get("metadata") or {}, Mapping):
+        yield _no_object(entry["metadata"], f"{path}.metadata")
     yield from _one_domain_faults(entry, tuple(_FORMS), path, depth, _ENTRY)
 
 
@@ -56,6 +62,8 @@ def unknown_keys(entry: Mapping[Any, Json], known: set[str], path: str) -> Itera
 def variable_of(entry: Mapping[str, Json]) -> Declared:
     """Return the variable of an entry without faults of form."""
     described = {key: entry[key] for key in ("description", "when") if entry.get(key) is not None}
+    if entry.get("hints") or entry.get("metadata"):
+        described["notes"] = Notes(tuple(entry.get("hints") or ()), _plain(entry.get("metadata") or {}))
     made: Declared = _made(entry, tuple(_FORMS), entry["name"], described)
     return made
 
@@ -120,9 +128,22 @@ def _conditional_parts(domain: Mapping[str, Any], path: str, depth: int) -> Iter
 
 
 def _module_parts(domain: Mapping[str, Any], path: str, depth: int) -> Iterator[Violation]:
-    form = _Form(Component, ("id",), ("capabilities",), ("capabilities",))
+    form = _Form(
+        Component, ("id",), ("capabilities", "compatibility"), ("capabilities", "compatibility"), _component_parts
+    )
     for index, component in enumerate(domain.get("components", ())):
         yield from _domain_faults(form, component, f"{path}.components[{index}]", depth)
+
+
+def _component_parts(domain: Mapping[str, Any], path: str, depth: int) -> Iterator[Violation]:
+    form = _Form(Compatibility, ("interface", "components"), (), ("components",))
+    for index, each in enumerate(domain.get("compatibility") or ()):
+        yield from _domain_faults(form, each, f"{path}.compatibility[{index}]", depth)
+
+
+def _instruction_parts(domain: Mapping[str, Any], path: str, depth: int) -> Iterator[Violation]:
+    for index, segment in enumerate(domain.get("segments") or ()):
+        yield from _domain_faults(_Form(Segment, ("text",), ("mutable",)), segment, f"{path}.segments[{index}]", depth)
 
 
 def _no_object(value: Any, path: str) -> Violation:
@@ -159,9 +180,33 @@ def _boolean(name: Json, domain: dict[str, Any], rest: Mapping[str, Any]) -> Boo
 
 
 def _module(name: Json, domain: dict[str, Any], rest: Mapping[str, Any]) -> ModuleVariable:
-    components = [Component(each["id"], tuple(each.get("capabilities") or ())) for each in domain.pop("components")]
+    components = [_component(each) for each in domain.pop("components")]
     capabilities = tuple(domain.pop("capabilities", ()))
     return ModuleVariable(name, components=tuple(components), capabilities=capabilities, **domain, **rest)
+
+
+def _component(entry: Mapping[str, Any]) -> Component:
+    fits = [Compatibility(each["interface"], tuple(each["components"])) for each in entry.get("compatibility") or ()]
+    return Component(entry["id"], tuple(entry.get("capabilities") or ()), tuple(fits))
+
+
+def _instruction(name: Json, domain: dict[str, Any], rest: Mapping[str, Any]) -> InstructionVariable:
+    segments = [Segment(each["text"], each.get("mutable") or False) for each in domain.pop("segments", ())]
+    placeholders = tuple(domain.pop("placeholders", ()))
+    return InstructionVariable(
+        name, placeholders=placeholders, segments=tuple(segments), **_counted(domain, "token_limit"), **rest
+    )
+
+
+def _demo_set(name: Json, domain: dict[str, Any], rest: Mapping[str, Any]) -> DemoSetVariable:
+    if domain.get("max_demonstrations") in (0, "0"):  # the proto's way of saying that there is none
+        del domain["max_demonstrations"]
+    counts = ("token_limit", "dataset_revision", "max_demonstrations")
+    return DemoSetVariable(name, **_counted(domain, *counts), **rest)
+
+
+def _counted(domain: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    return {key: _whole(value) if key in fields else value for key, value in domain.items()}
 
 
 def _hybrid(name: Json, domain: dict[str, Any], rest: Mapping[str, Any]) -> HybridVariable:
@@ -197,6 +242,16 @@ _FORMS = {
     "group": _Form(_group, ("variables",), (), ("variables",), _group_parts),
     "conditional": _Form(_conditional, ("condition", "then"), ("otherwise",), parts=_conditional_parts),
     "computed": _Form(_computed, ("expression",)),
+    "instruction": _Form(
+        _instruction,
+        ("slot",),
+        ("token_limit", "mutable", "placeholders", "segments"),
+        ("placeholders", "segments"),
+        _instruction_parts,
+    ),
+    "demo_set": _Form(
+        _demo_set, ("slot", "dataset_id", "dataset_revision"), ("token_limit", "mutable", "max_demonstrations")
+    ),
 }
 
 

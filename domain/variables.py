@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
 from domain.expressions.kinds import ANY, BOOLEAN, Kind, common, kind_of
+from domain.notes import NOTHING, Notes
 from domain.numeric_variables import FloatVariable, IntegerVariable
 from domain.seeds import Draw
 from domain.values import Invalid, Json, Violation, canonical_json, is_finite, normalise, refused, shown
@@ -37,6 +38,7 @@ class ChoiceVariable:
     ordered: bool = False
     allow_custom: bool = False
     when: str = ""
+    notes: Notes = NOTHING
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield what is wrong with its choices, at paths below `path`."""
@@ -131,6 +133,7 @@ class BooleanVariable:
     default: bool | None = None
     description: str = ""
     when: str = ""
+    notes: Notes = NOTHING
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield nothing: there is nothing to get wrong."""

@@ -1,0 +1,45 @@
+"""Configurations side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.values import Json, is_same
+
+
+class Absent:
+    """What stands for the value of a variable that is inactive, since null is a value."""
+
+
+ABSENT: Any = Absent()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of each configuration, such as that of `sampler.top_p`; ABSENT where a configuration has none."""
+
+    path: str
+    values: tuple[Json, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all configurations have the same one, or none."""
+        first, *others = self.values
+        return all(
+            (each is ABSENT) == (first is ABSENT) and (each is ABSENT or is_same(each, first)) for each in others
+        )
+
+
+def compared(configurations: Sequence[Mapping[str, Json]]) -> list[Row]:
+    """Return a row for each value that one of the configurations has, members of objects each by itself."""
+    flat = [dict(_flat(each, "")) for each in configurations]
+    paths = dict.fromkeys(path for each in flat for path in each)
+    return [Row(path, tuple(each.get(path, ABSENT) for each in flat)) for path in paths]
+
+
+def _flat(values: Mapping[str, Json], prefix: str) -> Iterator[tuple[str, Json]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
