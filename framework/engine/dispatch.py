@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from framework.call import ActorKind, Context
 from framework.engine.access import RULES, explain_access, test_permissions
+from framework.engine.aggregating import aggregate
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
@@ -86,7 +87,7 @@ class Engine:
 def _authorize(method: MethodSpec, context: Context) -> None:
     actor = context.actor
     bounded = actor.actions is not None and method.name not in actor.actions
-    rule = RULES.get(method.verb) or rule_for(method.resource.policies, method.verb)
+    rule = RULES.get(method.verb) or rule_for(method.resource.policies, method.ruled_by)
     if not bounded and rule.decide(actor) is not False:
         return
     if actor.kind is ActorKind.ANONYMOUS:
@@ -149,4 +150,5 @@ _STANDARD: dict[str, Standard] = {
     "Archive": _archive,
     "TestPermissions": test_permissions,
     "ExplainAccess": explain_access,
+    "Aggregate": aggregate,
 }

@@ -79,18 +79,25 @@ class Order:
         return [row[key.name] for key in self.keys]
 
 
-def order_from(text: str, columns: Columns) -> Order:
-    """Reads an `order_by`; newest first when empty. Raises InvalidFields naming `order_by` and the position."""
-    keys = [Key("created_at", descending=True)]
-    if text.strip():
-        keys, at = [], 0
-        for part in text.split(","):
-            keys.append(_key(part, at, columns))
-            if keys[-1].name in {key.name for key in keys[:-1]}:
-                raise _refused(at, f"{keys[-1].name} is named twice")
-            at += len(part) + 1
-    if "id" not in {key.name for key in keys}:
-        keys.append(Key("id", keys[-1].descending))
+NEWEST = (Key("created_at", descending=True),)
+
+
+def order_from(text: str, columns: Columns, default: Sequence[Key] = NEWEST, last: Sequence[str] = ("id",)) -> Order:
+    """Reads an `order_by`, the default when empty; what is unique comes last, so that every row has its place.
+
+    Raises InvalidFields naming `order_by` and the position.
+    """
+    keys = [] if text.strip() else list(default)
+    at = 0
+    for part in text.split(",") if text.strip() else ():
+        keys.append(_key(part, at, columns))
+        if keys[-1].name in {key.name for key in keys[:-1]}:
+            raise _refused(at, f"{keys[-1].name} is named twice")
+        at += len(part) + 1
+    descending = bool(keys) and keys[-1].descending
+    for name in last:
+        if name not in {key.name for key in keys}:
+            keys.append(Key(name, descending, False if columns.fields[name].nullable else None))
     return Order(tuple(keys))
 
 

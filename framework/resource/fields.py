@@ -37,7 +37,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Field:
-    """One public field of a resource, as its proto declares it."""
+    """One public field of a resource, as its proto declares it; or what a measure over such a field comes to."""
 
     name: str
     descriptor: FieldDescriptor
@@ -46,12 +46,8 @@ class Field:
     output_only: bool
     immutable: bool
     sensitive: bool
-
-    @property
-    def nullable(self) -> bool:
-        """Whether the column may be null: absent ids, times, messages, `optional` scalars; others have a zero."""
-        absent = self.kind in {Kind.UUID, Kind.TIMESTAMP, Kind.JSON} or self.descriptor.has_presence
-        return self.name != "id" and absent and self.name not in _STAMPS
+    nullable: bool
+    """Whether it may be null: absent ids, times, messages, `optional` scalars; others have a zero."""
 
     @property
     def comparable(self) -> bool:
@@ -64,7 +60,7 @@ class Field:
         return self.comparable
 
 
-_STAMPS = {"created_at", "updated_at"}
+_ALWAYS = {"id", "created_at", "updated_at"}
 
 
 # Fields that say something about a row to its caller; no row stores them.
@@ -78,14 +74,17 @@ def fields_of(descriptor: Any) -> dict[str, Field]:
 
 def _field(descriptor: FieldDescriptor) -> Field:
     behaviors = set(descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior])
+    kind = _kind(descriptor)
+    absent = kind in {Kind.UUID, Kind.TIMESTAMP, Kind.JSON} or descriptor.has_presence
     return Field(
         descriptor.name,
         descriptor,
-        _kind(descriptor),
+        kind,
         required=_BEHAVIOR.REQUIRED in behaviors,
         output_only=_BEHAVIOR.OUTPUT_ONLY in behaviors or _BEHAVIOR.IDENTIFIER in behaviors,
         immutable=_BEHAVIOR.IMMUTABLE in behaviors,
         sensitive=is_sensitive(descriptor),
+        nullable=absent and descriptor.name not in _ALWAYS,
     )
 
 

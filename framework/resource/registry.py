@@ -23,14 +23,17 @@ STANDARD: Mapping[str, str] = {
     "Archive": "Archive{noun}",
     "TestPermissions": "Test{noun}Permissions",
     "ExplainAccess": "Explain{noun}Access",
+    "Aggregate": "Aggregate{plural}",
 }
+# What is a list in another shape: who may list may do these, to the same rows; no policy has to speak of them.
+LISTING = {"Aggregate": "List"}
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
 ASKING = ("TestPermissions", "ExplainAccess")
 
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """One RPC: its messages, the resource it acts on and how; `verb` is what policies call it."""
+    """One RPC: its messages, the resource it acts on and how; `verb` says what is done."""
 
     name: str
     path: str
@@ -50,6 +53,11 @@ class MethodSpec:
     def replays(self) -> bool:
         """Whether it can be sent twice and is done once."""
         return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
+
+    @property
+    def ruled_by(self) -> str:
+        """The verb whose policies decide."""
+        return LISTING.get(self.verb, self.verb)
 
     @property
     def standard(self) -> bool:
@@ -80,7 +88,7 @@ class Registry:
 
     def actions(self, spec: ResourceSpec) -> dict[str, str]:
         """Returns what can be done to a resource: each RPC with the verb that policies know it by."""
-        return {m.name: m.verb for m in self.methods.values() if m.resource is spec and m.verb not in ASKING}
+        return {m.name: m.ruled_by for m in self.methods.values() if m.resource is spec and m.verb not in ASKING}
 
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
         found = self._custom(descriptor.name) or self._standard(descriptor.name)
@@ -88,8 +96,9 @@ class Registry:
             complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
             return None
         spec, verb, handler = found
-        if verb not in ASKING and not any(p.speaks_of(verb) for p in spec.policies):
-            complaints.append(f"{spec.noun}: no policy speaks of {verb}, so nobody could do it")
+        ruling = LISTING.get(verb, verb)
+        if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
+            complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
         return MethodSpec(
             descriptor.name,
             f"/{self.descriptor.full_name}/{descriptor.name}",
