@@ -99,7 +99,8 @@ class histogram(Related):  # noqa: N801 - reads as a word of the declaration
         there, rows = self.rows(columns)
         value, low, high = ends(there.fields[self.field].kind, there[self.field])
         found = rows.add_columns(value.label("value"), low.label("low"), high.label("high")).subquery()
-        return select(spread(found.c.value, found.c.low, found.c.high, self.bins)).scalar_subquery()
+        made = spread(found.c.value, found.c.low, found.c.high, self.bins)
+        return select(made).select_from(found).scalar_subquery()
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields what is no number, and a field that is no Histogram."""

@@ -21,20 +21,16 @@ Build = Callable[[Kind, ColumnElement[Any]], ColumnElement[Any]]
 
 @dataclass(frozen=True)
 class Function:
-    """A measure: what it can measure, and the kind of its result, None for that of what it measures."""
+    """A measure: what it can measure, the kind of what it gives, and whether that of nothing is null."""
 
     build: Build
     takes: frozenset[Kind]
-    gives: Kind | None
+    gives: Callable[[Kind], Kind]
     nullable: bool = True
 
     def result(self, name: str, field: Field) -> Field:
         """Returns the field that a measurement of a field makes."""
-        return replace(field, name=name, kind=self.gives or self._same(field.kind), nullable=self.nullable)
-
-    def _same(self, kind: Kind) -> Kind:
-        # Sums of 32 bits need more of them.
-        return Kind.BIGINT if kind is Kind.INTEGER else kind
+        return replace(field, name=name, kind=self.gives(field.kind), nullable=self.nullable)
 
 
 def _sum(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -79,21 +75,43 @@ def _greatest(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.max(value, type_=value.type)
 
 
+def _count(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.count(value, type_=_BIGINT)
+
+
+def _count_distinct(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.count(value.distinct(), type_=_BIGINT)
+
+
+def _whole(kind: Kind) -> Kind:
+    return Kind.BIGINT
+
+
+def _number(kind: Kind) -> Kind:
+    return Kind.DOUBLE
+
+
+def _same(kind: Kind) -> Kind:
+    return kind
+
+
+def _total(kind: Kind) -> Kind:
+    return kind if kind is Kind.DOUBLE else Kind.BIGINT
+
+
 FUNCTIONS = {
-    "count": Function(lambda kind, value: func.count(value, type_=_BIGINT), _COMPARED, Kind.BIGINT, nullable=False),
-    "count_distinct": Function(
-        lambda kind, value: func.count(value.distinct(), type_=_BIGINT), _COMPARED, Kind.BIGINT, nullable=False
-    ),
-    "sum": Function(_sum, _NUMBERS, None, nullable=False),
-    "avg": Function(_average, _NUMBERS, Kind.DOUBLE),
-    "min": Function(_least, _ORDERED, None),
-    "max": Function(_greatest, _ORDERED, None),
-    "p50": Function(_percentile("0.5"), _NUMBERS, Kind.DOUBLE),
-    "p95": Function(_percentile("0.95"), _NUMBERS, Kind.DOUBLE),
-    "p99": Function(_percentile("0.99"), _NUMBERS, Kind.DOUBLE),
+    "count": Function(_count, _COMPARED, _whole, nullable=False),
+    "count_distinct": Function(_count_distinct, _COMPARED, _whole, nullable=False),
+    "sum": Function(_sum, _NUMBERS, _total, nullable=False),
+    "avg": Function(_average, _NUMBERS, _number),
+    "min": Function(_least, _ORDERED, _same),
+    "max": Function(_greatest, _ORDERED, _same),
+    "p50": Function(_percentile("0.5"), _NUMBERS, _number),
+    "p95": Function(_percentile("0.95"), _NUMBERS, _number),
+    "p99": Function(_percentile("0.99"), _NUMBERS, _number),
 }
 """Every measure of one field but the histogram, which needs the ends of all values first."""
-HISTOGRAM = Function(lambda kind, value: value, _NUMBERS, Kind.JSON)
+HISTOGRAM = Function(bounded, _NUMBERS, lambda kind: Kind.JSON)
 
 
 def everything() -> ColumnElement[Any]:
@@ -111,11 +129,11 @@ def histogram(
     value: ColumnElement[Any], low: ColumnElement[Any], high: ColumnElement[Any], bins: int
 ) -> ColumnElement[Any]:
     """Returns the bins of values between their ends; null where there is no value."""
-    place = Fragment("CASE WHEN ", high, " > ", low, " THEN width_bucket(", value, ", ", low, ", ", high, f", {bins})")
     # The greatest value belongs to the last bin; where all are the same, the first is the only one that holds any.
-    place = Fragment("least(", place, f" ELSE 1 END, {bins})")
-    counts = [Fragment("count(", value, ") FILTER (WHERE ", place, f" = {n})") for n in range(1, bins + 1)]
-    told = [piece for one in counts for piece in (", ", one)][1:]
+    within = ("width_bucket(", value, ", ", low, ", ", high, f", {bins})")
+    place = ("least(CASE WHEN ", high, " > ", low, " THEN ", *within, f" ELSE 1 END, {bins})")
+    counts = [("count(", value, ") FILTER (WHERE ", *place, f" = {n})") for n in range(1, bins + 1)]
+    told = [piece for one in counts for piece in (", ", *one)][1:]
     made = ("jsonb_build_object('low', min(", low, "), 'high', max(", high, "), 'counts', jsonb_build_array(", *told)
     return Fragment("CASE WHEN count(", value, ") > 0 THEN ", *made, ")) END", type_=JSONB())
 

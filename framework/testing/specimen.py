@@ -1,18 +1,34 @@
 """A resource with a field of every kind and its pieces, for tests of the framework itself; never served."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ashgrove.access.v1 import access_pb2
-from ashgrove.resource.v1 import options_pb2
+from ashgrove.resource.v1 import aggregate_pb2, options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, struct_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 from framework.call import Role
 from framework.policy import bypass, has_role, is_public, owns, policy, signed_in
+from framework.query.aggregates import (
+    avg,
+    count,
+    count_distinct,
+    histogram,
+    max_of,
+    min_of,
+    over_time,
+    p50,
+    p95,
+    sum_of,
+)
+from framework.query.formulas import batched, sql
+from framework.query.related_rows import exists, first, list_of
 from framework.resource import Registry, Resource, Storage
 
 _PACKAGE = "ashgrove.specimen.v1"
+_OUTPUT_ONLY = field_behavior_pb2.FieldBehavior.OUTPUT_ONLY
 _TYPES = {
     "string": FieldDescriptorProto.TYPE_STRING,
     "int32": FieldDescriptorProto.TYPE_INT32,
@@ -27,6 +43,11 @@ _SPECIMEN = """id string, name string, color Color, small int32, big int64, rati
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
     anything google.protobuf.Value, secret string, etag string, visibility Visibility,
     hint optional string, weight optional double, favourite_id string"""
+_COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count int64, has_pieces bool,
+    small_sum int64, weight_sum double, mean_weight optional double, mean_or_zero double, min_weight optional double,
+    max_small optional int32, p50_weight optional double, p95_small optional double, last_piece_at
+    google.protobuf.Timestamp, first_color Color, heaviest_name optional string, piece_names repeated string,
+    spread ashgrove.resource.v1.Histogram, days repeated ashgrove.resource.v1.TimeBucket, doubled int64, shout string"""
 _PIECE = """id string, specimen_id string, parent_id string, name string, color Color, small int32,
     weight optional double, detail Detail, owner_id string, visibility Visibility, created_at google.protobuf.Timestamp,
     archived_at google.protobuf.Timestamp, secret string"""
@@ -51,7 +72,13 @@ _METHODS = {
     "GetPiece": "Piece",
     "ListPieces": "ListPiecesResponse",
 }
-_ASKING = {"TestSpecimenPermissions": "TestPermissions", "ExplainSpecimenAccess": "ExplainAccess"}
+# What every resource may have is asked and answered in messages of the framework.
+_SHARED = {
+    "TestSpecimenPermissions": "access.v1.TestPermissions",
+    "ExplainSpecimenAccess": "access.v1.ExplainAccess",
+    "AggregateSpecimens": "resource.v1.Aggregate",
+    "AggregatePieces": "resource.v1.Aggregate",
+}
 _RELATIONSHIPS = {
     "Specimen": ("pieces Piece specimen_id many", "favourite Piece favourite_id one"),
     "Piece": (
@@ -85,8 +112,7 @@ def _fields(message: DescriptorProto, text: str) -> None:
         if name == "secret":
             field.options.Extensions[options_pb2.sensitive] = True
         if name in ("id", "owner_id", "created_at", "etag"):
-            behaviors = field.options.Extensions[field_behavior_pb2.field_behavior]
-            behaviors.append(field_behavior_pb2.FieldBehavior.OUTPUT_ONLY)
+            field.options.Extensions[field_behavior_pb2.field_behavior].append(_OUTPUT_ONLY)
 
 
 def _scores(message: DescriptorProto) -> None:
@@ -97,8 +123,10 @@ def _scores(message: DescriptorProto) -> None:
     field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{_PACKAGE}.{message.name}.ScoresEntry"
 
 
-def _resource(message: DescriptorProto, text: str, collection: str) -> None:
-    _fields(message, text)
+def _resource(message: DescriptorProto, text: str, collection: str, computed: str = "") -> None:
+    _fields(message, f"{text}, {computed}" if computed else text)
+    for field in message.field[len(text.split(",")) :]:
+        field.options.Extensions[field_behavior_pb2.field_behavior].append(_OUTPUT_ONLY)
     _scores(message)
     options = message.options.Extensions[options_pb2.resource]
     options.collection = collection
@@ -108,7 +136,8 @@ def _resource(message: DescriptorProto, text: str, collection: str) -> None:
 
 
 def _file() -> FileDescriptorProto:
-    needed = [struct_pb2, timestamp_pb2, field_mask_pb2, options_pb2, field_behavior_pb2, access_pb2]
+    ours = [options_pb2, access_pb2, aggregate_pb2]
+    needed = [struct_pb2, timestamp_pb2, field_mask_pb2, field_behavior_pb2, *ours]
     made = FileDescriptorProto(name="specimen.proto", package=_PACKAGE, syntax="proto3")
     made.dependency.extend(module.DESCRIPTOR.name for module in needed)
     for enum, names in _ENUMS.items():
@@ -116,15 +145,15 @@ def _file() -> FileDescriptorProto:
         for number, name in enumerate(names):
             declared.value.add(name=name, number=number)
     _fields(made.message_type.add(name="Detail"), _DETAIL)
-    _resource(made.message_type.add(name="Specimen"), _SPECIMEN, "specimens")
+    _resource(made.message_type.add(name="Specimen"), _SPECIMEN, "specimens", _COMPUTED)
     _resource(made.message_type.add(name="Piece"), _PIECE, "pieces")
     for name, text in _REQUESTS.items():
         _fields(made.message_type.add(name=name), text)
     service = made.service.add(name="SpecimenService")
     for name, answer in _METHODS.items():
         service.method.add(name=name, input_type=f".{_PACKAGE}.{name}Request", output_type=f".{_PACKAGE}.{answer}")
-    for name, kind in _ASKING.items():
-        asked, told = (f".ashgrove.access.v1.{kind}{end}" for end in ("Request", "Response"))
+    for name, kind in _SHARED.items():
+        asked, told = (f".ashgrove.{kind}{end}" for end in ("Request", "Response"))
         service.method.add(name=name, input_type=asked, output_type=told)
     return made
 
@@ -138,6 +167,10 @@ def message(name: str) -> Any:
     return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
+async def _shouted(call: Any, specimens: Sequence[Any]) -> Sequence[str]:
+    return [one.name.upper() for one in specimens]
+
+
 class Specimen(Resource[Any]):
     """One of everything, read by its owner and, when public, by its organization."""
 
@@ -149,6 +182,29 @@ class Specimen(Resource[Any]):
         policy("Update", allow=owns),
         policy("Get", "List", allow=owns | is_public),
     ]
+    computed: ClassVar[Mapping[str, Any]] = {
+        "piece_count": count("pieces"),
+        "red_count": count("pieces", where="color = red AND archived_at = null"),
+        "color_count": count_distinct("pieces", "color"),
+        "part_count": count("pieces.parts", where="small > 0"),
+        "has_pieces": exists("pieces", where="weight:*"),
+        "small_sum": sum_of("pieces", "small"),
+        "weight_sum": sum_of("pieces", "weight"),
+        "mean_weight": avg("pieces", "weight"),
+        "mean_or_zero": avg("pieces", "weight", where="small > 0", default=0.0),
+        "min_weight": min_of("pieces", "weight"),
+        "max_small": max_of("pieces", "small"),
+        "p50_weight": p50("pieces", "weight"),
+        "p95_small": p95("pieces", "small"),
+        "last_piece_at": max_of("pieces", "created_at"),
+        "first_color": first("pieces", "color", order_by="small", default="COLOR_UNSPECIFIED"),
+        "heaviest_name": first("pieces", "name", where="weight:*", order_by="weight desc"),
+        "piece_names": list_of("pieces", "name", order_by="name", most=3),
+        "spread": histogram("pieces", "weight", bins=3),
+        "days": over_time("pieces", "weight", function="max"),
+        "doubled": sql(lambda row: row["small_sum"] * 2),
+        "shout": batched(_shouted, needs=("name",)),
+    }
 
 
 class Piece(Resource[Any]):
