@@ -126,7 +126,7 @@ class Page:
         if self.request.page_token:
             clauses.append(self.order.after(self.readable, self.seal.open(self.request.page_token, self.binding)))
         # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
-        columns = self.selection.columns(key.name for key in self.order.keys)
+        columns = [*self.selection.columns(self.order.fields), *self.order.told(self.readable)]
         query = select(*columns).where(and_(*clauses)).order_by(*self.order.terms(self.readable))
         return compiled(query.limit(self.size + 1))
 

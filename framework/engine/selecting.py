@@ -1,6 +1,6 @@
 """What a read fetches: the columns of its statement, and the messages that its rows make; every read asks here."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,7 @@ from framework.policy import rule_for
 from framework.query import Columns, Related
 from framework.query.comparing import ZEROS
 from framework.query.formulas import batched
-from framework.resource import ResourceSpec
+from framework.resource import Relationship, ResourceSpec
 from framework.resource.fields import Field
 from framework.storage import codec_of, table_of
 from framework.storage.tables import TYPES
@@ -42,6 +42,7 @@ class Readable(Columns):
         self.spec = spec
         self.context = context
         self._computed: dict[str, ColumnElement[Any]] = {}
+        self._related: dict[str, Related] = {}
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Returns the expression that holds a field's value; that of a computed one is made once."""
@@ -51,11 +52,18 @@ class Readable(Columns):
             self._computed[name] = _total(self.spec.computed[name], self.spec.formula(name).expression(self))
         return self._computed[name]
 
+    @property
+    def leads(self) -> Collection[str]:
+        """The names of the relationships that are declared."""
+        return self.spec.relationships.keys()
+
     def related(self, name: str) -> Related | None:
         """Returns the rows that a relationship leads to: of the same tenant, and such as the actor may Get."""
-        relationship = self.spec.relationships.get(name)
-        if relationship is None:
-            return None
+        if name in self.spec.relationships and name not in self._related:
+            self._related[name] = self._led(self.spec.relationships[name])
+        return self._related.get(name)
+
+    def _led(self, relationship: Relationship) -> Related:
         target = relationship.target
         there = Readable(target, self.context, table_of(target).alias())
         mine, its = ("id", relationship.key) if relationship.many else (relationship.key, "id")

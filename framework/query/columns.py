@@ -1,6 +1,6 @@
 """What may be named of rows: each field with the expression that holds its value, and where relationships lead."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ class Columns:
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Returns the expression that holds a field's value."""
         return self.table.c[name]
+
+    @property
+    def leads(self) -> Collection[str]:
+        """The names of the relationships that there are."""
+        return ()
 
     def related(self, name: str) -> "Related | None":
         """Returns where a relationship leads, None where there is none of that name."""

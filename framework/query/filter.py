@@ -1,34 +1,76 @@
 """Filters as SQL: total, bounded and two-valued - a comparison with null is false, its negation true."""
 
-from sqlalchemy import ColumnElement, and_, not_, or_, true
+from dataclasses import replace
 
-from framework.query.columns import Columns
-from framework.query.comparing import column_clause
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, true
+
+from framework.query.columns import Columns, Related
+from framework.query.comparing import column_clause, only_has
 from framework.query.grammar import Both, Negation, Restriction, Tree, parsed, refused
 from framework.query.json_paths import json_clause
 from framework.resource import Kind
 from framework.resource.fields import Field
 
+# Each relationship that a comparison goes through is a subquery: to plan many costs more than they tell.
+MOST_RELATED = 8
+DEEPEST_RELATED = 2
+
 
 def filter_clause(text: str, columns: Columns) -> ColumnElement[bool]:
     """Returns the clause that a filter means; raises InvalidFields with the position and what would be right."""
     tree = parsed(text)
-    return true() if tree is None else _clause(tree, columns, holds=True)
+    return true() if tree is None else _Clauses().of(tree, columns, holds=True)
 
 
-def _clause(tree: Tree, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
-    """Negations are pushed down to the comparisons, where null is decided."""
-    if isinstance(tree, Negation):
-        return _clause(tree.part, columns, holds=not holds)
-    if isinstance(tree, Restriction):
-        return _restriction(tree, columns, holds=holds)
-    parts = [_clause(part, columns, holds=holds) for part in tree.parts]
-    return and_(*parts) if isinstance(tree, Both) is holds else or_(*parts)
+class _Clauses:
+    """Makes the clauses of one filter, counting the relationships that it goes through."""
+
+    def __init__(self) -> None:
+        self.followed = 0
+
+    def of(self, tree: Tree, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
+        """Negations are pushed down to the comparisons, where null is decided."""
+        if isinstance(tree, Negation):
+            return self.of(tree.part, columns, holds=not holds)
+        if isinstance(tree, Restriction):
+            return self.compared(tree, columns, holds=holds)
+        parts = [self.of(part, columns, holds=holds) for part in tree.parts]
+        return and_(*parts) if isinstance(tree, Both) is holds else or_(*parts)
+
+    def compared(self, asked: Restriction, columns: Columns, *, holds: bool, depth: int = 1) -> ColumnElement[bool]:
+        related = columns.related(asked.path[0])
+        negated = asked.comparator == "!=" and not (related and related.many)
+        if negated:
+            asked, holds = replace(asked, comparator="="), not holds
+        if related is None:
+            return _restriction(asked, columns, holds=holds)
+        found = self.found(asked, columns, related, depth)
+        return found if holds else not_(found)
+
+    def found(self, asked: Restriction, columns: Columns, related: Related, depth: int) -> ColumnElement[bool]:
+        """Says whether some row that the relationship leads to, and that may be read, is as asked."""
+        self.followed += 1
+        if self.followed > MOST_RELATED:
+            raise refused(asked.at, f"relationships are gone through more than {MOST_RELATED} times")
+        if depth > DEEPEST_RELATED:
+            raise refused(asked.at, f"a path goes through more than {DEEPEST_RELATED} relationships")
+        such = related.joined
+        if asked.path[1:]:
+            inner = replace(asked, path=asked.path[1:])
+            such = and_(such, self.compared(inner, related.columns, holds=True, depth=depth + 1))
+        else:
+            _only_presence(asked)
+        return exists().where(such).correlate(columns.table)
+
+
+def _only_presence(asked: Restriction) -> None:
+    only_has(asked, "a relationship")
+    if not asked.value.star:
+        name = asked.path[0]
+        raise refused(asked.value.at, f"{name} leads to rows; ask {name}:* or one of their fields, as in {name}.id")
 
 
 def _restriction(asked: Restriction, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
-    if asked.comparator == "!=":
-        asked, holds = Restriction(asked.path, "=", asked.value, asked.at), not holds
     field = _field(asked, columns)
     column = columns[field.name]
     if field.kind is Kind.JSON:
@@ -47,6 +89,6 @@ def _field(asked: Restriction, columns: Columns) -> Field:
     """Unknown, hidden and sensitive fields answer alike."""
     field = columns.fields.get(asked.path[0])
     if field is None or field.sensitive:
-        known = ", ".join(sorted(f.name for f in columns.fields.values() if not f.sensitive))
+        known = ", ".join(sorted([*(f.name for f in columns.fields.values() if not f.sensitive), *columns.leads]))
         raise refused(asked.at, f"{asked.path[0][:40]} is no field to filter by; there are {known}")
     return field

@@ -13,9 +13,9 @@ MOST_TERMS = 50
 LONGEST_PATH = 8
 MOST_NAMES = 100
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
 # Field names end at a dot, a comparator or a parenthesis; values may hold dots and colons, as times do.
-_NAME = re.compile(r"[^\s\"'()=!<>:.,]+")
+NAME = re.compile(r"[^\s\"'()=!<>:.,]+")
 _VALUE = re.compile(r"[^\s\"'()=!<>,]+")
 _COMPARATOR = re.compile(r"<=|>=|!=|=|<|>|:")
 _SPACE = re.compile(r"\s*")
@@ -171,20 +171,20 @@ class _Parser:
 
     def name(self) -> str:
         at = self.at
-        quoted = self.match(_STRING)
+        quoted = self.match(STRING)
         if quoted:  # a key of a map or of JSON data may be anything
-            return _unquoted(quoted)
-        name = self.match(_NAME)
+            return unquoted(quoted)
+        name = self.match(NAME)
         if not name or name in _KEYWORDS:
             raise refused(at, f"found {self.found(name)}; expected a field")
         return name
 
     def value(self) -> Value:
         at = self.at
-        quoted = self.match(_STRING)
+        quoted = self.match(STRING)
         if quoted:
             self.space()
-            return Value(_unquoted(quoted), at, quoted=True)
+            return Value(unquoted(quoted), at, quoted=True)
         word = self.match(_VALUE)
         if not word or word in _KEYWORDS:
             raise refused(at, f"found {self.found(word)}; expected a value")
@@ -205,7 +205,7 @@ class _Parser:
     def keyword(self, word: str) -> bool:
         self.space()
         end = self.at + len(word)
-        if not self.text.startswith(word, self.at) or _NAME.match(self.text, end):
+        if not self.text.startswith(word, self.at) or NAME.match(self.text, end):
             return False
         if self.text.startswith((":", "."), end) or _COMPARATOR.match(self.text, end):
             return False
@@ -228,10 +228,11 @@ class _Parser:
 
     def found(self, word: str = "") -> str:
         rest = word or self.text[self.at :]
-        if rest.startswith(("'", '"')) and not _STRING.match(rest):
+        if rest.startswith(("'", '"')) and not STRING.match(rest):
             return "a string without its closing quote"
         return (rest.split() or ["the end"])[0][:40]
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """Returns what a quoted string says."""
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)

@@ -15,14 +15,14 @@ from framework.query.fragments import Fragment, Pieces, text
 from framework.query.grammar import Restriction, refused
 from framework.resource.fields import is_sensitive
 
-_FREE = {"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"}
-_BITS = {
+FREE = {"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"}
+BITS = {
     FieldDescriptor.TYPE_INT32: (32, True),
     FieldDescriptor.TYPE_INT64: (64, True),
     FieldDescriptor.TYPE_UINT32: (32, False),
     FieldDescriptor.TYPE_UINT64: (64, False),
 }
-_FRACTIONS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
+FRACTIONS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 _DEFAULTS = {FieldDescriptor.TYPE_STRING: '""', FieldDescriptor.TYPE_BOOL: "false"}
 
 
@@ -47,10 +47,10 @@ def json_clause(column: ColumnElement[object], declared: FieldDescriptor, asked:
 def _at(place: Place, names: Sequence[str], asked: Restriction) -> Pieces:
     declared = place.declared
     if declared.is_repeated and not place.element:
-        return _in_map(place, names, asked) if _is_map(declared) else _in_list(place, names, asked)
+        return _in_map(place, names, asked) if is_map(declared) else _in_list(place, names, asked)
     message = declared.message_type
-    if message is not None and message.full_name in _FREE:
-        return _free(_below(place.sql, names), asked)
+    if message is not None and message.full_name in FREE:
+        return _free(below(place.sql, names), asked)
     if message is not None and names:
         return _in_message(place, message, names, asked)
     if names:
@@ -63,18 +63,12 @@ def _at(place: Place, names: Sequence[str], asked: Restriction) -> Pieces:
 
 
 def _in_message(place: Place, message: Descriptor, names: Sequence[str], asked: Restriction) -> Pieces:
-    # Messages of the protobuf library are written as JSON in ways of their own.
-    ours = not message.full_name.startswith("google.")
-    public = {f.name: f for f in message.fields if ours and not is_sensitive(f)}
+    public = public_fields(message)
     found = public.get(names[0])
     if found is None:
         known = f"; there are {', '.join(sorted(public))}" if public else ""
         raise refused(asked.at, f"{place.name} has no field {names[0][:40]}{known}")
-    inner = _below(place.sql, names[:1])
-    if not found.has_presence and not found.is_repeated and not asked.value.star:
-        # JSON leaves out what holds its default.
-        there = ("CASE WHEN jsonb_typeof(", *place.sql, ") = 'object' THEN coalesce(")
-        inner = ("(", *there, *inner, f", '{_default(found)}') END)")
+    inner = below(place.sql, names[:1]) if asked.value.star else member(place.sql, found)
     return _at(Place(inner, found, f"{place.name}.{found.name}", place.lists), names[1:], asked)
 
 
@@ -82,7 +76,7 @@ def _in_map(place: Place, names: Sequence[str], asked: Restriction) -> Pieces:
     if names:
         assert place.declared.message_type is not None
         value = place.declared.message_type.fields_by_name["value"]
-        inner = _below(place.sql, names[:1])
+        inner = below(place.sql, names[:1])
         return _at(Place(inner, value, f"{place.name}.{names[0][:40]}", place.lists, element=True), names[1:], asked)
     only_has(asked, "a map")
     return (*place.sql, " <> '{}'") if asked.value.star else _holds_key(place.sql, asked)
@@ -103,11 +97,11 @@ def _in_list(place: Place, names: Sequence[str], asked: Restriction) -> Pieces:
 
 def _compared(place: Place, asked: Restriction) -> Pieces:
     declared, value = place.declared, asked.value
-    if declared.type in _BITS:
-        bits, signed = _BITS[declared.type]
+    if declared.type in BITS:
+        bits, signed = BITS[declared.type]
         number = literals.of_kind(literals.integer(bits, signed=signed), value, "integer")
-        return (*_whole_number(place.sql), _operator(asked), text(str(number)), "::numeric")
-    if declared.type in _FRACTIONS:
+        return (*whole_number(place.sql), _operator(asked), text(str(number)), "::numeric")
+    if declared.type in FRACTIONS:
         return _same_type("number", place.sql, asked, repr(literals.of_kind(literals.double, value, "number")))
     if declared.type == FieldDescriptor.TYPE_BOOL:
         flag = literals.of_kind(literals.boolean, value, "boolean")
@@ -125,7 +119,7 @@ def _compared(place: Place, asked: Restriction) -> Pieces:
 
 def _text_compared(place: Place, asked: Restriction, wanted: str) -> Pieces:
     if asked.comparator == ":" and not place.element:
-        return ("strpos(lower(", *_as_text(place.sql), ' COLLATE "C"), ', text(folded(wanted)), ") > 0")
+        return ("strpos(lower(", *as_text(place.sql), ' COLLATE "C"), ', text(folded(wanted)), ") > 0")
     return _same_type("string", place.sql, asked, literals.json_text(wanted))
 
 
@@ -133,7 +127,7 @@ def _time(sql: Pieces, asked: Restriction) -> Pieces:
     # Times in JSON have 0, 3, 6 or 9 digits of a second and a final Z: without it, their order is that of their text.
     moment = literals.moment_in_json(asked.value)
     wanted = moment if isinstance(moment, ColumnElement) else text(moment)
-    return ("rtrim(", *_as_text(sql), ", 'Z') COLLATE \"C\"", _operator(asked), wanted)
+    return ("rtrim(", *as_text(sql), ", 'Z') COLLATE \"C\"", _operator(asked), wanted)
 
 
 def _free(sql: Pieces, asked: Restriction) -> Pieces:
@@ -168,17 +162,36 @@ def _holds_key(sql: Pieces, asked: Restriction) -> Pieces:
     return ("jsonb_exists(", *sql, ", ", text(asked.value.text), ")")
 
 
-def _whole_number(sql: Pieces) -> Pieces:
+def public_fields(message: Descriptor) -> dict[str, FieldDescriptor]:
+    """Returns the fields of a message that a path may name."""
+    # Messages of the protobuf library are written as JSON in ways of their own.
+    ours = not message.full_name.startswith("google.")
+    return {f.name: f for f in message.fields if ours and not is_sensitive(f)}
+
+
+def member(sql: Pieces, declared: FieldDescriptor) -> Pieces:
+    """Returns the value of a message's field, its default where JSON leaves it out; null outside of a message."""
+    inner = below(sql, [declared.name])
+    if declared.has_presence or declared.is_repeated:
+        return inner
+    there = ("CASE WHEN jsonb_typeof(", *sql, ") = 'object' THEN coalesce(")
+    return ("(", *there, *inner, f", '{_default(declared)}') END)")
+
+
+def whole_number(sql: Pieces) -> Pieces:
+    """Returns a whole number as PostgreSQL counts, null where there is none."""
     # 64-bit integers are strings in proto JSON; the cast is behind the test of its own input.
-    plain = _as_text(sql)
+    plain = as_text(sql)
     return ("(CASE WHEN ", *plain, " ~ '^-?[0-9]{1,20}$' THEN ", *plain, "::numeric END)")
 
 
-def _as_text(sql: Pieces) -> Pieces:
+def as_text(sql: Pieces) -> Pieces:
+    """Returns what JSON text says, without its quotes."""
     return ("(", *sql, " #>> '{}')")
 
 
-def _below(sql: Pieces, names: Sequence[str]) -> Pieces:
+def below(sql: Pieces, names: Sequence[str]) -> Pieces:
+    """Returns what lies at a path, null where it leads nowhere."""
     return ("jsonb_extract_path(", *sql, *(piece for n in names for piece in (", ", text(n))), ")") if names else sql
 
 
@@ -192,5 +205,6 @@ def _default(declared: FieldDescriptor) -> str:
     return _DEFAULTS.get(declared.type, "0")
 
 
-def _is_map(declared: FieldDescriptor) -> bool:
+def is_map(declared: FieldDescriptor) -> bool:
+    """Says whether a repeated field is a map."""
     return declared.message_type is not None and declared.message_type.GetOptions().map_entry

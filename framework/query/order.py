@@ -1,13 +1,21 @@
 """Orders of a list, and the keyset clause that goes on after a row."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, literal, null, or_, true, tuple_
+from sqlalchemy import ColumnElement, and_, false, null, or_, true, tuple_
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.query.columns import Columns
+from framework.query.grammar import NAME, STRING, unquoted
+from framework.query.sorting import Place, place_of
+
+# Each key makes the clause that goes on after a row longer by all keys before it.
+MOST_KEYS = 10
+_PATH = re.compile(rf"(?:{STRING.pattern}|{NAME.pattern})(?:\.(?:{STRING.pattern}|{NAME.pattern}))*", re.DOTALL)
+_PART = re.compile(rf"{STRING.pattern}|{NAME.pattern}", re.DOTALL)
 
 
 class Key(NamedTuple):
@@ -16,35 +24,56 @@ class Key(NamedTuple):
     name: str
     descending: bool = False
     nulls_first: bool | None = None
+    inner: tuple[str, ...] = ()
+    """The path inside the field, or behind the relationship, of that name."""
 
-    def sorted(self, columns: Columns) -> ColumnElement[Any]:
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The whole path."""
+        return (self.name, *self.inner)
+
+    def place(self, columns: Columns) -> Place:
+        """Returns what the key sorts by, over some rows."""
+        place = place_of(self.path, columns)
+        assert place is not None, "keys are read over the same columns"
+        return place
+
+
+class _Sorted(NamedTuple):
+    """A key over the rows of one statement."""
+
+    key: Key
+    place: Place
+
+    def term(self) -> ColumnElement[Any]:
         """Returns the ORDER BY term; nulls are placed by name only where there are any, so that indexes stay usable."""
-        column = columns[self.name]
-        term = column.desc() if self.descending else column.asc()
-        if self.nulls_first is None:
+        value = self.place.value
+        term = value.desc() if self.key.descending else value.asc()
+        if self.key.nulls_first is None:
             return term
-        return term.nulls_first() if self.nulls_first else term.nulls_last()
+        return term.nulls_first() if self.key.nulls_first else term.nulls_last()
 
-    def equal(self, columns: Columns, value: Any) -> ColumnElement[bool]:
+    def equal(self, told: Any) -> ColumnElement[bool]:
         """Returns the clause for rows that stand at a value."""
-        return columns[self.name].is_(null()) if value is None else columns[self.name] == value
+        value = self.place.value
+        return value.is_(null()) if told is None else value == self.place.read(told)
 
-    def reached(self, columns: Columns, value: Any) -> ColumnElement[bool]:
+    def reached(self, told: Any) -> ColumnElement[bool]:
         """Returns a clause that holds at a value and after it, for an index to begin at; true if there may be nulls."""
-        if self.nulls_first is not None:
+        if self.key.nulls_first is not None:
             return true()
-        wanted = literal(value, columns[self.name].type)
-        return columns[self.name] <= wanted if self.descending else columns[self.name] >= wanted
+        # Read as a parameter: SQLAlchemy refuses to order a bare True or False.
+        value, wanted = self.place.value, self.place.read(told)
+        return value <= wanted if self.key.descending else value >= wanted
 
-    def beyond(self, columns: Columns, value: Any) -> ColumnElement[bool]:
+    def beyond(self, told: Any) -> ColumnElement[bool]:
         """Returns the clause for rows that come after a value."""
-        column = columns[self.name]
-        if value is None:
-            return column.is_not(null()) if self.nulls_first else false()
-        # As a parameter: SQLAlchemy refuses to order a bare True or False.
-        wanted = literal(value, column.type)
-        after = column < wanted if self.descending else column > wanted
-        return or_(after, column.is_(null())) if self.nulls_first is False else after
+        value = self.place.value
+        if told is None:
+            return value.is_not(null()) if self.key.nulls_first else false()
+        wanted = self.place.read(told)
+        after = value < wanted if self.key.descending else value > wanted
+        return or_(after, value.is_(null())) if self.key.nulls_first is False else after
 
 
 @dataclass(frozen=True)
@@ -55,28 +84,41 @@ class Order:
 
     def terms(self, columns: Columns) -> Sequence[ColumnElement[Any]]:
         """Returns the ORDER BY terms."""
-        return [key.sorted(columns) for key in self.keys]
+        return [key.term() for key in self._over(columns)]
+
+    def told(self, columns: Columns) -> Sequence[ColumnElement[Any]]:
+        """Returns the labelled expressions that a statement selects besides its rows' fields, for `position`."""
+        return [key.place(columns).told.label(f"key_{i}_") for i, key in enumerate(self.keys) if key.inner]
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """The fields that a statement selects for `position`, whatever else it selects."""
+        return [key.name for key in self.keys if not key.inner]
 
     def after(self, columns: Columns, position: Sequence[Any]) -> ColumnElement[bool]:
         """Returns the clause for rows after a position; an index on the keys is entered there, however deep it is."""
-        descending = self.keys[0].descending
+        keys, descending = self._over(columns), self.keys[0].descending
         if all(key.nulls_first is None and key.descending is descending for key in self.keys):
-            here = tuple_(*(columns[key.name] for key in self.keys))
-            there = tuple_(*(literal(v, columns[k.name].type) for k, v in zip(self.keys, position, strict=True)))
+            here = tuple_(*(one.place.value for one in keys))
+            there = tuple_(*(one.place.read(told) for one, told in zip(keys, position, strict=True)))
             return here < there if descending else here > there
-        return and_(self.keys[0].reached(columns, position[0]), self._beyond(columns, position))
-
-    def _beyond(self, columns: Columns, position: Sequence[Any]) -> ColumnElement[bool]:
-        """Equal on the first keys, beyond the position on the next."""
-        alternatives = []
-        for i, key in enumerate(self.keys):
-            equal = [k.equal(columns, position[j]) for j, k in enumerate(self.keys[:i])]
-            alternatives.append(and_(*equal, key.beyond(columns, position[i])))
-        return or_(*alternatives)
+        return and_(keys[0].reached(position[0]), _beyond(keys, position))
 
     def position(self, row: Mapping[str, Any]) -> list[Any]:
         """Returns where a row stands."""
-        return [row[key.name] for key in self.keys]
+        return [row[f"key_{i}_" if key.inner else key.name] for i, key in enumerate(self.keys)]
+
+    def _over(self, columns: Columns) -> list[_Sorted]:
+        return [_Sorted(key, key.place(columns)) for key in self.keys]
+
+
+def _beyond(keys: Sequence[_Sorted], position: Sequence[Any]) -> ColumnElement[bool]:
+    """Equal on the first keys, beyond the position on the next."""
+    alternatives = []
+    for i, key in enumerate(keys):
+        equal = [k.equal(position[j]) for j, k in enumerate(keys[:i])]
+        alternatives.append(and_(*equal, key.beyond(position[i])))
+    return or_(*alternatives)
 
 
 NEWEST = (Key("created_at", descending=True),)
@@ -87,36 +129,48 @@ def order_from(text: str, columns: Columns, default: Sequence[Key] = NEWEST, las
 
     Raises InvalidFields naming `order_by` and the position.
     """
-    keys = [] if text.strip() else list(default)
-    at = 0
-    for part in text.split(",") if text.strip() else ():
-        keys.append(_key(part, at, columns))
-        if keys[-1].name in {key.name for key in keys[:-1]}:
-            raise _refused(at, f"{keys[-1].name} is named twice")
-        at += len(part) + 1
+    keys = _keys(text, columns) if text.strip() else list(default)
     descending = bool(keys) and keys[-1].descending
     for name in last:
-        if name not in {key.name for key in keys}:
+        if (name,) not in {key.path for key in keys}:
             keys.append(Key(name, descending, False if columns.fields[name].nullable else None))
     return Order(tuple(keys))
+
+
+def _keys(text: str, columns: Columns) -> list[Key]:
+    keys: list[Key] = []
+    at = 0
+    while at <= len(text):
+        start = at + len(text[at:]) - len(text[at:].lstrip())
+        found = _PATH.match(text, start)
+        end = text.find(",", found.end() if found else start)
+        end = len(text) if end < 0 else end
+        key = _key(found[0] if found else "", text[found.end() if found else start : end], start, columns)
+        if key.path in {other.path for other in keys}:
+            raise _refused(start, f"{'.'.join(key.path)[:80]} is named twice")
+        keys.append(key)
+        if len(keys) > MOST_KEYS:
+            raise _refused(start, f"there are more than {MOST_KEYS} fields")
+        at = end + 1
+    return keys
 
 
 _DIRECTIONS = ("asc", "desc")
 _NULLS: dict[tuple[str, ...], bool] = {("nulls", "first"): True, ("nulls", "last"): False}
 
 
-def _key(part: str, at: int, columns: Columns) -> Key:
-    name, *rest = part.split() or [""]
-    field = columns.fields.get(name)
-    at += len(part) - len(part.lstrip())
-    if field is None or not field.sortable:
+def _key(path: str, words: str, at: int, columns: Columns) -> Key:
+    names = tuple(unquoted(name) if name[0] in "\"'" else name for name in _PART.findall(path))
+    place = place_of(names, columns) if names else None
+    if place is None:
         known = ", ".join(sorted(f.name for f in columns.fields.values() if f.sortable))
-        raise _refused(at, f"{name[:40] or 'nothing'} is no field to order by; there are {known}")
+        raise _refused(at, f"{path[:40] or 'nothing'} is no field to order by; there are {known}")
+    rest = words.split()
     descending = rest[:1] == ["desc"]
     nulls = tuple(rest[1:] if rest[:1] and rest[0] in _DIRECTIONS else rest)
-    if nulls and nulls not in _NULLS:
-        raise _refused(at, f"expected `{name}`, perhaps with `asc` or `desc`, then `nulls first` or `nulls last`")
-    return Key(name, descending, _NULLS.get(nulls, False) if field.nullable else None)
+    if (nulls and nulls not in _NULLS) or words[:1].strip():
+        raise _refused(at, f"expected `{path[:80]}`, perhaps with `asc` or `desc`, then `nulls first` or `nulls last`")
+    return Key(names[0], descending, _NULLS.get(nulls, False) if place.nullable else None, names[1:])
 
 
 def _refused(at: int, message: str) -> InvalidFields:

@@ -3,8 +3,9 @@
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from framework.errors import InvalidPageToken
 
 _NONCE = 12
+_KINDS: dict[str, Callable[[str], Any]] = {"t": datetime.fromisoformat, "u": UUID, "n": Decimal}
 
 
 class Seal:
@@ -26,7 +28,7 @@ class Seal:
     def seal(self, position: Sequence[Any], binding: str) -> str:
         """Returns a token for a position."""
         nonce = os.urandom(_NONCE)
-        plain = json.dumps([_plain(v) for v in position]).encode()
+        plain = json.dumps([_plain(v) for v in position], ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, plain, binding.encode())).decode()
 
     def open(self, token: str, binding: str) -> list[Any]:
@@ -42,10 +44,13 @@ class Seal:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return {"t": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"n": str(value)}
     return {"u": str(value)} if isinstance(value, UUID) else value
 
 
 def _value(plain: Any) -> Any:
     if isinstance(plain, dict):
-        return datetime.fromisoformat(plain["t"]) if "t" in plain else UUID(plain["u"])
+        (kind, text), *_ = plain.items()
+        return _KINDS[kind](text)
     return plain

@@ -180,7 +180,24 @@ def _field(one: Any, name: str) -> Any:
 
 def column(one: Any, name: str) -> Any:
     """Returns a column's value as its order sees it, None for null."""
-    return (getattr(one, name) or None) if name == "owner_id" else _field(one, name)
+    return (getattr(one, name) or None) if name.endswith("_id") else _field(one, name)
+
+
+_RANKS = {str: 0, int: 1, float: 1, bool: 2}
+
+
+def sorted_by(one: Any, path: tuple[str, ...]) -> Any:
+    """Returns what an order sees at a path, None for null; data without declared types sorts as JSON does."""
+    name, *inner = path
+    if name == "scores":
+        return one.scores.get(inner[0])
+    if name == "free":
+        found = _free_at(plain(one.free) if one.HasField("free") else None, tuple(inner))
+        return (_RANKS[type(found)], found) if type(found) in _RANKS else None
+    for deeper in inner:
+        one = getattr(one, name) if one is not None and one.HasField(name) else None
+        name = deeper
+    return column(one, name)
 
 
 def _in_detail(path: str, detail: Get) -> st.SearchStrategy[Filter]:

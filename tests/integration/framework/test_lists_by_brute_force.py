@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from filters import IDS, Filter, column, filters, specimens
+from filters import IDS, KEYS, Filter, filters, quoted, sorted_by, specimens
 from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,15 +38,25 @@ actors = st.builds(
 )
 rows = st.lists(st.tuples(specimens, st.sampled_from([*ORGANIZATIONS, ORGANIZATIONS[0]])), min_size=1, max_size=5)
 ORDERED = ["name", "color", "small", "big", "ratio", "flag", "owner_id", "ended_at", "hint", "weight", "created_at"]
+INSIDE = [
+    *(("detail", name) for name in ("text", "count", "big", "ratio", "flag", "at", "color", "note", "limit")),
+    *(("detail", "inner", name) for name in ("big", "limit")),
+    *(("scores", key) for key in KEYS),
+    ("free", "a"),
+    ("free", "b.c"),
+    ("free", "a", "a"),
+]
+
+
+def _key(path: tuple[str, ...], down: bool, first: bool) -> Key:
+    nullable = len(path) > 1 or SPEC.fields[path[0]].nullable
+    return Key(path[0], down, first if nullable else None, path[1:])
+
+
 orders = st.lists(
-    st.builds(
-        lambda name, down, first: Key(name, down, first if SPEC.fields[name].nullable else None),
-        st.sampled_from(ORDERED),
-        st.booleans(),
-        st.booleans(),
-    ),
+    st.builds(_key, st.sampled_from([*((n,) for n in ORDERED), *INSIDE]), st.booleans(), st.booleans()),
     max_size=3,
-    unique_by=lambda key: key.name,
+    unique_by=lambda key: key.path,
 )
 EVERYTHING = Filter("", lambda one: True)
 MASKS = [
@@ -110,17 +120,18 @@ def expected(stood: list[tuple[Any, UUID]], actor: Actor, wanted: Filter, keys: 
     ]
     last = Key("id", keys[-1].descending if keys else True)
     for key in [last, *reversed(keys)]:
-        there = [one for one in picked if column(one, key.name) is not None]
-        absent = [one for one in picked if column(one, key.name) is None]
+        there = [one for one in picked if sorted_by(one, key.path) is not None]
+        absent = [one for one in picked if sorted_by(one, key.path) is None]
         # In reverse, Python keeps equal elements in their order, as it must.
-        there.sort(key=lambda one: column(one, key.name), reverse=key.descending)
+        there.sort(key=lambda one: sorted_by(one, key.path), reverse=key.descending)
         picked = absent + there if key.nulls_first else there + absent
     return picked
 
 
 def _order(key: Key) -> str:
     nulls = {None: "", True: " nulls first", False: " nulls last"}[key.nulls_first]
-    return f"{key.name}{' desc' if key.descending else ''}{nulls}"
+    path = ".".join([key.name, *(quoted(name) for name in key.inner)])
+    return f"{path}{' desc' if key.descending else ''}{nulls}"
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.errors import InvalidFields, InvalidPageToken
-from framework.query import Columns, Seal, order_from
+from framework.query import Columns, Key, Seal, order_from
 from framework.resource import spec_of
 from framework.storage import table_of
 from services.variables.resources import VariableSpace
@@ -82,16 +82,16 @@ def test_orders_that_could_not_page_are_refused(text: str) -> None:
 
 def test_every_order_ends_with_the_key() -> None:
     """In the direction of the last field; nulls have a place where there may be any, the last one unless said."""
-    assert order_from("", COLUMNS).keys == (("created_at", True, None), ("id", True, None))
+    assert order_from("", COLUMNS).keys == (Key("created_at", True, None), Key("id", True, None))
     assert order_from("status, name desc", COLUMNS).keys == (
-        ("status", False, None),
-        ("name", True, None),
-        ("id", True, None),
+        Key("status", False, None),
+        Key("name", True, None),
+        Key("id", True, None),
     )
-    assert order_from("id", COLUMNS).keys == (("id", False, None),)
-    assert order_from("archived_at", COLUMNS).keys[0] == ("archived_at", False, False)
-    assert order_from("archived_at desc nulls first", COLUMNS).keys[0] == ("archived_at", True, True)
-    assert order_from("name nulls first", COLUMNS).keys[0] == ("name", False, None)
+    assert order_from("id", COLUMNS).keys == (Key("id", False, None),)
+    assert order_from("archived_at", COLUMNS).keys[0] == Key("archived_at", False, False)
+    assert order_from("archived_at desc nulls first", COLUMNS).keys[0] == Key("archived_at", True, True)
+    assert order_from("name nulls first", COLUMNS).keys[0] == Key("name", False, None)
 
 
 @pytest.mark.parametrize(
