@@ -140,8 +140,9 @@ def _matching(pattern: str, number: int) -> str:
 
 def _chosen(field: FieldDescriptor, rules: Any, number: int) -> int:
     assert field.enum_type is not None
-    refused, named = {0, *rules.enum.not_in}, list(getattr(rules.enum, "in"))
-    allowed = named or [int(v.number) for v in field.enum_type.values if v.number not in refused]
+    refused = {0, *rules.enum.not_in}
+    allowed: list[int] = list(getattr(rules.enum, "in"))
+    allowed = allowed or [v.number for v in field.enum_type.values if v.number not in refused]
     return allowed[number % len(allowed)]
 
 

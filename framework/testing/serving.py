@@ -9,7 +9,7 @@ from grpc import aio
 
 from framework.call import ANONYMOUS, Actor
 from framework.resource import MethodSpec, Registry
-from framework.rpc.identity import Verifier
+from framework.rpc.identity import FetchKeys, Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.servicer import handler_of
 from framework.testing.refusals import Refused
@@ -81,10 +81,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(bench: Workbench) -> AsyncIterator[Served]:
-    """Serves a workbench's engine on a port of loopback for the length of a block."""
+async def served(bench: Workbench, keys: FetchKeys | None = None) -> AsyncIterator[Served]:
+    """Serves a workbench's engine on a port of loopback for the length of a block; `keys` may stand for its own."""
     issuer = Issuer()
-    server = aio.server(interceptors=interceptors(Verifier(issuer.keys)))
+    server = aio.server(interceptors=interceptors(Verifier(keys or issuer.keys)))
     server.add_generic_rpc_handlers((handler_of(bench.engine),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
