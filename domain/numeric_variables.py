@@ -14,6 +14,7 @@ from domain.seeds import Draw
 from domain.values import LARGEST_INTEGER, Json, Violation, is_finite, is_number, refused, shown
 
 SIGNIFICANT_DIGITS = 12
+_ROUNDED = f".{SIGNIFICANT_DIGITS - 1}e"
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,11 @@ class FloatVariable:
         return self._rounded(value) if self.step is None else self.at(self.index(value))
 
     def _rounded(self, value: float) -> float:
-        rounded = float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}") + 0.0  # + 0.0: there is no negative zero
-        return float(min(max(rounded, self.low), self.high))
+        rounded = float(f"{value:{_ROUNDED}}") + 0.0  # + 0.0: there is no negative zero
+        return rounded if self.low <= rounded <= self.high else self._clamped(rounded)
+
+    def _clamped(self, value: float) -> float:
+        return self.low if value < self.low else self.high
 
 
 @dataclass(frozen=True)

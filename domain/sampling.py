@@ -36,16 +36,42 @@ class Unsatisfied(Exception):  # noqa: N818 - what the space seems to be
         super().__init__(f"{found}; {share:.0%} break {most_violated}")
 
 
-class Sampler:
-    """Draws configurations of a space and keeps count of what that takes."""
+class Effort:
+    """Keeps count of what finding configurations of one list takes, and ends it where that is too much."""
 
-    def __init__(self, space: Space, seed: int, count: int = 1) -> None:
+    def __init__(self, space: Space, count: int = 1) -> None:
         self.space = space
-        self.seed = seed
         self.most = most_candidates(space, count)
         self.candidates = 0
         self.accepted = 0
         self.broken: Counter[str] = Counter()
+
+    def broken_by(self, candidate: dict[str, Json]) -> int:
+        """Return how many constraints a candidate breaks; raises Unsatisfied where enough were looked at."""
+        if not self.space.rules.may_break:
+            return 0
+        if self.candidates >= self.most:
+            raise self.unsatisfied()
+        found = self.space.rules.broken(candidate)
+        self.candidates += 1
+        self.accepted += not found
+        self.broken.update(name for name, _ in found)
+        return len(found)
+
+    def unsatisfied(self) -> Unsatisfied:
+        """Return what to raise when nothing is found."""
+        # Counter keeps the order of first sight: the earlier constraint of equals.
+        name, count = self.broken.most_common(1)[0]
+        return Unsatisfied(self.candidates, self.accepted, name, count / self.candidates)
+
+
+class Sampler:
+    """Draws configurations of a space at random."""
+
+    def __init__(self, space: Space, seed: int, count: int = 1) -> None:
+        self.space = space
+        self.seed = seed
+        self.effort = Effort(space, count)
 
     def configuration(self, index: int) -> dict[str, Json]:
         """Return the index-th configuration of the seed, which depends on nothing else; raises Unsatisfied.
@@ -54,37 +80,21 @@ class Sampler:
         Where none of ATTEMPTS candidates is valid, the one that breaks least is repaired: one variable of a broken
         constraint is drawn anew at a time.
         """
-        if not self.space.rules.may_break:
-            return self.space.draw(Draw(self.seed, "random", index))
         least: tuple[int, dict[str, Json]] | None = None
         for candidate in self._drawn(index):
-            count = self._count_broken(candidate)
+            count = self.effort.broken_by(candidate)
             if not count:
                 return candidate
             if least is None or count < least[0]:
                 least = count, candidate
         if least and (found := repaired(self.space, least[1], Draw(self.seed, "repair", index))) is not None:
             return found
-        raise self._unsatisfied()
+        raise self.effort.unsatisfied()
 
     def _drawn(self, index: int) -> Iterator[dict[str, Json]]:
         yield self.space.draw(Draw(self.seed, "random", index))
         for attempt in range(1, ATTEMPTS):
-            if self.candidates >= self.most:
-                raise self._unsatisfied()
             yield self.space.draw(Draw(self.seed, "random", index, attempt))
-
-    def _count_broken(self, candidate: dict[str, Json]) -> int:
-        found = self.space.rules.broken(candidate)
-        self.candidates += 1
-        self.accepted += not found
-        self.broken.update(name for name, _ in found)
-        return len(found)
-
-    def _unsatisfied(self) -> Unsatisfied:
-        # Counter keeps the order of first sight: the earlier constraint of equals.
-        name, count = self.broken.most_common(1)[0]
-        return Unsatisfied(self.candidates, self.accepted, name, count / self.candidates)
 
 
 def random_configuration(space: Space, seed: int, index: int) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 """Seeds derived from seeds, and random numbers that are the same on every machine."""
 
 import hashlib
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,12 @@ class Draw:
     """
 
     def __init__(self, *parts: int | str) -> None:
-        self._bits = np.random.PCG64(digest(*parts))
+        self._parts = parts
+
+    @cached_property
+    def _bits(self) -> np.random.PCG64:
+        # Only when it is asked for: most points of a design decide everything by themselves.
+        return np.random.PCG64(digest(*self._parts))
 
     def unit(self) -> float:
         """Return a double in [0, 1), of 53 random bits."""

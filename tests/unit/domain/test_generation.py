@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.generation import STRATEGIES, Generated, Wanted, generate
-from domain.grid import grid_points
+from domain.grid import Levels, grid_points
 from domain.sampling import Unsatisfied, random_configurations
 from domain.space import BooleanVariable, Constraint, FloatVariable, GroupVariable, IntegerVariable, Space
 from domain.values import Invalid, canonical_json
@@ -47,7 +47,7 @@ def test_lists_are_valid_and_go_on_where_they_ended(strategy: str, space: Space,
 @given(conditional_spaces())
 def test_the_grid_holds_every_configuration_of_a_discrete_space_once(space: Space) -> None:
     """Conditions skip what repeats, constraints what they refuse."""
-    grid = [values for _, values in grid_points(space, 5, 0) if values is not None]
+    grid = [values for _, values in grid_points(space, Levels(space, 5), 0) if values is not None]
     texts = Counter(canonical_json(each) for each in grid)
     assert set(texts.values()) <= {1}
     if not space.constraints:

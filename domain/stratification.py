@@ -1,0 +1,39 @@
+"""How evenly the points of a design cover the variables in the end, after those that break constraints are skipped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Stratification:
+    """Into how many equally likely parts a variable's distribution is cut, and how many of them hold a configuration.
+
+    Only configurations that are points of the design, in which the variable is active, count.
+    """
+
+    variable: str
+    strata: int
+    hit: int
+
+
+class Coverage:
+    """Collects which strata of which variables are hit, configuration by configuration."""
+
+    def __init__(self, names: Sequence[str], strata: int) -> None:
+        self.names = names
+        self.strata = strata
+        self._hit: dict[str, set[int]] = {name: set() for name in names}
+
+    def add(self, values: Mapping[str, Json], point: Sequence[float] | None) -> None:
+        """Count a configuration and the point that it is; none does not count."""
+        if point is None or not self.strata:
+            return
+        for name, place in zip(self.names, point, strict=True):
+            if name in values:
+                self._hit[name].add(int(place * self.strata))
+
+    def realised(self) -> tuple[Stratification, ...]:
+        """Return what is hit of every variable, in order; nothing where there are no strata."""
+        return tuple(Stratification(name, self.strata, len(self._hit[name])) for name in self.names if self.strata)
