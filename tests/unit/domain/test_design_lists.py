@@ -24,7 +24,7 @@ from domain.values import Invalid, canonical_json
 SEEDS = st.integers(-(2**63), 2**63 - 1)
 SPACE = Space(
     (
-        FloatVariable("heat", 0, 2, default=1),
+        FloatVariable("heat", 0, 2, default=0.3),
         FloatVariable("rate", 1e-4, 1, log=True, default=0.1),
         IntegerVariable("shots", 0, 15, default=3),
         ChoiceVariable("order", (1, True, "1", None), weights=(1, 2, 3, 4), default="1"),
