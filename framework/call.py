@@ -28,7 +28,8 @@ class Role(Enum):
 class Actor:
     """Who acts, as the identity token says; `organization_id` is the only source of tenancy.
 
-    `delegate` names the service that acts for a user; `actions` bounds what a grant allows, None meaning no bound.
+    `delegate` names the service that acts for a user; `actions` bounds what a grant or a key allows: names of RPCs and
+    scopes such as `programs:read`, None meaning no bound.
     """
 
     kind: ActorKind = ActorKind.ANONYMOUS
@@ -45,6 +46,13 @@ class Actor:
         """The user's id, or None when the actor is no user."""
         return UUID(self.id) if self.kind is ActorKind.USER else None
 
+    def covers(self, rpc: str, collection: str, *, reads: bool) -> bool:
+        """Says whether the actor's bound, if there is one, covers an RPC that acts on a collection."""
+        if self.actions is None or rpc in self.actions:
+            return True
+        acts = ("*", "read" if reads else "write")
+        return any(f"{which}:{act}" in self.actions for which in ("*", collection) for act in acts)
+
 
 ANONYMOUS = Actor()
 
@@ -58,7 +66,8 @@ def service_actor(name: str, organization_id: UUID | None = None) -> Actor:
 class Context:
     """One call: its actor, the RPC's name, its request id, its deadline and the token to pass on.
 
-    `deadline` is `time.monotonic()` seconds.
+    `deadline` is `time.monotonic()` seconds; `address` the client's IP address as the gateway saw it, empty for calls
+    that did not come through it.
     """
 
     actor: Actor
@@ -66,6 +75,8 @@ class Context:
     request_id: str
     deadline: float
     token: str = field(default="", repr=False)
+    address: str = ""
+    user_agent: str = ""
 
     @property
     def organization_id(self) -> UUID:

@@ -2,7 +2,7 @@
 
 from ashgrove.auth.v1 import api_key_pb2
 from ashgrove.auth.v1 import auth_service_pb2 as pb
-from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyResponse
+from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyResponse, RotateApiKeyResponse
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.collection import Listed
 
@@ -15,6 +15,11 @@ class Keys(Listed[api_key_pb2.ApiKey]):
     def create(self, key: api_key_pb2.ApiKey) -> CreateApiKeyResponse:
         """Creates a key; its `secret` is in this answer and nowhere after."""
         made: CreateApiKeyResponse = self._call("CreateApiKey", api_key=key)
+        return made
+
+    def rotate(self, identifier: str, overlap_seconds: int = 86_400) -> RotateApiKeyResponse:
+        """Makes a key like another, which ends after the overlap; the new `secret` is in this answer only."""
+        made: RotateApiKeyResponse = self._call("RotateApiKey", id=identifier, overlap_seconds=overlap_seconds)
         return made
 
     def revoke(self, identifier: str) -> api_key_pb2.ApiKey:

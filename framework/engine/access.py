@@ -63,12 +63,10 @@ def _named(call: Call, spec: ResourceSpec, asked: list[str]) -> dict[str, str]:
 
 
 def _granted(call: Call, spec: ResourceSpec, names: list[str]) -> list[str]:
-    """Leaves out what the caller's grant does not cover, whatever the policies say."""
-    granted = call.actor.actions
-    if granted is None:
-        return names
-    verbs = {verb for rpc, verb in call.engine.registry.actions(spec).items() if rpc in granted}
-    return [name for name in names if name in granted or name in verbs]
+    """Leaves out what the caller's grant or key does not cover, whatever the policies say."""
+    own = [m for m in call.engine.registry.methods.values() if m.resource is spec and m.covered_for(call.actor)]
+    covered = {word for method in own for word in (method.name, method.verb)}
+    return [name for name in names if name in covered]
 
 
 async def explain_access(call: Call, method: MethodSpec, request: Any) -> Any:

@@ -86,9 +86,8 @@ class Engine:
 
 def _authorize(method: MethodSpec, context: Context) -> None:
     actor = context.actor
-    bounded = actor.actions is not None and method.name not in actor.actions
     rule = RULES.get(method.verb) or rule_for(method.resource.policies, method.ruled_by)
-    if not bounded and rule.decide(actor) is not False:
+    if method.covered_for(actor) and rule.decide(actor) is not False:
         return
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated

@@ -10,6 +10,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
+from framework.call import Actor
 from framework.resource.declaration import Resource
 from framework.resource.edges import edge_faults
 from framework.resource.spec import ResourceSpec, spec_of
@@ -27,6 +28,8 @@ STANDARD: Mapping[str, str] = {
 }
 # What is a list in another shape: who may list may do these, to the same rows; no policy has to speak of them.
 LISTING = {"Aggregate": "List"}
+# How the names of RPCs begin that change nothing.
+_READS = ("Get", "List", "Watch", "Aggregate", "Export", "Test", "Explain", "Validate", "Compare", "Diff")
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
 ASKING = ("TestPermissions", "ExplainAccess")
 
@@ -54,6 +57,10 @@ class MethodSpec:
         """Whether it can be sent twice and is done once."""
         return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
 
+    def covered_for(self, actor: Actor) -> bool:
+        """Whether the bound of the actor's grant or key, if there is one, covers it."""
+        return actor.covers(self.name, self.resource.collection, reads=is_read(self.name))
+
     @property
     def ruled_by(self) -> str:
         """The verb whose policies decide."""
@@ -63,6 +70,11 @@ class MethodSpec:
     def standard(self) -> bool:
         """Whether the engine does it by itself."""
         return self.handler is None
+
+
+def is_read(rpc: str) -> bool:
+    """Tells by an RPC's name whether it only reads."""
+    return rpc.startswith(_READS)
 
 
 class Registry:

@@ -29,6 +29,8 @@ LONGEST_SECONDS = 300.0
 _MOST_BYTES = 7000
 _SHORT = 300
 _EXEMPT = ("/grpc.health.", "/grpc.reflection.")
+# Set by ext_authz; the gateway strips what clients call so.
+ADDRESS = "x-ashgrove-internal-address"
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _log = logging.getLogger("ashgrove.rpc")
 Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
@@ -169,7 +171,15 @@ def identified(verifier: Verifier | None) -> Around:
         token = bearer(metadata.get("authorization", ""))
         actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
         action = details.method.rsplit("/", 1)[-1]
-        call = Context(actor, action, request_id_of(metadata), _deadline(context, details.streaming), token)
+        call = Context(
+            actor,
+            action,
+            request_id_of(metadata),
+            _deadline(context, details.streaming),
+            token,
+            metadata.get(ADDRESS, ""),
+            metadata.get("user-agent", "")[:_SHORT],
+        )
         enter(call)
         # gRPC itself stops a call at its caller's deadline, but knows nothing of the default and of the longest.
         async with asyncio.timeout(None if details.streaming else call.remaining()):

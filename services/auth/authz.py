@@ -15,6 +15,7 @@ from framework.errors import DependencyUnavailable, Failure, Unauthenticated
 from services.auth.gatekeeper import Admission, Gatekeeper
 
 ORGANIZATION = "x-ashgrove-organization"
+ADDRESS = "x-ashgrove-internal-address"
 _OURS = "x-ashgrove-"
 _HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.UNAVAILABLE: 503}
 _Check = external_auth_pb2.CheckResponse
@@ -43,33 +44,40 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
         headers = http.headers
         if self._age() > self._patience:
             return _refused(DependencyUnavailable("sign-in is not available; try again later", service="auth"), headers)
+        address = request.attributes.source.address.socket_address.address
         admission = await self._admission(
-            http.path.partition("?")[0], headers.get("authorization", ""), headers.get(ORGANIZATION, "")
+            http.path.partition("?")[0], headers.get("authorization", ""), headers.get(ORGANIZATION, ""), address
         )
-        return _refused(Unauthenticated(), headers) if admission is None else _admitted(admission, headers)
+        if admission is None:
+            return _refused(Unauthenticated(), headers)
+        return _admitted(admission, headers, address)
 
-    async def _admission(self, path: str, authorization: str, organization: str) -> Admission | None:
-        admission = self._gatekeeper.admit(path, authorization, organization)
+    async def _admission(self, path: str, authorization: str, organization: str, address: str) -> Admission | None:
+        admission = self._gatekeeper.admit(path, authorization, organization, address)
         if admission is None and self._gatekeeper.may_be_new(authorization):
             with suppress(Failure):  # then the refusal stands
                 await self._renew()
-            return self._gatekeeper.admit(path, authorization, organization)
+            return self._gatekeeper.admit(path, authorization, organization, address)
         return admission
 
 
-def _admitted(admission: Admission, headers: Mapping[str, str]) -> external_auth_pb2.CheckResponse:
-    """Passes the identity on; whatever else the client claimed about itself is stripped."""
+def _admitted(admission: Admission, headers: Mapping[str, str], address: str) -> external_auth_pb2.CheckResponse:
+    """Passes the identity and the client's address on; whatever else the client claimed about itself is stripped."""
     response = _Check(status=status_pb2.Status(code=grpc.StatusCode.OK.value[0]))
     ok = response.ok_response
     ok.SetInParent()
-    ok.headers_to_remove.extend(sorted(name for name in headers if name.startswith(_OURS)))
+    ok.headers_to_remove.extend(sorted(name for name in headers if name.startswith(_OURS) and name != ADDRESS))
+    _pass_on(ok, ADDRESS, address)
     if admission.identity_token:
-        overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-        value = base_pb2.HeaderValue(key="authorization", value=f"Bearer {admission.identity_token}")
-        ok.headers.add(header=value, append_action=overwrite)
+        _pass_on(ok, "authorization", f"Bearer {admission.identity_token}")
     else:
         ok.headers_to_remove.append("authorization")
     return response
+
+
+def _pass_on(ok: external_auth_pb2.OkHttpResponse, key: str, value: str) -> None:
+    overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+    ok.headers.add(header=base_pb2.HeaderValue(key=key, value=value), append_action=overwrite)
 
 
 def _refused(failure: Failure, headers: Mapping[str, str]) -> external_auth_pb2.CheckResponse:

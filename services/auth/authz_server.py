@@ -10,6 +10,7 @@ from services.auth.authz import Authorization
 from services.auth.credentials import Credentials
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.refresh import Refresher
+from services.auth.uses import Uses
 
 _CONNECTIONS = 2
 
@@ -21,7 +22,8 @@ async def authz_process(settings: AuthSettings) -> Process:
     database = Database(settings.database_url, password, "auth", size=_CONNECTIONS)
     await database.open()
     credentials = Credentials()
-    gatekeeper = Gatekeeper(credentials, application.tokens, application.pepper)
+    uses = Uses(database)
+    gatekeeper = Gatekeeper(credentials, application.tokens, application.pepper, uses.note)
     refresher = Refresher(database, credentials, gatekeeper)
     # A memory older than an access token may live knows nothing for sure any more.
     patience = float(settings.access_token_seconds)
@@ -41,7 +43,7 @@ async def authz_process(settings: AuthSettings) -> Process:
         servicers=[add],
         services=[external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name],
         ready=[current],
-        background=[refresher.follow],
+        background=[refresher.follow, uses.follow],
         close=[database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,

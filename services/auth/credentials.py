@@ -4,12 +4,15 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
 from framework.call import Actor, ActorKind, Role
 from services.auth import keys
 from services.auth.tokens import AccessClaims
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,21 @@ class Credential:
     operator: bool
     active: bool
     expires_at: float | None
+    scopes: frozenset[str] | None = None
+    """What calls it may make; None when it may make all of its user's."""
+    networks: tuple[Network, ...] = ()
+    """From where it works; anywhere when empty."""
+
+    def admits(self, address: str) -> bool:
+        """Tells whether the key works from an IP address; where networks are named, what is no address is none."""
+        if not self.networks:
+            return True
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        plain = getattr(found, "ipv4_mapped", None) or found
+        return any(plain in network for network in self.networks)
 
     def holds(self, now: float) -> bool:
         """Tells whether the key works at this time: not revoked, not expired, and its user active."""
@@ -38,12 +56,14 @@ class Credential:
             self.role,
             credential_id=str(self.api_key_id),
             operator=self.operator,
+            actions=self.scopes,
         )
 
 
 # One row per key with its user: what `credential_of` reads. Callers append a WHERE clause.
 CREDENTIAL_QUERY = """
 SELECT k.id AS api_key_id, k.key_hash, k.user_id, k.organization_id, k.expires_at, k.revoked_at,
+       k.scopes, k.allowed_addresses,
        u.role, u.operator, u.deactivated
 FROM api_keys k
 JOIN users u ON u.organization_id = k.organization_id AND u.id = k.user_id
@@ -62,6 +82,8 @@ def credential_of(row: Mapping[str, Any]) -> Credential:
         row["operator"],
         row["revoked_at"] is None and not row["deactivated"],
         expires.timestamp() if expires else None,
+        frozenset(row["scopes"]) if row["scopes"] else None,
+        tuple(ip_network(one) for one in row["allowed_addresses"] or ()),
     )
 
 

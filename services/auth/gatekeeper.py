@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,14 +35,22 @@ class _Remembered:
 class Gatekeeper:
     """Decides about calls; remembers each credential's identity token for half its life."""
 
-    def __init__(self, credentials: Credentials, tokens: Tokens, pepper: bytes) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        tokens: Tokens,
+        pepper: bytes,
+        note: Callable[[Credential], None] = lambda _: None,
+    ) -> None:
+        """Takes what to tell of every credential that let a call in."""
+        self._note = note
         self._credentials = credentials
         self._tokens = tokens
         self._pepper = pepper
         self._remembered: dict[bytes, _Remembered] = {}
 
-    def admit(self, path: str, authorization: str, organization: str) -> Admission | None:
-        """Returns how a call to an RPC may pass, None when it may not.
+    def admit(self, path: str, authorization: str, organization: str, address: str = "") -> Admission | None:
+        """Returns how a call to an RPC from an IP address may pass, None when it may not.
 
         `authorization` and `organization` are the header values, empty when absent.
         """
@@ -53,6 +62,9 @@ class Gatekeeper:
         remembered = self._recall(secret)
         if remembered is None or not _same_organization(organization, remembered.credential.organization_id):
             return None
+        if not remembered.credential.admits(address):
+            return None
+        self._note(remembered.credential)
         return Admission(remembered.token.text)
 
     def may_be_new(self, authorization: str) -> bool:

@@ -4,7 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ashgrove.auth.v1 import api_key_pb2, organization_pb2, user_pb2
-from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest, CreateApiKeyResponse, RevokeApiKeyRequest
+from ashgrove.auth.v1.api_key_requests_pb2 import (
+    CreateApiKeyRequest,
+    CreateApiKeyResponse,
+    RevokeApiKeyRequest,
+    RotateApiKeyRequest,
+    RotateApiKeyResponse,
+)
 from ashgrove.auth.v1.auth_service_pb2 import DESCRIPTOR
 from ashgrove.auth.v1.authentication_requests_pb2 import (
     AuthenticateRequest,
@@ -17,12 +23,14 @@ from google.protobuf.struct_pb2 import Struct
 
 from framework.call import Role
 from framework.engine import Call
-from framework.errors import IllegalState
+from framework.engine.messages import refuse_if
+from framework.errors import IllegalState, NotPermitted
 from framework.policy import anyone, bypass, has_role, is_operator, policy, signed_in
 from framework.resource import Registry, Resource, Storage, Tenancy, action
-from services.auth import keys
+from services.auth import keys, scopes
 from services.auth.checks import own_key, own_organization
 from services.auth.founding import found_organization, key_columns
+from services.auth.rotating import rotated
 from services.auth.signing_in import sign_in
 
 ACTIVE_ADMINS = "SELECT count(*) AS others FROM users WHERE role = 'ROLE_ADMIN' AND NOT deactivated AND id <> %(id)s"
@@ -101,9 +109,15 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=own_key),
-        policy("CreateApiKey", "Create", "RevokeApiKey", allow=has_role(Role.USER) & own_key),
+        policy("CreateApiKey", "Create", "RevokeApiKey", "RotateApiKey", allow=has_role(Role.USER) & own_key),
         policy("Authenticate", "GetJwks", allow=anyone),
     ]
+
+    async def prepare(self, call: Call, new: api_key_pb2.ApiKey, old: api_key_pb2.ApiKey | None) -> None:
+        """Refuses scopes that name nothing, and scopes wider than those of the key that makes the new one."""
+        refuse_if(scopes.unknown(new.scopes, "api_key.scopes"))
+        if old is None and not scopes.within(new.scopes, call.actor.actions):
+            raise NotPermitted("a key with scopes makes no key with wider ones: name scopes within its own")
 
     @action("CreateApiKey")
     async def create_api_key(self, call: Call, request: CreateApiKeyRequest) -> CreateApiKeyResponse:
@@ -113,6 +127,11 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
         hidden = key_columns(secret, call.application.pepper, call.actor)
         made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
         return CreateApiKeyResponse(api_key=made, secret=secret)
+
+    @action("RotateApiKey")
+    async def rotate_api_key(self, call: Call, request: RotateApiKeyRequest) -> RotateApiKeyResponse:
+        """Makes a key like another and lets that one end after an overlap."""
+        return await rotated(call, request)
 
     @action("RevokeApiKey")
     async def revoke_api_key(self, call: Call, request: RevokeApiKeyRequest) -> api_key_pb2.ApiKey:

@@ -18,8 +18,8 @@ from services.auth.tokens import AccessClaims
 async def sign_in(call: Call, key: str) -> AuthenticateResponse:
     """Returns an access token for a key that holds.
 
-    Unknown, malformed, expired and revoked keys and those of inactive users run the same statements and hashes, and
-    raise the same Unauthenticated; either way the attempt is recorded.
+    Unknown, malformed, expired and revoked keys, those of inactive users and those used from elsewhere than they may
+    run the same statements and hashes, and raise the same Unauthenticated; either way the attempt is recorded.
     """
     presented = keys.digest(key, call.application.pepper)
     async with call.database.system() as tx:
@@ -27,6 +27,7 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
         credential = credential_of(row) if row else None
         matching = keys.matches(credential.key_hash if credential else None, presented)
         holds = matching and credential is not None and credential.holds(time.time())
+        holds = holds and credential is not None and credential.admits(call.context.address)
         await _tell(tx, call.context, credential, holds=holds)
         user = await _user(tx, call, credential) if credential and holds else None
     if credential is None or user is None:

@@ -1,6 +1,7 @@
 """The auth service without its wires: an engine on a real database, and one new organization."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -113,15 +114,19 @@ class House:
         for name, value in fields.items():
             if name == "expires_at":
                 request.api_key.expires_at.FromSeconds(value)
+            elif isinstance(value, list):
+                getattr(request.api_key, name).extend(value)
             else:
                 setattr(request.api_key, name, value)
         made: CreateApiKeyResponse = await self.call(actor, "CreateApiKey", request)
         return made
 
-    async def authenticate(self, key: str) -> AuthenticateResponse:
-        """Trades a key as anybody."""
-        response: AuthenticateResponse = await self.call(ANONYMOUS, "Authenticate", AuthenticateRequest(api_key=key))
-        return response
+    async def authenticate(self, key: str, address: str = "") -> AuthenticateResponse:
+        """Trades a key as anybody, from an IP address."""
+        method = self.registry.methods["/ashgrove.auth.v1.AuthService/Authenticate"]
+        here = replace(context(ANONYMOUS, "Authenticate"), address=address)
+        response: Any = await self.engine.unary(method, here, AuthenticateRequest(api_key=key))
+        return response  # type: ignore[no-any-return]
 
     async def grant(self, actor: Actor) -> str:
         """Lets a run of the optimizer act for an actor."""

@@ -2,19 +2,28 @@
 
 import hmac
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.auth.v1.api_key_requests_pb2 import GetApiKeyRequest, ListApiKeysRequest, RevokeApiKeyRequest
+from ashgrove.auth.v1.api_key_requests_pb2 import (
+    CreateApiKeyRequest,
+    GetApiKeyRequest,
+    ListApiKeysRequest,
+    RevokeApiKeyRequest,
+    RotateApiKeyRequest,
+)
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from ashgrove.auth.v1.user_requests_pb2 import ListUsersRequest
 
 from framework.call import ANONYMOUS
-from framework.errors import InvalidFields, NotFound, NotPermitted, Unauthenticated
+from framework.errors import IllegalState, InvalidFields, NotFound, NotPermitted, Unauthenticated
 from framework.identifiers import new_id
 from framework.storage import Transaction
 from services.auth import keys
+from services.auth.credentials import CREDENTIAL_QUERY, credential_of
+from services.auth.uses import Uses
 from tests.integration.auth.house import House
 
 
@@ -159,3 +168,92 @@ async def test_anybody_reads_the_public_keys_and_nothing_else(house: House) -> N
     for rpc, request in (("ListUsers", ListUsersRequest()), ("ListApiKeys", ListApiKeysRequest())):
         with pytest.raises(Unauthenticated):
             await house.call(ANONYMOUS, rpc, request)
+
+
+async def test_a_key_with_scopes_makes_no_key_with_wider_ones(house: House) -> None:
+    """Neither by creating nor by rotating; within its own it may."""
+    await house.key(house.admin, scopes=["*:read", "ExecuteProgram"])
+    bound = replace(house.admin, actions=frozenset({"api_keys:*", "programs:read", "ExecuteProgram"}))
+    made = await house.key(bound, scopes=["programs:read", "ExecuteProgram"])
+    assert list(made.api_key.scopes) == ["programs:read", "ExecuteProgram"]
+    for wider in ([], ["programs:*"], ["*:read"], ["programs:read", "CloneProgram"]):
+        with pytest.raises(NotPermitted):
+            await house.key(bound, scopes=wider)
+    free = await house.key(house.admin)
+    with pytest.raises(NotPermitted):
+        await house.call(bound, "RotateApiKey", RotateApiKeyRequest(id=free.api_key.id))
+
+
+async def test_scopes_and_addresses_that_name_nothing_are_refused_by_place(house: House) -> None:
+    """What is misspelt would bind the key to nothing, or to everything."""
+    cases = {"scopes": ["program:read", "programs:delete", "GetProgramm", ""], "allowed_addresses": ["10.0.0.1/8", "x"]}
+    for field, values in cases.items():
+        for value in values:
+            with pytest.raises(InvalidFields) as refused:
+                await house.key(house.admin, **{field: [value]})
+            assert [v.path for v in refused.value.violations] == [f"api_key.{field}[0]"]
+
+
+async def test_the_scopes_bound_every_call(house: House) -> None:
+    """Reads, writes and single RPCs, whatever the role."""
+    listing, making = ListUsersRequest(), CreateApiKeyRequest()
+    making.api_key.name = "x"
+    making.api_key.scopes.append("users:read")
+    bound = replace(house.admin, actions=frozenset({"users:read"}))
+    await house.call(bound, "ListUsers", listing)
+    with pytest.raises(NotPermitted):
+        await house.call(bound, "CreateApiKey", making)
+    bound = replace(house.admin, actions=frozenset({"*:write", "users:read"}))
+    await house.call(bound, "CreateApiKey", making)
+    with pytest.raises(NotPermitted):
+        await house.call(bound, "ListApiKeys", ListApiKeysRequest())
+
+
+async def test_a_rotated_key_and_its_successor_both_work_until_the_overlap_ends(house: House) -> None:
+    """The successor has the old one's name, user, scopes, addresses and length of life; a key that ended has none."""
+    life = 3600
+    old = await house.key(
+        house.admin, scopes=["users:read"], allowed_addresses=["::/0"], expires_at=int(time.time()) + life
+    )
+    request = RotateApiKeyRequest(id=old.api_key.id, overlap_seconds=60)
+    made = await house.call(house.admin, "RotateApiKey", request)
+    new, replaced = made.api_key, made.replaced
+    assert (new.name, new.user_id, new.scopes, new.allowed_addresses) == (
+        old.api_key.name,
+        old.api_key.user_id,
+        old.api_key.scopes,
+        old.api_key.allowed_addresses,
+    )
+    assert new.expires_at.seconds - new.created_at.seconds == pytest.approx(life, abs=2)
+    assert replaced.id == old.api_key.id and 0 < replaced.expires_at.seconds - time.time() <= 61
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=old.api_key.id))
+    with pytest.raises(IllegalState):
+        await house.call(house.admin, "RotateApiKey", request)
+
+
+async def test_a_key_works_only_from_where_it_may(house: House) -> None:
+    """IPv4 and IPv6, an IPv4 address in IPv6's clothes; from elsewhere it is as wrong as any other."""
+    made = await house.key(house.admin, allowed_addresses=["192.0.2.0/24", "2001:db8::1"])
+    for address in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"):
+        assert (await house.authenticate(made.secret, address)).access_token
+    for address in ("192.0.3.7", "2001:db8::2", "", "nonsense"):
+        with pytest.raises(Unauthenticated):
+            await house.authenticate(made.secret, address)
+
+
+async def test_the_last_use_of_a_key_is_written_and_told_once_a_day(house: House) -> None:
+    """Without a change that ext_authz would have to hear of."""
+    made = await house.key(house.admin)
+    async with house.database.system() as tx:
+        row = await tx.fetch_one(f"{CREDENTIAL_QUERY} WHERE k.id = %(id)s", {"id": made.api_key.id})
+        number = await tx.fetch("SELECT number FROM credential_counter")
+    assert row is not None
+    uses = Uses(house.database)
+    for _ in range(3):
+        uses.note(credential_of(row))
+        await uses.write()
+    shown = await house.call(house.admin, "GetApiKey", GetApiKeyRequest(id=made.api_key.id))
+    assert 0 <= time.time() - shown.last_used_at.seconds < 60
+    assert [e["type"] for e in await house.events()].count("api_key.used") == 1
+    async with house.database.system() as tx:
+        assert await tx.fetch("SELECT number FROM credential_counter") == number

@@ -5,6 +5,7 @@ from typing import Any
 import jwt
 import pytest
 from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 
 from framework.call import ANONYMOUS, Actor, ActorKind, service_actor
 from framework.errors import GrantLost, NotFound, NotPermitted, Unauthenticated
@@ -52,9 +53,7 @@ async def test_a_grant_is_lost_with_its_users_rights(house: House, change: dict[
 async def test_revoking_a_key_leaves_grants_alone(house: House) -> None:
     """A grant hangs on the user, not on the key that started the run."""
     grant = await house.grant(house.admin)
-    from ashgrove.auth.v1 import auth_service_pb2 as pb
-
-    await house.call(house.admin, "RevokeApiKey", pb.RevokeApiKeyRequest(id=house.api_key_id))
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=house.api_key_id))
     await exchange(house, grant)
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from dataclasses import replace
+from ipaddress import ip_network
 
 import jwt
 import pytest
@@ -14,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from framework.call import Role
 from framework.identifiers import new_id
 from services.auth import keys
-from services.auth.authz import Authorization
+from services.auth.authz import ADDRESS, Authorization
 from services.auth.credentials import Credential, Credentials
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.tokens import AccessClaims, Tokens
@@ -47,9 +48,10 @@ class World:
         c = self.credential
         return self.tokens.issue_access(AccessClaims(c.user_id, c.organization_id, c.api_key_id)).text
 
-    async def check(self, path: str = GET, **headers: str) -> external_auth_pb2.CheckResponse:
+    async def check(self, path: str = GET, source: str = "", **headers: str) -> external_auth_pb2.CheckResponse:
         request = external_auth_pb2.CheckRequest()
         request.attributes.request.http.path = path
+        request.attributes.source.address.socket_address.address = source
         request.attributes.request.http.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
         authorization = Authorization(self.gatekeeper, lambda: self.age, 900, self.renew)
         return await authorization.Check(request, None)  # type: ignore[arg-type]
@@ -64,9 +66,9 @@ def world() -> World:
 
 
 def identity(response: external_auth_pb2.CheckResponse, world: World) -> dict[str, object]:
-    (header,) = response.ok_response.headers
-    assert header.header.key == "authorization"
-    token = header.header.value.removeprefix("Bearer ")
+    passed = {h.header.key: h.header.value for h in response.ok_response.headers}
+    assert passed.keys() == {"authorization", ADDRESS}
+    token = passed["authorization"].removeprefix("Bearer ")
     return jwt.decode(token, jwt.PyJWK(world.tokens.jwks()[0]), algorithms=["EdDSA"], audience="internal")
 
 
@@ -149,7 +151,7 @@ async def test_only_two_methods_are_public_and_they_carry_no_identity(world: Wor
     for method in ("Authenticate", "GetJwks"):
         response = await world.check(f"/ashgrove.auth.v1.AuthService/{method}", authorization="Bearer forged")
         assert list(response.ok_response.headers_to_remove) == ["authorization"]
-        assert not response.ok_response.headers
+        assert [h.header.key for h in response.ok_response.headers] == [ADDRESS]
     assert (await world.check("/ashgrove.auth.v1.AuthService/ListUsers")).HasField("denied_response")
 
 
@@ -208,3 +210,15 @@ async def test_every_refusal_of_a_well_formed_key_looks_once_more(world: World) 
     for wrong in ("", "Bearer ", "Bearer nonsense", f"Bearer {world.key[:-1]}", f"Basic {world.key}", "Bearer a.b.c"):
         assert (await world.check(authorization=wrong)).denied_response.status.code == 401
     assert world.renewals == before
+
+
+async def test_a_key_bound_to_places_is_refused_from_elsewhere_as_any_wrong_one(world: World) -> None:
+    """Also its access tokens; the services behind hear where a call came from."""
+    world.change(networks=(ip_network("192.0.2.0/24"),), scopes=frozenset({"programs:read"}))
+    for secret in (world.key, world.access_token()):
+        inside = await world.check(source="192.0.2.9", authorization=f"Bearer {secret}")
+        assert identity(inside, world)["actions"] == ["programs:read"]
+        assert [h.header.value for h in inside.ok_response.headers if h.header.key == ADDRESS] == ["192.0.2.9"]
+        outside = await world.check(source="192.0.3.9", authorization=f"Bearer {secret}")
+        wrong = await world.check(source="192.0.3.9", authorization="Bearer nonsense")
+        assert outside.denied_response == wrong.denied_response
