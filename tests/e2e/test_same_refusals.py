@@ -70,9 +70,7 @@ TABLE = {
     "order": Asked(V, "ListVariableSpaces", {"order_by": "nothing"}, "GET", f"{SPACES}?order_by=nothing"),
     "page token": Asked(V, "ListVariableSpaces", {"page_token": "abc"}, "GET", f"{SPACES}?page_token=abc"),
     "page size": Asked(V, "ListVariableSpaces", {"page_size": -1}, "GET", f"{SPACES}?page_size=-1"),
-    "read mask": Asked(
-        V, "ListVariableSpaces", {"read_mask": "noSuch"}, "GET", f"{SPACES}?read_mask=no_such"
-    ),
+    "read mask": Asked(V, "ListVariableSpaces", {"read_mask": "noSuch"}, "GET", f"{SPACES}?read_mask=no_such"),
     "update mask": Asked(
         V,
         "UpdateVariableSpace",

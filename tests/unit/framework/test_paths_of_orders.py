@@ -33,8 +33,24 @@ def refusal(text: str, columns: Readable = SPECIMENS) -> str:
 
 @pytest.mark.parametrize(
     "path",
-    "scores scores.a.b tags tags.a details.text detail detail.inner detail.nothing name.x detail.at.seconds pieces.name "
-    "pieces favourite favourite.nothing favourite.scores favourite.parent.parent.name".split(),
+    [
+        "scores",
+        "scores.a.b",
+        "tags",
+        "tags.a",
+        "details.text",
+        "detail",
+        "detail.inner",
+        "detail.nothing",
+        "name.x",
+        "detail.at.seconds",
+        "pieces.name",
+        "pieces",
+        "favourite",
+        "favourite.nothing",
+        "favourite.scores",
+        "favourite.parent.parent.name",
+    ],
 )
 def test_what_has_no_one_value_is_refused(path: str) -> None:
     """Lists, messages, maps, related rows of which there may be many, and more than two relationships."""
