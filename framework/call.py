@@ -1,9 +1,13 @@
 """Who calls, for whom and until when: the facts every layer may read about one call."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 from uuid import UUID
+
+from google.protobuf.message import Message
 
 from framework.errors import DeadlinePassed
 
@@ -67,7 +71,8 @@ class Context:
     """One call: its actor, the RPC's name, its request id, its deadline and the token to pass on.
 
     `deadline` is `time.monotonic()` seconds; `address` the client's IP address as the gateway saw it, empty for calls
-    that did not come through it.
+    that did not come through it. `arguments` is the request and `changes` what it would write, each field with its old
+    and new value as columns hold them; both are None while nobody knows them, and neither is ever shown.
     """
 
     actor: Actor
@@ -77,6 +82,8 @@ class Context:
     token: str = field(default="", repr=False)
     address: str = ""
     user_agent: str = ""
+    arguments: Message | None = field(default=None, repr=False)
+    changes: Mapping[str, tuple[Any, Any]] | None = field(default=None, repr=False)
 
     @property
     def organization_id(self) -> UUID:

@@ -12,8 +12,8 @@ from framework.engine.messages import refuse_if
 from framework.engine.reading import identifier_of, scope
 from framework.errors import FieldViolation, InvalidFields, NotFound
 from framework.policy import Check, has_role, is_service, rule_for, signed_in
-from framework.policy.explaining import CheckVerdict, Explanation, Verdict, explained, verdict_of
-from framework.policy.report import leaves_of
+from framework.policy.checks import Verdict, leaves_of
+from framework.policy.explaining import CheckVerdict, Explanation, explained, verdict_of
 from framework.resource import MethodSpec, ResourceSpec
 from framework.storage import table_of
 from framework.storage.tables import compiled

@@ -3,23 +3,23 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from sqlalchemy import and_, select
 
 from framework.call import Actor, Context
-from framework.engine import reading, writing
+from framework.engine import permitting, reading, writing
 from framework.engine.messages import (
     changed,
-    masked_paths,
     merged,
     missing,
     refuse_if,
     violations_of,
     without_output_only,
 )
-from framework.engine.selecting import EVERYTHING, Readable, Selection
+from framework.engine.selecting import EVERYTHING, Selection
 from framework.query import order_from
 from framework.resource import Kind, Resource, ResourceSpec, spec_of
 from framework.storage import Database, Reads, Transaction, codec_of, table_of
@@ -103,7 +103,7 @@ class Call:
         fetched = selection.fetched._replace(stored=None) if revision else selection.fetched
         row = await reading.load(reads, spec, self.context, identifier, verb, fetched=fetched)
         if revision:
-            row = await reading.revision_of(reads, spec, row, revision)
+            row = await reading.revision_of(reads, spec, self.context, row, revision)
         message: M
         (message,) = await selection.messages(self, [row], resource().derive if revision else None)
         return message
@@ -123,8 +123,9 @@ class Call:
         refuse_if([*violations_of(clean, prefix), *missing_only(spec, clean, prefix)])
         async with self.transaction() as tx:
             await resource().prepare(self, clean, None)
-            created: M = await writing.insert(tx, spec, self.context, clean, hidden or {}, identifier)
-        return created
+            created: Any = await writing.insert(tx, spec, self.context, clean, hidden or {}, identifier)
+            await permitting.permit_fields(tx, spec, self.context, UUID(created.id), message)
+        return created  # type: ignore[no-any-return]
 
     async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:
         """Updates the fields that a mask names, with etag, field behaviour and bounds of the whole respected.
@@ -137,11 +138,13 @@ class Call:
             writing.check_etag(row, getattr(message, "etag", ""))
             writing.check_in_use(spec, row, "Update")
             old = codec_of(spec).message(row)
-            paths = masked_paths(spec, message, mask)
-            new = merged(spec, old, message, paths, prefix)
+            paths = await permitting.permitted_paths(tx, spec, self.context, row, message, mask)
+            new = merged(spec, old, message, paths.written, prefix)
             refuse_if([*violations_of(new, prefix), *missing_only(spec, new, prefix)])
             await resource().prepare(self, new, old)
-            columns = {n: column_value(spec.fields[n], new) for n in changed(spec, old, new)}
+            # What its writer could not read counts as changed: else writing a guess would tell whether it was right.
+            columns = {n: column_value(spec.fields[n], new) for n in {*changed(spec, old, new), *paths.unread}}
+            await permitting.permit_change(tx, spec, self.context, row, columns, "Update")
             written: M = await writing.change(tx, spec, self.context, row, columns) if columns else old
         return written
 
@@ -159,7 +162,9 @@ class Call:
         async with self.transaction() as tx:
             row = await reading.load(tx, spec, self.context, identifier, verb, lock=True)
             writing.check_etag(row, etag)
-            written: M = await writing.change(tx, spec, self.context, row, _named(spec, columns))
+            named = _named(spec, columns)
+            await permitting.permit_change(tx, spec, self.context, row, named, verb)
+            written: M = await writing.change(tx, spec, self.context, row, named)
         return written
 
     async def archive(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> M:
@@ -174,6 +179,7 @@ class Call:
             now = await tx.fetch_one("SELECT now() AS now")
             assert now is not None
             columns = {"archived_at": now["now"], "status": spec.archived_status}
+            await permitting.permit_change(tx, spec, self.context, row, columns, "Archive")
             archived: M = await writing.change(tx, spec, self.context, row, columns, "archived")
         return archived
 
@@ -187,16 +193,16 @@ class Call:
     ) -> Sequence[M]:
         """Returns the resources that the caller may list whose columns have these values."""
         spec = spec_of(resource)
-        readable = Readable(spec, self.context)
-        table, order = table_of(spec), order_from(order_by, readable)
+        selection = Selection(spec, self.context)
+        table, order = table_of(spec), order_from(order_by, selection.readable)
         clauses = [
             reading.scope(spec, self.context, "List"),
             *(table.c[n] == v for n, v in _named(spec, equal).items()),
         ]
-        sql, params = compiled(select(table).where(and_(*clauses)).order_by(*order.terms(readable)).limit(limit))
+        query = select(*selection.columns()).where(and_(*clauses)).order_by(*order.terms(selection.readable))
         async with self.transaction() as tx:
-            rows = await tx.fetch(sql, params)
-        return [codec_of(spec).message(row) for row in rows]
+            rows = await tx.fetch(*compiled(query.limit(limit)))
+        return [selection.message(row) for row in rows]
 
 
 def missing_only(spec: ResourceSpec, message: Any, prefix: str) -> Any:

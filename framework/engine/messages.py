@@ -55,11 +55,12 @@ def missing(spec: ResourceSpec, message: Any, prefix: str) -> list[FieldViolatio
     return [
         FieldViolation(prefix + field.name, "value is required")
         for field in spec.fields.values()
-        if field.required and not field.output_only and _is_empty(message, field.name)
+        if field.required and not field.output_only and is_empty(message, field.name)
     ]
 
 
-def _is_empty(message: Any, name: str) -> bool:
+def is_empty(message: Any, name: str) -> bool:
+    """Says whether a field holds nothing, or what it holds by default."""
     descriptor = message.DESCRIPTOR.fields_by_name[name]
     if descriptor.is_repeated:
         return len(getattr(message, name)) == 0
@@ -72,7 +73,7 @@ def masked_paths(spec: ResourceSpec, message: Any, mask: FieldMask) -> list[str]
     Nested paths name their whole top-level field. Raises InvalidFields for a path that no field has.
     """
     if not mask.paths:
-        named = [n for n in spec.fields if not _is_empty(message, n)]
+        named = [n for n in spec.fields if not is_empty(message, n)]
     elif list(mask.paths) == ["*"]:
         named = list(spec.fields)
     else:

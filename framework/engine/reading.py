@@ -11,9 +11,20 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from framework.call import Actor, Context
 from framework.engine.messages import refuse_if
-from framework.engine.selecting import EVERYTHING, STORED, Fetched, Readable, Selection, columns_of, visible
+from framework.engine.selecting import (
+    EVERYTHING,
+    STORED,
+    Fetched,
+    Readable,
+    Selection,
+    columns_of,
+    visible,
+    walled,
+    withheld,
+)
 from framework.errors import FieldViolation, NotFound, NotPermitted
-from framework.policy import rule_for
+from framework.policy import guard_of, rule_of
+from framework.policy.policies import Answers
 from framework.query import Order, Seal, filter_clause, order_from
 from framework.resource import Kind, ResourceSpec
 from framework.storage import Reads, Transaction, table_of
@@ -40,7 +51,8 @@ async def load(
 ) -> dict[str, Any]:
     """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
     uuid = identifier_of(spec, identifier)
-    sql, params = _load_statement(spec, context.actor, verb, lock, fetched)
+    acts = (rule_of(spec, "Get").answers(context), rule_of(spec, verb).answers(context))
+    sql, params = _load_statement(spec, context.actor, verb, lock, fetched, acts)
     row = await tx.fetch_one(sql, params | {"id_": uuid})
     if row is None:
         raise NotFound(spec.singular, identifier)
@@ -49,15 +61,20 @@ async def load(
     return row
 
 
-# Keyed by the actor's facts: a token is refreshed every few seconds, its user's rights are the same.
+# Keyed by the actor's facts: a token is refreshed every few seconds, its user's rights are the same. What the act
+# answers to the checks that ask it is a key as well, and nearly always empty.
 @lru_cache(maxsize=4096)
 def _load_statement(
-    spec: ResourceSpec, actor: Actor, verb: str, lock: bool, fetched: Fetched
+    spec: ResourceSpec, actor: Actor, verb: str, lock: bool, fetched: Fetched, acts: tuple[Answers, Answers]
 ) -> tuple[str, dict[str, Any]]:
     readable = Readable(spec, Context(actor, verb, "", 0.0))
     table = readable.table
-    visible = scope(spec, readable.context, verb if verb == "Create" else "Get")
-    allowed = rule_for(spec.policies, verb).where(actor, table)
+    seen, allowed = (
+        rule_of(spec, name).passing(answers).where(actor, table)
+        for name, answers in zip(("Get", verb), acts, strict=True)
+    )
+    # A row that was just inserted need not be readable by its maker; whether it may be made is the same question.
+    visible = walled(spec, readable.context, table, allowed if verb == "Create" else seen)
     query = select(*columns_of(readable, fetched), allowed.label("allowed_")).where(
         and_(visible, table.c.id == bindparam("id_", type_=table.c.id.type))
     )
@@ -75,21 +92,26 @@ def identifier_of(spec: ResourceSpec, identifier: str) -> UUID:
 
 
 async def revision_of(
-    tx: Reads | Transaction, spec: ResourceSpec, row: Mapping[str, Any], revision: int
+    tx: Reads | Transaction, spec: ResourceSpec, context: Context, row: Mapping[str, Any], revision: int
 ) -> dict[str, Any]:
-    """Returns the row with the content of an earlier revision in place of the current one."""
+    """Returns the row, fetched to be told, with an earlier revision's content in place of the current one.
+
+    What field policies keep of the current content they keep of every earlier one.
+    """
     if revision in (0, row["revision"]):
         return dict(row)
+    kept = withheld(guard_of(spec, context.actor), row)
     found = await tx.fetch_one(
-        f"""SELECT content, content_hash FROM {spec.collection}_revisions
+        f"""SELECT content - %(kept)s::text[] AS content, content_hash FROM {spec.collection}_revisions
             WHERE organization_id = %(organization)s AND id = %(id)s AND revision = %(revision)s""",
-        {"organization": row["organization_id"], "id": row["id"], "revision": revision},
+        {"organization": row["organization_id"], "id": row["id"], "revision": revision, "kept": kept},
     )
     if found is None:
         raise NotFound(f"{spec.singular}_revision", f"{row['id']}@{revision}")
     # What a revision does not mention was no content yet when it was made: it is empty there, whatever it is now.
     content = dict.fromkeys(spec.storage.content) | found["content"]
-    return {**row, **content, "revision": revision, "content_hash": found["content_hash"]}
+    told = {**row, **content, "revision": revision, "content_hash": found["content_hash"]}
+    return {name: value for name, value in told.items() if name not in kept}
 
 
 class Page:
@@ -145,7 +167,7 @@ class Page:
         clauses = [
             scope(self.spec, self.context, "List"),
             filter_clause(self.request.filter, self.readable),
-            *(table.c[n] == v for n, v in self.narrowing.items()),
+            *(self.readable[n] == v for n, v in self.narrowing.items()),
         ]
         if self.spec.archivable and not self.request.show_archived:
             clauses.append(table.c.archived_at.is_(None))

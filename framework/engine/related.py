@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, exists
 
 from framework.call import Actor
-from framework.policy import Check, rule_for, sql_check
+from framework.policy import Check, rule_of, sql_check
 from framework.resource import Resource, spec_of
 from framework.storage import table_of
 
@@ -17,6 +17,6 @@ def of_readable(parent: type[Resource[Any]], column: str) -> Check:
     def clause(actor: Actor, table: FromClause) -> ColumnElement[bool]:
         parents = table_of(spec).alias()  # of its own, wherever the check is asked
         its_own = and_(parents.c.organization_id == table.c.organization_id, parents.c.id == table.c[column])
-        return exists().where(and_(its_own, rule_for(spec.policies, "Get").where(actor, parents)))
+        return exists().where(and_(its_own, rule_of(spec, "Get").check.where(actor, parents)))
 
     return sql_check(f"of_readable_{spec.singular}", clause)

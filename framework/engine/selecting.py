@@ -1,15 +1,16 @@
 """What a read fetches: the columns of its statement, and the messages that its rows make; every read asks here."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from sqlalchemy import Column, ColumnElement, FromClause, and_, func, literal, type_coerce
+from sqlalchemy import Column, ColumnElement, FromClause, and_, case, func, literal, null, type_coerce
 
 from framework.call import Context
 from framework.engine.messages import pruned, selected
-from framework.policy import rule_for
+from framework.policy import Guard, guard_of, rule_of
 from framework.query import Columns, Related
 from framework.query.comparing import ZEROS
 from framework.query.formulas import batched
@@ -26,7 +27,13 @@ EVERYTHING = FieldMask()
 
 def visible(spec: ResourceSpec, context: Context, verb: str, table: FromClause) -> ColumnElement[bool]:
     """Returns the clause for the rows on which the actor may do this: the tenant's, and those the policies let pass."""
-    allowed = rule_for(spec.policies, verb).where(context.actor, table)
+    return walled(spec, context, table, rule_of(spec, verb).for_act(context).where(context.actor, table))
+
+
+def walled(
+    spec: ResourceSpec, context: Context, table: FromClause, allowed: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Returns a clause inside the tenant's walls."""
     return and_(table.c.organization_id == context.organization_id, allowed) if spec.tenant else allowed
 
 
@@ -36,20 +43,41 @@ class Readable(Columns):
     Filters, orders, aggregates and selections all come here for a field: whatever bounds it, bounds it everywhere.
     """
 
-    def __init__(self, spec: ResourceSpec, context: Context, table: FromClause | None = None) -> None:
+    def __init__(
+        self, spec: ResourceSpec, context: Context, table: FromClause | None = None, *, unknown: bool = True
+    ) -> None:
+        """Takes whether fields that are never shown are `unknown`: users may not name them, formulas may."""
         asked = {n: f for n, f in spec.computed.items() if not isinstance(spec.formula(n), batched)}
-        super().__init__({**spec.fields, **asked}, table_of(spec) if table is None else table)
+        self.guard = guard_of(spec, context.actor)
+        fields = _nameable({**spec.fields, **asked}, self.guard, unknown=unknown)
+        super().__init__(fields, table_of(spec) if table is None else table)
         self.spec = spec
         self.context = context
+        self._unknown = unknown
         self._computed: dict[str, ColumnElement[Any]] = {}
         self._related: dict[str, Related] = {}
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
-        """Returns the expression that holds a field's value; that of a computed one is made once."""
+        """Returns the expression that holds a field's value where the actor may read it, and null elsewhere."""
+        if name in self.guard.hidden:
+            return type_coerce(null(), self._bare(name).type)
+        return case((self.shows(name), self._bare(name))) if name in self.guard.dependent else self._bare(name)
+
+    @cached_property
+    def declared(self) -> "Readable":
+        """The same rows, and those that they lead to, with the fields that are never shown, as null."""
+        return Readable(self.spec, self.context, self.table, unknown=False) if self._unknown else self
+
+    def shows(self, name: str) -> ColumnElement[bool]:
+        """Returns the clause for the rows on which the actor may read a field that depends on the row."""
+        return self.guard.dependent[name].where(self.context.actor, self.table)
+
+    def _bare(self, name: str) -> ColumnElement[Any]:
+        """Returns the expression of a field's value, whoever asks; that of a computed one is made once."""
         if name not in self.spec.computed:
             return self.table.c[name]
         if name not in self._computed:
-            self._computed[name] = _total(self.spec.computed[name], self.spec.formula(name).expression(self))
+            self._computed[name] = _total(self.spec.computed[name], self.spec.formula(name).expression(self.declared))
         return self._computed[name]
 
     @property
@@ -65,10 +93,19 @@ class Readable(Columns):
 
     def _led(self, relationship: Relationship) -> Related:
         target = relationship.target
-        there = Readable(target, self.context, table_of(target).alias())
+        there = Readable(target, self.context, table_of(target).alias(), unknown=self._unknown)
         mine, its = ("id", relationship.key) if relationship.many else (relationship.key, "id")
-        joined = [there.table.c[its] == self.table.c[mine], visible(target, self.context, "Get", there.table)]
+        joined = [there[its] == self[mine], visible(target, self.context, "Get", there.table)]
         return Related(there, and_(*joined), relationship.many)
+
+
+def _nameable(fields: Mapping[str, Field], guard: Guard, *, unknown: bool) -> Mapping[str, Field]:
+    """Returns the fields that may be named; what is never shown can be as unknown as what does not exist."""
+    if not guard:
+        return fields
+    left = {name: field for name, field in fields.items() if not (unknown and name in guard.hidden)}
+    kept = {*guard.hidden, *guard.dependent}
+    return {name: replace(field, guarded=True) if name in kept else field for name, field in left.items()}
 
 
 def _total(field: Field, expression: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -80,14 +117,19 @@ def _total(field: Field, expression: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 class Fetched(NamedTuple):
-    """What a statement fetches by name: stored fields, None for every column, and fields that are made from others."""
+    """What a statement fetches by name: stored fields, None for every column, and fields that are made from others.
+
+    What is to be `told` to the caller is fetched as far as field policies let it; what the engine works on is whole.
+    """
 
     stored: tuple[str, ...] | None = None
     made: tuple[str, ...] = ()
+    told: bool = False
 
 
 STORED = Fetched()
 """Every column of the row itself."""
+_TOLD = Fetched(told=True)
 
 
 class Selection:
@@ -113,7 +155,10 @@ class Selection:
 
     def message(self, row: Mapping[str, Any]) -> Any:
         """Returns a fetched row as its message, with nothing but what the mask names."""
-        return pruned(codec_of(self.spec).message(row), self.mask)
+        return pruned(
+            bounded(self.spec, guard_of(self.spec, self.context.actor), codec_of(self.spec).message(row), row),
+            self.mask,
+        )
 
     async def messages(
         self, call: "Call", rows: Sequence[Mapping[str, Any]], derive: Callable[[Any], None] | None = None
@@ -125,7 +170,10 @@ class Selection:
                 derive(message)
         if made and self.fetched.made:
             await self._complete(call, made)
-        return [pruned(message, self.mask) for message in made]
+        return [self._told(message, row) for message, row in zip(made, rows, strict=True)]
+
+    def _told(self, message: Any, row: Mapping[str, Any]) -> Any:
+        return pruned(bounded(self.spec, guard_of(self.spec, self.context.actor), message, row), self.mask)
 
     async def _complete(self, call: "Call", messages: Sequence[Any]) -> None:
         for name in self.fetched.made:
@@ -137,12 +185,12 @@ class Selection:
 def _fetched(spec: ResourceSpec, names: Iterable[str] | None) -> Fetched:
     """Returns what a mask's names need; formulas in Python say which other fields they are computed from."""
     if names is None:
-        return STORED
+        return _TOLD
     stored = {name for name in names if name in spec.fields}
     made = tuple(name for name in names if name not in spec.fields)
     for formula in map(spec.formula, made):
         stored |= set(formula.needs) if isinstance(formula, batched) else set()
-    return Fetched(tuple(sorted(stored)), made)
+    return Fetched(tuple(sorted(stored)), made, told=True)
 
 
 def columns_of(readable: Readable, fetched: Fetched, also: Iterable[str] = ()) -> list[Any]:
@@ -150,7 +198,17 @@ def columns_of(readable: Readable, fetched: Fetched, also: Iterable[str] = ()) -
     whole = fetched.stored is None
     names = dict.fromkeys([*(fetched.stored or ()), *fetched.made, *also])
     wanted = [name for name in names if not (whole and name in readable.spec.fields)]
-    return [*([readable.table] if whole else []), *(column for name in wanted for column in _behind(readable, name))]
+    row = _row(readable, told=fetched.told) if whole else []
+    return [*row, *(column for name in wanted for column in _behind(readable, name))]
+
+
+def _row(readable: Readable, *, told: bool) -> list[Any]:
+    """Returns the whole row: as it is, or as far as its reader may read it."""
+    if not (told and readable.guard):
+        return [readable.table]
+    shown = [c for c in readable.table.c if c.name not in readable.guard.hidden]
+    dependent = readable.guard.dependent
+    return [*(readable[c.name].label(c.name) if c.name in dependent else c for c in shown), *verdicts(readable)]
 
 
 def _behind(readable: Readable, name: str) -> list[ColumnElement[Any]]:
@@ -158,12 +216,42 @@ def _behind(readable: Readable, name: str) -> list[ColumnElement[Any]]:
     if name in _DERIVED:
         return _DERIVED[name](readable)
     if name not in readable.fields:
-        return []
+        # Python computes it, whoever reads; its reader's verdict is fetched beside it.
+        return verdicts(readable) if name in readable.guard.dependent else []
     column = readable[name]
     return [column if isinstance(column, Column) else column.label(name)]
+
+
+_VERDICT = "shows_{}_"
+
+
+def verdicts(readable: Readable) -> list[ColumnElement[Any]]:
+    """Returns labelled columns: for each field that depends on the row, whether its reader may read it."""
+    return [readable.shows(name).label(_VERDICT.format(name)) for name in readable.guard.dependent]
+
+
+def unshown(guard: Guard) -> Mapping[str, Any]:
+    """Returns the verdicts of a row that shows nothing that depends on it."""
+    return {_VERDICT.format(name): False for name in guard.dependent}
+
+
+def withheld(guard: Guard, row: Mapping[str, Any]) -> list[str]:
+    """Returns the fields that field policies keep from the reader of a row fetched with its verdicts."""
+    return [*guard.hidden, *(name for name in guard.dependent if row.get(_VERDICT.format(name)) is False)]
+
+
+def bounded(spec: ResourceSpec, guard: Guard, message: Any, row: Mapping[str, Any]) -> Any:
+    """Returns a row's message without what field policies keep from its reader, saying which fields where it can."""
+    kept = withheld(guard, row) if guard else []
+    for name in kept:
+        message.ClearField(name)
+    if kept and "forbidden_fields" in spec.message.DESCRIPTOR.fields_by_name:
+        message.forbidden_fields[:] = sorted(kept)
+    return message
 
 
 # Fields of messages that are neither stored nor computed by a formula.
 _DERIVED: dict[str, Callable[[Readable], list[ColumnElement[Any]]]] = {
     "etag": lambda readable: [readable.table.c.lock_version],
+    "forbidden_fields": verdicts,
 }

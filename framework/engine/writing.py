@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.call import Actor, ActorKind, Context
-from framework.engine.messages import content_of
+from framework.engine.messages import content_of, is_empty
 from framework.engine.reading import load
 from framework.errors import IllegalState, NotFound, NotPermitted, StaleEtag
 from framework.identifiers import new_id
+from framework.policy import field_rules, rule_of
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
 from framework.storage import Transaction, codec_of
@@ -32,14 +34,19 @@ _KINDS = {
 async def insert(
     tx: Transaction, spec: ResourceSpec, context: Context, message: Any, hidden: Mapping[str, Any], identifier: str = ""
 ) -> Any:
-    """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as made."""
+    """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as made.
+
+    They are asked after the insert, of the row itself: defaults, owner and derived columns are in it.
+    """
     row = _new_row(spec, context, message) | dict(hidden)
     row["id"] = UUID(identifier) if identifier else new_id()
     if spec.revisioned:
         row |= {"revision": 1, "content_hash": content_hash(content_of(spec, message))}
     await tx.execute(_insert_statement(spec.collection, row), row)
+    asks = bool(rule_of(spec, "Create").asked)
+    filled = {n: (None, row[n]) for n in spec.fields if not is_empty(message, n)} if asks else {}
     try:
-        stored = await load(tx, spec, context, str(row["id"]), "Create")
+        stored = await load(tx, spec, replace(context, changes=filled), str(row["id"]), "Create")
     except NotFound:
         raise NotPermitted(f"you may not create this {spec.singular.replace('_', ' ')}", action="Create") from None
     created = codec_of(spec).message(stored)
@@ -183,7 +190,9 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 def _told(spec: ResourceSpec, message: Any) -> dict[str, Any]:
     data = MessageToDict(message, preserving_proto_field_name=True)
-    return {k: v for k, v in data.items() if k != "etag" and _tellable(spec.fields.get(k), v)}
+    # Whoever hears of an event need not be one who may read every field.
+    kept = field_rules(spec).reads
+    return {k: v for k, v in data.items() if k not in kept and _tellable(spec.fields.get(k), v)}
 
 
 def _tellable(field: Field | None, value: Any) -> bool:

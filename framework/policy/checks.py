@@ -1,33 +1,50 @@
-"""Checks: small questions that answer three times - about the actor alone, about a row in hand, and as SQL."""
+"""Checks: small questions that answer three times - about the actor alone, about a row in hand, and as SQL.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+They compose with `&`, `|` and `~`. Answers have two values once a row is known: what is null matches nothing, so a
+check on it says no, and its negation yes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, or_, true
 
-from framework.call import Actor, ActorKind, Role
+from framework.call import Actor
+from framework.resource import ResourceSpec
 
 Row = Mapping[str, Any]
+Verdict = bool | None
+"""True, False, or None where it depends on what is not known yet."""
 
 
 class Check:
-    """A question about an actor and, perhaps, a row; compose with `&` and `|`."""
+    """A question about an actor and, perhaps, a row; compose with `&`, `|` and `~`."""
+
+    parts: Sequence["Check"] = ()
+    """The checks that this one is composed of."""
 
     def __str__(self) -> str:
         return str(getattr(self, "name", type(self).__name__))
 
-    def decide(self, actor: Actor) -> bool | None:
-        """Says what the actor alone settles; None when it takes a row."""
+    def decide(self, actor: Actor) -> Verdict:
+        """Says what the actor alone settles; None when it takes more."""
         raise NotImplementedError
 
+    def holds(self, actor: Actor, row: Row) -> Verdict:
+        """Says what a row in hand settles; None when only the database knows."""
+        return self.decide(actor)
+
     def allows(self, actor: Actor, row: Row) -> bool:
-        """Says whether the check passes for this row."""
-        return bool(self.decide(actor))
+        """Says whether the check is known to pass for this row."""
+        return self.holds(actor, row) is True
 
     def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
-        """Returns the clause that holds for exactly the rows for which `allows` says yes."""
+        """Returns the clause that is true of exactly the rows for which the check passes."""
         return true() if self.decide(actor) else false()
+
+    def faults(self, spec: ResourceSpec) -> Iterator[str]:
+        """Yields why the check cannot be asked about this resource."""
+        yield from ()
 
     def __and__(self, other: "Check") -> "Check":
         return AllOf(self, other)
@@ -35,135 +52,102 @@ class Check:
     def __or__(self, other: "Check") -> "Check":
         return AnyOf(self, other)
 
-
-@dataclass(frozen=True)
-class AllOf(Check):
-    """Passes when both pass."""
-
-    left: Check
-    right: Check
-
-    def __str__(self) -> str:
-        return f"({self.left} and {self.right})"
-
-    def decide(self, actor: Actor) -> bool | None:
-        """Says no as soon as one part says no."""
-        parts = (self.left.decide(actor), self.right.decide(actor))
-        return False if False in parts else None if None in parts else True
-
-    def allows(self, actor: Actor, row: Row) -> bool:
-        """Says whether both pass for this row."""
-        return self.left.allows(actor, row) and self.right.allows(actor, row)
-
-    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
-        """Joins both clauses by AND."""
-        return and_(self.left.where(actor, table), self.right.where(actor, table))
+    def __invert__(self) -> "Check":
+        return Not(self)
 
 
-@dataclass(frozen=True)
-class AnyOf(Check):
-    """Passes when either passes."""
+class Composite(Check):
+    """A check made of others; it needs to know only how their answers combine."""
 
-    left: Check
-    right: Check
+    def __init__(self, *parts: Check) -> None:
+        self.parts = parts
 
-    def __str__(self) -> str:
-        return f"({self.left} or {self.right})"
-
-    def decide(self, actor: Actor) -> bool | None:
-        """Says yes as soon as one part says yes."""
-        parts = (self.left.decide(actor), self.right.decide(actor))
-        return True if True in parts else None if None in parts else False
-
-    def allows(self, actor: Actor, row: Row) -> bool:
-        """Says whether either passes for this row."""
-        return self.left.allows(actor, row) or self.right.allows(actor, row)
-
-    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
-        """Joins both clauses by OR."""
-        return or_(self.left.where(actor, table), self.right.where(actor, table))
-
-
-@dataclass(frozen=True)
-class ActorCheck(Check):
-    """A check that the actor alone settles."""
-
-    name: str
-    test: Callable[[Actor], bool]
-
-    def decide(self, actor: Actor) -> bool | None:
-        """Says what the test says."""
-        return self.test(actor)
-
-
-def has_role(*roles: Role) -> Check:
-    """Passes for users with one of the roles."""
-    return ActorCheck(f"has_role({', '.join(r.value for r in roles)})", lambda a: a.role in roles)
-
-
-anyone = ActorCheck("anyone", lambda a: True)
-signed_in = ActorCheck("signed_in", lambda a: a.kind is ActorKind.USER)
-is_service = ActorCheck("is_service", lambda a: a.kind is ActorKind.SERVICE)
-is_operator = ActorCheck("is_operator", lambda a: a.operator)
-
-
-@dataclass(frozen=True)
-class _Column(Check):
-    """A check on one column of the row; false for null, as in SQL's WHERE."""
-
-    name: str
-    column: str
-
-    def value(self, actor: Actor) -> Any:
-        """Returns what the column must equal; None never matches."""
+    def combined(self, said: Sequence[Verdict]) -> Verdict:
+        """Returns the answer that the parts' answers make; an open part leaves it open unless another settles it."""
         raise NotImplementedError
 
-    def decide(self, actor: Actor) -> bool | None:
-        """Leaves it to the row, unless nothing could match."""
-        return False if self.value(actor) is None else None
+    def over(self, parts: Sequence[Check]) -> Check:
+        """Returns the same composition of other parts."""
+        return type(self)(*parts)
 
-    def allows(self, actor: Actor, row: Row) -> bool:
-        """Compares the row's value, null never being equal."""
-        wanted = self.value(actor)
-        return wanted is not None and row.get(self.column) == wanted
+    def decide(self, actor: Actor) -> Verdict:
+        """Combines what the actor settles."""
+        return self.combined([part.decide(actor) for part in self.parts])
 
-    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
-        """Compares the column in SQL."""
-        wanted = self.value(actor)
-        return false() if wanted is None else table.c[self.column].is_not(None) & (table.c[self.column] == wanted)
+    def holds(self, actor: Actor, row: Row) -> Verdict:
+        """Combines what the row settles."""
+        return self.combined([part.holds(actor, row) for part in self.parts])
 
-
-class _Mine(_Column):
-    def value(self, actor: Actor) -> Any:
-        return actor.user_id
+    def faults(self, spec: ResourceSpec) -> Iterator[str]:
+        """Yields what is wrong with the parts."""
+        for part in self.parts:
+            yield from part.faults(spec)
 
 
-class _Public(_Column):
-    def value(self, actor: Actor) -> Any:
-        # Public means readable inside the organization; the tenant wall stands around every row anyway.
-        return "VISIBILITY_PUBLIC" if actor.organization_id is not None else None
+class AllOf(Composite):
+    """Passes when every part passes."""
 
+    def __str__(self) -> str:
+        return f"({' and '.join(map(str, self.parts))})"
 
-owns = _Mine("owns", "owner_id")
-itself = _Mine("itself", "id")
-is_public = _Public("is_public", "visibility")
-
-
-@dataclass(frozen=True)
-class sql_check(Check):  # noqa: N801 - reads as a word of the policy language
-    """A check that only the database can answer, such as EXISTS over a projection."""
-
-    name: str
-    clause: Callable[[Actor, FromClause], ColumnElement[bool]]
-
-    def decide(self, actor: Actor) -> bool | None:
-        """Leaves it to the database."""
-        return None
-
-    def allows(self, actor: Actor, row: Row) -> bool:
-        """Refuses: a row in hand does not hold the answer; the engine always asks in SQL."""
-        return False
+    def combined(self, said: Sequence[Verdict]) -> Verdict:
+        """Says no as soon as one part says no."""
+        return False if False in said else None if None in said else True
 
     def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
-        """Returns the clause."""
-        return self.clause(actor, table)
+        """Joins the clauses by AND."""
+        return and_(*(part.where(actor, table) for part in self.parts))
+
+
+class AnyOf(Composite):
+    """Passes when some part passes."""
+
+    def __str__(self) -> str:
+        return f"({' or '.join(map(str, self.parts))})"
+
+    def combined(self, said: Sequence[Verdict]) -> Verdict:
+        """Says yes as soon as one part says yes."""
+        return True if True in said else None if None in said else False
+
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
+        """Joins the clauses by OR."""
+        return or_(*(part.where(actor, table) for part in self.parts))
+
+
+class Not(Composite):
+    """Passes when its part does not."""
+
+    def __str__(self) -> str:
+        return f"not {self.parts[0]}"
+
+    def combined(self, said: Sequence[Verdict]) -> Verdict:
+        """Says the opposite; what is open stays open."""
+        return None if said[0] is None else not said[0]
+
+    def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
+        """Holds where the part's clause is false or null."""
+        (part,) = self.parts
+        decided = part.decide(actor)
+        if decided is not None:
+            return false() if decided else true()
+        return part.where(actor, table).is_not(true())
+
+
+def not_(check: Check) -> Check:
+    """Passes when a check does not: `~check` as a word."""
+    return Not(check)
+
+
+def leaves_of(check: Check) -> Iterator[Check]:
+    """Yields the checks that a check is composed of, from left to right; one that is of no parts is its own leaf."""
+    if not isinstance(check, Composite):
+        yield check
+    for part in check.parts:
+        yield from leaves_of(part)
+
+
+def rewritten(check: Check, by: Mapping[Check, Check]) -> Check:
+    """Returns a check with some of its leaves replaced."""
+    if isinstance(check, Composite):
+        return check.over([rewritten(part, by) for part in check.parts])
+    return by.get(check, check)

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from framework.policy.checks import AllOf, AnyOf, Check
-from framework.policy.policies import Policy, rule_for
+from framework.policy.checks import Check, Composite, Verdict
+from framework.policy.policies import Effect, Policy, rule_for
 
-Verdict = bool | None
-"""True, False, or None where it depends on the row."""
 Answer = Callable[[Check], Verdict]
 
 
@@ -22,7 +20,7 @@ class CheckVerdict:
 
 @dataclass(frozen=True)
 class PolicyVerdict:
-    """A policy's part in a decision."""
+    """A policy's part in a decision; `check` is what its check says, whatever the policy makes of it."""
 
     policy: Policy
     applies: bool
@@ -52,13 +50,19 @@ def explained(policies: Sequence[Policy], verb: str, answer: Answer) -> Explanat
 
 def verdict_of(check: Check, answer: Answer) -> CheckVerdict:
     """Returns what a check says, with its parts; an open part leaves the whole open unless the other settles it."""
-    if not isinstance(check, AllOf | AnyOf):
+    if not isinstance(check, Composite):
         return CheckVerdict(check, answer(check))
-    parts = (verdict_of(check.left, answer), verdict_of(check.right, answer))
-    settling = isinstance(check, AnyOf)  # what one part alone can settle
-    said = [part.verdict for part in parts]
-    verdict = settling if settling in said else None if None in said else not settling
-    return CheckVerdict(check, verdict, parts)
+    parts = tuple(verdict_of(part, answer) for part in check.parts)
+    return CheckVerdict(check, check.combined([part.verdict for part in parts]), parts)
+
+
+# What each kind of policy settles by itself: by which answer of its check, and how.
+_SETTLES = {Effect.BYPASS: (True, True), Effect.NEEDS: (False, False), Effect.FORBIDS: (True, False)}
+_TOLD = {
+    Effect.BYPASS: "passes, which ends the matter",
+    Effect.NEEDS: "does not pass",
+    Effect.FORBIDS: "passes, which forbids it",
+}
 
 
 def _decision(
@@ -66,12 +70,12 @@ def _decision(
 ) -> tuple[Verdict, Policy | None, str]:
     verdict = verdict_of(rule_for(policies, verb), answer).verdict
     if verdict is None:
-        return None, None, "it depends on the row"
+        return None, None, "it depends on the row, or on what is asked"
     applicable = [(one, found) for one, found in zip(policies, verdicts, strict=True) if one.applies(verb)]
     for one, found in applicable:
-        # A bypass settles by passing, any other policy by not passing; the first that settles it so has decided.
-        if one.bypasses is verdict and found.verdict is verdict:
-            return verdict, one, f"`{one}` {'passes, which ends the matter' if verdict else 'does not pass'}"
+        # The first that settles it in favour of what came out has decided.
+        if _SETTLES[one.effect] == (found.verdict, verdict):
+            return verdict, one, f"`{one}` {_TOLD[one.effect]}"
     if verdict:
         return True, None, "every policy that applies passes"
     return False, None, f"no policy lets anybody {verb}"

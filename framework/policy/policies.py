@@ -1,39 +1,78 @@
-"""Policies, with Ash's meaning: every applicable one must pass, at least one must apply, a passing bypass ends it."""
+"""Policies, with Ash's meaning: every applicable one must pass, at least one must apply, a passing bypass ends it.
 
-from collections.abc import Sequence
+A `forbid` refuses whoever passes its check, and never allows anything by itself. Policies are asked in their order: a
+bypass ends the matter for what follows it, so a `forbid` above the administrators' bypass binds them too.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
 
-from framework.policy.checks import ActorCheck, Check
+from framework.call import Context
+from framework.policy.act_checks import MOST, ActCheck, asked_of, possible, settled
+from framework.policy.actor_checks import anyone, nobody
+from framework.policy.checks import Check, Verdict
+from framework.resource import ResourceSpec
 
 READS = ("Get", "List")
 # Every verb that is not a read; custom actions say READS-like names themselves.
 WRITES = ("*writes*",)
+_READING = ("Get", "List", "Watch", "Aggregate", "Export")
 
-_nobody = ActorCheck("nobody", lambda a: False)
-_everybody = ActorCheck("everybody", lambda a: True)
+
+class Effect(Enum):
+    """What a policy does with its check's answer."""
+
+    NEEDS = "needs"
+    BYPASS = "bypass"
+    FORBIDS = "forbids"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """For some verbs, what must hold."""
+    """For some verbs, what must hold, what is enough, or what must not be."""
 
     verbs: tuple[str, ...]
     allow: Check
-    bypasses: bool = False
+    """The check; of a `forbid`, the one that refuses."""
+    effect: Effect = Effect.NEEDS
 
     def __str__(self) -> str:
         verbs = "every write" if self.verbs == WRITES else ", ".join(self.verbs) or "everything"
-        return f"{verbs}: {'bypass' if self.bypasses else 'needs'} {self.allow}"
+        return f"{verbs}: {self.effect.value} {self.allow}"
+
+    @property
+    def bypasses(self) -> bool:
+        """Whether it ends the matter when its check passes."""
+        return self.effect is Effect.BYPASS
+
+    @property
+    def forbids(self) -> bool:
+        """Whether it refuses when its check passes."""
+        return self.effect is Effect.FORBIDS
 
     def applies(self, verb: str) -> bool:
         """Says whether the policy speaks about this verb."""
-        if self.bypasses and not self.verbs:
+        if not self.verbs and self.effect is not Effect.NEEDS:
             return True
-        return verb in self.verbs or (self.verbs == WRITES and not verb.startswith(("Get", "List", "Watch")))
+        return verb in self.verbs or (self.verbs == WRITES and not verb.startswith(_READING))
 
     def speaks_of(self, verb: str) -> bool:
-        """Says whether the policy names this verb, so that its author thought of it."""
-        return verb in self.verbs and not self.bypasses
+        """Says whether the policy names this verb as one that somebody may do, so that its author thought of it."""
+        return verb in self.verbs and self.effect is Effect.NEEDS
+
+    def faults(self, spec: ResourceSpec) -> Iterator[str]:
+        """Yields what the policy asks that cannot be asked about the resource."""
+        yield from (f"policy `{self}`: {fault}" for fault in self.allow.faults(spec))
+        if len(asked_of(self.allow)) > MOST:
+            yield f"policy `{self}`: asks more than {MOST} things of the act"
+
+    def over(self, rest: Check) -> Check:
+        """Returns what must hold when the policies after this one ask for `rest`."""
+        if self.bypasses:
+            return self.allow | rest
+        return ~self.allow & rest if self.forbids else self.allow & rest
 
 
 def policy(*verbs: str, allow: Check) -> Policy:
@@ -43,13 +82,49 @@ def policy(*verbs: str, allow: Check) -> Policy:
 
 def bypass(check: Check, *verbs: str) -> Policy:
     """Ends the matter in favour of whoever passes, for these verbs or for all."""
-    return Policy(verbs, check, bypasses=True)
+    return Policy(verbs, check, Effect.BYPASS)
+
+
+def forbid(check: Check, *verbs: str) -> Policy:
+    """Refuses whoever passes, for these verbs or for all; a bypass above it goes before."""
+    return Policy(verbs, check, Effect.FORBIDS)
 
 
 def rule_for(policies: Sequence[Policy], verb: str) -> Check:
     """Folds the policies that apply to a verb into one check; nobody passes where none applies."""
     applicable = [p for p in policies if p.applies(verb)]
-    rule: Check = _everybody if any(not p.bypasses for p in applicable) else _nobody
+    rule: Check = anyone if any(p.effect is Effect.NEEDS for p in applicable) else nobody
     for one in reversed(applicable):
-        rule = one.allow | rule if one.bypasses else one.allow & rule
+        rule = one.over(rule)
     return rule
+
+
+Answers = tuple[Verdict, ...]
+"""What an act answers to the checks that ask it, in their order."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold for a verb on a resource, and what that asks of the act."""
+
+    check: Check
+    asked: tuple[ActCheck, ...]
+
+    def answers(self, context: Context) -> Answers:
+        """Returns what this act answers; nothing for a rule that asks nothing of it."""
+        return tuple(one.ask(context) for one in self.asked)
+
+    def passing(self, answers: Answers = ()) -> Check:
+        """Returns the check with the act's answers in it, passing where what is still open could pass."""
+        return possible(settled(self.check, dict(zip(self.asked, answers, strict=False)))) if self.asked else self.check
+
+    def for_act(self, context: Context) -> Check:
+        """Returns the check for this act, passing where what is still open could pass."""
+        return self.passing(self.answers(context))
+
+
+@cache
+def rule_of(spec: ResourceSpec, verb: str) -> Rule:
+    """Returns the rule of a verb on a resource, folded once."""
+    check = rule_for(spec.policies, verb)
+    return Rule(check, asked_of(check))

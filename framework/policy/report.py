@@ -1,15 +1,20 @@
 """A report on policies before anybody calls: what nobody can do, and checks whose answer never changes anything.
 
-Every kind of actor is tried with every answer that rows could give; checks that the actor settles are asked themselves.
+Every kind of actor is tried with every answer that rows and acts could give; checks that the actor settles are asked
+themselves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from uuid import UUID
 
 from framework.call import ANONYMOUS, Actor, ActorKind, Role, service_actor
-from framework.policy.checks import ActorCheck, AllOf, AnyOf, Check, anyone
+from framework.policy.actor_checks import ActorCheck, anyone
+from framework.policy.checks import Check, leaves_of, rewritten
+from framework.policy.explaining import verdict_of
+from framework.policy.field_policies import READING, WRITING, FieldPolicy, as_policies
 from framework.policy.policies import Policy, rule_for
 
 _SOMEWHERE = UUID(int=1)
@@ -65,41 +70,43 @@ def report(policies: Sequence[Policy], verbs: Sequence[str]) -> list[Finding]:
     return findings
 
 
+def report_on_fields(policies: Sequence[FieldPolicy], written: Container[str]) -> list[Finding]:
+    """Returns what is wrong with field policies, of which clients may write those fields; as of `read <field>`."""
+    fields = list(dict.fromkeys(name for one in policies for name in one.fields))
+    acts = [*map(READING.format, fields), *(WRITING.format(name) for name in fields if name in written)]
+    return report(as_policies(policies), acts)
+
+
 def _states(rule: Check) -> Iterator[tuple[Actor, Answers]]:
     """Yields every kind of actor with every set of answers that rows could give to it."""
-    for actor in ACTORS:
+    for actor in _actors(rule):
         open_ = list(dict.fromkeys(str(leaf) for leaf in leaves_of(rule) if leaf.decide(actor) is None))[:_MOST]
         for answers in product((True, False), repeat=len(open_)):
             yield actor, dict(zip(open_, answers, strict=True))
 
 
-def leaves_of(check: Check) -> Iterator[Check]:
-    """Yields the checks that a check is composed of, from left to right."""
-    if isinstance(check, AllOf | AnyOf):
-        yield from leaves_of(check.left)
-        yield from leaves_of(check.right)
-    else:
-        yield check
+def _actors(rule: Check) -> Iterator[Actor]:
+    """Yields the usual kinds of actors, and users as those checks want them that the usual ones never pass."""
+    yield from ACTORS
+    examples = [leaf.example for leaf in leaves_of(rule) if isinstance(leaf, ActorCheck) and leaf.example]
+    merged = [dict(ChainMap(*(dict(one) for one in chosen))) for n in (1, 2) for chosen in combinations(examples, n)]
+    for actor in ACTORS:
+        if actor.kind is ActorKind.USER:
+            yield from (replace(actor, **example) for example in merged)
 
 
 def passes(check: Check, actor: Actor, answers: Answers) -> bool:
-    """Says whether a check passes for an actor when rows answer so; what is not answered is no."""
-    if isinstance(check, AllOf):
-        return passes(check.left, actor, answers) and passes(check.right, actor, answers)
-    if isinstance(check, AnyOf):
-        return passes(check.left, actor, answers) or passes(check.right, actor, answers)
-    decided = check.decide(actor)
-    return answers.get(str(check), False) if decided is None else decided
+    """Says whether a check passes for an actor when rows and the act answer so; what is not answered is no."""
+
+    def answer(leaf: Check) -> bool:
+        decided = leaf.decide(actor)
+        return answers.get(str(leaf), False) if decided is None else decided
+
+    return verdict_of(check, answer).verdict is True
 
 
 def _forced(one: Policy, only: Policy, leaf: Check, constant: bool) -> Policy:
     """Returns a policy with one of its checks replaced by a constant, when it is the policy meant."""
-    return replace(one, allow=_replaced(one.allow, leaf, constant)) if one is only else one
-
-
-def _replaced(check: Check, leaf: Check, constant: bool) -> Check:
-    if check is leaf:
-        return ActorCheck(str(constant), lambda actor: constant)
-    if isinstance(check, AllOf | AnyOf):
-        return type(check)(_replaced(check.left, leaf, constant), _replaced(check.right, leaf, constant))
-    return check
+    if one is not only:
+        return one
+    return replace(one, allow=rewritten(one.allow, {leaf: ActorCheck(str(constant), lambda actor: constant)}))

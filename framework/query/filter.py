@@ -81,7 +81,8 @@ def _restriction(asked: Restriction, columns: Columns, *, holds: bool) -> Column
         clause = column_clause(field, column, asked)
     if holds:
         return clause
-    decided = field.kind is not Kind.JSON and (not field.nullable or asked.value.star or asked.value.null)
+    whole = field.kind is not Kind.JSON and not field.guarded
+    decided = whole and (not field.nullable or asked.value.star or asked.value.null)
     return not_(clause) if decided else clause.is_not(true())
 
 

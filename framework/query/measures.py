@@ -30,7 +30,7 @@ class Function:
 
     def result(self, name: str, field: Field) -> Field:
         """Returns the field that a measurement of a field makes."""
-        return replace(field, name=name, kind=self.gives(field.kind), nullable=self.nullable)
+        return replace(field, name=name, kind=self.gives(field.kind), nullable=self.nullable, guarded=False)
 
 
 def _sum(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -133,7 +133,7 @@ def order_from(text: str, columns: Columns, default: Sequence[Key] = NEWEST, las
     descending = bool(keys) and keys[-1].descending
     for name in last:
         if (name,) not in {key.path for key in keys}:
-            keys.append(Key(name, descending, False if columns.fields[name].nullable else None))
+            keys.append(Key(name, descending, False if columns.fields[name].blank else None))
     return Order(tuple(keys))
 
 

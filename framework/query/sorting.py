@@ -65,7 +65,7 @@ def place_of(path: Sequence[str], columns: Columns, depth: int = 0) -> Place | N
 
 def _in_field(column: ColumnElement[Any], field: Field, names: Sequence[str]) -> Place | None:
     if field.sortable and not names:
-        return _plain(column, nullable=field.nullable)
+        return _plain(column, nullable=field.blank)
     if field.sensitive or field.kind is not Kind.JSON:
         return None
     return _in_json((column,), field.descriptor, names, element=False)

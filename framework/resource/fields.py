@@ -48,6 +48,13 @@ class Field:
     sensitive: bool
     nullable: bool
     """Whether it may be null: absent ids, times, messages, `optional` scalars; others have a zero."""
+    guarded: bool = False
+    """Whether, for whoever reads, it is absent from the rows on which a field policy forbids it."""
+
+    @property
+    def blank(self) -> bool:
+        """Whether an expression that holds the field's value may be null."""
+        return self.nullable or self.guarded
 
     @property
     def comparable(self) -> bool:

@@ -140,8 +140,8 @@ class Registry:
 
 def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterator[str]:
     """Yields every disagreement between a resource's declaration and its message, those of its service being known."""
-    # Formulas follow relationships, so they are judged where those are sound.
-    yield from list(edge_faults(spec, registered)) or _miscomputed(spec)
+    # Formulas and policies follow relationships, so they are judged where those are sound.
+    yield from list(edge_faults(spec, registered)) or [*_miscomputed(spec), *_misruled(spec)]
     known = {*spec.fields, *spec.storage.hidden}
     storage = spec.storage
     named = [("unique", n) for group in storage.unique for n in group]
@@ -160,6 +160,11 @@ def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterato
             yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
     if not spec.policies:
         yield f"{spec.noun}: no policies"
+
+
+def _misruled(spec: ResourceSpec) -> Iterator[str]:
+    for one in (*spec.policies, *spec.field_policies):
+        yield from (f"{spec.noun}: {fault}" for fault in one.faults(spec))
 
 
 def _miscomputed(spec: ResourceSpec) -> Iterator[str]:

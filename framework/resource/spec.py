@@ -45,6 +45,7 @@ class ResourceSpec:
     relationships: Mapping[str, Relationship]
     storage: Storage
     policies: Sequence[Any]
+    field_policies: Sequence[Any] = ()
 
     def __hash__(self) -> int:
         return hash(self.message.DESCRIPTOR.full_name)
@@ -116,6 +117,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         },
         storage=resource.storage,
         policies=tuple(resource.policies),
+        field_policies=tuple(resource.field_policies),
     )
     _COMPILED[descriptor.full_name] = spec
     return spec

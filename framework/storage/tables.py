@@ -32,7 +32,7 @@ def table_of(spec: ResourceSpec) -> Table:
     columns.append(Column("lock_version", BigInteger(), nullable=False))
     if spec.tenant:
         columns.append(Column("organization_id", UUID(as_uuid=True), nullable=False))
-    return Table(spec.collection, MetaData(), *columns)
+    return Table(spec.collection, MetaData(), *columns, info={"spec": spec})
 
 
 def compiled(statement: Any) -> tuple[str, dict[str, Any]]:

@@ -6,12 +6,11 @@ from typing import Any
 from ashgrove.audit.v1 import audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
-from sqlalchemy import ColumnElement, FromClause, false
 
-from framework.call import Actor, Role
+from framework.call import Role
 from framework.engine import Call
 from framework.errors import NotFound
-from framework.policy import bypass, has_role, policy, sql_check
+from framework.policy import bypass, has_role, policy, relates_to
 from framework.resource import Registry, Resource, Storage, action
 from framework.storage import Transaction
 from services.audit.chain import Verification
@@ -21,13 +20,6 @@ _LINKS = """
 SELECT * FROM audit_entries WHERE organization_id = %(organization)s AND sequence > %(after)s
 ORDER BY sequence LIMIT %(limit)s"""
 _LINK = "SELECT hash FROM audit_entries WHERE organization_id = %(organization)s AND sequence = %(sequence)s"
-
-
-def _by_the_caller(actor: Actor, table: FromClause) -> ColumnElement[bool]:
-    return false() if actor.user_id is None else table.c.actor_id == actor.user_id
-
-
-by_the_caller = sql_check("by_the_caller", _by_the_caller)
 
 
 class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
@@ -42,7 +34,7 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Get", "List", allow=by_the_caller),
+        policy("Get", "List", allow=relates_to("actor_id")),
         policy("VerifyAuditChain", allow=has_role(Role.ADMIN)),
     ]
 

@@ -25,10 +25,9 @@ from framework.call import Role
 from framework.engine import Call
 from framework.engine.messages import refuse_if
 from framework.errors import IllegalState, NotPermitted
-from framework.policy import anyone, bypass, has_role, is_operator, policy, signed_in
+from framework.policy import anyone, bypass, has_role, is_operator, is_own_organization, policy, relates_to, signed_in
 from framework.resource import Registry, Resource, Storage, Tenancy, action
 from services.auth import keys, scopes
-from services.auth.checks import own_key, own_organization
 from services.auth.founding import found_organization, key_columns
 from services.auth.rotating import rotated
 from services.auth.signing_in import sign_in
@@ -47,7 +46,7 @@ class Organization(Resource[organization_pb2.Organization]):
     )
     # No bypass for administrators: they rule inside one organization, and this table holds them all.
     policies = [
-        policy("Get", "List", allow=own_organization | is_operator),
+        policy("Get", "List", allow=is_own_organization | is_operator),
         policy("CreateOrganization", "Create", allow=is_operator),
     ]
 
@@ -108,8 +107,10 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Get", "List", allow=own_key),
-        policy("CreateApiKey", "Create", "RevokeApiKey", "RotateApiKey", allow=has_role(Role.USER) & own_key),
+        policy("Get", "List", allow=relates_to("user_id")),
+        policy(
+            "CreateApiKey", "Create", "RevokeApiKey", "RotateApiKey", allow=has_role(Role.USER) & relates_to("user_id")
+        ),
         policy("Authenticate", "GetJwks", allow=anyone),
     ]
 

@@ -21,7 +21,8 @@ from framework.policy import (
     rule_for,
     signed_in,
 )
-from framework.policy.explaining import Verdict, explained
+from framework.policy.checks import Verdict
+from framework.policy.explaining import explained
 from framework.policy.policies import WRITES
 from framework.policy.report import ACTORS
 

@@ -20,7 +20,7 @@ from framework.policy import (
     rule_for,
     signed_in,
 )
-from framework.policy.checks import ActorCheck
+from framework.policy.actor_checks import ActorCheck
 from framework.policy.report import ACTORS
 
 # The seed document's program policies, as they are there: an actor's id compared with a word, and an administrators'
