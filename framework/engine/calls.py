@@ -3,27 +3,18 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from sqlalchemy import and_, select
 
 from framework.call import Actor, Context
-from framework.engine import permitting, reading, writing
-from framework.engine.messages import (
-    changed,
-    merged,
-    missing,
-    refuse_if,
-    violations_of,
-    without_output_only,
-)
+from framework.engine import acting, creating, purging, reading
 from framework.engine.selecting import EVERYTHING, Selection
 from framework.query import order_from
 from framework.resource import Kind, Resource, ResourceSpec, spec_of
-from framework.storage import Database, Reads, Transaction, codec_of, table_of
-from framework.storage.rows import column_value, enum_name
+from framework.storage import Database, Reads, Transaction, table_of
+from framework.storage.rows import enum_name
 from framework.storage.tables import compiled
 
 if TYPE_CHECKING:
@@ -83,9 +74,15 @@ class Call:
     async def row(
         self, resource: type[Resource[M]], identifier: str, verb: str = "Get", *, lock: bool = False
     ) -> dict[str, Any]:
-        """Returns a row with its hidden columns; NotFound when hidden or missing, NotPermitted when only seen."""
+        """Returns a row with its hidden columns, once nothing stands between the caller and this verb.
+
+        Raises NotFound when it is hidden or missing, NotPermitted when it is only seen, IllegalState in another state.
+        """
+        spec = spec_of(resource)
         async with self.transaction() as tx:
-            return await reading.load(tx, spec_of(resource), self.context, identifier, verb, lock=lock)
+            row = await reading.load(tx, spec, self.context, identifier, verb, lock=lock)
+        acting.check_state(self.engine.registry, spec, row, verb)
+        return row
 
     async def get(
         self,
@@ -102,6 +99,7 @@ class Call:
         selection = Selection(spec, self.context, mask or EVERYTHING)
         fetched = selection.fetched._replace(stored=None) if revision else selection.fetched
         row = await reading.load(reads, spec, self.context, identifier, verb, fetched=fetched)
+        acting.check_state(self.engine.registry, spec, row, verb)
         if revision:
             row = await reading.revision_of(reads, spec, self.context, row, revision)
         message: M
@@ -118,34 +116,20 @@ class Call:
         prefix: str = "",
     ) -> M:
         """Creates a resource from a message, OUTPUT_ONLY fields ignored; `prefix` leads the paths of violations."""
-        spec = spec_of(resource)
-        clean = without_output_only(spec, message)
-        refuse_if([*violations_of(clean, prefix), *missing_only(spec, clean, prefix)])
-        async with self.transaction() as tx:
-            await resource().prepare(self, clean, None)
-            created: Any = await writing.insert(tx, spec, self.context, clean, hidden or {}, identifier)
-            await permitting.permit_fields(tx, spec, self.context, UUID(created.id), message)
-        return created  # type: ignore[no-any-return]
+        created: M = await creating.create(self, spec_of(resource), message, hidden or {}, identifier, prefix)
+        return created
+
+    async def create_many(self, resource: type[Resource[M]], messages: Sequence[M]) -> Sequence[M]:
+        """Creates resources from messages, all or none, in few statements; violations say which message is meant."""
+        created: Sequence[M] = await creating.create_many(self, spec_of(resource), messages)
+        return created
 
     async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:
         """Updates the fields that a mask names, with etag, field behaviour and bounds of the whole respected.
 
         An update that changes nothing writes nothing and is not told.
         """
-        spec = spec_of(resource)
-        async with self.transaction() as tx:
-            row = await reading.load(tx, spec, self.context, message.id, "Update", lock=True)
-            writing.check_etag(row, getattr(message, "etag", ""))
-            writing.check_in_use(spec, row, "Update")
-            old = codec_of(spec).message(row)
-            paths = await permitting.permitted_paths(tx, spec, self.context, row, message, mask)
-            new = merged(spec, old, message, paths.written, prefix)
-            refuse_if([*violations_of(new, prefix), *missing_only(spec, new, prefix)])
-            await resource().prepare(self, new, old)
-            # What its writer could not read counts as changed: else writing a guess would tell whether it was right.
-            columns = {n: column_value(spec.fields[n], new) for n in {*changed(spec, old, new), *paths.unread}}
-            await permitting.permit_change(tx, spec, self.context, row, columns, "Update")
-            written: M = await writing.change(tx, spec, self.context, row, columns) if columns else old
+        written: M = await acting.replace(self, spec_of(resource), message, mask, prefix)
         return written
 
     async def update(
@@ -155,33 +139,42 @@ class Call:
         columns: Mapping[str, Any],
         *,
         verb: str = "Update",
+        move: str = "",
         etag: str = "",
     ) -> M:
-        """Writes columns, hidden ones too, free of the bounds for clients; enum numbers and names both fit."""
+        """Writes columns, hidden ones too, free of the bounds for clients; enum numbers and names both fit.
+
+        Values may be expressions over the old ones, such as `increment(1)`: the database computes them in the UPDATE,
+        so that no other writer's change is lost. `move` names the internal move of the state machine that this is, for
+        whoever the policies let do `verb`; where one leads to a single state, that one is written by itself.
+        """
         spec = spec_of(resource)
-        async with self.transaction() as tx:
-            row = await reading.load(tx, spec, self.context, identifier, verb, lock=True)
-            writing.check_etag(row, etag)
-            named = _named(spec, columns)
-            await permitting.permit_change(tx, spec, self.context, row, named, verb)
-            written: M = await writing.change(tx, spec, self.context, row, named)
+
+        async def given(row: Mapping[str, Any]) -> Mapping[str, Any]:
+            return _named(spec, columns)
+
+        written: M = await acting.act(self, spec, identifier, verb, given, move=move, etag=etag)
         return written
 
     async def archive(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> M:
         """Puts a resource away; an archived one is returned as it is."""
-        spec = spec_of(resource)
-        async with self.transaction() as tx:
-            row = await reading.load(tx, spec, self.context, identifier, "Archive", lock=True)
-            if row["archived_at"] is not None:
-                kept: M = codec_of(spec).message(row)
-                return kept
-            writing.check_etag(row, etag)
-            now = await tx.fetch_one("SELECT now() AS now")
-            assert now is not None
-            columns = {"archived_at": now["now"], "status": spec.archived_status}
-            await permitting.permit_change(tx, spec, self.context, row, columns, "Archive")
-            archived: M = await writing.change(tx, spec, self.context, row, columns, "archived")
+        archived: M = await acting.archive(self, spec_of(resource), identifier, etag)
         return archived
+
+    async def unarchive(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> M:
+        """Takes an archived resource into use again; one in use is returned as it is.
+
+        Raises AlreadyExists, naming the fields, when its unique values have been taken meanwhile.
+        """
+        unarchived: M = await acting.unarchive(self, spec_of(resource), identifier, etag)
+        return unarchived
+
+    async def purge(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> None:
+        """Deletes an archived resource for good, with its revisions and what is declared a part of it.
+
+        Raises IllegalState when it is in use, and when something still refers to it.
+        """
+        await purging.purge(self, spec_of(resource), identifier, etag)
 
     async def list(
         self,
@@ -203,12 +196,6 @@ class Call:
         async with self.transaction() as tx:
             rows = await tx.fetch(*compiled(query.limit(limit)))
         return [selection.message(row) for row in rows]
-
-
-def missing_only(spec: ResourceSpec, message: Any, prefix: str) -> Any:
-    """Returns the REQUIRED fields that are empty and that no declared bound complains of already."""
-    complained = {v.path for v in violations_of(message, prefix)}
-    return [v for v in missing(spec, message, prefix) if v.path not in complained]
 
 
 def _named(spec: ResourceSpec, columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from framework.call import ActorKind, Context
 from framework.engine.access import RULES, explain_access, test_permissions
 from framework.engine.aggregating import aggregate
+from framework.engine.behaviour import ignore_output_only
 from framework.engine.calls import Call
 from framework.engine.concealing import concealed
 from framework.engine.messages import refuse_if, violations_of
@@ -71,8 +72,7 @@ class Engine:
     def _begin(self, method: MethodSpec, context: Context, request: Message) -> Call:
         context = replace(context, arguments=request)
         _authorize(method, context)
-        if method.verb != "Update":  # an update is validated when it is merged: a mask may leave fields out
-            refuse_if(violations_of(request))
+        _validate(method, request)
         return Call(self, context)
 
     async def _tell(self, method: MethodSpec, context: Context, refusal: Failure) -> None:
@@ -96,6 +96,17 @@ def _authorize(method: MethodSpec, context: Context) -> None:
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated
     raise NotPermitted(f"you may not {method.name}", action=method.name)
+
+
+def _validate(method: MethodSpec, request: Any) -> None:
+    for name in method.bodies:
+        body = getattr(request, name)
+        for one in body if request.DESCRIPTOR.fields_by_name[name].is_repeated else [body]:
+            ignore_output_only(one, keep="id")
+    found = violations_of(request)
+    if method.verb == "Update":  # the resource is judged once it is merged: a mask may leave fields out
+        found = [v for v in found if not v.path.startswith(f"{method.resource.singular}.")]
+    refuse_if(found)
 
 
 async def _act(call: Call, method: MethodSpec, request: Any) -> Any:
@@ -144,12 +155,30 @@ async def _archive(call: Call, method: MethodSpec, request: Any) -> Any:
     return await call.archive(method.resource.resource, request.id, request.etag)
 
 
+async def _unarchive(call: Call, method: MethodSpec, request: Any) -> Any:
+    return await call.unarchive(method.resource.resource, request.id, request.etag)
+
+
+async def _purge(call: Call, method: MethodSpec, request: Any) -> Any:
+    await call.purge(method.resource.resource, request.id, request.etag)
+    return method.response_class(id=request.id)
+
+
+async def _batch_create(call: Call, method: MethodSpec, request: Any) -> Any:
+    collection = method.resource.collection
+    created = await call.create_many(method.resource.resource, getattr(request, collection))
+    return method.response_class(**{collection: created})
+
+
 _STANDARD: dict[str, Standard] = {
     "Get": _get,
     "List": _list,
     "Create": _create,
     "Update": _update,
     "Archive": _archive,
+    "Unarchive": _unarchive,
+    "Purge": _purge,
+    "BatchCreate": _batch_create,
     "TestPermissions": test_permissions,
     "ExplainAccess": explain_access,
     "Aggregate": aggregate,

@@ -1,4 +1,4 @@
-"""What the engine does to messages before it believes them: validation, field behaviour, masks."""
+"""What the engine does to messages before it believes them: validation and masks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,27 +40,8 @@ def refuse_if(violations: Iterable[FieldViolation]) -> None:
         raise InvalidFields(*found)
 
 
-def without_output_only(spec: ResourceSpec, message: Any) -> Any:
-    """Returns a copy whose OUTPUT_ONLY fields are cleared: what a client says about them is ignored."""
-    clean = type(message)()
-    clean.CopyFrom(message)
-    for field in spec.fields.values():
-        if field.output_only:
-            clean.ClearField(field.name)
-    return clean
-
-
-def missing(spec: ResourceSpec, message: Any, prefix: str) -> list[FieldViolation]:
-    """Returns a violation for every REQUIRED field that is empty."""
-    return [
-        FieldViolation(prefix + field.name, "value is required")
-        for field in spec.fields.values()
-        if field.required and not field.output_only and is_empty(message, field.name)
-    ]
-
-
 def is_empty(message: Any, name: str) -> bool:
-    """Says whether a field holds nothing, or what it holds by default."""
+    """Says whether a field is absent or holds what stands for nothing."""
     descriptor = message.DESCRIPTOR.fields_by_name[name]
     if descriptor.is_repeated:
         return len(getattr(message, name)) == 0
@@ -108,25 +89,8 @@ def pruned(message: Any, mask: FieldMask) -> Any:
     return kept
 
 
-def merged(spec: ResourceSpec, old: Any, new: Any, paths: Iterable[str], prefix: str) -> Any:
-    """Returns the old message with the named fields of the new one; a changed IMMUTABLE field is refused."""
-    result = type(old)()
-    result.CopyFrom(old)
-    faults = []
-    for name in paths:
-        if spec.fields[name].immutable and not _same(old, new, name):
-            faults.append(FieldViolation(prefix + name, "is fixed at creation and cannot be changed"))
-        result.ClearField(name)
-        holder = type(old)()
-        holder.CopyFrom(new)
-        for other in [f.name for f in holder.DESCRIPTOR.fields if f.name != name]:
-            holder.ClearField(other)
-        result.MergeFrom(holder)
-    refuse_if(faults)
-    return result
-
-
-def _same(old: Any, new: Any, name: str) -> bool:
+def same(old: Any, new: Any, name: str) -> bool:
+    """Says whether a field holds the same in both messages, presence included."""
     field = old.DESCRIPTOR.fields_by_name[name]
     if not field.is_repeated and field.has_presence:
         return bool(old.HasField(name) == new.HasField(name) and getattr(old, name) == getattr(new, name))
@@ -135,7 +99,7 @@ def _same(old: Any, new: Any, name: str) -> bool:
 
 def changed(spec: ResourceSpec, old: Any, new: Any) -> list[str]:
     """Returns the names of the fields that differ, sorted."""
-    return sorted(n for n in spec.fields if not _same(old, new, n))
+    return sorted(n for n in spec.fields if not same(old, new, n))
 
 
 def content_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:

@@ -47,8 +47,9 @@ async def rehearsed(call: Call, method: MethodSpec, act: Act) -> Any:
             raise _Undone
     except _Undone:
         pass
-    if method.standard and method.verb == "Create":
-        answer.ClearField("id")  # the real one will have another
+    made = {"Create": [answer], "BatchCreate": getattr(answer, method.resource.collection, [])}
+    for one in made.get(method.verb, []) if method.standard else []:
+        one.ClearField("id")  # the real one will have another
     return answer
 
 

@@ -1,10 +1,9 @@
-"""Writes: each in one transaction with its revision and its event, authorised in SQL over the very row."""
+"""Writes: each in one transaction with its revision and its event, over a row that the transaction has locked."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import rfc8785
 from ashgrove.event.v1 import event_pb2
@@ -12,15 +11,13 @@ from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.call import Actor, ActorKind, Context
-from framework.engine.messages import content_of, is_empty
-from framework.engine.reading import load
-from framework.errors import IllegalState, NotFound, NotPermitted, StaleEtag
+from framework.engine.messages import content_of
+from framework.errors import AlreadyExists
 from framework.identifiers import new_id
-from framework.policy import field_rules, rule_of
-from framework.resource import Kind, ResourceSpec
+from framework.policy import field_rules
+from framework.resource import ResourceSpec
 from framework.resource.fields import Field
-from framework.storage import Transaction, codec_of
-from framework.storage.rows import enum_name
+from framework.storage import Expression, Transaction, codec_of
 
 # Larger fields are left out of events: whoever needs them reads the resource.
 _EVENT_FIELD_BYTES = 8192
@@ -31,105 +28,62 @@ _KINDS = {
 }
 
 
-async def insert(
-    tx: Transaction, spec: ResourceSpec, context: Context, message: Any, hidden: Mapping[str, Any], identifier: str = ""
-) -> Any:
-    """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as made.
-
-    They are asked after the insert, of the row itself: defaults, owner and derived columns are in it.
-    """
-    row = _new_row(spec, context, message) | dict(hidden)
-    row["id"] = UUID(identifier) if identifier else new_id()
-    if spec.revisioned:
-        row |= {"revision": 1, "content_hash": content_hash(content_of(spec, message))}
-    await tx.execute(_insert_statement(spec.collection, row), row)
-    asks = bool(rule_of(spec, "Create").asked)
-    filled = {n: (None, row[n]) for n in spec.fields if not is_empty(message, n)} if asks else {}
-    try:
-        stored = await load(tx, spec, replace(context, changes=filled), str(row["id"]), "Create")
-    except NotFound:
-        raise NotPermitted(f"you may not create this {spec.singular.replace('_', ' ')}", action="Create") from None
-    created = codec_of(spec).message(stored)
-    if spec.revisioned:
-        await _keep_revision(tx, spec, stored, created)
-    await record(tx, spec, context, "created", created)
-    return created
-
-
-def _new_row(spec: ResourceSpec, context: Context, message: Any) -> dict[str, Any]:
-    row = {k: v for k, v in codec_of(spec).row(message).items() if k not in ("created_at", "updated_at")}
-    for name, value in spec.storage.initial.items():
-        field = spec.fields.get(name)
-        row[name] = enum_name(field, value) if field and field.kind is Kind.ENUM else value
-    if spec.storage.owner and row.get(spec.storage.owner) is None:
-        row[spec.storage.owner] = context.actor.user_id
-    if spec.tenant:
-        row["organization_id"] = context.organization_id
-    return row
-
-
-def _insert_statement(table: str, row: Mapping[str, Any]) -> str:
-    columns = ", ".join(row)
-    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join(f'%({c})s' for c in row)})"
-
-
 async def change(
     tx: Transaction,
     spec: ResourceSpec,
     context: Context,
     old_row: Mapping[str, Any],
     columns: Mapping[str, Any],
+    move: str,
     told: str = "updated",
 ) -> Any:
-    """Writes columns over a row that this transaction has locked, and returns the row as a message."""
-    columns = dict(columns)
-    new = codec_of(spec).message(_plain({**old_row, **columns}))
-    old = codec_of(spec).message(old_row)
-    grown = spec.revisioned and content_of(spec, new) != content_of(spec, old)
-    if grown:
-        columns |= {"revision": old_row["revision"] + 1, "content_hash": content_hash(content_of(spec, new))}
-    stored = await tx.fetch_one(_update_statement(spec, columns), columns | _where(spec, old_row))
-    assert stored is not None, "the row was locked"
+    """Writes columns, values or expressions, over a row that may make this move; returns the row as a message."""
+    with named_conflict(spec):
+        stored = await tx.fetch_one(_update_statement(spec, columns, move), _parameters(spec, old_row, columns, move))
+    assert stored is not None, "the row is locked, and in a state that lets it move"
     written = codec_of(spec).message(stored)
-    if grown:
-        await _keep_revision(tx, spec, stored, written)
-    paths = sorted(n for n in spec.fields if n in columns and n != "updated_at")
-    await record(tx, spec, context, told, written, paths)
+    paths = {n for n in spec.fields if n in columns}
+    if spec.revisioned and content_of(spec, written) != content_of(spec, codec_of(spec).message(old_row)):
+        written = await _grown(tx, spec, old_row, written)
+        paths |= {"revision", "content_hash"}
+    await record(tx, spec, context, told, written, sorted(paths - {"updated_at"}))
     return written
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.obj if isinstance(v, Jsonb) else v for k, v in row.items()}
-
-
-def _update_statement(spec: ResourceSpec, columns: Mapping[str, Any]) -> str:
-    assignments = [f"{c} = %({c})s" for c in columns] + ["lock_version = lock_version + 1"]
+def _update_statement(spec: ResourceSpec, columns: Mapping[str, Any], move: str) -> str:
+    assignments = [f"{c} = {v.sql(c) if isinstance(v, Expression) else f'%({c})s'}" for c, v in columns.items()]
+    assignments.append("lock_version = lock_version + 1")
     if "updated_at" in spec.fields:
         assignments.append("updated_at = now()")
-    tenant = "organization_id = %(organization_)s AND " if spec.tenant else ""
-    return f"UPDATE {spec.collection} SET {', '.join(assignments)} WHERE {tenant}id = %(id_)s RETURNING *"
+    return f"UPDATE {spec.collection} SET {', '.join(assignments)} WHERE {_where(spec, move)} RETURNING *"
 
 
-def _where(spec: ResourceSpec, row: Mapping[str, Any]) -> dict[str, Any]:
-    tenant = {"organization_": row["organization_id"]} if spec.tenant else {}
-    return {"id_": row["id"], **tenant}
+def _where(spec: ResourceSpec, move: str = "") -> str:
+    """Returns the clause for the row; a move that depends on the state finds it only in one where it is legal."""
+    clauses = ["organization_id = %(organization_)s"] if spec.tenant else []
+    if spec.states is not None and spec.states.names(move):
+        clauses.append(f"{spec.states.field} = ANY(%(from_)s)")
+    return " AND ".join([*clauses, "id = %(id_)s"])
 
 
-def check_etag(row: Mapping[str, Any], etag: str) -> None:
-    """Raises StaleEtag when an etag is given and is not the row's."""
-    current = str(row["lock_version"])
-    if etag and etag != current:
-        raise StaleEtag("it changed since you read it: read it again and retry", current_etag=current)
+def _parameters(
+    spec: ResourceSpec, row: Mapping[str, Any], columns: Mapping[str, Any], move: str = ""
+) -> dict[str, Any]:
+    values = {c: v.value if isinstance(v, Expression) else v for c, v in columns.items()}
+    legal = spec.states.sources(move) if spec.states is not None else []
+    return values | {"id_": row["id"], "organization_": row.get("organization_id"), "from_": legal}
 
 
-def check_in_use(spec: ResourceSpec, row: Mapping[str, Any], verb: str) -> None:
-    """Raises IllegalState when an archived row is to be written."""
-    if spec.archivable and row["archived_at"] is not None:
-        raise IllegalState(
-            f"an archived {spec.singular.replace('_', ' ')} cannot be changed; legal: Get, List",
-            status="ARCHIVED",
-            action=verb,
-        )
+async def _grown(tx: Transaction, spec: ResourceSpec, old_row: Mapping[str, Any], written: Any) -> Any:
+    """Numbers and keeps the new content of a row; returns the row as a message."""
+    columns = {"revision": old_row["revision"] + 1, "content_hash": content_hash(content_of(spec, written))}
+    assignments = ", ".join(f"{c} = %({c})s" for c in columns)
+    statement = f"UPDATE {spec.collection} SET {assignments} WHERE {_where(spec)} RETURNING *"
+    stored = await tx.fetch_one(statement, _parameters(spec, old_row, columns))
+    assert stored is not None, "the row is locked"
+    message = codec_of(spec).message(stored)
+    await keep_revisions(tx, spec, [(stored, content_of(spec, message))])
+    return message
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -137,18 +91,58 @@ def content_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(content))).hexdigest()
 
 
-async def _keep_revision(tx: Transaction, spec: ResourceSpec, row: Mapping[str, Any], message: Any) -> None:
-    await tx.execute(
-        f"""INSERT INTO {spec.collection}_revisions (organization_id, id, revision, content, content_hash)
-            VALUES (%(organization)s, %(id)s, %(revision)s, %(content)s, %(hash)s)""",
+async def keep_revisions(
+    tx: Transaction, spec: ResourceSpec, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> None:
+    """Keeps the contents of rows under their current numbers, in one statement."""
+    kept = [
         {
-            "organization": row["organization_id"],
-            "id": row["id"],
+            "organization_id": str(row["organization_id"]),
+            "id": str(row["id"]),
             "revision": row["revision"],
-            "content": Jsonb(content_of(spec, message)),
-            "hash": row["content_hash"],
-        },
+            "content": content,
+            "content_hash": row["content_hash"],
+        }
+        for row, content in rows
+    ]
+    names = ", ".join(kept[0])
+    await tx.execute(
+        f"""INSERT INTO {spec.collection}_revisions ({names})
+            SELECT {names} FROM jsonb_populate_recordset(NULL::{spec.collection}_revisions, %(kept)s)""",
+        {"kept": Jsonb(kept)},
     )
+
+
+@contextmanager
+def named_conflict(spec: ResourceSpec) -> Iterator[None]:
+    """Names the fields whose values another row has, where the database names only a constraint."""
+    try:
+        yield
+    except AlreadyExists as conflict:
+        fields = {f"{spec.collection}_{'_'.join(group)}_key": group for group in spec.storage.unique}
+        raise taken(spec, fields.get(conflict.metadata.get("constraint", ""), ())) from conflict
+
+
+def taken(spec: ResourceSpec, fields: Sequence[str], **places: str) -> AlreadyExists:
+    """Returns the refusal of values that must be unique and are another row's."""
+    told = f"another {spec.singular.replace('_', ' ')} has this {', '.join(fields) or 'id'}; choose others"
+    return AlreadyExists(told, resource=spec.singular, fields=",".join(fields), **places)
+
+
+async def record_many(
+    tx: Transaction, spec: ResourceSpec, context: Context, what: str, messages: Iterable[Any]
+) -> None:
+    """Leaves the events of many writes in the outbox in one statement, when the resource publishes such events."""
+    if what not in spec.publishes:
+        return
+    event = event_of(context, f"{spec.singular}.{what}", "OK")
+    event.resource_type = spec.singular
+    envelope = MessageToDict(event, preserving_proto_field_name=True)
+    told = [
+        {**envelope, "id": str(new_id()), "resource_id": message.id, "data": _told(spec, message)}
+        for message in messages
+    ]
+    await tx.record_many(context.actor.organization_id, told)
 
 
 async def record(

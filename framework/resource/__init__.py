@@ -4,16 +4,20 @@ from framework.resource.declaration import Resource, Storage, Tenancy, action
 from framework.resource.fields import Kind
 from framework.resource.registry import MethodSpec, Registry
 from framework.resource.spec import Relationship, ResourceSpec, spec_of
+from framework.resource.states import GONE, StateMachine, archiving
 
 __all__ = [
+    "GONE",
     "Kind",
     "MethodSpec",
     "Registry",
     "Relationship",
     "Resource",
     "ResourceSpec",
+    "StateMachine",
     "Storage",
     "Tenancy",
     "action",
+    "archiving",
     "spec_of",
 ]

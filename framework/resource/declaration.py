@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from framework.resource.states import StateMachine
+
 M = TypeVar("M", bound=Message)
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +28,9 @@ class Storage:
 
     `hidden` maps column names to SQL types with optional defaults (`"bigint NOT NULL DEFAULT 0"`); `content` names the
     fields whose every change makes a new revision; `initial` holds the values of a new row by field name; rows of an
-    `append_only` table can be changed and deleted by no role of the service.
+    `append_only` table can be changed and deleted by no role of the service. `references` maps columns to the tables
+    they refer to: what is referred to cannot be purged, unless `part_of` names the column: then its rows are a part
+    of what they refer to, and go with it.
     """
 
     owner: str | None = None
@@ -35,6 +39,7 @@ class Storage:
     content: tuple[str, ...] = ()
     hidden: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
+    part_of: Sequence[str] = ()
     initial: Mapping[str, Any] = field(default_factory=dict)
     tenancy: Tenancy = Tenancy.TENANT
     append_only: bool = False
@@ -50,7 +55,7 @@ class Resource(Generic[M]):
     """Who may see the fields that not everybody may see who sees the row."""
     computed: ClassVar[Mapping[str, Any]] = {}
     """The formulas of public fields that have no column."""
-    states: ClassVar[Any] = None
+    states: ClassVar[StateMachine | None] = None
     """The life of a row as a state machine."""
 
     async def prepare(self, call: Any, new: M, old: M | None) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ashgrove.resource.v1 import options_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -13,7 +14,9 @@ from google.protobuf.message import Message
 from framework.call import Actor
 from framework.resource.declaration import Resource
 from framework.resource.edges import edge_faults
-from framework.resource.spec import ResourceSpec, spec_of
+from framework.resource.fields import Kind
+from framework.resource.spec import ResourceSpec, enum_names, spec_of
+from framework.resource.states import faults as state_faults
 
 # What the engine does by itself: each verb with the name of its RPC.
 STANDARD: Mapping[str, str] = {
@@ -22,12 +25,15 @@ STANDARD: Mapping[str, str] = {
     "Create": "Create{noun}",
     "Update": "Update{noun}",
     "Archive": "Archive{noun}",
+    "Unarchive": "Unarchive{noun}",
+    "Purge": "Purge{noun}",
+    "BatchCreate": "BatchCreate{plural}",
     "TestPermissions": "Test{noun}Permissions",
     "ExplainAccess": "Explain{noun}Access",
     "Aggregate": "Aggregate{plural}",
 }
-# What is a list in another shape: who may list may do these, to the same rows; no policy has to speak of them.
-LISTING = {"Aggregate": "List"}
+# What is a verb in another shape: who may do the one may do the other, to the same rows; no policy has to speak of it.
+RULED_BY = {"Aggregate": "List", "BatchCreate": "Create"}
 # How the names of RPCs begin that change nothing.
 _READS = ("Get", "List", "Watch", "Aggregate", "Export", "Test", "Explain", "Validate", "Compare", "Diff")
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
@@ -64,7 +70,22 @@ class MethodSpec:
     @property
     def ruled_by(self) -> str:
         """The verb whose policies decide."""
-        return LISTING.get(self.verb, self.verb)
+        return RULED_BY.get(self.verb, self.verb)
+
+    @cached_property
+    def bodies(self) -> tuple[str, ...]:
+        """The request's fields that hold resources."""
+        return tuple(f.name for f in self.request_class.DESCRIPTOR.fields if _is_resource(f))
+
+    def acts_on(self, spec: ResourceSpec) -> bool:
+        """Whether it acts on one row of a resource: a row of its own, or one it names whose policies speak of it."""
+        named = self.request_class.DESCRIPTOR.fields_by_name
+        if self.verb in ASKING:
+            return False
+        if self.resource is spec and ("id" in named or self.verb == "Update"):
+            return True
+        spoken = any(one.speaks_of(self.verb) for one in spec.policies)
+        return not self.standard and f"{spec.singular}_id" in named and spoken
 
     @property
     def standard(self) -> bool:
@@ -90,9 +111,10 @@ class Registry:
         every = self.specs.values()
         complaints = [c for spec in every for c in _faults(spec, every)]
         methods = [self._method(m, complaints) for m in descriptor.methods]
+        self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
+        complaints += [c for spec in self.specs.values() for c in self._misled(spec)]
         if complaints:
             raise TypeError("the declarations do not hold:\n  " + "\n  ".join(complaints))
-        self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
 
     def by_message(self, full_name: str) -> ResourceSpec:
         """Returns the spec of a resource message, by its full proto name."""
@@ -102,13 +124,38 @@ class Registry:
         """Returns what can be done to a resource: each RPC with the verb that policies know it by."""
         return {m.name: m.ruled_by for m in self.methods.values() if m.resource is spec and m.verb not in ASKING}
 
+    def acting_on(self, spec: ResourceSpec) -> Mapping[str, MethodSpec]:
+        """Returns the RPCs that act on one row of a resource, by name."""
+        return self._acting[spec]
+
+    @cached_property
+    def _acting(self) -> dict[ResourceSpec, dict[str, MethodSpec]]:
+        methods = self.methods.values()
+        return {spec: {m.name: m for m in methods if m.acts_on(spec)} for spec in self.specs.values()}
+
+    def _misled(self, spec: ResourceSpec) -> Iterator[str]:
+        """Yields what is wrong with the state machine that a resource declares."""
+        machine = spec.resource.states
+        if machine is None or spec.states is None:
+            return
+        field = spec.fields.get(machine.field)
+        if field is None or field.kind is not Kind.ENUM or not field.output_only:
+            yield f"{spec.noun}.{machine.field}: a state must be an enum, and OUTPUT_ONLY: verbs move it"
+            return
+        values = enum_names(field)
+        first = spec.storage.initial.get(field.name)
+        initial = values[first] if isinstance(first, int) else first or spec.states.prefix + spec.states.states[0]
+        verbs = [method.verb for method in self.methods.values() if method.acts_on(spec)]
+        for fault in state_faults(spec.states, values, verbs, initial):
+            yield f"{spec.noun}.{field.name}: {fault}"
+
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
         found = self._custom(descriptor.name) or self._standard(descriptor.name)
         if found is None:
             complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
             return None
         spec, verb, handler = found
-        ruling = LISTING.get(verb, verb)
+        ruling = RULED_BY.get(verb, verb)
         if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
         return MethodSpec(
@@ -138,6 +185,11 @@ class Registry:
         return None
 
 
+def _is_resource(field: Any) -> bool:
+    options = field.message_type.GetOptions().Extensions[options_pb2.resource] if field.message_type else None
+    return options is not None and bool(options.collection)
+
+
 def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterator[str]:
     """Yields every disagreement between a resource's declaration and its message, those of its service being known."""
     # Formulas and policies follow relationships, so they are judged where those are sound.
@@ -147,6 +199,10 @@ def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterato
     named = [("unique", n) for group in storage.unique for n in group]
     named += [("indexes", n) for group in storage.indexes for n in group]
     named += [("content", n) for n in storage.content] + [("references", n) for n in storage.references]
+    for name in set(storage.part_of) - storage.references.keys():
+        yield f"{spec.noun}: part_of names {name}, which is none of its references"
+    if spec.archivable and (spec.states is None or not spec.states.names("Archive")):
+        yield f"{spec.noun}.archived_at: needs a state into which Archive leads, as a status with a value ARCHIVED"
     named += [("initial", n) for n in storage.initial] + [("owner", storage.owner or "id")]
     for place, name in named:
         if name not in known:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from framework.resource.declaration import Resource, Storage, Tenancy
 from framework.resource.fields import Field, Kind, fields_of, snake
+from framework.resource.states import StateMachine, archiving
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ResourceSpec:
     relationships: Mapping[str, Relationship]
     storage: Storage
     policies: Sequence[Any]
+    states: StateMachine | None
+    """The life of a row; that of whatever can be put away, where the declaration says nothing."""
     field_policies: Sequence[Any] = ()
 
     def __hash__(self) -> int:
@@ -76,13 +79,6 @@ class ResourceSpec:
     def formula(self, name: str) -> Any:
         """Returns what computes a field, None for a field that nothing computes."""
         return self.resource.computed.get(name)
-
-    @property
-    def archived_status(self) -> str:
-        """The status of an archived row."""
-        enum = self.fields["status"].descriptor.enum_type
-        assert enum is not None
-        return next(str(v.name) for v in enum.values if v.name.endswith("_ARCHIVED"))
 
 
 _COMPILED: dict[str, ResourceSpec] = {}
@@ -118,9 +114,22 @@ def _compiled(resource: Any) -> ResourceSpec:
         storage=resource.storage,
         policies=tuple(resource.policies),
         field_policies=tuple(resource.field_policies),
+        states=_life(resource.states, fields),
     )
     _COMPILED[descriptor.full_name] = spec
     return spec
+
+
+def _life(declared: StateMachine | None, fields: Mapping[str, Field]) -> StateMachine | None:
+    machine = declared or (archiving("Update") if {"archived_at", "status"} <= fields.keys() else None)
+    field = fields.get(machine.field) if machine else None
+    return machine.within(enum_names(field)) if machine and field and field.kind is Kind.ENUM else machine
+
+
+def enum_names(field: Field) -> list[str]:
+    """Returns the full names of the values of an enum field, in the order of the proto."""
+    enum = field.descriptor.enum_type
+    return [str(value.name) for value in enum.values] if enum else []
 
 
 __all__ = ["Field", "Kind", "Relationship", "ResourceSpec", "spec_of"]

@@ -1,8 +1,37 @@
 """Where resources rest: tables derived from descriptors, walled by row-level security, reached through psycopg."""
 
+from framework.storage.atomic import (
+    Expression,
+    appended,
+    clock_time,
+    decrement,
+    greatest,
+    increment,
+    least,
+    merged,
+    transaction_time,
+)
 from framework.storage.database import Database, Reads, Transaction
 from framework.storage.leases import LEASE_COLUMNS, Leases
 from framework.storage.rows import Codec, codec_of
 from framework.storage.tables import table_of
 
-__all__ = ["LEASE_COLUMNS", "Codec", "Database", "Leases", "Reads", "Transaction", "codec_of", "table_of"]
+__all__ = [
+    "LEASE_COLUMNS",
+    "Codec",
+    "Database",
+    "Expression",
+    "Leases",
+    "Reads",
+    "Transaction",
+    "appended",
+    "clock_time",
+    "codec_of",
+    "decrement",
+    "greatest",
+    "increment",
+    "least",
+    "merged",
+    "table_of",
+    "transaction_time",
+]

@@ -71,6 +71,14 @@ class Transaction:
             {"organization": organization, "event": data},
         )
 
+    async def record_many(self, organization_id: UUID | None, events: Sequence[Mapping[str, Any]]) -> None:
+        """Leaves events of one organization, as JSON of the event message, in the outbox with one statement."""
+        await self.execute(
+            """INSERT INTO outbox (organization_id, event)
+               SELECT %(organization)s, event FROM jsonb_array_elements(%(events)s) AS event""",
+            {"organization": organization_id, "events": Jsonb(list(events))},
+        )
+
     async def _settle(self) -> None:
         # In pipeline mode a statement's fate is known only after a sync.
         pipeline = self.connection._pipeline  # psycopg offers no public handle

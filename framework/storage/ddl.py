@@ -57,9 +57,10 @@ CREATE TABLE replays (
 );
 CREATE INDEX replays_recorded_at ON replays (recorded_at);"""
 
+# An exception is made for rows that go with what they are a part of, which by then is gone.
 _FROZEN = """\
-CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'rows of {table} are never changed and never deleted'; END $$;
+CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql{path} AS
+    $$ BEGIN{unless} RAISE EXCEPTION 'rows of {table} are never changed and never deleted'; END $$;
 CREATE TRIGGER frozen_rows BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_refuse();
 CREATE TRIGGER frozen_table BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse();"""
 
@@ -68,7 +69,7 @@ def ddl(registry: Registry) -> str:
     """Returns the whole schema of a service, in the order that its references need."""
     service = registry.service
     parts = [f"-- The schema of the {service} service, as its declarations derive it.\n"]
-    parts += ["\n".join(_resource(spec, service)) for spec in _ordered(registry)]
+    parts += ["\n".join(_resource(registry, spec)) for spec in _ordered(registry)]
     return "\n".join([*parts, EVENTS.format(service=service), REPLAYS, *walls("replays", service, tenant=True), ""])
 
 
@@ -83,14 +84,18 @@ def _ordered(registry: Registry) -> list[ResourceSpec]:
     return done
 
 
-def _resource(spec: ResourceSpec, service: str) -> Iterator[str]:
+def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
+    service = registry.service
     yield f"CREATE TABLE {spec.collection} ("
     yield ",\n".join(f"    {line}" for line in _lines(spec))
     yield ");"
     yield from _indexes(spec)
     yield from walls(spec.collection, service, tenant=spec.tenant, append_only=spec.storage.append_only)
+    if "Purge" in registry.actions(spec).values():
+        yield from _purging(spec, service)
     if spec.storage.append_only:
-        yield _FROZEN.format(table=spec.collection)
+        path = " SET search_path FROM CURRENT" if spec.storage.part_of else ""
+        yield _FROZEN.format(table=spec.collection, path=path, unless="".join(_going_with(spec)))
     if spec.revisioned:
         yield from _revisions(spec, service)
 
@@ -107,7 +112,8 @@ def _lines(spec: ResourceSpec) -> Iterator[str]:
     for name, target in spec.storage.references.items():
         columns = _key(spec, name)
         constraint = f"CONSTRAINT {spec.collection}_{name}_fkey FOREIGN KEY ({columns})"
-        yield f"{constraint} REFERENCES {target} ({_key(spec, 'id')})"
+        going = " ON DELETE CASCADE" if name in spec.storage.part_of else ""
+        yield f"{constraint} REFERENCES {target} ({_key(spec, 'id')}){going}"
 
 
 def _column(field: Field) -> str:
@@ -146,6 +152,27 @@ def walls(table: str, service: str, *, tenant: bool, append_only: bool = False) 
         yield f"CREATE POLICY system ON {table} TO {service}_system USING (true) WITH CHECK (true);"
 
 
+def _purging(spec: ResourceSpec, service: str) -> Iterator[str]:
+    """Yields what lets a service delete rows: archived ones only, whatever its statements say.
+
+    What is a part of a row goes with it by its foreign key, so no service may delete that by itself.
+    """
+    yield f"GRANT DELETE ON {spec.collection} TO {service};"
+    yield f"CREATE POLICY purge ON {spec.collection} AS RESTRICTIVE FOR DELETE TO {service}"
+    yield "    USING (archived_at IS NOT NULL);"
+
+
+def _going_with(spec: ResourceSpec) -> Iterator[str]:
+    for name in spec.storage.part_of:
+        tenant = "organization_id = OLD.organization_id AND " if spec.tenant else ""
+        gone = f"NOT EXISTS (SELECT FROM {spec.storage.references[name]} WHERE {tenant}id = OLD.{name})"
+        yield f"""
+        IF TG_OP = 'DELETE' THEN
+            IF {gone} THEN RETURN OLD; END IF;
+        END IF;
+       """
+
+
 def _revisions(spec: ResourceSpec, service: str) -> Iterator[str]:
     table = f"{spec.collection}_revisions"
     yield f"CREATE TABLE {table} ("
@@ -154,6 +181,6 @@ def _revisions(spec: ResourceSpec, service: str) -> Iterator[str]:
     yield "    created_at timestamptz NOT NULL DEFAULT now(),"
     yield "    PRIMARY KEY (organization_id, id, revision),"
     yield f"    CONSTRAINT {table}_id_fkey FOREIGN KEY (organization_id, id)"
-    yield f"        REFERENCES {spec.collection} (organization_id, id)"
+    yield f"        REFERENCES {spec.collection} (organization_id, id) ON DELETE CASCADE"
     yield ");"
     yield from walls(table, service, tenant=True)

@@ -28,13 +28,17 @@ class Codec:
     def message(self, row: Mapping[str, Any]) -> Any:
         """Returns a row as its message, computed fields included when they were fetched, with the etag derived."""
         message = self.spec.message()
+        self.fill(message, row)
+        return message
+
+    def fill(self, message: Any, row: Mapping[str, Any]) -> None:
+        """Puts what the row holds into a message that has none of it."""
         for name, field in self._fields:
             value = row.get(name)
             if value is not None:
                 _fill(message, field, value)
         if self.spec.has_etag and row.get("lock_version") is not None:
-            message.etag = str(row["lock_version"])  # type: ignore[attr-defined]
-        return message
+            message.etag = str(row["lock_version"])
 
 
 @cache

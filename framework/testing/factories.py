@@ -8,7 +8,7 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from framework.engine.messages import missing, violations_of
+from framework.engine.behaviour import unsound
 from framework.identifiers import new_id
 from framework.resource import Resource, ResourceSpec, spec_of
 from framework.resource.fields import is_required
@@ -35,7 +35,7 @@ def sound(resource: type[Resource[Any]], number: int = 0, **overrides: Any) -> A
 
 
 def _refuse_unsound(spec: ResourceSpec, made: Any) -> None:
-    faults = {f"{v.path}: {v.message}" for v in [*violations_of(made), *missing(spec, made, "")]}
+    faults = {f"{v.path}: {v.message}" for v in unsound(made)}
     assert not faults, f"give {spec.noun} a value of your own for {'; '.join(sorted(faults))}"
 
 

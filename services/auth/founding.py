@@ -8,7 +8,7 @@ from ashgrove.auth.v1 import api_key_pb2, user_pb2
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
 
 from framework.call import Actor, Context
-from framework.engine.writing import insert
+from framework.engine.creating import insert
 from framework.identifiers import new_id
 from framework.resource import Registry
 from framework.storage import Transaction

@@ -10,7 +10,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest
 from framework.engine import Call
 from framework.errors import Failure
 from framework.rpc.peer_failures import from_peer
-from framework.storage import Transaction
+from framework.storage import Transaction, transaction_time
 from services.optimizer.resources import ENDED, OptimizationRun
 from services.optimizer.story import WORK, tell, topic
 
@@ -32,7 +32,7 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
         if idle:
             evaluations = await _end(call, tx, row)
         elif row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
-            await call.update(OptimizationRun, identifier, {"status": pb.OptimizationRun.STATUS_CANCELLING}, verb=_VERB)
+            await call.update(OptimizationRun, identifier, {}, verb=_VERB)
             await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
         run = await call.get(OptimizationRun, identifier, verb=_VERB)
@@ -46,10 +46,7 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
 async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[Any]:
     """Ends a run that nobody works on, with the trials that a pause left; returns their evaluations."""
     trials = await tx.fetch(_END_TRIALS, row)
-    now = await tx.fetch_one("SELECT now() AS now")
-    assert now is not None
-    columns = {"status": pb.OptimizationRun.STATUS_CANCELLED, "error": "", "completed_at": now["now"]}
-    await call.update(OptimizationRun, str(row["id"]), columns, verb=_VERB)
+    await call.update(OptimizationRun, str(row["id"]), {"error": "", "completed_at": transaction_time()}, verb=_VERB)
     await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_ENDED), fenced=False)
     return [trial["evaluation_id"] for trial in trials]
 

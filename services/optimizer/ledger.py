@@ -60,7 +60,7 @@ class Ledger:
                 raise Fenced
             if first:
                 now = await _now(tx)
-                await call.update(OptimizationRun, self.id, {"status": _Run.STATUS_RUNNING, "started_at": now})
+                await call.update(OptimizationRun, self.id, {"started_at": now}, move="start")
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_STARTED))
             elif await latest(tx, self.row) != "TYPE_RUN_RESUMED":  # who resumed it has told so
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_TAKEN_OVER))
@@ -128,7 +128,6 @@ class Ledger:
         """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front."""
         async with self._fenced() as (call, tx):
             columns = {
-                "status": "STATUS_FAILED" if outcome.error else "STATUS_COMPLETED",
                 "objectives": Jsonb(outcome.objectives),
                 "error": outcome.error,
                 "error_class": outcome.error_class,
@@ -136,7 +135,7 @@ class Ledger:
                 "finished_count": outcome.finished_count,
                 "example_count": outcome.example_count,
             }
-            await call.update(Trial, str(trial["id"]), columns)
+            await call.update(Trial, str(trial["id"]), columns, move="fail" if outcome.error else "complete")
             await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
 
     async def end(self, status: str, error: str) -> None:
@@ -153,7 +152,7 @@ class Ledger:
                WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
             {"id": self.row["id"], "now": now},
         )
-        await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now})
+        await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now}, move="end")
         await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
 
     async def pause(self, cause: str) -> None:

@@ -7,11 +7,10 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 
 from framework.engine import Call
-from framework.errors import IllegalState
 from framework.rpc.peer_failures import from_peer
-from framework.storage import Transaction
+from framework.storage import Transaction, increment
 from services.optimizer.granting import granted_by_caller, permit
-from services.optimizer.resources import ENDED, OptimizationRun
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.story import WORK, tell, topic
 
 _PAUSE = "PauseOptimizationRun"
@@ -24,19 +23,20 @@ async def pause(call: Call, identifier: str) -> pb.OptimizationRun:
     """Returns the run as PAUSED; raises IllegalState when it has ended or is being cancelled."""
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _PAUSE, lock=True)
-        _check_going_on(row, _PAUSE)
         if row["status"] == "STATUS_PAUSED":
             return await call.get(OptimizationRun, identifier)
-        await paused(call, tx, row, verb=_PAUSE)
+        await paused(call, tx, row, verb=_PAUSE, move=_PAUSE)
         run = await call.get(OptimizationRun, identifier)
     await call.engine.hints.publish(topic(run.id))
     return run
 
 
-async def paused(call: Call, tx: Transaction, row: dict[str, Any], cause: str = "", *, verb: str = "Update") -> None:
+async def paused(
+    call: Call, tx: Transaction, row: dict[str, Any], cause: str = "", *, verb: str = "Update", move: str = "pause"
+) -> None:
     """Pauses a run whose row the transaction has locked: its worker's token no longer fits, and nobody may claim it."""
-    columns = {"status": _Run.STATUS_PAUSED, "error": cause, "fencing_token": row["fencing_token"] + 1}
-    await call.update(OptimizationRun, str(row["id"]), columns | {"lease_owner": "", "lease_until": None}, verb=verb)
+    columns = {"error": cause, "fencing_token": increment(), "lease_owner": "", "lease_until": None}
+    await call.update(OptimizationRun, str(row["id"]), columns, verb=verb, move=move)
     await tell(tx, row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause), fenced=False)
 
 
@@ -46,7 +46,6 @@ async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
     The caller's rights are looked at as when a run is started, and a new grant takes the place of the old one.
     """
     row = await call.row(OptimizationRun, identifier, _RESUME)
-    _check_going_on(row, _RESUME)
     run = await call.get(OptimizationRun, identifier)
     if row["status"] != "STATUS_PAUSED":
         return run
@@ -65,7 +64,6 @@ async def _resumed(call: Call, identifier: str, grant: str) -> tuple[dict[str, A
     """Returns the row as it was, and the run as it is now."""
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _RESUME, lock=True)
-        _check_going_on(row, _RESUME)
         if row["status"] == "STATUS_PAUSED":
             status = _Run.STATUS_RUNNING if row["started_at"] else _Run.STATUS_PENDING
             columns = {"status": status, "error": "", "grant_id": UUID(grant)}
@@ -73,13 +71,3 @@ async def _resumed(call: Call, identifier: str, grant: str) -> tuple[dict[str, A
             await tell(tx, row, _Event(type=_Event.TYPE_RUN_RESUMED), fenced=False)
             await call.database.notify(tx, WORK)
         return row, await call.get(OptimizationRun, identifier)
-
-
-def _check_going_on(row: dict[str, Any], verb: str) -> None:
-    status = row["status"].removeprefix("STATUS_")
-    if row["status"] in ENDED or row["status"] == "STATUS_CANCELLING":
-        raise IllegalState(
-            f"this run is {status}; legal: GetOptimizationRun, GetParetoFront, ListTrials, or start another run",
-            status=status,
-            action=verb,
-        )

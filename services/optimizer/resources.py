@@ -21,7 +21,7 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
-from framework.resource import Registry, Resource, Storage, action
+from framework.resource import Registry, Resource, StateMachine, Storage, action
 from framework.storage import LEASE_COLUMNS
 from services.optimizer.access import of_owned_program, of_readable_program
 
@@ -31,6 +31,9 @@ ENDED = {
     "STATUS_FAILED",
     "STATUS_CANCELLED",
 }
+_CANCEL = "CancelOptimizationRun"
+_PAUSE = "PauseOptimizationRun"
+_RESUME = "ResumeOptimizationRun"
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront")
 
 
@@ -44,15 +47,32 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         hidden=LEASE_COLUMNS | {"grant_id": "uuid NOT NULL", "evicted_count": "bigint NOT NULL DEFAULT 0"},
         initial={"status": _Run.STATUS_PENDING},
     )
+    states = StateMachine(
+        "status",
+        moves={
+            "PENDING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: "PENDING"},
+            "RUNNING": {_CANCEL: "CANCELLING", _PAUSE: "PAUSED", _RESUME: "RUNNING"},
+            # One that was never started is left to the first worker again.
+            "PAUSED": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: ("RUNNING", "PENDING")},
+            "CANCELLING": {_CANCEL: "CANCELLING"},
+            **{state: {_CANCEL: state} for state in ("COMPLETED", "FAILED", "CANCELLED")},
+        },
+        internal={
+            "PENDING": {"start": "RUNNING", "pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
+            "RUNNING": {"pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
+            "CANCELLING": {"end": "CANCELLED"},
+        },
+        terminal=("COMPLETED", "FAILED", "CANCELLED"),
+    )
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", *_VIEWS, allow=owns | of_readable_program),
         policy("Create", "CreateOptimizationRun", allow=signed_in),
-        policy("CancelOptimizationRun", "PauseOptimizationRun", allow=owns | of_owned_program),
+        policy(_CANCEL, _PAUSE, allow=owns | of_owned_program),
         # It goes on in the name of whoever resumes it.
-        policy("ResumeOptimizationRun", allow=owns),
+        policy(_RESUME, allow=owns),
     ]
 
     @action("CreateOptimizationRun")
@@ -72,21 +92,21 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         async for frame in watching.frames(call, request.id, request.from_sequence):
             yield frame
 
-    @action("CancelOptimizationRun")
+    @action(_CANCEL)
     async def cancel(self, call: Call, request: CancelOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Stops the run; one that nobody works on ends at once, others within a second."""
         from services.optimizer import cancelling  # it acts on this very resource
 
         return await cancelling.cancel(call, request.id)
 
-    @action("PauseOptimizationRun")
+    @action(_PAUSE)
     async def pause(self, call: Call, request: PauseOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Takes the run from its worker and keeps it from others until it is resumed."""
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.pause(call, request.id)
 
-    @action("ResumeOptimizationRun")
+    @action(_RESUME)
     async def resume(self, call: Call, request: ResumeOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Lets a worker take the paused run again, in the caller's name."""
         from services.optimizer import pausing  # it acts on this very resource
@@ -121,6 +141,12 @@ class Trial(Resource[trial_pb2.Trial]):
     message = trial_pb2.Trial
     storage = Storage(
         unique=[("optimization_run_id", "number")], references={"optimization_run_id": "optimization_runs"}
+    )
+    states = StateMachine(
+        "status",
+        moves={},
+        internal={"RUNNING": {"complete": "COMPLETED", "fail": "FAILED", "cancel": "CANCELLED"}},
+        terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),

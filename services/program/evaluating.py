@@ -13,7 +13,7 @@ from domain.metrics import BUILT_IN, METRICS
 from domain.values import Json, canonical_json, normalise
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
-from framework.storage import Transaction
+from framework.storage import Transaction, clock_time
 from framework.structs import values_of
 from services.program import shapes
 from services.program.catalogue import base_of
@@ -22,7 +22,7 @@ from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
-from services.program.resources.program import Program, runnable
+from services.program.resources.program import Program
 from services.program.waking import WORK
 
 _VERB = "EvaluateProgram"
@@ -70,11 +70,8 @@ async def _resume(call: Call, identifier: str) -> None:
     async with call.transaction() as tx:
         if (await call.row(Evaluation, identifier, _VERB, lock=True))["status"] != PAUSED:
             return
-        now = await tx.fetch_one("SELECT clock_timestamp() AS now")
-        assert now is not None
         # Attached from now on, or else it could be paused again before its first frame.
-        columns = {"status": execution_pb2.WORK_STATUS_PENDING, "attached_at": now["now"]}
-        await call.update(Evaluation, identifier, columns, verb=_VERB)
+        await call.update(Evaluation, identifier, {"attached_at": clock_time()}, verb=_VERB, move="resume")
         await call.database.notify(tx, WORK)
 
 
@@ -140,7 +137,7 @@ async def _create(call: Call, request: Request) -> str:
 
 async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any]:
     """Returns the columns of a checked request."""
-    program = await runnable(call, request.program_id, _VERB, request.program_revision)
+    program = await call.get(Program, request.program_id, revision=request.program_revision, verb=_VERB)
     dataset = await call.get(Dataset, request.dataset_id)
     if request.dataset_revision > dataset.revision:
         raise NotFound("dataset_revision", f"{dataset.id}@{request.dataset_revision}")

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
-from ashgrove.program.v1 import execution_pb2
 from psycopg.types.json import Jsonb
 
 from framework.errors import DependencyUnavailable
@@ -54,11 +53,11 @@ class EvaluationWork:
         try:
             await begin(self.workshop.database, "evaluations", self.row)
             await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
-            await self._end(execution_pb2.WORK_STATUS_COMPLETED)
+            await self._end("complete")
         except LeaseLost:
             _log.info("evaluation %s was halted or taken over", self.row["id"])
         except (ModelAway, ModelRejected, CodeFault, Unmeasured) as fault:
-            await self._end(execution_pb2.WORK_STATUS_FAILED, shown(str(fault)), fault.error_class)
+            await self._end("fail", shown(str(fault)), fault.error_class)
 
     async def _abandoned(self, state: Row) -> bool:
         """Pauses what a run asked for and nobody listens to any more, and says whether it did."""
@@ -125,7 +124,7 @@ class EvaluationWork:
                     raise
                 await asyncio.sleep(0.5)
 
-    async def _end(self, status: int, error: str = "", error_class: str = "") -> None:
+    async def _end(self, move: str, error: str = "", error_class: str = "") -> None:
         """Ends the evaluation under its lease; one that has ended already stays as it is."""
         call, identifier = self.workshop.call(self.row, "EvaluateProgram"), str(self.row["id"])
         async with call.transaction() as tx:
@@ -135,11 +134,13 @@ class EvaluationWork:
                 return
             ended = await now(tx)
             kind = class_column(error_class)
-            columns = {"status": status, "error": error, "error_class": kind, "completed_at": ended}
-            await call.update(Evaluation, identifier, columns)
-            if status == execution_pb2.WORK_STATUS_COMPLETED and self.row["run_id"] is None:
+            columns = {"error": error, "error_class": kind, "completed_at": ended}
+            await call.update(Evaluation, identifier, columns, move=move)
+            if move == "complete" and self.row["run_id"] is None:
                 told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
-                await call.update(Program, str(self.row["program_id"]), {"performance_metrics": Jsonb(told)})
+                # An archived program too is told what its last evaluation said.
+                columns = {"performance_metrics": Jsonb(told)}
+                await call.update(Program, str(self.row["program_id"]), columns, move="evaluated")
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
 
 

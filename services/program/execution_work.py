@@ -1,20 +1,18 @@
 """Does one execution."""
 
 import logging
-from datetime import datetime
 from typing import Any
 
-from ashgrove.program.v1 import execution_pb2
 from psycopg.types.json import Jsonb
 
 from domain.values import Invalid, normalise
-from framework.storage import Leases
+from framework.storage import Leases, clock_time
 from services.program.code.contract import CodeFault
 from services.program.opening import opened
 from services.program.resources.execution import ENDED, Execution
 from services.program.running import ModelAway, ModelRejected, Outcome, class_column
 from services.program.waking import topic
-from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, now, patiently, pinned_program
+from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, patiently, pinned_program
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +51,8 @@ class ExecutionWork:
                 raise LeaseLost
             if (await call.row(Execution, identifier))["status"] in ENDED:
                 return
-            await call.update(Execution, identifier, _columns(outcome, await now(tx)))
+            move = "fail" if outcome.outputs is None else "complete"
+            await call.update(Execution, identifier, _columns(outcome), move=move)
         await self.workshop.engine.hints.publish(topic("execution", identifier))
 
 
@@ -65,10 +64,8 @@ def _storable(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _columns(outcome: Outcome, ended: datetime) -> dict[str, Any]:
-    done = outcome.outputs is not None
+def _columns(outcome: Outcome) -> dict[str, Any]:
     return {
-        "status": execution_pb2.WORK_STATUS_COMPLETED if done else execution_pb2.WORK_STATUS_FAILED,
         "outputs": Jsonb(normalise(dict(outcome.outputs))) if outcome.outputs is not None else None,
         "error": outcome.error,
         "error_class": class_column(outcome.error_class),
@@ -76,5 +73,5 @@ def _columns(outcome: Outcome, ended: datetime) -> dict[str, Any]:
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost_micros": outcome.cost_micros,
-        "completed_at": ended,
+        "completed_at": clock_time(),
     }

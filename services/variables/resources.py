@@ -19,7 +19,7 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
-from framework.resource import Registry, Resource, Storage, action
+from framework.resource import Registry, Resource, Storage, action, archiving
 from framework.structs import struct_of, values_of
 from services.variables.generating import strategy_of, wanted_of
 from services.variables.spaces import measured, refusal, size_of, space_of, unsatisfied, violation_of
@@ -36,9 +36,11 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         content=("variables", "constraints"),
         initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
     )
+    states = archiving("Update", "GenerateConfigurations")
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Create", "Update", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
         # Drawing and judging change nothing: whoever may read a space may do both.
         policy("Get", "List", "GenerateConfigurations", "ValidateConfiguration", allow=owns | is_public),
     ]
@@ -119,7 +121,8 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Create", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Create", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
         policy("Get", "List", allow=owns | of_readable_space),
     ]
 

@@ -19,7 +19,7 @@ REGISTRIES = [r for r in registries() if migrations(r.service).is_dir()]
 _EQUAL = {
     "columns": """SELECT table_name, column_name, data_type, is_nullable, column_default, generation_expression,
                          identity_generation FROM information_schema.columns WHERE table_schema = %(s)s""",
-    "policies": """SELECT tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies
+    "policies": """SELECT tablename, policyname, permissive, roles::text, cmd, qual, with_check FROM pg_policies
                    WHERE schemaname = %(s)s""",
     "grants": """SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants
                  WHERE table_schema = %(s)s""",

@@ -9,6 +9,8 @@ from subjects import EVERY, ids
 from framework.policy import report
 from framework.resource import Registry, ResourceSpec
 
+# Whoever archives what is theirs; only administrators, whom the bypass lets pass, delete it for good.
+_PURGE = "has_role(admin) never decides in `Purge: needs has_role(admin)`: it could as well be false"
 # The policy that names a verb shows that its author thought of it; another one is stricter already.
 REVIEWED = {
     "User": {
@@ -18,8 +20,10 @@ REVIEWED = {
     "AuditEntry": {
         "has_role(admin) never decides in `VerifyAuditChain: needs has_role(admin)`: it could as well be false"
     },
-    "Program": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true"},
-    "Dataset": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true"},
+    "Program": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true", _PURGE},
+    "Dataset": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true", _PURGE},
+    "VariableSpace": {_PURGE},
+    "VariableConfiguration": {_PURGE},
     "Execution": {"signed_in never decides in `ExecuteProgram: needs signed_in`: it could as well be true"},
     "Evaluation": {
         "signed_in never decides in `EvaluateProgram: needs signed_in`: it could as well be true",

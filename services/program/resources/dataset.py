@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 from domain.values import normalise
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.engine.writing import check_in_use
 from framework.errors import FieldViolation, InvalidFields
 from framework.identifiers import new_id
 from framework.policy import (
@@ -23,8 +22,8 @@ from framework.policy import (
     policy,
     signed_in,
 )
-from framework.resource import Resource, Storage, action, spec_of
-from framework.storage import codec_of
+from framework.resource import Resource, Storage, action, archiving, spec_of
+from framework.storage import codec_of, increment
 from framework.structs import values_of
 from services.program import shapes
 
@@ -50,13 +49,15 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         indexes=[("status", "created_at"), ("owner_id", "created_at")],
         initial={"status": dataset_pb2.Dataset.STATUS_ACTIVE, "revision": 1},
     )
+    states = archiving("Update", _VERB)
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List"),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=owns | is_public),
         policy("Create", allow=signed_in & owns),
-        policy("Update", "Archive", _VERB, allow=owns),
+        policy("Update", "Archive", "Unarchive", _VERB, allow=owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
     ]
 
     async def prepare(self, call: Call, new: dataset_pb2.Dataset, old: dataset_pb2.Dataset | None) -> None:
@@ -77,12 +78,10 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         """Adds examples, all or none, as the dataset's next revision."""
         async with call.transaction() as tx:
             row = await call.row(Dataset, request.dataset_id, verb=_VERB, lock=True)
-            check_in_use(spec_of(Dataset), row, _VERB)
             rows = _rows(row, request.examples)
             await tx.execute_many(_INSERT, rows)
             added = Counter(example.split for example in request.examples)
-            columns = {COUNTS[split]: row[COUNTS[split]] + count for split, count in added.items()}
-            columns["revision"] = row["revision"] + 1
+            columns = {COUNTS[split]: increment(count) for split, count in added.items()} | {"revision": increment()}
             dataset = await call.update(Dataset, request.dataset_id, columns, verb=_VERB)
         codec = codec_of(spec_of(Example))
         examples = [codec.message({**r, "inputs": r["inputs"].obj, "outputs": r["outputs"].obj}) for r in rows]
@@ -123,7 +122,12 @@ class Example(Resource[dataset_pb2.Example]):
     """Examples: read by whoever may read their dataset; only ever added."""
 
     message = dataset_pb2.Example
-    storage = Storage(indexes=[("dataset_id", "created_at")], references={"dataset_id": "datasets"}, append_only=True)
+    storage = Storage(
+        indexes=[("dataset_id", "created_at")],
+        references={"dataset_id": "datasets"},
+        part_of=["dataset_id"],
+        append_only=True,
+    )
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=of_readable(Dataset, "dataset_id")),

@@ -14,13 +14,16 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
-from framework.resource import Resource, Storage, action
-from services.program.resources.execution import ENDED, PAUSED, WORK_COLUMNS, of_readable_program
+from framework.resource import Resource, StateMachine, Storage, action
+from framework.storage import clock_time, increment
+from services.program.resources.execution import WORK_COLUMNS, of_readable_program
 from services.program.waking import topic
 
 _CANCEL = "CancelEvaluation"
 _PAUSE = "PauseEvaluation"
 _EVALUATE = "EvaluateProgram"
+# Takes an evaluation from its worker, whatever that one still writes.
+_TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 
 
 class Evaluation(Resource[execution_pb2.Evaluation]):
@@ -33,6 +36,24 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         hidden=WORK_COLUMNS | {"attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()"},
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
+    )
+    states = StateMachine(
+        "status",
+        moves={
+            "PENDING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED"},
+            "RUNNING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED"},
+            "PAUSED": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED"},
+            # What has ended stays as it is.
+            "COMPLETED": {_CANCEL: "COMPLETED", _PAUSE: "COMPLETED"},
+            "FAILED": {_CANCEL: "FAILED", _PAUSE: "FAILED"},
+            "CANCELLED": {_CANCEL: "CANCELLED", _PAUSE: "CANCELLED"},
+        },
+        internal={
+            "PENDING": {"begin": "RUNNING"},
+            "RUNNING": {"complete": "COMPLETED", "fail": "FAILED"},
+            "PAUSED": {"resume": "PENDING"},
+        },
+        terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
@@ -57,14 +78,8 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
     @action(_CANCEL)
     async def cancel(self, call: Call, request: CancelEvaluationRequest) -> execution_pb2.Evaluation:
         """Stops an evaluation and keeps what was finished; an ended one stays as it is."""
-        async with call.transaction() as tx:
-            row = await call.row(Evaluation, request.id, _CANCEL, lock=True)
-            if row["status"] in ENDED:
-                return await call.get(Evaluation, request.id, verb=_CANCEL)
-            now = await tx.fetch_one("SELECT clock_timestamp() AS now")
-            assert now is not None
-            columns = {"status": execution_pb2.WORK_STATUS_CANCELLED, "completed_at": now["now"]}
-            cancelled = await call.update(Evaluation, request.id, columns | _taken_from(row), verb=_CANCEL)
+        columns = {"completed_at": clock_time(), **_TAKEN}
+        cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
         await call.engine.hints.publish(topic("evaluation", request.id))
         return cancelled
 
@@ -79,18 +94,11 @@ async def pause(
 ) -> execution_pb2.Evaluation:
     """Pauses an evaluation, if something holds of its row, and returns it; a paused or ended one stays as it is."""
     async with call.transaction():
-        row = await call.row(Evaluation, identifier, _PAUSE, lock=True)
-        if row["status"] in (*ENDED, PAUSED) or not holds(row):
+        if not holds(await call.row(Evaluation, identifier, _PAUSE, lock=True)):
             return await call.get(Evaluation, identifier, verb=_PAUSE)
-        columns = {"status": execution_pb2.WORK_STATUS_PAUSED} | _taken_from(row)
-        paused = await call.update(Evaluation, identifier, columns, verb=_PAUSE)
+        paused = await call.update(Evaluation, identifier, _TAKEN, verb=_PAUSE)
     await call.engine.hints.publish(topic("evaluation", identifier))
     return paused
-
-
-def _taken_from(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the columns that take an evaluation from its worker, whatever that one still writes."""
-    return {"fencing_token": row["fencing_token"] + 1, "lease_owner": "", "lease_until": None}
 
 
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):

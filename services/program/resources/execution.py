@@ -12,13 +12,13 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
-from framework.resource import Resource, Storage, action, spec_of
+from framework.resource import Resource, StateMachine, Storage, action, spec_of
 from framework.storage import LEASE_COLUMNS, codec_of
 from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.resources.dataset import Dataset
-from services.program.resources.program import Program, runnable
+from services.program.resources.program import Program
 from services.program.waking import LOOK_SECONDS, WORK, topic
 
 ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
@@ -40,6 +40,12 @@ class Execution(Resource[execution_pb2.Execution]):
         hidden=WORK_COLUMNS | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
+    )
+    states = StateMachine(
+        "status",
+        moves={},
+        internal={"PENDING": {"begin": "RUNNING"}, "RUNNING": {"complete": "COMPLETED", "fail": "FAILED"}},
+        terminal=("COMPLETED", "FAILED"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
@@ -63,7 +69,7 @@ class Execution(Resource[execution_pb2.Execution]):
 
 async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
     """Returns the columns of a checked request."""
-    program = await runnable(call, request.program_id, _VERB)
+    program = await call.get(Program, request.program_id, verb=_VERB)
     signature = program.signature_config
     inputs, configuration = values_of(request.inputs), values_of(request.configuration)
     faults = list(shapes.value_faults(signature.inputs, inputs, "inputs"))

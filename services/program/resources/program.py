@@ -7,9 +7,9 @@ from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest
 
 from framework.call import Role
 from framework.engine import Call
-from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.errors import FieldViolation, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, signed_in
-from framework.resource import Resource, Storage, action
+from framework.resource import Resource, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
 
@@ -26,6 +26,7 @@ class Program(Resource[program_pb2.Program]):
         references={"parent_program_id": "programs"},
         initial={"status": program_pb2.Program.STATUS_ACTIVE},
     )
+    states = archiving("Update", "ExecuteProgram", "EvaluateProgram")
     policies = [
         bypass(has_role(Role.ADMIN)),
         # The worker keeps an evaluation's scores on its program.
@@ -36,7 +37,8 @@ class Program(Resource[program_pb2.Program]):
         # What is registered is the same for everybody, and no secret.
         policy("ListMetrics", "ListCustomPrograms", allow=signed_in),
         policy("Create", allow=signed_in & owns),
-        policy("Update", "Archive", "ExecuteProgram", "EvaluateProgram", allow=owns),
+        policy("Update", "Archive", "Unarchive", "ExecuteProgram", "EvaluateProgram", allow=owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
     ]
 
     async def prepare(self, call: Call, new: program_pb2.Program, old: program_pb2.Program | None) -> None:
@@ -84,11 +86,3 @@ async def _registered(call: Call) -> Catalogue:
         return Catalogue({}, {})
     registered: Catalogue = await call.application.describe()
     return registered
-
-
-async def runnable(call: Call, identifier: str, verb: str, revision: int = 0) -> program_pb2.Program:
-    """Returns a program that the caller may run; raises IllegalState when it is archived."""
-    program = await call.get(Program, identifier, revision=revision, verb=verb)
-    if program.status == program_pb2.Program.STATUS_ARCHIVED:
-        raise IllegalState("this program is archived; legal: Get, List, CloneProgram", status="ARCHIVED", action=verb)
-    return program

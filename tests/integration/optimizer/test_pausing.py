@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
+from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     CancelOptimizationRunRequest,
     GetOptimizationRunRequest,

@@ -159,11 +159,11 @@ async def test_an_archived_program_is_neither_executed_nor_evaluated(bench: Work
     """X-25, X-21: it stays readable."""
     made, dataset = await create_program(bench), await create_dataset(bench)
     await bench.do("ArchiveProgram", ArchiveProgramRequest(id=made.id))
-    with pytest.raises(IllegalState, match="archived"):
+    with pytest.raises(IllegalState, match="ARCHIVED"):
         await evaluated(bench, evaluation(made, dataset))
     execute = ExecuteProgramRequest(program_id=made.id)
     execute.inputs.update({"text": "x"})
-    with pytest.raises(IllegalState, match="archived"):
+    with pytest.raises(IllegalState, match="ARCHIVED"):
         await bench.do("ExecuteProgram", execute)
 
 

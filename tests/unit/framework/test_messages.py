@@ -6,14 +6,8 @@ from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct, Value
 
-from framework.engine.messages import (
-    content_of,
-    masked_paths,
-    merged,
-    missing,
-    violations_of,
-    without_output_only,
-)
+from framework.engine.behaviour import merged, missing, without_output_only
+from framework.engine.messages import content_of, masked_paths, violations_of
 from framework.engine.storable import unstorable
 from framework.errors import InvalidFields
 from framework.resource import spec_of
@@ -33,14 +27,14 @@ def test_violations_name_their_place_below_the_prefix() -> None:
 def test_required_fields_that_are_empty_are_missing() -> None:
     """Messages when absent, text and lists when empty."""
     empty = variable_configuration_pb2.VariableConfiguration()
-    paths = [v.path for v in missing(CONFIGURATION, empty, "variable_configuration.")]
+    paths = [v.path for v in missing(empty, "variable_configuration.")]
     assert paths == [f"variable_configuration.{n}" for n in ("name", "variable_space_id", "values")]
 
 
 def test_output_only_fields_are_cleared_in_a_copy() -> None:
     """The caller's message stays as it is."""
     given = variable_space_pb2.VariableSpace(id="x", name="a", owner_id="me", revision=9)
-    clean = without_output_only(SPACE, given)
+    clean = without_output_only(given)
     assert (clean.id, clean.owner_id, clean.revision, clean.name) == ("", "", 0, "a")
     assert given.owner_id == "me"
 
