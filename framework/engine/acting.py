@@ -78,7 +78,9 @@ async def approached(
 
 def check_state(registry: Registry, spec: ResourceSpec, row: Columns, move: str) -> None:
     """Raises IllegalState when the resource's state machine does not let this happen in the row's state."""
-    if spec.states is not None and not spec.states.allows(row[spec.states.field], move):
+    machine = spec.states
+    # Reads depend on no state, and may not have fetched it.
+    if machine is not None and machine.names(move) and row[machine.field] not in machine.sources(move):
         raise illegal(registry, spec, row, move)
 
 

@@ -59,10 +59,6 @@ class StateMachine:
         stays = self.targets(value, verb) == [value]
         return stays and any(target != state for state, named, target in self.edges() if named == verb)
 
-    def allows(self, value: str, verb: str) -> bool:
-        """Says whether a verb or an internal move may happen in a stored state."""
-        return value in self.sources(verb) if self.names(verb) else True
-
     def names(self, verb: str) -> bool:
         """Says whether a verb or an internal move depends on the state."""
         return any(verb in verbs for moves in (self.moves, self.internal) for verbs in moves.values())

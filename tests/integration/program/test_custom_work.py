@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ashgrove.program.v1 import evaluation_requests_pb2 as rpc
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1 import program_service_pb2 as rpc
 
 from framework.errors import InvalidFields
 from framework.identifiers import new_id
