@@ -135,6 +135,8 @@ class Registry:
 
     def _misled(self, spec: ResourceSpec) -> Iterator[str]:
         """Yields what is wrong with the state machine that a resource declares."""
+        if any(verb == "Archive" for verb in self.actions(spec).values()) and not (spec.archivable and spec.states):
+            yield f"{spec.noun}: Archive needs the field archived_at, and a status with a value ARCHIVED"
         machine = spec.resource.states
         if machine is None or spec.states is None:
             return
@@ -201,8 +203,6 @@ def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterato
     named += [("content", n) for n in storage.content] + [("references", n) for n in storage.references]
     for name in set(storage.part_of) - storage.references.keys():
         yield f"{spec.noun}: part_of names {name}, which is none of its references"
-    if spec.archivable and (spec.states is None or not spec.states.names("Archive")):
-        yield f"{spec.noun}.archived_at: needs a state into which Archive leads, as a status with a value ARCHIVED"
     named += [("initial", n) for n in storage.initial] + [("owner", storage.owner or "id")]
     for place, name in named:
         if name not in known:
