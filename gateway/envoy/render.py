@@ -29,7 +29,16 @@ REQUEST_HEADERS = (
     "x-request-id",
     "x-user-agent",
 )
-RESPONSE_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin", "retry-after", "x-request-id")
+RESPONSE_HEADERS = (
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "retry-after",
+    "x-request-id",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+)
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from framework.settings import ServiceSettings
+from services.auth.limits import Rate, Rates
 from services.auth.secrets import PEPPER, SERVICES, read_secret
 from services.auth.tokens import Tokens, read_tokens
 
@@ -15,7 +16,20 @@ class AuthSettings(ServiceSettings):
 
     access_token_seconds: int = Field(900, ge=1, description="How long an access token lives.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long an identity token lives.")
+    key_rate: float = Field(2_000, gt=0, description="Calls a second that one API key may make.")
+    key_burst: int = Field(10_000, gt=0, description="Calls that one API key may make at once.")
+    organization_rate: float = Field(5_000, gt=0, description="Calls a second that one organization may make.")
+    organization_burst: int = Field(20_000, gt=0, description="Calls that one organization may make at once.")
+    anonymous_rate: float = Field(100, gt=0, description="Calls a second from an address without a valid credential.")
+    anonymous_burst: int = Field(1_000, gt=0, description="Such calls that may come at once.")
     home: Path = Field(Path(".run"), description="The folder where `bootstrap` leaves the first administrator's key.")
+
+    @property
+    def rates(self) -> Rates:
+        """How fast each kind of caller may call; a user with many keys has one key's pace."""
+        key = Rate(self.key_rate, self.key_burst)
+        organization = Rate(self.organization_rate, self.organization_burst)
+        return Rates(key, key, organization, Rate(self.anonymous_rate, self.anonymous_burst))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from framework.rpc.server import Process
 from framework.storage import Database
 from services.auth.application import AuthSettings, application_of
 from services.auth.authz import Authorization
+from services.auth.buckets import Buckets
 from services.auth.credentials import Credentials
 from services.auth.gatekeeper import Gatekeeper
+from services.auth.limits import Limits
 from services.auth.refresh import Refresher
 from services.auth.uses import Uses
 
@@ -27,7 +29,9 @@ async def authz_process(settings: AuthSettings) -> Process:
     refresher = Refresher(database, credentials, gatekeeper)
     # A memory older than an access token may live knows nothing for sure any more.
     patience = float(settings.access_token_seconds)
-    servicer = Authorization(gatekeeper, refresher.age, patience, refresher.renew)
+    buckets = Buckets(settings.redis_url.get_secret_value())
+    limits = Limits(buckets, settings.rates)
+    servicer = Authorization(gatekeeper, limits, refresher.age, patience, refresher.renew)
 
     def add(server: aio.Server) -> None:
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(servicer, server)
@@ -44,7 +48,7 @@ async def authz_process(settings: AuthSettings) -> Process:
         services=[external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name],
         ready=[current],
         background=[refresher.follow, uses.follow],
-        close=[database.close],
+        close=[buckets.close, database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,
     )

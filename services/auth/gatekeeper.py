@@ -23,6 +23,7 @@ class Admission:
     """A call that may pass: with an identity token, or without one where none is needed."""
 
     identity_token: str = ""
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Gatekeeper:
         if not remembered.credential.admits(address):
             return None
         self._note(remembered.credential)
-        return Admission(remembered.token.text)
+        return Admission(remembered.token.text, remembered.credential)
 
     def may_be_new(self, authorization: str) -> bool:
         """Tells whether a refused credential was certainly made by us, so that memory may only be behind.

@@ -1,9 +1,14 @@
 """API keys as their holders use them: bound to calls and places, rotated, seen to be used; through the gateway."""
 
+from http.client import HTTPConnection
+
 import pytest
 
 from tests.e2e.api import Api, Refused, unique
+from tests.e2e.conftest import Stack
 from tests.e2e.test_refusals import refused
+
+ELSEWHERE = "127.0.0.9"
 
 
 def made(admin: Api, **fields: object) -> Api:
@@ -27,9 +32,11 @@ def test_a_key_with_scopes_does_what_they_say_and_nothing_else(admin: Api) -> No
             assert (refusal.code, refusal.reason) == (403, "NOT_PERMITTED")
 
 
-def test_a_key_works_from_where_it_may(admin: Api) -> None:
+def test_a_key_works_from_where_it_may(stack: Stack, admin: Api) -> None:
     """Elsewhere it is no key; what clients say of their address counts for nothing."""
-    assert made(admin, allowed_addresses=["127.0.0.0/8", "::1"]).get("/v1/programs")
+    assert made(admin, allowed_addresses=["127.0.0.1", "::1"]).get("/v1/programs")
+    assert asked(stack, "application/json", made(admin, allowed_addresses=[ELSEWHERE]).key)[0] == 200
+    assert asked(stack, "application/json", made(admin, allowed_addresses=["127.0.0.1"]).key)[0] == 401
     away = made(admin, allowed_addresses=["192.0.2.0/24"])
     spoofed = Api(admin.port, away.key, **{"x-ashgrove-internal-address": "192.0.2.1", "x-forwarded-for": "192.0.2.1"})
     for caller in (away, spoofed):
@@ -48,3 +55,31 @@ def test_a_rotated_key_and_its_successor_overlap(admin: Api) -> None:
     with pytest.raises(Refused) as ended:
         admin.post(f"/v1/apiKeys/{new['api_key']['id']}:rotate", {})
     assert ended.value.reason == "ILLEGAL_STATE"
+
+
+def asked(stack: Stack, kind: str, key: str) -> tuple[int, str | None, str]:
+    """Returns status, gRPC status and body of a call that comes from a loopback address of its own."""
+    connection = HTTPConnection("127.0.0.1", stack.port, timeout=10, source_address=(ELSEWHERE, 0))
+    headers = {"authorization": f"Bearer {key}", "content-type": kind}
+    path = "/ashgrove.program.v1.ProgramService/ListPrograms" if "grpc" in kind else "/v1/programs"
+    connection.request("POST" if "grpc" in kind else "GET", path, headers=headers)
+    answer = connection.getresponse()
+    told = answer.status, answer.headers.get("grpc-status"), answer.read().decode()
+    connection.close()
+    return told
+
+
+def test_guessing_keys_has_its_pace(stack: Stack, admin: Api) -> None:
+    """After a thousand wrong keys an address waits, in both protocols; from elsewhere nobody is concerned."""
+    codes = [asked(stack, "application/json", "guess")[0] for _ in range(1_000)]
+    while codes[-1] == 401:
+        codes.append(asked(stack, "application/json", "guess")[0])
+    assert set(codes) == {401, 429}
+    while (over_grpc := asked(stack, "application/grpc", "guess"))[1] == "16":
+        pass
+    assert over_grpc[:2] == (200, "8")
+    while (refusal := asked(stack, "application/json", "guess"))[0] == 401:
+        pass
+    assert "LIMIT_REACHED" in refusal[2] and "retry_delay" in refusal[2]
+    assert asked(stack, "application/json", admin.key)[0] == 200
+    assert refused(Api(stack.port, "guess"), "GET", "/v1/programs").code == 401

@@ -16,8 +16,10 @@ from framework.call import Role
 from framework.identifiers import new_id
 from services.auth import keys
 from services.auth.authz import ADDRESS, Authorization
+from services.auth.buckets import Buckets
 from services.auth.credentials import Credential, Credentials
 from services.auth.gatekeeper import Gatekeeper
+from services.auth.limits import Limits, Rate, Rates
 from services.auth.tokens import AccessClaims, Tokens
 
 PEPPER = b"pepper"
@@ -36,6 +38,8 @@ class World:
         self.credentials = Credentials()
         self.gatekeeper = Gatekeeper(self.credentials, self.tokens, PEPPER)
         self.age = 0.0
+        self.buckets = Buckets("redis://127.0.0.1:1/0")
+        self.rates = Rates()
         self.renewals = 0
         self.change()
 
@@ -53,7 +57,9 @@ class World:
         request.attributes.request.http.path = path
         request.attributes.source.address.socket_address.address = source
         request.attributes.request.http.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
-        authorization = Authorization(self.gatekeeper, lambda: self.age, 900, self.renew)
+        authorization = Authorization(
+            self.gatekeeper, Limits(self.buckets, self.rates), lambda: self.age, 900, self.renew
+        )
         return await authorization.Check(request, None)  # type: ignore[arg-type]
 
     async def renew(self) -> None:
@@ -222,3 +228,24 @@ async def test_a_key_bound_to_places_is_refused_from_elsewhere_as_any_wrong_one(
         outside = await world.check(source="192.0.3.9", authorization=f"Bearer {secret}")
         wrong = await world.check(source="192.0.3.9", authorization="Bearer nonsense")
         assert outside.denied_response == wrong.denied_response
+
+
+async def test_too_many_calls_are_refused_with_the_time_to_come_back(world: World) -> None:
+    """Of a key as of an address that guesses; in both protocols; another key is not concerned."""
+    world.rates = Rates(key=Rate(0.1, 3), anonymous=Rate(0.1, 2))
+    bearer = f"Bearer {world.key}"
+    answers = [await world.check(authorization=bearer) for _ in range(4)]
+    assert [a.HasField("ok_response") for a in answers] == [True, True, True, False]
+    denied = answers[-1].denied_response
+    headers = {h.header.key: h.header.value for h in denied.headers}
+    assert (denied.status.code, headers["retry-after"], headers["ratelimit-remaining"]) == (429, "10", "0")
+    over_grpc = await world.check(authorization=bearer, content_type="application/grpc")
+    headers = {h.header.key: h.header.value for h in over_grpc.denied_response.headers}
+    status = status_pb2.Status.FromString(base64.b64decode(headers["grpc-status-details-bin"]))
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info) and status.details[1].Unpack(retry)
+    assert (headers["grpc-status"], info.reason, retry.retry_delay.seconds) == ("8", "LIMIT_REACHED", 10)
+    guesses = [await world.check(source="192.0.2.1", authorization="Bearer guess") for _ in range(3)]
+    assert [g.denied_response.status.code for g in guesses] == [401, 401, 429]
+    elsewhere = await world.check(source="192.0.2.2", authorization="Bearer guess")
+    assert elsewhere.denied_response.status.code == 401
