@@ -92,8 +92,8 @@ class InvalidPageToken(InvalidFields):
 
     reason = Reason.REASON_INVALID_PAGE_TOKEN
 
-    def __init__(self) -> None:
-        super().__init__(FieldViolation("page_token", "not a token of this list; start again without one"))
+    def __init__(self, field: str = "page_token") -> None:
+        super().__init__(FieldViolation(field, "not a token of this list; start again without one"))
 
 
 class NotFound(Failure):

@@ -17,7 +17,7 @@ from framework.policy import Guard, guard_of
 from framework.resource import MethodSpec, Registry, ResourceSpec
 from framework.storage.tables import compiled
 
-_READ = ("Get", "List", "Aggregate", "TestPermissions", "ExplainAccess")
+_READ = ("Get", "List", "Aggregate", "Export", "TestPermissions", "ExplainAccess")
 
 
 async def concealed(call: Call, method: MethodSpec, answer: Any) -> Any:

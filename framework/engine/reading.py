@@ -115,16 +115,27 @@ async def revision_of(
 
 
 class Page:
-    """One page of a list, as a request asks for it."""
+    """One page of a list, as a request asks for it; `token` names the request's field that says where it begins."""
 
-    def __init__(self, spec: ResourceSpec, context: Context, request: Any, path: str, seal: Seal) -> None:
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        context: Context,
+        request: Any,
+        path: str,
+        seal: Seal,
+        token: str = "page_token",
+        size: int = 0,
+    ) -> None:
         self.spec = spec
         self.context = context
         self.request = request
         self.selection = Selection(spec, context, getattr(request, "read_mask", EVERYTHING))
         self.readable = self.selection.readable
         self.order: Order = order_from(request.order_by, self.readable)
-        self.size: int = request.page_size or DEFAULT_PAGE
+        self.size: int = size or request.page_size or DEFAULT_PAGE
+        self.token_field = token
+        self.begins: str = getattr(request, token)
         self.seal = seal
         self.narrowing = narrowing(spec, request)
         self.binding = self._binding(path)
@@ -145,12 +156,19 @@ class Page:
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
         clauses = self._clauses()
-        if self.request.page_token:
-            clauses.append(self.order.after(self.readable, self.seal.open(self.request.page_token, self.binding)))
+        if self.begins:
+            clauses.append(self.order.after(self.readable, self._position()))
         # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
         columns = [*self.selection.columns(self.order.fields), *self.order.told(self.readable)]
         query = select(*columns).where(and_(*clauses)).order_by(*self.order.terms(self.readable))
         return compiled(query.limit(self.size + 1))
+
+    def _position(self) -> list[Any]:
+        return self.seal.open(self.begins, self.binding, self.token_field)
+
+    def token(self, row: Mapping[str, Any]) -> str:
+        """Returns what begins a page after a row."""
+        return self.seal.seal(self.order.position(row), self.binding)
 
     @property
     def counts(self) -> bool:
@@ -177,7 +195,7 @@ class Page:
         """Fills the response with the messages of a page's rows and the token of the next."""
         getattr(response, self.spec.collection).extend(messages[: self.size])
         if len(rows) > self.size:
-            response.next_page_token = self.seal.seal(self.order.position(rows[self.size - 1]), self.binding)
+            response.next_page_token = self.token(rows[self.size - 1])
         return response
 
 

@@ -31,13 +31,15 @@ class Seal:
         plain = json.dumps([_plain(v) for v in position], ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, plain, binding.encode())).decode()
 
-    def open(self, token: str, binding: str) -> list[Any]:
-        """Returns a token's position; raises InvalidPageToken for any token not made for this very list."""
+    def open(self, token: str, binding: str, field: str = "page_token") -> list[Any]:
+        """Returns a token's position; raises InvalidPageToken, with its field, for any not made for this very list."""
         try:
             data = base64.urlsafe_b64decode(token.encode())
+            if base64.urlsafe_b64encode(data).decode() != token:  # decoding forgives the last bits
+                raise InvalidPageToken(field)
             plain = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], binding.encode())
         except (ValueError, InvalidTag) as error:
-            raise InvalidPageToken from error
+            raise InvalidPageToken(field) from error
         return [_value(v) for v in json.loads(plain)]
 
 

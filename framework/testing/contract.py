@@ -71,12 +71,12 @@ class Driver:
         fields: dict[str, Any] = {self.spec.singular: message}
         return await self.call("Update", actor, update_mask=FieldMask(paths=paths), **fields)
 
-    async def walk(self, **fields: Any) -> list[Any]:
+    async def walk(self, actor: Actor | None = None, **fields: Any) -> list[Any]:
         """Returns every row of a list, page by page."""
         rows: list[Any] = []
         token = ""
         while True:
-            page = await self.call("List", page_token=token, **fields)
+            page = await self.call("List", actor, page_token=token, **fields)
             rows += getattr(page, self.spec.collection)
             token = page.next_page_token
             if not token:

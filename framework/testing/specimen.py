@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ashgrove.access.v1 import access_pb2
-from ashgrove.resource.v1 import aggregate_pb2, options_pb2
+from ashgrove.resource.v1 import aggregate_pb2, export_pb2, options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, struct_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -78,7 +78,9 @@ _SHARED = {
     "ExplainSpecimenAccess": "access.v1.ExplainAccess",
     "AggregateSpecimens": "resource.v1.Aggregate",
     "AggregatePieces": "resource.v1.Aggregate",
+    "ExportSpecimens": "resource.v1.Export",
 }
+_STREAMS = ("Export", "Watch")
 _RELATIONSHIPS = {
     "Specimen": ("pieces Piece specimen_id many", "favourite Piece favourite_id one"),
     "Piece": (
@@ -136,7 +138,7 @@ def _resource(message: DescriptorProto, text: str, collection: str, computed: st
 
 
 def _file() -> FileDescriptorProto:
-    ours = [options_pb2, access_pb2, aggregate_pb2]
+    ours = [options_pb2, access_pb2, aggregate_pb2, export_pb2]
     needed = [struct_pb2, timestamp_pb2, field_mask_pb2, field_behavior_pb2, *ours]
     made = FileDescriptorProto(name="specimen.proto", package=_PACKAGE, syntax="proto3")
     made.dependency.extend(module.DESCRIPTOR.name for module in needed)
@@ -154,7 +156,8 @@ def _file() -> FileDescriptorProto:
         service.method.add(name=name, input_type=f".{_PACKAGE}.{name}Request", output_type=f".{_PACKAGE}.{answer}")
     for name, kind in _SHARED.items():
         asked, told = (f".ashgrove.{kind}{end}" for end in ("Request", "Response"))
-        service.method.add(name=name, input_type=asked, output_type=told)
+        streams = name.startswith(_STREAMS)
+        service.method.add(name=name, input_type=asked, output_type=told, server_streaming=streams)
     return made
 
 

@@ -17,7 +17,7 @@ from framework.events.hints import Hints
 from framework.events.sequencer import Sequencer
 from framework.identifiers import new_id
 from framework.query import Seal
-from framework.resource import Registry
+from framework.resource import MethodSpec, Registry
 from framework.storage import Database
 from framework.storage.migrate import migrate
 
@@ -53,8 +53,14 @@ class Workbench:
 
     async def do(self, rpc: str, request: Message, actor: Actor | None = None) -> Any:
         """Does a unary RPC, as the user unless another actor is named."""
-        method = self.engine.registry.methods[f"/{self.engine.registry.descriptor.full_name}/{rpc}"]
-        return await self.engine.unary(method, self.context(actor or self.user, rpc), request)
+        return await self.engine.unary(self._method(rpc), self.context(actor or self.user, rpc), request)
+
+    def stream(self, rpc: str, request: Message, actor: Actor | None = None) -> AsyncIterator[Any]:
+        """Returns the frames of a streaming RPC."""
+        return self.engine.stream(self._method(rpc), self.context(actor or self.user, rpc), request)
+
+    def _method(self, rpc: str) -> MethodSpec:
+        return self.registry.methods[f"/{self.registry.descriptor.full_name}/{rpc}"]
 
     async def events(self, kind: str = "") -> list[dict[str, Any]]:
         """Numbers what has committed and returns this organization's events in order, of one type when it is named."""
