@@ -22,19 +22,22 @@ from deploy.local.ready import answers
 from framework.errors import NotFound
 from gateway.envoy.render import GatewaySettings, render
 from services.auth.authz import Authorization
+from services.auth.buckets import Buckets
 from services.auth.gatekeeper import Admission
+from services.auth.limits import Limits, Rates
 
 AREAS = ("auth", "program", "variables", "optimizer", "audit")
 TOKEN = "Bearer good"
 ORIGIN = "https://app.example.org"
 Response = WatchOptimizationRunResponse
 RunEvent = optimization_run_pb2.RunEvent
+_NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 class Door:
     """Admits one credential; stands where the gatekeeper stands, which has tests of its own."""
 
-    def admit(self, path: str, authorization: str, organization: str) -> Admission | None:
+    def admit(self, path: str, authorization: str, organization: str, address: str) -> Admission | None:
         """Returns an admission for the one credential."""
         return Admission("identity") if authorization == TOKEN else None
 
@@ -145,7 +148,7 @@ async def gateway(home: Path, origins: tuple[str, ...] = ()) -> AsyncIterator[Ga
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     optimizer_service_pb2_grpc.add_OptimizerServiceServicer_to_server(runs, server)
-    authorization = Authorization(Door(), lambda: 0.0, 60.0, _nothing)  # type: ignore[arg-type]
+    authorization = Authorization(Door(), Limits(Buckets(_NO_REDIS), Rates()), lambda: 0.0, 60.0, _nothing)  # type: ignore[arg-type]
     external_auth_pb2_grpc.add_AuthorizationServicer_to_server(authorization, server)
     upstream = server.add_insecure_port("127.0.0.1:0")
     await server.start()
