@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 from google.api import annotations_pb2
 
-from framework.policy import Policy
 from framework.resource import MethodSpec, Registry, Relationship, ResourceSpec, Tenancy
 from framework.resource.fields import Field
 from framework.storage.rows import enum_name
@@ -47,7 +46,10 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     methods = [method for method in registry.methods.values() if method.resource is spec]
     yield from (f"      {_method(registry, method)}" for method in methods)
     yield "    policies"
-    yield from (f"      {_policy(one)}" for one in spec.policies)
+    yield from (f"      {one}" for one in spec.policies)
+    if spec.field_policies:
+        yield "    field policies"
+        yield from (f"      {one}" for one in spec.field_policies)
     yield f"    events {', '.join(f'{spec.singular}.{what}' for what in sorted(spec.publishes)) or 'none'}"
 
 
@@ -99,11 +101,6 @@ def _route(registry: Registry, method: MethodSpec) -> str:
     rule = registry.descriptor.methods_by_name[method.name].GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     return f"{verb.upper():<6} {getattr(rule, verb)}" if verb else ""
-
-
-def _policy(one: Policy) -> str:
-    verbs = "every write" if one.verbs == ("*writes*",) else ", ".join(one.verbs) or "everything"
-    return f"{verbs}: {'bypass' if one.bypasses else 'needs'} {one.allow}"
 
 
 if __name__ == "__main__":
