@@ -9,10 +9,11 @@ from framework.call import Role
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if
 from framework.engine.reading import scope
-from framework.engine.selecting import Readable, verdicts, withheld
+from framework.engine.withholding import verdicts, withheld
 from framework.errors import FieldViolation
 from framework.policy import Check, guard_of, has_role, is_service, rule_of, signed_in
 from framework.resource import MethodSpec, ResourceSpec
+from framework.storage import table_of
 from framework.storage.tables import compiled
 
 RULES: dict[str, Check] = {"TestPermissions": signed_in | is_service, "ExplainAccess": has_role(Role.ADMIN)}
@@ -43,11 +44,10 @@ async def test_permissions(call: Call, method: MethodSpec, request: Any) -> Any:
 
 
 def _statement(call: Call, spec: ResourceSpec, verbs: list[str], ids: list[UUID]) -> tuple[str, dict[str, Any]]:
-    readable = Readable(spec, call.context)
-    table = readable.table
+    table, guard = table_of(spec), guard_of(spec, call.actor)
     may = [rule_of(spec, v).passing().where(call.actor, table).label(f"may_{i}") for i, v in enumerate(verbs)]
     seen = and_(scope(spec, call.context, "Get"), table.c.id.in_(ids))
-    return compiled(select(table.c.id, *may, *verdicts(readable)).where(seen))
+    return compiled(select(table.c.id, *may, *verdicts(guard, call.actor, table)).where(seen))
 
 
 def actions_named(call: Call, spec: ResourceSpec, asked: list[str]) -> dict[str, str]:

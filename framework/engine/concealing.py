@@ -12,9 +12,10 @@ from google.protobuf.message import Message
 from sqlalchemy import select
 
 from framework.engine.calls import Call
-from framework.engine.selecting import Readable, bounded, unshown, verdicts
+from framework.engine.withholding import bounded, unshown, verdicts
 from framework.policy import Guard, guard_of
 from framework.resource import MethodSpec, Registry, ResourceSpec
+from framework.storage import table_of
 from framework.storage.tables import compiled
 
 _READ = ("Get", "List", "Aggregate", "Export", "TestPermissions", "ExplainAccess")
@@ -35,9 +36,8 @@ async def concealed(call: Call, method: MethodSpec, answer: Any) -> Any:
 
 
 async def _verdicts(call: Call, spec: ResourceSpec, guard: Guard, ids: list[str]) -> dict[str, Any]:
-    readable = Readable(spec, call.context)
-    table = readable.table
-    query = select(table.c.id, *verdicts(readable)).where(table.c.id.in_([UUID(i) for i in ids if i]))
+    table = table_of(spec)
+    query = select(table.c.id, *verdicts(guard, call.actor, table)).where(table.c.id.in_([UUID(i) for i in ids if i]))
     return {str(row["id"]): row for row in await call.reads().fetch(*compiled(query))}
 
 

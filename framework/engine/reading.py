@@ -20,8 +20,8 @@ from framework.engine.selecting import (
     columns_of,
     visible,
     walled,
-    withheld,
 )
+from framework.engine.withholding import withheld
 from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import guard_of, rule_of
 from framework.policy.policies import Answers

@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, and_, case, func, lite
 
 from framework.call import Context
 from framework.engine.messages import pruned, selected
+from framework.engine.withholding import bounded, verdicts
 from framework.policy import Guard, guard_of, rule_of
 from framework.query import Columns, Related
 from framework.query.comparing import ZEROS
@@ -61,16 +62,13 @@ class Readable(Columns):
         """Returns the expression that holds a field's value where the actor may read it, and null elsewhere."""
         if name in self.guard.hidden:
             return type_coerce(null(), self._bare(name).type)
-        return case((self.shows(name), self._bare(name))) if name in self.guard.dependent else self._bare(name)
+        check = self.guard.dependent.get(name)
+        return case((check.where(self.context.actor, self.table), self._bare(name))) if check else self._bare(name)
 
     @cached_property
     def declared(self) -> "Readable":
         """The same rows, and those that they lead to, with the fields that are never shown, as null."""
         return Readable(self.spec, self.context, self.table, unknown=False) if self._unknown else self
-
-    def shows(self, name: str) -> ColumnElement[bool]:
-        """Returns the clause for the rows on which the actor may read a field that depends on the row."""
-        return self.guard.dependent[name].where(self.context.actor, self.table)
 
     def _bare(self, name: str) -> ColumnElement[Any]:
         """Returns the expression of a field's value, whoever asks; that of a computed one is made once."""
@@ -208,7 +206,7 @@ def _row(readable: Readable, *, told: bool) -> list[Any]:
         return [readable.table]
     shown = [c for c in readable.table.c if c.name not in readable.guard.hidden]
     dependent = readable.guard.dependent
-    return [*(readable[c.name].label(c.name) if c.name in dependent else c for c in shown), *verdicts(readable)]
+    return [*(readable[c.name].label(c.name) if c.name in dependent else c for c in shown), *_verdicts(readable)]
 
 
 def _behind(readable: Readable, name: str) -> list[ColumnElement[Any]]:
@@ -217,41 +215,17 @@ def _behind(readable: Readable, name: str) -> list[ColumnElement[Any]]:
         return _DERIVED[name](readable)
     if name not in readable.fields:
         # Python computes it, whoever reads; its reader's verdict is fetched beside it.
-        return verdicts(readable) if name in readable.guard.dependent else []
+        return _verdicts(readable) if name in readable.guard.dependent else []
     column = readable[name]
     return [column if isinstance(column, Column) else column.label(name)]
 
 
-_VERDICT = "shows_{}_"
-
-
-def verdicts(readable: Readable) -> list[ColumnElement[Any]]:
-    """Returns labelled columns: for each field that depends on the row, whether its reader may read it."""
-    return [readable.shows(name).label(_VERDICT.format(name)) for name in readable.guard.dependent]
-
-
-def unshown(guard: Guard) -> Mapping[str, Any]:
-    """Returns the verdicts of a row that shows nothing that depends on it."""
-    return {_VERDICT.format(name): False for name in guard.dependent}
-
-
-def withheld(guard: Guard, row: Mapping[str, Any]) -> list[str]:
-    """Returns the fields that field policies keep from the reader of a row fetched with its verdicts."""
-    return [*guard.hidden, *(name for name in guard.dependent if row.get(_VERDICT.format(name)) is False)]
-
-
-def bounded(spec: ResourceSpec, guard: Guard, message: Any, row: Mapping[str, Any]) -> Any:
-    """Returns a row's message without what field policies keep from its reader, saying which fields where it can."""
-    kept = withheld(guard, row) if guard else []
-    for name in kept:
-        message.ClearField(name)
-    if kept and "forbidden_fields" in spec.message.DESCRIPTOR.fields_by_name:
-        message.forbidden_fields[:] = sorted(kept)
-    return message
+def _verdicts(readable: Readable) -> list[ColumnElement[Any]]:
+    return verdicts(readable.guard, readable.context.actor, readable.table)
 
 
 # Fields of messages that are neither stored nor computed by a formula.
 _DERIVED: dict[str, Callable[[Readable], list[ColumnElement[Any]]]] = {
     "etag": lambda readable: [readable.table.c.lock_version],
-    "forbidden_fields": verdicts,
+    "forbidden_fields": _verdicts,
 }

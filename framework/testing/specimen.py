@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, st
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 from framework.call import Role
-from framework.policy import bypass, has_role, is_public, owns, policy, signed_in
+from framework.policy import bypass, field_policy, has_role, is_public, owns, policy, signed_in
 from framework.query.aggregates import (
     avg,
     count,
@@ -42,7 +42,8 @@ _SPECIMEN = """id string, name string, color Color, small int32, big int64, rati
     owner_id string, created_at google.protobuf.Timestamp, ended_at google.protobuf.Timestamp, detail Detail,
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
     anything google.protobuf.Value, secret string, etag string, visibility Visibility,
-    hint optional string, weight optional double, favourite_id string"""
+    hint optional string, weight optional double, favourite_id string, whisper string, rank int32,
+    forbidden_fields repeated string"""
 _COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count int64, has_pieces bool,
     small_sum int64, weight_sum double, mean_weight optional double, mean_or_zero double, min_weight optional double,
     max_small optional int32, p50_weight optional double, p95_small optional double, last_piece_at
@@ -113,7 +114,7 @@ def _fields(message: DescriptorProto, text: str) -> None:
             field.type_name = f".{kind}" if "." in kind else f".{_PACKAGE}.{kind}"
         if name == "secret":
             field.options.Extensions[options_pb2.sensitive] = True
-        if name in ("id", "owner_id", "created_at", "etag"):
+        if name in ("id", "owner_id", "created_at", "etag", "forbidden_fields"):
             field.options.Extensions[field_behavior_pb2.field_behavior].append(_OUTPUT_ONLY)
 
 
@@ -184,6 +185,10 @@ class Specimen(Resource[Any]):
         policy("Create", allow=signed_in & owns),
         policy("Update", allow=owns),
         policy("Get", "List", allow=owns | is_public),
+    ]
+    field_policies: ClassVar[Any] = [
+        field_policy("whisper", allow=owns | has_role(Role.ADMIN)),
+        field_policy("rank", allow=has_role(Role.ADMIN), write=owns | has_role(Role.ADMIN)),
     ]
     computed: ClassVar[Mapping[str, Any]] = {
         "piece_count": count("pieces"),
