@@ -14,8 +14,8 @@ from framework.engine.aggregating import aggregate
 from framework.engine.behaviour import ignore_output_only
 from framework.engine.calls import Call
 from framework.engine.concealing import concealed
-from framework.engine.exporting import export
 from framework.engine.explaining import explain_access
+from framework.engine.exporting import export
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
