@@ -17,8 +17,8 @@ from framework.query.comparing import ZEROS
 from framework.query.formulas import batched
 from framework.resource import Relationship, ResourceSpec
 from framework.resource.fields import Field
+from framework.resource.types import TYPES
 from framework.storage import codec_of, table_of
-from framework.storage.tables import TYPES
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call

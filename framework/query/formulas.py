@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement
+from sqlalchemy.types import NullType
 
 from framework.query.columns import Columns
+from framework.query.sketch import Sketch
 from framework.resource.fields import Field
 from framework.resource.spec import ResourceSpec
+from framework.resource.types import TYPES
 
 
 class Formula:
@@ -32,6 +35,16 @@ class sql(Formula):  # noqa: N801 - reads as a word of the declaration
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns what the author made of the columns."""
         return self.make(columns)
+
+    def faults(self, field: Field, spec: ResourceSpec) -> Iterator[str]:
+        """Yields a name that is no field's, and a type that is not the field's."""
+        try:
+            made = self.expression(Sketch(spec)).type
+        except KeyError as unknown:
+            yield f"its formula names {unknown.args[0]}, which is no field"
+            return
+        if isinstance(made, NullType) or made.python_type is not TYPES[field.kind].python_type:
+            yield f"is of type {field.kind.value}, its formula of type {str(made).lower()}"
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         field_policies=tuple(resource.field_policies),
         states=_life(resource.states, fields),
     )
-    _COMPILED[descriptor.full_name] = spec
+    _COMPILED.setdefault(descriptor.full_name, spec)
     return spec
 
 

@@ -3,24 +3,13 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB, UUID
-from sqlalchemy.sql.type_api import TypeEngine
+from sqlalchemy.dialects.postgresql import UUID
 
-from framework.resource import Kind, ResourceSpec
+from framework.resource import ResourceSpec
+from framework.resource.types import TYPES
 
-TYPES: dict[Kind, TypeEngine[Any]] = {
-    Kind.UUID: UUID(as_uuid=True),
-    Kind.TEXT: Text(),
-    Kind.ENUM: Text(),
-    Kind.INTEGER: Integer(),
-    Kind.BIGINT: BigInteger(),
-    Kind.DOUBLE: Double(),
-    Kind.BOOLEAN: Boolean(),
-    Kind.TIMESTAMP: DateTime(timezone=True),
-    Kind.JSON: JSONB(none_as_null=True),
-}
 DIALECT = postgresql.psycopg.dialect()  # type: ignore[attr-defined, no-untyped-call, unused-ignore]
 
 
