@@ -42,6 +42,7 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     if spec.relationships:
         yield "    relationships"
     yield from (f"      {_relationship(one)}" for one in spec.relationships.values())
+    yield from _states(spec)
     yield "    methods"
     methods = [method for method in registry.methods.values() if method.resource is spec]
     yield from (f"      {_method(registry, method)}" for method in methods)
@@ -51,6 +52,18 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
         yield "    field policies"
         yield from (f"      {one}" for one in spec.field_policies)
     yield f"    events {', '.join(f'{spec.singular}.{what}' for what in sorted(spec.publishes)) or 'none'}"
+
+
+def _states(spec: ResourceSpec) -> Iterator[str]:
+    machine = spec.states
+    if machine is None:
+        return
+    yield f"    states of {machine.field}"
+    for state in machine.states:
+        ways = [
+            f"{verb} → {' or '.join(targets)}" if targets != [state] else verb for verb, targets in machine.ways(state)
+        ]
+        yield f"      {state:<14}{', '.join(ways) or 'the end'}"
 
 
 def _tenancy(spec: ResourceSpec) -> str:

@@ -74,3 +74,12 @@ class Archived(Readable[M]):
         """Puts one away, only that very state when its etag is given; putting it away twice is no error."""
         put: M = self._call(f"Archive{self.noun}", id=identifier, etag=etag)
         return put
+
+    def unarchive(self, identifier: str, etag: str = "") -> M:
+        """Takes one that was put away into use again; raises AlreadyExists when its name has been taken meanwhile."""
+        taken: M = self._call(f"Unarchive{self.noun}", id=identifier, etag=etag)
+        return taken
+
+    def purge(self, identifier: str, etag: str = "") -> None:
+        """Deletes one that was put away for good, as an administrator and unless something still refers to it."""
+        self._call(f"Purge{self.noun}", id=identifier, etag=etag)

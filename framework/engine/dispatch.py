@@ -73,7 +73,7 @@ class Engine:
 
     def _begin(self, method: MethodSpec, context: Context, request: Message) -> Call:
         context = replace(context, arguments=request)
-        _authorize(method, context)
+        authorize(method, context)
         _validate(method, request)
         return Call(self, context)
 
@@ -90,7 +90,8 @@ class Engine:
             _log.exception("a refusal of %s could not be recorded", method.name)
 
 
-def _authorize(method: MethodSpec, context: Context) -> None:
+def authorize(method: MethodSpec, context: Context) -> None:
+    """Raises NotPermitted, or Unauthenticated, when the actor may not do this to any row at all."""
     actor = context.actor
     rule = RULES.get(method.verb) or rule_of(method.resource, method.ruled_by).for_act(context)
     allowed = rule.decide(actor)

@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from sqlalchemy import Column, ColumnElement, FromClause, and_, case, func, literal, null, type_coerce
 
 from framework.call import Context
+from framework.engine import allowing
 from framework.engine.messages import pruned, selected
 from framework.engine.withholding import bounded, verdicts
 from framework.policy import Guard, guard_of, rule_of
@@ -167,13 +168,15 @@ class Selection:
             for message in made:
                 derive(message)
         if made and self.fetched.made:
-            await self._complete(call, made)
+            await self._complete(call, made, rows)
         return [self._told(message, row) for message, row in zip(made, rows, strict=True)]
 
     def _told(self, message: Any, row: Mapping[str, Any]) -> Any:
         return pruned(bounded(self.spec, guard_of(self.spec, self.context.actor), message, row), self.mask)
 
-    async def _complete(self, call: "Call", messages: Sequence[Any]) -> None:
+    async def _complete(self, call: "Call", messages: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+        if allowing.FIELD in self.fetched.made:
+            allowing.fill(call, self.spec, messages, rows)
         for name in self.fetched.made:
             formula = self.spec.formula(name)
             if isinstance(formula, batched):
@@ -228,4 +231,5 @@ def _verdicts(readable: Readable) -> list[ColumnElement[Any]]:
 _DERIVED: dict[str, Callable[[Readable], list[ColumnElement[Any]]]] = {
     "etag": lambda readable: [readable.table.c.lock_version],
     "forbidden_fields": _verdicts,
+    allowing.FIELD: lambda readable: allowing.verdict_columns(readable.spec, readable.context, readable.table),
 }

@@ -76,6 +76,11 @@ class StateMachine:
         found = {**self.internal.get(state, {}), **self.moves.get(state, {})}.get(verb, ())
         return (found,) if isinstance(found, str) else found
 
+    def ways(self, state: str) -> Iterator[tuple[str, list[str]]]:
+        """Yields what may happen in a state, internal moves last, with the states that it leads to."""
+        for verb in {**self.moves.get(state, {}), **self.internal.get(state, {})}:
+            yield verb, list(self._leads(state, verb))
+
     def edges(self) -> Iterator[tuple[str, str, str]]:
         """Yields every move as (state, verb, next state), those that stay included."""
         for moves in (self.moves, self.internal):

@@ -119,6 +119,7 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
         references={"variable_space_id": "variable_spaces"},
         initial={"status": variable_configuration_pb2.VariableConfiguration.STATUS_ACTIVE},
     )
+    states = archiving()
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Create", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
