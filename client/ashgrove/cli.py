@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +14,8 @@ from rich.markup import escape
 
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
-from ashgrove.printing import as_json_option, console, number, show, show_one
+from ashgrove.export_files import ExportFile
+from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress
 from ashgrove.values import to_plain
 
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
@@ -173,6 +175,22 @@ def _custom(client: Client, *, as_json: bool) -> None:
 def _metrics(client: Client, *, as_json: bool) -> None:
     columns = ("name", "direction", "unit", "low", "high", "aggregation", "description", "error")
     show(client.metrics.list(), columns, as_json=as_json, most=1000)
+
+
+@main.command("export", help="Write every row of a COLLECTION that you may see; a cut one goes on where it was.")
+@click.argument("collection")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="One JSON object a line.")
+@_filter
+@click.option("--order-by", default="", help="Such as: created_at desc.")
+@click.option("--field", "fields", multiple=True, help="A field to write; all of them when none is named.")
+@click.option("--archived", is_flag=True, help="Write archived ones too.")
+@_with_client
+def _export(client: Client, collection: str, out: Path, condition: str, **more: Any) -> None:
+    asked: dict[str, Any] = {"filter": condition, **more, "fields": list(more["fields"])}
+    file = ExportFile(out, {"collection": collection, **asked})
+    rows = client.exports.rows(collection, **asked, resume_token=file.reached.token)
+    total = client.exports.count(collection, filter=condition, archived=more["archived"])
+    show_progress(f"{collection} → {out}", file.take(rows), total)
 
 
 @programs.command("execute", help="Run a program once; INPUTS is a JSON object with a value for each input.")

@@ -6,6 +6,7 @@ from ashgrove.audit_trail import AuditTrail
 from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
+from ashgrove.exports import Exports
 from ashgrove.keys import Keys
 from ashgrove.measures import Metrics
 from ashgrove.organizations import Organizations
@@ -34,6 +35,7 @@ class Client:
         self.audit = AuditTrail(self._connection)
         self.users = Users(self._connection)
         self.keys = Keys(self._connection)
+        self.exports = Exports(self._connection)
         self.organizations = Organizations(self._connection)
 
     @classmethod

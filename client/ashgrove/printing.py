@@ -9,6 +9,7 @@ import click
 from google.protobuf.message import Message
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ashgrove.values import to_plain
@@ -51,3 +52,13 @@ def cell(column: str, value: Any) -> str:
 def number(value: Any) -> str:
     """Returns a value as text, a fraction to five digits."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def show_progress(title: str, counts: Iterable[int], total: int | None) -> None:
+    """Shows a bar while something counts up, without a length where the total is not known."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(escape(title), total=total)
+        for count in counts:
+            progress.update(task, completed=count)
+        progress.update(task, total=progress.tasks[0].completed)

@@ -1,6 +1,12 @@
 """What every resource can do, over REST through the gateway: filters, masks, totals, trials, replays, permissions."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -58,3 +64,23 @@ def test_permissions_are_tested_and_explained(admin: Api) -> None:
         "/v1/variableSpaces:explainAccess", {"id": made["id"], "action": "UpdateVariableSpace", "subject": viewer}
     )
     assert why["outcome"] == "OUTCOME_HIDDEN" and why["policies"]
+
+
+def test_a_collection_is_exported_and_the_export_resumed(admin: Api, tmp_path: Path) -> None:
+    """As JSON lines, and by the command line into a file."""
+    names = [unique("exported") for _ in range(3)]
+    for name in names:
+        admin.post("/v1/variableSpaces", {"name": name, **SPACE})
+    asked = {"filter": f'name = ("{names[0]}" OR "{names[1]}" OR "{names[2]}")', "order_by": "created_at"}
+    path = f"/v1/variableSpaces:export?{urlencode(asked)}"
+    *items, end = admin.stream("GET", path)
+    assert [one["item"]["resource"]["name"] for one in items] == names and "end" in end
+    assert items[0]["item"]["resource"]["@type"] == "type.googleapis.com/ashgrove.variables.v1.VariableSpace"
+    *rest, _ = admin.stream("GET", f"{path}&{urlencode({'resume_token': items[0]['item']['resume_token']})}")
+    assert rest == [{"item": {**one["item"], "resume_token": ANY}} for one in items[1:]]
+    out = tmp_path / "spaces.jsonl"
+    command = [sys.executable, "-m", "ashgrove", "export", "variable_spaces", "--out", str(out)]
+    where = {"ASHGROVE_ADDRESS": f"127.0.0.1:{admin.port}", "ASHGROVE_API_KEY": admin.key}
+    asked_for = ["--filter", asked["filter"], "--order-by", asked["order_by"], "--field", "name"]
+    subprocess.run([*command, *asked_for], env=os.environ | where, check=True)
+    assert [json.loads(line) for line in out.read_text().splitlines()] == [{"name": name} for name in names]

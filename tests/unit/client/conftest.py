@@ -11,6 +11,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizatio
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServiceServicer_to_server
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.program_service_pb2_grpc import add_ProgramServiceServicer_to_server
+from ashgrove.resource.v1.export_pb2 import ExportResponse
 
 
 class Scripted:
@@ -21,6 +22,7 @@ class Scripted:
         self.metadata: list[dict[str, Any]] = []
         self.watches: list[Any] = []
         self.frames: list[Any] = []
+        self.exports: list[Any] = []
         self.answer: Any = None
 
     def _note(self, request: Any, context: Any) -> None:
@@ -39,6 +41,14 @@ class Scripted:
         """Streams the frames."""
         self._note(request, context)
         yield from self.frames
+
+    def ExportPrograms(self, request: Any, context: Any) -> Iterator[ExportResponse]:
+        """Streams the next script; an exception in it ends the stream with that status."""
+        self._note(request, context)
+        for step in self.exports.pop(0):
+            if isinstance(step, grpc.StatusCode):
+                context.abort(step, "the stream broke")
+            yield step
 
     def WatchOptimizationRun(self, request: Any, context: Any) -> Iterator[WatchOptimizationRunResponse]:
         """Streams the next script; an exception in it ends the stream with that status."""
