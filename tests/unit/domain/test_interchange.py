@@ -1,0 +1,178 @@
+"""Round trips with other libraries: what carries over comes back equal, what does not is told."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import json_to_distribution
+
+from domain.interchange import FORMATS, Exported, imported
+from domain.notes import Notes
+from domain.seeds import Draw
+from domain.space import (
+    BooleanVariable,
+    ChoiceVariable,
+    Component,
+    ComputedVariable,
+    ConditionalVariable,
+    Constraint,
+    FloatVariable,
+    GroupVariable,
+    HybridBranch,
+    HybridVariable,
+    IntegerVariable,
+    ModuleVariable,
+    Normal,
+    Space,
+)
+from domain.values import Invalid, canonical_json
+from tests.unit.domain.arbitrary import conditional_spaces, spaces, structured_spaces
+
+ANY = spaces() | conditional_spaces() | structured_spaces()
+NAMES = sorted(FORMATS)
+
+
+@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("name", NAMES)
+@given(space=ANY)
+def test_where_nothing_is_told_the_way_back_gives_an_equal_space(name: str, space: Space) -> None:
+    """Through JSON text; and a second trip never has anything to tell that is lost."""
+    form = FORMATS[name]
+    there = Exported(space, form)
+    back, remarks = imported(json.loads(json.dumps(there.document)), form)
+    assert remarks == ()
+    if not there.remarks:
+        assert back.content_hash == space.content_hash
+    again = Exported(back, form)
+    assert {each.kind for each in again.remarks} <= {"REWRITTEN"}
+    assert imported(again.document, form)[0].content_hash == back.content_hash
+
+
+@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("name", NAMES)
+@given(space=ANY, seed=st.integers(0, 99))
+def test_every_value_has_one_on_the_other_side_that_leads_back(name: str, space: Space, seed: int) -> None:
+    """Of whatever kind; and where nothing is lost, it is a value of the other side's own domain."""
+    form = FORMATS[name]
+    there = Exported(space, form)
+    values = space.draw(Draw(seed))
+    parameters = json.loads(json.dumps(there.encode(values)))
+    assert canonical_json(there.decode(parameters)) == canonical_json(values)
+    if all(each.kind == "REWRITTEN" for each in there.remarks):
+        other = imported(there.document, form)[0]
+        read = Exported(other, form).decode(parameters)
+        assert canonical_json(other.validate(read)) == canonical_json(read)
+        assert read.keys() == parameters.keys()
+
+
+FULL = Space(
+    (
+        ChoiceVariable("model", (1, True, "1"), default="1"),
+        ChoiceVariable("size", ("s", "m", "l"), weights=(1, 2, 3), description="how large"),
+        IntegerVariable("shots", 0, 9, step=4, default=4, when='size == "s"'),
+        IntegerVariable("batch", 1, 8, power_of_two=True),
+        FloatVariable("rate", 1e-4, 1, log=True, default=0.01, notes=Notes(("high_impact",))),
+        FloatVariable("heat", 0, 2, normal=Normal(1, 0.5)),
+        FloatVariable("near", 0, 1, when="heat < 1"),
+        BooleanVariable("rules", default=True),
+        ModuleVariable("way", interface="reasoning", components=(Component("predict"), Component("react"))),
+        HybridVariable("tool", (HybridBranch("a", IntegerVariable("number", 0, 3)),)),
+        GroupVariable("inner", (IntegerVariable("depth", 1, 3),), when="rules"),
+        ConditionalVariable("either", "rules", BooleanVariable("either"), IntegerVariable("either", 1, 2)),
+        ComputedVariable("twice", "shots * 2"),
+    ),
+    (Constraint("calm", "heat < 1.5"),),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_does_not_carry_over_is_told_of_each_variable(name: str) -> None:
+    """Nothing is dropped in silence."""
+    told = {each.path for each in Exported(FULL, FORMATS[name]).remarks}
+    assert {"batch", "rate", "way", "tool", "inner", "either", "twice", "constraints.calm", "near"} <= told
+    assert {"heat"} <= told or name == "configspace"
+
+
+def test_optuna_reads_the_distributions() -> None:
+    """Its own parser, and choices by their places."""
+    document: Any = Exported(FULL, FORMATS["optuna"]).document
+    read = {each["name"]: json_to_distribution(json.dumps(each["distribution"])) for each in document["parameters"]}
+    assert read["model"].choices == (0, 1, 2)
+    assert (read["rate"].low, read["rate"].log) == (1e-4, True)
+    assert (read["shots"].high, read["shots"].step) == (8, 4)
+    assert read["tool_0"].high == 3
+    assert document["parameters"][2]["conditions"] == [{"parent": "size", "values": [0]}]
+
+
+def test_documents_of_others_are_read_with_what_they_say_more() -> None:
+    """Names, distributions and clauses that spaces have no words for are told or become what they mean."""
+    there = {
+        "hyperparameters": [
+            {"type": "beta_float", "name": "Learning Rate", "lower": 0, "upper": 1, "alpha": 2, "beta": 3},
+            {"type": "uniform_int", "name": "a", "lower": 1, "upper": 9, "default_value": 4},
+            {"type": "ordinal", "name": "b", "sequence": [1, 2, 3], "default_value": 2},
+            {"type": "constant", "name": "c", "value": "x"},
+        ],
+        "conditions": [
+            {
+                "type": "OR",
+                "child": "c",
+                "conditions": [
+                    {"type": "GT", "child": "c", "parent": "a", "value": 5},
+                    {"type": "NEQ", "child": "c", "parent": "b", "value": 1},
+                ],
+            },
+        ],
+        "forbiddens": [
+            {
+                "type": "AND",
+                "clauses": [{"type": "EQUALS", "name": "a", "value": 1}, {"type": "IN", "name": "b", "values": [2, 3]}],
+            },
+            {"type": "RELATION_LT", "left": "a", "right": "b"},
+        ],
+    }
+    space, remarks = imported(there, FORMATS["configspace"])
+    assert space.names == ("learning_rate", "a", "b", "c")
+    assert {each.path for each in remarks} == {"Learning Rate", "learning_rate"}
+    assert [each.expression for each in space.constraints] == ["!((a == 1 && b in [2, 3]))", "!(a < b)"]
+    assert space.validate({"learning_rate": 0.5, "a": 9, "b": 1, "c": "x"})["c"] == "x"
+    with pytest.raises(Invalid):
+        space.validate({"learning_rate": 0.5, "a": 1, "b": 2, "c": "x"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(
+    document=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "parameters",
+                        "hyperparameters",
+                        "name",
+                        "type",
+                        "values",
+                        "parameterId",
+                        "distribution",
+                        "choices",
+                        "conditions",
+                        "categoricalValueSpec",
+                        "bounds",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+def test_no_document_does_more_than_be_refused(name: str, document: Any) -> None:
+    """Whatever it holds: a space, or violations with their paths."""
+    try:
+        imported(document, FORMATS[name])
+    except Invalid as invalid:
+        assert all(each.path for each in invalid.violations)
