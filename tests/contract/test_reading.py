@@ -70,7 +70,8 @@ async def test_a_read_mask_leaves_nothing_else(driver: Driver) -> None:
     if not takes(driver, "Get", "read_mask"):
         pytest.skip("it is read whole")
     created = await driver.create()
-    for name in [f.name for f in created.DESCRIPTOR.fields]:
+    # What a mask alone brings is no part of what was created.
+    for name in [f.name for f in created.DESCRIPTOR.fields if f.name != "allowed_actions"]:
         mask = FieldMask(paths=[name])
         kept = type(created)()
         mask.MergeMessage(created, kept)
