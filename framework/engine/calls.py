@@ -10,6 +10,7 @@ from sqlalchemy import and_, select
 
 from framework.call import Actor, Context
 from framework.engine import acting, creating, purging, reading
+from framework.engine.including import Edge
 from framework.engine.selecting import EVERYTHING, Selection
 from framework.query import order_from
 from framework.resource import Kind, Resource, ResourceSpec, spec_of
@@ -92,11 +93,12 @@ class Call:
         revision: int = 0,
         verb: str = "Get",
         mask: FieldMask | None = None,
+        edges: Sequence[Edge] = (),
     ) -> M:
         """Returns a resource, at an earlier content revision when one is named; what no mask names is not fetched."""
         spec = spec_of(resource)
         reads = self.reads()
-        selection = Selection(spec, self.context, mask or EVERYTHING)
+        selection = Selection(spec, self.context, mask or EVERYTHING, edges)
         fetched = selection.fetched._replace(stored=None) if revision else selection.fetched
         row = await reading.load(reads, spec, self.context, identifier, verb, fetched=fetched)
         acting.check_state(self.engine.registry, spec, row, verb)

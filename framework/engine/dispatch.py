@@ -16,6 +16,7 @@ from framework.engine.calls import Call
 from framework.engine.concealing import concealed
 from framework.engine.explaining import explain_access
 from framework.engine.exporting import export
+from framework.engine.including import edges_of
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
@@ -129,9 +130,12 @@ async def _guarded(call: Call, method: MethodSpec, request: Any) -> Any:
 
 
 async def _get(call: Call, method: MethodSpec, request: Any) -> Any:
-    revision = getattr(request, "revision", 0)
     return await call.get(
-        method.resource.resource, request.id, revision=revision, mask=getattr(request, "read_mask", None)
+        method.resource.resource,
+        request.id,
+        revision=getattr(request, "revision", 0),
+        mask=getattr(request, "read_mask", None),
+        edges=edges_of(method.resource, call.context, request, alone=True),
     )
 
 

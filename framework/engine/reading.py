@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from framework.call import Actor, Context
+from framework.engine.including import edges_of
 from framework.engine.messages import refuse_if
 from framework.engine.selecting import (
     EVERYTHING,
@@ -130,7 +131,8 @@ class Page:
         self.spec = spec
         self.context = context
         self.request = request
-        self.selection = Selection(spec, context, getattr(request, "read_mask", EVERYTHING))
+        edges = edges_of(spec, context, request, alone=False)
+        self.selection = Selection(spec, context, getattr(request, "read_mask", EVERYTHING), edges)
         self.readable = self.selection.readable
         self.order: Order = order_from(request.order_by, self.readable)
         self.size: int = size or request.page_size or DEFAULT_PAGE

@@ -17,6 +17,6 @@ def of_readable(parent: type[Resource[Any]], column: str) -> Check:
     def clause(actor: Actor, table: FromClause) -> ColumnElement[bool]:
         parents = table_of(spec).alias()  # of its own, wherever the check is asked
         its_own = and_(parents.c.organization_id == table.c.organization_id, parents.c.id == table.c[column])
-        return exists().where(and_(its_own, rule_of(spec, "Get").check.where(actor, parents)))
+        return exists().select_from(parents).where(and_(its_own, rule_of(spec, "Get").check.where(actor, parents)))
 
     return sql_check(f"of_readable_{spec.singular}", clause)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from sqlalchemy import Column, ColumnElement, FromClause, and_, case, func, literal, null, type_coerce
+from sqlalchemy import Column, ColumnElement, FromClause, and_, case, false, func, literal, null, type_coerce
 
 from framework.call import Context
 from framework.engine import allowing
@@ -23,6 +23,7 @@ from framework.storage import codec_of, table_of
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
+    from framework.engine.including import Edge
 
 EVERYTHING = FieldMask()
 
@@ -37,6 +38,14 @@ def walled(
 ) -> ColumnElement[bool]:
     """Returns a clause inside the tenant's walls."""
     return and_(table.c.organization_id == context.organization_id, allowed) if spec.tenant else allowed
+
+
+def reachable(spec: ResourceSpec, context: Context, table: FromClause) -> ColumnElement[bool]:
+    """Returns the clause for the rows that a read of others may reach: those that the actor, and its grant, may Get."""
+    granted = context.actor.actions
+    if granted is not None and not granted & {f"Get{spec.noun}", f"List{spec.plural}"}:
+        return false()
+    return visible(spec, context, "Get", table)
 
 
 class Readable(Columns):
@@ -93,8 +102,8 @@ class Readable(Columns):
     def _led(self, relationship: Relationship) -> Related:
         target = relationship.target
         there = Readable(target, self.context, table_of(target).alias(), unknown=self._unknown)
-        mine, its = ("id", relationship.key) if relationship.many else (relationship.key, "id")
-        joined = [there[its] == self[mine], visible(target, self.context, "Get", there.table)]
+        mine, its = relationship.ends
+        joined = [there[its] == self[mine], reachable(target, self.context, there.table)]
         return Related(there, and_(*joined), relationship.many)
 
 
@@ -137,11 +146,14 @@ class Selection:
     A computed field is fetched only when the mask names it: `*` and the absence of a mask mean what is stored.
     """
 
-    def __init__(self, spec: ResourceSpec, context: Context, mask: FieldMask = EVERYTHING) -> None:
+    def __init__(
+        self, spec: ResourceSpec, context: Context, mask: FieldMask = EVERYTHING, edges: Sequence["Edge"] = ()
+    ) -> None:
         self.spec = spec
         self.context = context
         self.mask = mask
-        self.fetched = _fetched(spec, selected(spec, mask))
+        self.edges = edges
+        self.fetched = _fetched(spec, selected(spec, mask), [edge.key for edge in edges])
 
     @cached_property
     def readable(self) -> Readable:
@@ -169,7 +181,10 @@ class Selection:
                 derive(message)
         if made and self.fetched.made:
             await self._complete(call, made, rows)
-        return [self._told(message, row) for message, row in zip(made, rows, strict=True)]
+        told = [self._told(message, row) for message, row in zip(made, rows, strict=True)]
+        for edge in self.edges:
+            await edge.fill(call, rows, told)
+        return told
 
     def _told(self, message: Any, row: Mapping[str, Any]) -> Any:
         return pruned(bounded(self.spec, guard_of(self.spec, self.context.actor), message, row), self.mask)
@@ -183,11 +198,11 @@ class Selection:
                 await formula.fill(call, name, messages)
 
 
-def _fetched(spec: ResourceSpec, names: Iterable[str] | None) -> Fetched:
-    """Returns what a mask's names need; formulas in Python say which other fields they are computed from."""
+def _fetched(spec: ResourceSpec, names: Iterable[str] | None, keys: Iterable[str]) -> Fetched:
+    """Returns what a mask's names need, and keys; formulas in Python say which other fields they are computed from."""
     if names is None:
         return _TOLD
-    stored = {name for name in names if name in spec.fields}
+    stored = {name for name in (*names, *keys) if name in spec.fields}
     made = tuple(name for name in names if name not in spec.fields)
     for formula in map(spec.formula, made):
         stored |= set(formula.needs) if isinstance(formula, batched) else set()

@@ -60,7 +60,8 @@ class _Clauses:
             such = and_(such, self.compared(inner, related.columns, holds=True, depth=depth + 1))
         else:
             _only_presence(asked)
-        return exists().where(such).correlate(columns.table)
+        # The table is named: where nobody may read it, no clause does.
+        return exists().select_from(related.columns.table).where(such).correlate(columns.table)
 
 
 def _only_presence(asked: Restriction) -> None:

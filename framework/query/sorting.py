@@ -58,7 +58,8 @@ def place_of(path: Sequence[str], columns: Columns, depth: int = 0) -> Place | N
         return None
 
     def found(wanted: ColumnElement[Any]) -> ColumnElement[Any]:
-        return select(wanted).where(related.joined).correlate(columns.table).scalar_subquery()
+        rows = select(wanted).select_from(related.columns.table).where(related.joined)
+        return rows.correlate(columns.table).scalar_subquery()
 
     return replace(there, value=found(there.value), told=found(there.told), nullable=True)
 

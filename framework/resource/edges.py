@@ -20,6 +20,8 @@ def edge_faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Ite
     for name, count in Counter(one.name for one in declared).items():
         if count > 1:
             yield f"{spec.noun}.{name}: {count} relationships have this name"
+    if spec.relationships and "included" not in spec.message.DESCRIPTOR.fields_by_name:
+        yield f"{spec.noun}.included: a resource with relationships needs it, for what reads include"
     for one in spec.relationships.values():
         place = f"{spec.noun}.{one.name}"
         if not _NAME.fullmatch(one.name):

@@ -161,6 +161,8 @@ class Registry:
         ruling = RULED_BY.get(verb, verb)
         if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
+        if spec.relationships and verb in ("Get", "List") and "include" not in descriptor.input_type.fields_by_name:
+            complaints.append(f"{descriptor.input_type.name}.include: a read of what has relationships needs it")
         return MethodSpec(
             descriptor.name,
             f"/{self.descriptor.full_name}/{descriptor.name}",
@@ -181,9 +183,8 @@ class Registry:
 
     def _standard(self, rpc: str) -> tuple[ResourceSpec, str, None] | None:
         for spec in self.specs.values():
-            plural = "".join(word.capitalize() for word in spec.collection.split("_"))
             for verb, name in STANDARD.items():
-                if rpc == name.format(noun=spec.noun, plural=plural):
+                if rpc == name.format(noun=spec.noun, plural=spec.plural):
                     return spec, verb, None
         return None
 

@@ -28,6 +28,11 @@ class Relationship:
         """The related resource; KeyError unless something has compiled it, as every registry does for its own."""
         return _COMPILED[self.message]
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The two columns that hold the same id: on the resource itself, and on the related one."""
+        return ("id", self.key) if self.many else (self.key, "id")
+
 
 @dataclass(frozen=True)
 class ResourceSpec:
@@ -60,6 +65,11 @@ class ResourceSpec:
     def tenant(self) -> bool:
         """Whether rows belong to an organization."""
         return self.storage.tenancy is Tenancy.TENANT
+
+    @property
+    def plural(self) -> str:
+        """The plural noun as RPCs have it, such as `VariableSpaces`."""
+        return "".join(word.capitalize() for word in self.collection.split("_"))
 
     @property
     def has_etag(self) -> bool:

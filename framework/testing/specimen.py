@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ashgrove.access.v1 import access_pb2
-from ashgrove.resource.v1 import aggregate_pb2, export_pb2, options_pb2
+from ashgrove.resource.v1 import aggregate_pb2, export_pb2, included_pb2, options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, struct_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -43,7 +43,7 @@ _SPECIMEN = """id string, name string, color Color, small int32, big int64, rati
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
     anything google.protobuf.Value, secret string, etag string, visibility Visibility,
     hint optional string, weight optional double, favourite_id string, whisper string, rank int32,
-    forbidden_fields repeated string"""
+    forbidden_fields repeated string, included repeated ashgrove.resource.v1.Included"""
 _COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count int64, has_pieces bool,
     small_sum int64, weight_sum double, mean_weight optional double, mean_or_zero double, min_weight optional double,
     max_small optional int32, p50_weight optional double, p95_small optional double, last_piece_at
@@ -51,16 +51,16 @@ _COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count
     spread ashgrove.resource.v1.Histogram, days repeated ashgrove.resource.v1.TimeBucket, doubled int64, shout string"""
 _PIECE = """id string, specimen_id string, parent_id string, name string, color Color, small int32,
     weight optional double, detail Detail, owner_id string, visibility Visibility, created_at google.protobuf.Timestamp,
-    archived_at google.protobuf.Timestamp, secret string"""
+    archived_at google.protobuf.Timestamp, secret string, included repeated ashgrove.resource.v1.Included"""
 _MASK = "google.protobuf.FieldMask"
 _REQUESTS = {
-    "GetSpecimenRequest": f"id string, read_mask {_MASK}",
+    "GetSpecimenRequest": f"id string, read_mask {_MASK}, include repeated string",
     "ListSpecimensRequest": f"""page_size int32, page_token string, filter string, order_by string, read_mask {_MASK},
-        show_total_size bool""",
+        show_total_size bool, include repeated string""",
     "ListSpecimensResponse": "specimens repeated Specimen, next_page_token string, total_size int32",
-    "GetPieceRequest": f"id string, read_mask {_MASK}",
+    "GetPieceRequest": f"id string, read_mask {_MASK}, include repeated string",
     "ListPiecesRequest": f"""page_size int32, page_token string, filter string, order_by string, read_mask {_MASK},
-        show_total_size bool, show_archived bool, specimen_id string""",
+        show_total_size bool, show_archived bool, specimen_id string, include repeated string""",
     "ListPiecesResponse": "pieces repeated Piece, next_page_token string, total_size int32",
     "CreateSpecimenRequest": "specimen Specimen, validate_only bool, request_id string",
     "UpdateSpecimenRequest": f"specimen Specimen, update_mask {_MASK}, validate_only bool, request_id string",
@@ -139,7 +139,7 @@ def _resource(message: DescriptorProto, text: str, collection: str, computed: st
 
 
 def _file() -> FileDescriptorProto:
-    ours = [options_pb2, access_pb2, aggregate_pb2, export_pb2]
+    ours = [options_pb2, access_pb2, aggregate_pb2, export_pb2, included_pb2]
     needed = [struct_pb2, timestamp_pb2, field_mask_pb2, field_behavior_pb2, *ours]
     made = FileDescriptorProto(name="specimen.proto", package=_PACKAGE, syntax="proto3")
     made.dependency.extend(module.DESCRIPTOR.name for module in needed)

@@ -26,6 +26,7 @@ RELATIONSHIPS = [
 ]
 FAULTS = [
     "Tree.twice: 2 relationships have this name",
+    "Tree.included: a resource with relationships needs it, for what reads include",
     "Tree.leaves: Leaf needs an index that begins with tree_id, or each read is a scan",
     "Tree.twigs: ashgrove.faulty.v1.Twig is no resource of this service",
     "Tree.name: is a field or column already",
