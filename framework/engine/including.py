@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _IDS = postgresql.ARRAY(postgresql.UUID(as_uuid=True))
 Rows = Sequence[Mapping[str, Any]]
-Pages = Mapping[UUID, Rows]
+Pages = Mapping[Any, Rows]
 
 
 def edges_of(spec: ResourceSpec, context: Context, request: Any, *, alone: bool) -> list["Edge"]:
@@ -63,18 +63,18 @@ class Edge:
 
     async def fill(self, call: "Call", rows: Rows, messages: Sequence[Any]) -> None:
         """Includes a page in each message, made of the rows that belong to its row, with the token of the next."""
-        pages = await self._pages(call, [row[self.key] for row in rows if row[self.key] is not None])
+        pages = await self._pages(call, [row[self.key] for row in rows if row.get(self.key)])
         made = await self._made(call, pages)
         for row, message in zip(rows, messages, strict=True):
             included = message.included.add(relationship=self.asked.name)
-            for one in made.get(row[self.key], []):
+            for one in made.get(row.get(self.key), []):
                 included.resources.add().Pack(one)
-            page = pages.get(row[self.key], [])
+            page = pages.get(row.get(self.key), [])
             if len(page) > self.asked.page_size:
                 last = self.order.position(page[self.asked.page_size - 1])
                 included.next_page_token = call.engine.seal.seal(last, self._binding(row[self.key]))
 
-    async def _made(self, call: "Call", pages: Pages) -> Mapping[UUID, list[Any]]:
+    async def _made(self, call: "Call", pages: Pages) -> Mapping[Any, list[Any]]:
         shown = {key: page[: self.asked.page_size] for key, page in pages.items()}
         made = iter(await self.selection.messages(call, [row for page in shown.values() for row in page]))
         return {key: [next(made) for _ in page] for key, page in shown.items()}
@@ -102,7 +102,7 @@ class Edge:
         terms = self.order.terms(readable)
         place = func.row_number().over(order_by=terms).label("place_")
         columns = [*self.selection.columns(self.order.fields), *self.order.told(readable), place]
-        belonging = [readable.table.c[self.behind] == given, *self._clauses()]
+        belonging = [readable[self.behind] == given, *self._clauses()]
         if after is not None:
             belonging.append(self.order.after(readable, after))
         page = select(*columns).where(and_(*belonging)).order_by(*terms).limit(self.asked.page_size + 1).lateral("page")

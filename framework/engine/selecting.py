@@ -166,10 +166,7 @@ class Selection:
 
     def message(self, row: Mapping[str, Any]) -> Any:
         """Returns a fetched row as its message, with nothing but what the mask names."""
-        return pruned(
-            bounded(self.spec, guard_of(self.spec, self.context.actor), codec_of(self.spec).message(row), row),
-            self.mask,
-        )
+        return self._told(codec_of(self.spec).message(row), row)
 
     async def messages(
         self, call: "Call", rows: Sequence[Mapping[str, Any]], derive: Callable[[Any], None] | None = None
