@@ -1,5 +1,6 @@
 """Who calls, for whom and until when: the facts every layer may read about one call."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,9 +71,10 @@ def service_actor(name: str, organization_id: UUID | None = None) -> Actor:
 class Context:
     """One call: its actor, the RPC's name, its request id, its deadline and the token to pass on.
 
-    `deadline` is `time.monotonic()` seconds; `address` the client's IP address as the gateway saw it, empty for calls
-    that did not come through it. `arguments` is the request and `changes` what it would write, each field with its old
-    and new value as columns hold them; both are None while nobody knows them, and neither is ever shown.
+    `deadline` is `time.monotonic()` seconds, `token_ends` is `time.time()`; `trace_id` is empty outside a trace.
+    `address` is the client's IP address as the gateway saw it, empty for calls that did not come through it.
+    `arguments` is the request and `changes` what it would write, each field with its old and new value as columns hold
+    them; both are None while nobody knows them, and neither is ever shown.
     """
 
     actor: Actor
@@ -84,6 +86,8 @@ class Context:
     user_agent: str = ""
     arguments: Message | None = field(default=None, repr=False)
     changes: Mapping[str, tuple[Any, Any]] | None = field(default=None, repr=False)
+    token_ends: float = math.inf
+    trace_id: str = ""
 
     @property
     def organization_id(self) -> UUID:

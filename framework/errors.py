@@ -217,6 +217,30 @@ class LimitReached(Failure):
         return [error_details_pb2.RetryInfo(retry_delay=Duration(seconds=self.retry_after_seconds))]
 
 
+class PositionGone(Failure):
+    """The feed keeps nothing from that position on."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = Reason.REASON_POSITION_GONE
+
+    def __init__(self, oldest_sequence: int) -> None:
+        super().__init__(
+            f"what came before event {oldest_sequence} is kept no more: list again, then watch without from_sequence",
+            oldest_sequence=str(oldest_sequence),
+        )
+        self.oldest_sequence = oldest_sequence
+
+
+class ViewChanged(Failure):
+    """What the caller may see changed by more than a watch can tell one by one."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = Reason.REASON_VIEW_CHANGED
+
+    def __init__(self) -> None:
+        super().__init__("what you may see here changed as a whole: list again, then watch without from_sequence")
+
+
 class InternalFault(Failure):
     """A fault of ours; the request id leads to its log line and nothing else is told."""
 

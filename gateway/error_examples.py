@@ -111,6 +111,11 @@ EXAMPLES: dict[str, Example] = {
         "`CreateApiKey` with a `request_id` that made a key before.",
         errors.AlreadyDone("this request was done before, and its answer held secrets that are not kept"),
     ),
+    "POSITION_GONE": _example("`WatchVariableSpaces` from a position of two weeks ago.", errors.PositionGone(4711)),
+    "VIEW_CHANGED": _example(
+        "`WatchVariableConfigurations`, while somebody's space with many configurations becomes private.",
+        errors.ViewChanged(),
+    ),
     "UNKNOWN_ROUTE": _told("`GET /v1/nothing`.", REPLIES[404], "Could not resolve /v1/nothing to a method."),
     "REQUEST_TOO_LARGE": _told("`POST /v1/datasets` with 5 MB.", REPLIES[413], "content length too large"),
     "MALFORMED_REQUEST": _told(

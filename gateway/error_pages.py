@@ -23,6 +23,7 @@ _TO_DO = "To do: "
 HTTP = {
     "CANCELLED": 499,
     "INVALID_ARGUMENT": 400,
+    "OUT_OF_RANGE": 400,
     "DEADLINE_EXCEEDED": 504,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,

@@ -18,7 +18,7 @@ from framework.resource import MethodSpec, Registry, ResourceSpec
 from framework.storage import table_of
 from framework.storage.tables import compiled
 
-_READ = ("Get", "List", "Aggregate", "Export", "TestPermissions", "ExplainAccess")
+_READ = ("Get", "List", "Aggregate", "Export", "Watch", "TestPermissions", "ExplainAccess")
 
 
 async def concealed(call: Call, method: MethodSpec, answer: Any) -> Any:

@@ -20,9 +20,12 @@ from framework.engine.including import edges_of
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
+from framework.engine.watching import watch
 from framework.engine.writing import event_of
 from framework.errors import Failure, NotPermitted, Unauthenticated
 from framework.events.hints import Hints
+from framework.events.recent import Recent
+from framework.events.revocations import Revocations
 from framework.policy import rule_of
 from framework.query import Seal
 from framework.resource import MethodSpec, Registry
@@ -44,6 +47,8 @@ class Engine:
         self.hints = hints
         self.seal = seal
         self.application = application
+        self.recent = Recent(database, hints)
+        self.revocations = Revocations()
 
     async def unary(self, method: MethodSpec, context: Context, request: Message) -> Message:
         """Does a call with one answer; raises a Failure for everything a caller may be told."""
@@ -58,11 +63,13 @@ class Engine:
             raise
 
     async def stream(self, method: MethodSpec, context: Context, request: Message) -> AsyncIterator[Message]:
-        """Does a call with a stream of answers."""
+        """Does a call with a stream of answers; it ends with whatever its caller's credential is worth no more."""
         try:
             call = self._begin(method, context, request)
             handler = method.handler or partial(_STREAMING[method.verb], method=method)
             async for frame in handler(call, request):
+                if frame.WhichOneof("frame") != "end":
+                    self.revocations.check(context)
                 yield await concealed(call, method, frame)
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)
@@ -195,4 +202,5 @@ _STANDARD: dict[str, Standard] = {
 
 _STREAMING: dict[str, Callable[..., AsyncIterator[Any]]] = {
     "Export": export,
+    "Watch": watch,
 }

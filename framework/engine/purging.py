@@ -7,7 +7,7 @@ from framework.engine.acting import Row, approached
 from framework.engine.writing import record
 from framework.errors import IllegalState, InvalidFields
 from framework.resource import Registry, ResourceSpec
-from framework.storage import Transaction
+from framework.storage import Transaction, codec_of
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 async def purge(call: "Call", spec: ResourceSpec, identifier: str, etag: str) -> None:
     """Deletes an archived row for good; its revisions, and the rows that are declared a part of it, go with it.
 
-    Its event tells the id and no content. Raises IllegalState that names what still refers to it.
+    Its event tells the id and who could see it, and no content. Raises IllegalState that names what still refers to it.
     """
     async with call.transaction() as tx:
         row = await approached(call, tx, spec, identifier, "Purge", etag=etag)
         await _refuse_if_referred(call.engine.registry, tx, spec, row)
         await _delete(tx, spec, row)
-        await record(tx, spec, call.context, "purged", spec.message(id=str(row["id"])))
+        await record(tx, spec, call.context, "purged", spec.message(id=str(row["id"])), old=codec_of(spec).message(row))
 
 
 async def _refuse_if_referred(registry: Registry, tx: Transaction, spec: ResourceSpec, row: Row) -> None:

@@ -14,7 +14,7 @@ from framework.call import Actor, ActorKind, Context
 from framework.engine.messages import content_of
 from framework.errors import AlreadyExists
 from framework.identifiers import new_id
-from framework.policy import field_rules
+from framework.policy import deciding_fields, field_rules
 from framework.resource import ResourceSpec
 from framework.resource.fields import Field
 from framework.storage import Expression, Transaction, codec_of
@@ -43,10 +43,11 @@ async def change(
     assert stored is not None, "the row is locked, and in a state that lets it move"
     written = codec_of(spec).message(stored)
     paths = {n for n in spec.fields if n in columns}
-    if spec.revisioned and content_of(spec, written) != content_of(spec, codec_of(spec).message(old_row)):
+    old = codec_of(spec).message(old_row)
+    if spec.revisioned and content_of(spec, written) != content_of(spec, old):
         written = await _grown(tx, spec, old_row, written)
         paths |= {"revision", "content_hash"}
-    await record(tx, spec, context, told, written, sorted(paths - {"updated_at"}))
+    await record(tx, spec, context, told, written, sorted(paths - {"updated_at"}), old)
     return written
 
 
@@ -139,23 +140,42 @@ async def record_many(
     event.resource_type = spec.singular
     envelope = MessageToDict(event, preserving_proto_field_name=True)
     told = [
-        {**envelope, "id": str(new_id()), "resource_id": message.id, "data": _told(spec, message)}
+        {
+            **envelope,
+            "id": str(new_id()),
+            "resource_id": message.id,
+            "subject": f"{spec.collection}/{message.id}",
+            "data": told_of(spec, message),
+        }
         for message in messages
     ]
     await tx.record_many(context.actor.organization_id, told)
 
 
 async def record(
-    tx: Transaction, spec: ResourceSpec, context: Context, what: str, message: Any, paths: list[str] | None = None
+    tx: Transaction,
+    spec: ResourceSpec,
+    context: Context,
+    what: str,
+    message: Any,
+    paths: Sequence[str] = (),
+    old: Any = None,
 ) -> None:
-    """Leaves the event of a write in the outbox, when the resource publishes such events."""
+    """Leaves the event of a write in the outbox, when the resource publishes such events.
+
+    `old` is the resource before: what it held in the changed fields is told too, of a purged one what decides who could
+    see it, so that those who could can be told that it is gone.
+    """
     if what not in spec.publishes:
         return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
-    event.resource_type = spec.singular
-    event.resource_id = message.id
-    event.changed_paths.extend(paths or [])
-    event.data.update(_told(spec, message))
+    event.resource_type, event.resource_id = spec.singular, message.id
+    event.subject = f"{spec.collection}/{message.id}"
+    event.changed_paths.extend(paths)
+    event.data.update(told_of(spec, message))
+    if old is not None:
+        kept = paths or deciding_fields(spec)
+        event.before.update({k: v for k, v in told_of(spec, old).items() if k in kept})
     await tx.record(event)
 
 
@@ -170,6 +190,7 @@ def event_of(context: Context, kind: str, outcome: str) -> event_pb2.Event:
         action=context.action,
         outcome=outcome,
         request_id=context.request_id,
+        trace_id=context.trace_id,
         actor=_actor(actor),
     )
     event.occurred_at.GetCurrentTime()
@@ -182,7 +203,8 @@ def _actor(actor: Actor) -> event_pb2.Actor:
     )
 
 
-def _told(spec: ResourceSpec, message: Any) -> dict[str, Any]:
+def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
+    """Returns what events may tell of a resource: sensitive and large fields are left out."""
     data = MessageToDict(message, preserving_proto_field_name=True)
     # Whoever hears of an event need not be one who may read every field.
     kept = field_rules(spec).reads

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -37,6 +38,15 @@ class Hints:
         for event in self._waiting.get(topic, ()):
             event.set()
 
+    @contextmanager
+    def bound(self, topic: str, event: asyncio.Event) -> Iterator[None]:
+        """Has every hint on a topic set an event for the length of a block: none is missed between two waits."""
+        self._waiting[topic].add(event)
+        try:
+            yield
+        finally:
+            self._leave(topic, event)
+
     async def wait(self, topic: str, timeout: float) -> None:
         """Returns at a hint on the topic, or after the timeout; without Redis, after a quarter second at most."""
         await self.heard(topic, timeout if self._alive else min(timeout, LOOK_SECONDS))
@@ -44,16 +54,14 @@ class Hints:
     async def heard(self, topic: str, timeout: float) -> None:
         """Returns at a hint on the topic, or after the timeout, for those whom somebody wakes without Redis too."""
         event = asyncio.Event()
-        self._waiting[topic].add(event)
-        try:
+        with self.bound(topic, event), suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await event.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._waiting[topic].discard(event)
-            if not self._waiting[topic]:
-                del self._waiting[topic]
+
+    def _leave(self, topic: str, event: asyncio.Event) -> None:
+        self._waiting[topic].discard(event)
+        if not self._waiting[topic]:
+            del self._waiting[topic]
 
     async def run(self) -> None:
         """Listens until cancelled, coming back whenever Redis does."""

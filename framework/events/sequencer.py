@@ -1,36 +1,40 @@
 """Numbers committed outbox rows into the feed: one sequencer per service, without gaps, at least once."""
 
 import asyncio
-import logging
 from contextlib import suppress
 
 from framework.errors import Failure
+from framework.events.hints import Hints
+from framework.events.recent import topic
 from framework.storage.database import Database
 
-_log = logging.getLogger(__name__)
-
 # Within one resource the order holds because its writers wait for each other's row lock before they reach the outbox.
-_MOVE = """
+MOVE = """
 WITH moved AS (
     DELETE FROM outbox WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT %(limit)s)
     RETURNING position, organization_id, event, recorded_at
-), numbered AS (
-    SELECT (SELECT coalesce(max(sequence), 0) FROM feed) + row_number() OVER (ORDER BY position) AS sequence,
-           organization_id, event, recorded_at
-    FROM moved
+), counted AS (
+    UPDATE feed_head SET last_sequence = last_sequence + (SELECT count(*) FROM moved)
+    WHERE EXISTS (SELECT FROM moved)
+    RETURNING last_sequence - (SELECT count(*) FROM moved) AS before
 )
-INSERT INTO feed (sequence, organization_id, event, recorded_at) SELECT * FROM numbered
+INSERT INTO feed (numbered_on, sequence, organization_id, event, recorded_at)
+SELECT (now() AT TIME ZONE 'utc')::date, before + row_number() OVER (ORDER BY position),
+       organization_id, event, recorded_at
+FROM moved, counted
 """
+LOCK = "hashtext(current_schema || ':sequencer')"
 
 
 class Sequencer:
     """Moves the outbox into the feed; any number may run, a transaction lock lets one at a time work."""
 
-    def __init__(self, database: Database, *, every: float = 0.1) -> None:
+    def __init__(self, database: Database, hints: Hints | None = None, *, every: float = 0.1) -> None:
         self.database = database
+        self.hints = hints
         self.every = every
-        self.moved = asyncio.Event()
-        """Set whenever events were numbered; whoever waits clears it."""
+        self.numbered = 0
+        """How many events this sequencer has numbered."""
 
     async def run(self) -> None:
         """Works until cancelled; a database that is away is waited for."""
@@ -43,10 +47,10 @@ class Sequencer:
     async def step(self, limit: int = 500) -> int:
         """Numbers up to `limit` events and returns how many."""
         async with self.database.system() as tx:
-            got = await tx.fetch_one(
-                "SELECT pg_try_advisory_xact_lock(hashtext(current_schema || ':sequencer')) AS mine"
-            )
-            count = await tx.execute(_MOVE, {"limit": limit}) if got and got["mine"] else 0
-        if count:
-            self.moved.set()
+            got = await tx.fetch_one(f"SELECT pg_try_advisory_xact_lock({LOCK}) AS mine")
+            count = await tx.execute(MOVE, {"limit": limit}) if got and got["mine"] else 0
+        self.numbered += count
+        if count and self.hints:
+            self.hints.wake(topic(self.database.service))
+            await self.hints.publish(topic(self.database.service))
         return count

@@ -4,7 +4,7 @@ from framework.policy.act_checks import argument, changing, in_context
 from framework.policy.actor_checks import anyone, has_role, is_operator, is_service, nobody, signed_in
 from framework.policy.checks import Check, not_
 from framework.policy.field_policies import FieldPolicy, Guard, field_policy, field_rules, guard_of
-from framework.policy.policies import READS, WRITES, Policy, bypass, forbid, policy, rule_for, rule_of
+from framework.policy.policies import READS, WRITES, Policy, bypass, deciding_fields, forbid, policy, rule_for, rule_of
 from framework.policy.report import Finding, report, report_on_fields
 from framework.policy.row_checks import (
     is_own_organization,
@@ -28,6 +28,7 @@ __all__ = [
     "argument",
     "bypass",
     "changing",
+    "deciding_fields",
     "field_policy",
     "field_rules",
     "forbid",

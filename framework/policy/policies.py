@@ -12,7 +12,7 @@ from functools import cache
 from framework.call import Context
 from framework.policy.act_checks import MOST, ActCheck, asked_of, possible, settled
 from framework.policy.actor_checks import anyone, nobody
-from framework.policy.checks import Check, Verdict
+from framework.policy.checks import Check, Verdict, leaves_of
 from framework.resource import ResourceSpec
 
 READS = ("Get", "List")
@@ -128,3 +128,10 @@ def rule_of(spec: ResourceSpec, verb: str) -> Rule:
     """Returns the rule of a verb on a resource, folded once."""
     check = rule_for(spec.policies, verb)
     return Rule(check, asked_of(check))
+
+
+@cache
+def deciding_fields(spec: ResourceSpec) -> frozenset[str]:
+    """Returns the columns by whose change a row comes into somebody's view or leaves it."""
+    leaves = (leaf for one in spec.policies if one.applies("Get") for leaf in leaves_of(one.allow))
+    return frozenset(str(name) for leaf in leaves if (name := getattr(leaf, "column", None)))

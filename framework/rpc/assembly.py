@@ -11,9 +11,12 @@ from grpc import aio
 
 from framework.engine import Engine
 from framework.engine.replay import forget
+from framework.engine.writing import told_of
 from framework.events.feed import Feed, FeedServicer
 from framework.events.hints import Hints
+from framework.events.retention import Retention
 from framework.events.sequencer import Sequencer
+from framework.events.snapshot import Snapshots
 from framework.query import Seal
 from framework.resource import Registry
 from framework.rpc.current import current
@@ -59,8 +62,9 @@ def api(
     close: Sequence[Background] = (),
 ) -> Process:
     """Returns an API process: the registry's methods, the event feed, the sequencer, and what is given besides."""
-    sequencer = Sequencer(made.database)
-    feed = FeedServicer(Feed(made.database, sequencer), current)
+    engine, database = made.engine, made.database
+    snapshots = Snapshots(database, engine.registry, told_of)
+    feed = FeedServicer(Feed(database, engine.recent), snapshots, current)
 
     def add_feed(server: aio.Server) -> None:
         event_feed_service_pb2_grpc.add_EventFeedServiceServicer_to_server(feed, server)
@@ -74,7 +78,14 @@ def api(
         servicers=[add_feed, *servicers],
         services=[made.engine.registry.descriptor.full_name, FEED],
         ready=[made.database.ping, lambda: check_current(made.database, migrations)],
-        background=[sequencer.run, made.hints.run, lambda: forget(made.database), *background],
+        background=[
+            Sequencer(database, made.hints).run,
+            Retention(database).run,
+            engine.recent.run,
+            made.hints.run,
+            lambda: forget(database),
+            *background,
+        ],
         close=[*close, made.hints.close, made.database.close],
         drain_seconds=made.settings.drain_seconds,
         log_level=made.settings.log_level,

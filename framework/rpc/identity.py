@@ -48,6 +48,11 @@ class Verifier:
             self._known.popitem(last=False)
         return actor
 
+    def ends(self, token: str) -> float:
+        """Returns until when a token holds that was verified lately, in `time.time()` seconds."""
+        known = self._known.get(token)
+        return known[0] if known else time.time()
+
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))

@@ -31,6 +31,7 @@ _SHORT = 300
 _EXEMPT = ("/grpc.health.", "/grpc.reflection.")
 # Set by ext_authz; the gateway strips what clients call so.
 ADDRESS = "x-ashgrove-internal-address"
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _log = logging.getLogger("ashgrove.rpc")
 Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
@@ -171,6 +172,7 @@ def identified(verifier: Verifier | None) -> Around:
         token = bearer(metadata.get("authorization", ""))
         actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
         action = details.method.rsplit("/", 1)[-1]
+        trace = _TRACE.fullmatch(metadata.get("traceparent", ""))
         call = Context(
             actor,
             action,
@@ -179,6 +181,8 @@ def identified(verifier: Verifier | None) -> Around:
             token,
             metadata.get(ADDRESS, ""),
             metadata.get("user-agent", "")[:_SHORT],
+            token_ends=verifier.ends(token) if token and verifier else math.inf,
+            trace_id=trace[1] if trace else "",
         )
         enter(call)
         # gRPC itself stops a call at its caller's deadline, but knows nothing of the default and of the longest.

@@ -54,6 +54,8 @@ def failure_of(error: aio.AioRpcError, service: str) -> errors.Failure:
         return errors.InvalidFields(*(errors.FieldViolation(v.field, v.description) for v in bad.field_violations))
     if code is grpc.StatusCode.NOT_FOUND:
         return errors.NotFound(metadata.get("resource", "resource"), metadata.get("id", ""))
+    if code is grpc.StatusCode.OUT_OF_RANGE:
+        return errors.PositionGone(int(metadata.get("oldest_sequence", "1")))
     if code is grpc.StatusCode.UNAUTHENTICATED:
         return errors.Unauthenticated()
     kind = _BY_REASON.get(info.reason) or _BY_CODE.get(code)

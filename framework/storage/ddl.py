@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from framework.resource import Kind, Registry, ResourceSpec
 from framework.resource.fields import Field
+from framework.storage.feed_schema import FEED
 
 _ZERO = {
     Kind.TEXT: "''",
@@ -26,16 +27,7 @@ CREATE TABLE outbox (
 GRANT INSERT ON outbox TO {service};
 GRANT SELECT, INSERT, DELETE ON outbox TO {service}_system;
 
--- The numbered feed that other services pull.
-CREATE TABLE feed (
-    sequence bigint PRIMARY KEY,
-    organization_id uuid,
-    event jsonb NOT NULL,
-    recorded_at timestamptz NOT NULL
-);
-GRANT SELECT, INSERT, DELETE ON feed TO {service}_system;
-
--- How far this service has read the feeds of others.
+{feed}-- How far this service has read the feeds of others.
 CREATE TABLE cursors (
     consumer text PRIMARY KEY,
     sequence bigint NOT NULL
@@ -70,7 +62,8 @@ def ddl(registry: Registry) -> str:
     service = registry.service
     parts = [f"-- The schema of the {service} service, as its declarations derive it.\n"]
     parts += ["\n".join(_resource(registry, spec)) for spec in _ordered(registry)]
-    return "\n".join([*parts, EVENTS.format(service=service), REPLAYS, *walls("replays", service, tenant=True), ""])
+    events = EVENTS.format(service=service, feed=FEED.format(service=service))
+    return "\n".join([*parts, events, REPLAYS, *walls("replays", service, tenant=True), ""])
 
 
 def _ordered(registry: Registry) -> list[ResourceSpec]:

@@ -1,5 +1,7 @@
 """A service's engine on a real database, ready to do RPCs as any actor of any organization."""
 
+import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +22,7 @@ from framework.query import Seal
 from framework.resource import MethodSpec, Registry
 from framework.storage import Database
 from framework.storage.migrate import migrate
+from framework.tasks import stopped
 
 PASSWORD = secrets.token_urlsafe(16)
 _NO_REDIS = "redis://127.0.0.1:1/0"
@@ -73,6 +76,22 @@ class Workbench:
                 {"o": self.organization_id},
             )
         return [{**r["event"], "sequence": r["sequence"]} for r in rows if not kind or r["event"]["type"] == kind]
+
+    async def frames(self, rpc: str, request: Message, actor: Actor | None = None) -> AsyncIterator[Any]:
+        """Yields the frames of a streaming RPC, as the user unless another actor is named."""
+        method = self.engine.registry.methods[f"/{self.engine.registry.descriptor.full_name}/{rpc}"]
+        async for frame in self.engine.stream(method, self.context(actor or self.user, rpc, math.inf), request):
+            yield frame
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Numbers what commits and wakes who follows it, for the length of a block."""
+        works = [Sequencer(self.database, self.engine.hints, every=0.01).run, self.engine.recent.run]
+        tasks = [asyncio.create_task(work()) for work in works]
+        try:
+            yield
+        finally:
+            await stopped(tasks)
 
     def elsewhere(self) -> "Workbench":
         """Returns the same service seen from another, new organization."""

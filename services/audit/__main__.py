@@ -10,10 +10,10 @@ from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from grpc import aio
 
-from framework.events.tail import follow
+from framework.events.tail import Consumer, follow
 from framework.rpc.assembly import Background, Parts, api, commands, keys_from, parts
 from framework.rpc.channels import channel_to
-from framework.rpc.feeds import feed_of
+from framework.rpc.feeds import PeerFeed
 from framework.rpc.server import Process, run
 from framework.rpc.service_tokens import ServiceTokens
 from framework.settings import ServiceSettings
@@ -42,7 +42,8 @@ async def process(settings: ServiceSettings) -> Process:
 def follower(made: Parts, source: str, channel: aio.Channel, tokens: ServiceTokens) -> Background:
     """Returns the work of recording a service's feed, which ends only when it is cancelled."""
     handle = partial(append, source=source)
-    return lambda: follow(feed_of(source, channel, tokens), made.database, f"audit:{source}", handle)
+    consumer = Consumer(f"audit:{source}", PeerFeed(source, channel, tokens), handle)
+    return lambda: follow(consumer, made.database)
 
 
 def _tokens(settings: ServiceSettings, auth: aio.Channel) -> ServiceTokens:

@@ -1,18 +1,19 @@
 """The optimizer's processes: `python -m services.optimizer [serve|worker|migrate|ddl]`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
-from framework.events.tail import follow
+from framework.events.tail import Consumer, follow
 from framework.rpc import assembly
-from framework.rpc.feeds import feed_of
+from framework.rpc.feeds import PeerFeed
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
-from services.optimizer.access import project
-from services.optimizer.application import application
+from services.optimizer.access import clear, project
+from services.optimizer.application import Application, application
 from services.optimizer.resources import registry
 from services.optimizer.worker import Worker
 
@@ -24,9 +25,14 @@ async def api(settings: ServiceSettings) -> Process:
     peers = application(settings)
     made = await assembly.parts(settings, registry(), peers)
     keys = assembly.keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
-    feed = feed_of("program", peers.channels["program"], peers.tokens)
-    background = [lambda: follow(feed, made.database, "access:program", project)]
+    background = [partial(follow, consumer, made.database) for consumer in consumers(peers)]
     return assembly.api(made, MIGRATIONS, keys, background=background, close=[peers.close])
+
+
+def consumers(peers: Application) -> list[Consumer]:
+    """Returns who follows the feeds of others here."""
+    programs = PeerFeed("program", peers.channels["program"], peers.tokens)
+    return [Consumer("access:program", programs, project, ["program"], clear)]
 
 
 async def worker(settings: ServiceSettings) -> Process:

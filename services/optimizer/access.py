@@ -29,6 +29,11 @@ WHERE program_access.sequence < excluded.sequence
 """
 
 
+async def clear(tx: Transaction) -> None:
+    """Forgets all programs."""
+    await tx.execute("DELETE FROM program_access")
+
+
 async def project(tx: Transaction, event: Event) -> None:
     """Keeps what an event about a program says about its access."""
     if event.resource_type != "program" or event.outcome != "OK":

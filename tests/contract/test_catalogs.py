@@ -24,7 +24,7 @@ _EQUAL = {
     "grants": """SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants
                  WHERE table_schema = %(s)s""",
     "walls": """SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
-                WHERE relnamespace = %(s)s::regnamespace AND relkind = 'r'""",
+                WHERE relnamespace = %(s)s::regnamespace AND relkind IN ('r', 'p')""",
 }
 _CONTAINED = {
     "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %(s)s",

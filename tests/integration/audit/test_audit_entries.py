@@ -18,7 +18,7 @@ from ashgrove.event.v1 import event_feed_service_pb2 as feed_pb
 from ashgrove.event.v1.event_pb2 import Actor, Event
 from psycopg.errors import InsufficientPrivilege, RaiseException
 
-from framework.events.tail import follow
+from framework.events.tail import Consumer, follow
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench, workbench
 from services.audit.recorder import PLATFORM, append
@@ -139,17 +139,28 @@ async def test_a_followed_feed_is_recorded_once_across_restarts(bench: Workbench
     consumer = f"audit:test:{secrets.token_hex(4)}"
     asked: list[int] = []
 
-    async def tail(request: feed_pb.TailRequest) -> AsyncIterator[feed_pb.TailResponse]:
-        asked.append(request.from_sequence)
-        for one in events[max(0, request.from_sequence - 2) :]:  # a feed that repeats itself
-            yield feed_pb.TailResponse(item=one)
-            if one.sequence == 4 and len(asked) == 1:
-                return
-        done.set()
-        await asyncio.Event().wait()
+    class Repeating:
+        """A feed that repeats itself, and breaks off once."""
+
+        async def tail(self, request: feed_pb.TailRequest) -> AsyncIterator[feed_pb.TailResponse]:
+            asked.append(request.from_sequence)
+            for one in events[max(0, request.from_sequence - 2) :]:
+                yield feed_pb.TailResponse(item=one)
+                if one.sequence == 4 and len(asked) == 1:
+                    return
+            done.set()
+            await asyncio.Event().wait()
+
+        async def snapshot(self, request: feed_pb.SnapshotRequest) -> AsyncIterator[feed_pb.SnapshotResponse]:
+            raise AssertionError("an audit trail is never begun anew")
+            yield
+
+        async def acknowledge(self, request: feed_pb.AcknowledgeRequest) -> None:
+            """Needs no note."""
 
     done = asyncio.Event()
-    work = asyncio.ensure_future(follow(tail, bench.database, consumer, partial(append, source="program")))
+    recorder = Consumer(consumer, Repeating(), partial(append, source="program"))
+    work = asyncio.ensure_future(follow(recorder, bench.database))
     await asyncio.wait_for(done.wait(), 30)
     work.cancel()
     assert asked == [0, 4]

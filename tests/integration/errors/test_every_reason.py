@@ -186,6 +186,35 @@ async def already_done(stage: Stage) -> None:
             await house.call(house.admin, "CreateApiKey", request)
 
 
+async def watched(stage: Stage, rpc: str, position: int) -> None:
+    """Watches as a colleague."""
+    async for _ in stage.server.as_actor(stage.server.bench.colleague).stream(rpc, from_sequence=position):
+        return
+
+
+async def position_gone(stage: Stage) -> None:
+    """Everything that was told has been dropped."""
+    await stage.created()
+    await stage.server.bench.events()
+    async with stage.server.bench.database.system() as tx:
+        await tx.execute("UPDATE feed_head SET oldest_sequence = last_sequence + 1")
+    try:
+        await watched(stage, "WatchVariableSpaces", 0)
+    finally:
+        async with stage.server.bench.database.system() as tx:
+            await tx.execute("UPDATE feed_head SET oldest_sequence = 1")
+
+
+async def view_changed(stage: Stage) -> None:
+    """What hangs on a space is seen with it."""
+    space = await stage.created(visibility="VISIBILITY_PUBLIC")
+    position = (await stage.server.bench.events())[-1]["sequence"]
+    hidden = VariableSpace.message(id=space.id, visibility="VISIBILITY_PRIVATE")
+    await stage.owner("UpdateVariableSpace", variable_space=hidden, update_mask={"paths": ["visibility"]})
+    await stage.server.bench.events()
+    await watched(stage, "WatchVariableConfigurations", position)
+
+
 PROVOKED: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "INVALID_FIELD": invalid_field,
     "RESOURCE_NOT_FOUND": resource_not_found,
@@ -203,6 +232,8 @@ PROVOKED: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "GRANT_LOST": grant_lost,
     "NO_RESULT_YET": no_result_yet,
     "ALREADY_DONE": already_done,
+    "POSITION_GONE": position_gone,
+    "VIEW_CHANGED": view_changed,
 }
 
 

@@ -59,9 +59,10 @@ async def test_two_writers_two_sequencers_and_a_feed_without_gaps(bench: Workben
     async with bench.database.system() as tx:
         row = await tx.fetch_one("SELECT coalesce(max(sequence), 0) AS last FROM feed")
     assert row is not None
-    sequencers = [Sequencer(bench.database, every=0.01) for _ in range(2)]
-    running = [asyncio.create_task(s.run()) for s in sequencers]
-    reading = asyncio.create_task(follow(bench, Feed(bench.database, sequencers[0]), row["last"], 60))
+    sequencers = [Sequencer(bench.database, bench.engine.hints, every=0.01) for _ in range(2)]
+    recent = bench.engine.recent
+    running = [asyncio.create_task(work()) for work in (*(s.run for s in sequencers), recent.run)]
+    reading = asyncio.create_task(follow(bench, Feed(bench.database, recent), row["last"], 60))
     await asyncio.gather(write(bench, 1, 30), write(bench, 2, 30))
     async with asyncio.timeout(60):
         events = await reading
@@ -75,7 +76,7 @@ async def test_two_writers_two_sequencers_and_a_feed_without_gaps(bench: Workben
 
 async def test_the_feed_is_for_services_only(bench: Workbench) -> None:
     """An administrator is none."""
-    feed = Feed(bench.database, Sequencer(bench.database))
+    feed = Feed(bench.database, bench.engine.recent)
     context = bench.context(bench.admin, "Tail")
     with pytest.raises(NotPermitted):
         async for _ in feed.tail(context, feed_pb.TailRequest()):

@@ -1,0 +1,58 @@
+"""What events say happened to each resource: several changes become one, and what it was before stays known."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ashgrove.event.v1.event_pb2 import Event
+from google.protobuf.json_format import MessageToDict
+
+_TOLD = ("created", "updated", "archived", "unarchived", "purged")
+
+
+@dataclass
+class Change:
+    """All that a batch of events tells of one resource."""
+
+    resource_type: str
+    id: str
+    what: str
+    sequence: int
+    paths: set[str] = field(default_factory=set)
+    images: list[Mapping[str, Any]] = field(default_factory=list)
+    """The resource before and after each event, as far as events tell: what it takes to say who could see it."""
+
+
+def coalesced(events: Iterable[Event]) -> list[Change]:
+    """Returns one change for each resource, in the order of their latest events; refusals and sign-ins are none."""
+    changes: dict[tuple[str, str], Change] = {}
+    for event in events:
+        what = event.type.removeprefix(f"{event.resource_type}.")
+        if what not in _TOLD or not event.resource_id:
+            continue
+        key = (event.resource_type, event.resource_id)
+        change = changes.pop(key, None) or Change(*key, what, 0)
+        change.what, change.sequence = _together(change.what, what), event.sequence
+        change.paths.update(event.changed_paths)
+        change.images += _images(event, what)
+        changes[key] = change  # last, where its latest event stands
+    return list(changes.values())
+
+
+def _together(before: str, now: str) -> str:
+    """A new one stays new and moving in and out of the archive outweighs other changes."""
+    if before == "created" and now != "purged":
+        return before
+    return before if now == "updated" else now
+
+
+def _images(event: Event, what: str) -> list[Mapping[str, Any]]:
+    key = {"id": event.resource_id, "organization_id": event.organization_id or None}
+    data, before = MessageToDict(event.data), MessageToDict(event.before)
+    if what == "purged":
+        return [before | data | key]
+    after = data | key
+    if what == "created":
+        return [after]
+    kept = {name: value for name, value in after.items() if name not in event.changed_paths}
+    return [kept | before | key, after]

@@ -1,0 +1,61 @@
+"""What auth's feed takes away while a stream lives: keys, memberships, roles; a stream asks before each frame."""
+
+import math
+import time
+from collections import OrderedDict
+
+from ashgrove.event.v1.event_pb2 import Event
+
+from framework.call import ActorKind, Context
+from framework.errors import Unauthenticated
+
+_REMEMBERED = 100_000
+# A heartbeat comes every 15 seconds: a feed that is silent for longer tells nothing about anybody.
+_SILENCE_SECONDS = 20.0
+
+
+class Revocations:
+    """The credentials that were revoked and the users whose role changed since this process began to listen."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._roles: OrderedDict[str, str] = OrderedDict()
+        self._heard = -math.inf
+
+    def heard(self) -> None:
+        """Notes a sign of life of auth's feed."""
+        self._heard = time.monotonic()
+
+    def note(self, event: Event) -> bool:
+        """Takes in an event of auth; True when it may end somebody's streams."""
+        if event.outcome != "OK":
+            return False
+        if event.resource_type == "api_key" and "revoked_at" in event.changed_paths:
+            return _remember(self._keys, event.resource_id, None)
+        if event.resource_type == "user" and event.type != "user.created":
+            role = event.data.fields["role"].string_value
+            lost = event.data.fields["deactivated"].bool_value or event.type in ("user.archived", "user.purged")
+            return _remember(self._roles, event.resource_id, "" if lost else role)
+        return False
+
+    def check(self, context: Context) -> None:
+        """Raises Unauthenticated once the caller's credential, membership or role is no more what its token says.
+
+        While auth's feed is silent nothing is known, and the token's own end is the caller's.
+        """
+        actor = context.actor
+        if actor.kind is not ActorKind.USER:
+            return
+        if time.monotonic() - self._heard > _SILENCE_SECONDS and time.time() > context.token_ends:
+            raise Unauthenticated
+        role = f"ROLE_{actor.role.name}" if actor.role else ""
+        if actor.credential_id in self._keys or self._roles.get(actor.id, role) != role:
+            raise Unauthenticated
+
+
+def _remember(memory: OrderedDict[str, None] | OrderedDict[str, str], key: str, value: object) -> bool:
+    memory[key] = value  # type: ignore[assignment]
+    memory.move_to_end(key)
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+    return True
