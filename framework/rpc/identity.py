@@ -17,13 +17,18 @@ from framework.errors import DependencyUnavailable, Unauthenticated
 AUDIENCE = "internal"
 ISSUER = "ashgrove"
 LEEWAY_SECONDS = 5
+KEYS_SECONDS = 60.0
 _REMEMBERED = 10_000
 _log = logging.getLogger("ashgrove.rpc")
 FetchKeys = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class Verifier:
-    """Verifies identity tokens; a token seen before costs a lookup, an unknown key one fetch a second at most."""
+    """Verifies identity tokens; a token seen before costs a lookup, an unknown key one fetch a second at most.
+
+    Keys are fetched anew every minute, so that one that auth gave up holds no longer here either; while auth does not
+    answer, those that are known hold.
+    """
 
     def __init__(self, fetch_keys: FetchKeys) -> None:
         self._fetch = fetch_keys
@@ -31,6 +36,8 @@ class Verifier:
         self._fetching = asyncio.Lock()
         self._fetched = float("-inf")
         self._answered = True
+        self._answered_at = float("-inf")
+        self._renewing: asyncio.Task[None] | None = None
         self._known: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
 
     async def actor(self, token: str) -> Actor:
@@ -67,19 +74,25 @@ class Verifier:
         if kid not in self._keys:
             async with self._fetching:  # calls that come while keys are fetched wait for them, and are not refused
                 await self._refetch(kid)
+        elif self._old and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._refetch(kid))  # nobody waits: what is known holds meanwhile
         if kid in self._keys:
             return self._keys[kid]
         if not self._answered:  # not knowing a key says nothing about the token while auth is down
             raise DependencyUnavailable("the auth service does not answer; try again later", service="auth")
         raise Unauthenticated
 
+    @property
+    def _old(self) -> bool:
+        return time.monotonic() - self._answered_at > KEYS_SECONDS
+
     async def _refetch(self, kid: str) -> None:
-        if kid in self._keys or time.monotonic() - self._fetched < 1.0:
+        if time.monotonic() - self._fetched < 1.0 or (kid in self._keys and not self._old):
             return
         self._answered = False
         try:
             self._keys = {str(k["kid"]): jwt.PyJWK(dict(k), "EdDSA") for k in await self._fetch()}
-            self._answered = True
+            self._answered, self._answered_at = True, time.monotonic()
         except aio.AioRpcError as error:
             _log.warning("auth gives no keys: %s", error.code())
         finally:

@@ -11,8 +11,10 @@ from framework.rpc.server import run
 from framework.storage import Database
 from services.auth.application import AuthSettings, application_of
 from services.auth.bootstrap import found_first
+from services.auth.keyring import rotate
 from services.auth.resources import registry
 from services.auth.secrets import make_missing
+from services.auth.tokens import ALLOWED_CLOCK_DIFFERENCE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 main = commands(registry(), MIGRATIONS, AuthSettings)
@@ -38,6 +40,15 @@ def authz() -> None:
 def bootstrap() -> None:
     """Make what a first start lacks: secrets, the organization `default`, its administrator and the key file."""
     asyncio.run(_bootstrap(AuthSettings()))
+
+
+@main.command("rotate-signing-key")
+@click.option("--compromised", is_flag=True, help="Let nothing hold that an older key signed, from now on.")
+def rotate_signing_key(*, compromised: bool) -> None:
+    """Sign with a new key; what the old one signed holds until it ends, unless that key may be in other hands."""
+    settings = AuthSettings()
+    kid = rotate(settings.secrets, 0 if compromised else settings.access_token_seconds + ALLOWED_CLOCK_DIFFERENCE)
+    click.echo(f"signing with {kid}; every process notices within a minute")
 
 
 async def _bootstrap(settings: AuthSettings) -> None:

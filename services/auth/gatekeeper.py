@@ -31,6 +31,7 @@ class _Remembered:
     token: Token
     credential: Credential
     until: float
+    kid: str
 
 
 class Gatekeeper:
@@ -84,7 +85,8 @@ class Gatekeeper:
         name = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()  # memory holds no credential
         known = self._remembered.get(name)
         now = time.time()
-        if known and now < known.until and known.credential.holds(now):
+        # What a key signed that signs no more may hold no more.
+        if known and now < known.until and known.credential.holds(now) and known.kid == self._tokens.kid:
             return known
         credential, ends = self._credential(secret)
         if credential is None:
@@ -102,7 +104,7 @@ class Gatekeeper:
 
     def _issue(self, credential: Credential, now: float, ends: float) -> _Remembered:
         token = self._tokens.issue_identity(credential.actor(), until=credential.expires_at)
-        return _Remembered(token, credential, min(now + (token.expires_at - now) / 2, ends))
+        return _Remembered(token, credential, min(now + (token.expires_at - now) / 2, ends), self._tokens.kid)
 
 
 def _bearer(authorization: str) -> str:

@@ -18,7 +18,7 @@ SIGNING_KEY = "signing.pem"
 def make_missing(folder: Path) -> list[str]:
     """Makes every secret file that is missing, in a folder of mode 0700; returns the names of those it made."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    makers: dict[str, Callable[[], bytes]] = {PEPPER: _random, PAGE_TOKEN_KEY: _random, SIGNING_KEY: _signing_key}
+    makers: dict[str, Callable[[], bytes]] = {PEPPER: _random, PAGE_TOKEN_KEY: _random, SIGNING_KEY: new_signing_key}
     makers |= {f"{service}.secret": _random for service in SERVICES}
     return [name for name, make in makers.items() if write_once(folder / name, make)]
 
@@ -50,5 +50,6 @@ def _random() -> bytes:
     return secrets.token_hex(32).encode()
 
 
-def _signing_key() -> bytes:
+def new_signing_key() -> bytes:
+    """Returns a new Ed25519 private key as PEM."""
     return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

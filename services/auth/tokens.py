@@ -4,8 +4,6 @@ Access tokens (audience `gateway`) are for clients, identity tokens (audience `i
 accepts the other's. Times are this host's clock; readers allow five seconds of difference.
 """
 
-import base64
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from framework.call import Actor
-from services.auth.secrets import SIGNING_KEY, read_secret
+from services.auth.keyring import Keyring, in_folder
 
 ISSUER = "ashgrove"
 GATEWAY = "gateway"
@@ -44,13 +40,10 @@ class AccessClaims:
 
 
 class Tokens:
-    """Signs tokens with one private key and verifies the access tokens it signed."""
+    """Signs tokens with the keyring's key and verifies the access tokens that any of its keys signed."""
 
-    def __init__(self, private: Ed25519PrivateKey, *, access_seconds: int, identity_seconds: int) -> None:
-        self._private = private
-        self._public = private.public_key()
-        self._raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.kid = hashlib.sha256(self._raw).hexdigest()[:16]
+    def __init__(self, keys: Keyring, *, access_seconds: int, identity_seconds: int) -> None:
+        self._keys = keys
         self._access_seconds = access_seconds
         self._identity_seconds = identity_seconds
 
@@ -77,9 +70,12 @@ class Tokens:
     def verify_access(self, text: str) -> AccessClaims | None:
         """Returns what a valid access token states, None for any other text."""
         try:
+            public = self._keys.public(str(jwt.get_unverified_header(text).get("kid", "")))
+            if public is None:
+                return None
             claims = jwt.decode(
                 text,
-                self._public,
+                public,
                 algorithms=["EdDSA"],
                 issuer=ISSUER,
                 audience=GATEWAY,
@@ -90,22 +86,24 @@ class Tokens:
         except (jwt.InvalidTokenError, ValueError, AttributeError):
             return None
 
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs now."""
+        return self._keys.signing.kid
+
     def jwks(self) -> list[dict[str, str]]:
         """Returns the public keys as JSON Web Keys (RFC 7517, RFC 8037)."""
-        x = base64.urlsafe_b64encode(self._raw).rstrip(b"=").decode()
-        return [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x}]
+        return self._keys.jwks()
 
     def _sign(self, audience: str, claims: dict[str, Any], seconds: int, until: float | None) -> Token:
         now = int(time.time())
         expires = now + seconds if until is None else min(now + seconds, int(until))
         standard = {"iss": ISSUER, "aud": audience, "iat": now, "exp": expires}
-        text = jwt.encode(claims | standard, self._private, algorithm="EdDSA", headers={"kid": self.kid})
+        key = self._keys.signing
+        text = jwt.encode(claims | standard, key.private, algorithm="EdDSA", headers={"kid": key.kid})
         return Token(text, expires)
 
 
 def read_tokens(folder: Path, *, access_seconds: int, identity_seconds: int) -> Tokens:
-    """Returns the tokens signed with the key in the secrets folder; raises FileNotFoundError if there is none."""
-    private = load_pem_private_key(read_secret(folder / SIGNING_KEY), password=None)
-    if not isinstance(private, Ed25519PrivateKey):
-        raise TypeError(f"{SIGNING_KEY} holds no Ed25519 key")
-    return Tokens(private, access_seconds=access_seconds, identity_seconds=identity_seconds)
+    """Returns the tokens signed with the keys in the secrets folder; raises FileNotFoundError if there are none."""
+    return Tokens(in_folder(folder), access_seconds=access_seconds, identity_seconds=identity_seconds)

@@ -19,6 +19,7 @@ from services.auth.authz import ADDRESS, Authorization
 from services.auth.buckets import Buckets
 from services.auth.credentials import Credential, Credentials
 from services.auth.gatekeeper import Gatekeeper
+from services.auth.keyring import single
 from services.auth.limits import Limits, Rate, Rates
 from services.auth.tokens import AccessClaims, Tokens
 
@@ -34,7 +35,7 @@ class World:
         self.credential = Credential(
             new_id(), keys.digest(self.key, PEPPER), new_id(), new_id(), Role.USER, False, True, None
         )
-        self.tokens = Tokens(Ed25519PrivateKey.generate(), access_seconds=900, identity_seconds=60)
+        self.tokens = Tokens(single(Ed25519PrivateKey.generate()), access_seconds=900, identity_seconds=60)
         self.credentials = Credentials()
         self.gatekeeper = Gatekeeper(self.credentials, self.tokens, PEPPER)
         self.age = 0.0

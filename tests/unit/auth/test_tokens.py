@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from framework.call import Actor, ActorKind, Role
 from framework.identifiers import new_id
+from services.auth.keyring import single
 from services.auth.tokens import AccessClaims, Tokens
 
 USER, ORGANIZATION, KEY = new_id(), new_id(), new_id()
@@ -17,7 +18,7 @@ CLAIMS = AccessClaims(USER, ORGANIZATION, KEY)
 
 @pytest.fixture
 def tokens() -> Tokens:
-    return Tokens(Ed25519PrivateKey.generate(), access_seconds=900, identity_seconds=60)
+    return Tokens(single(Ed25519PrivateKey.generate()), access_seconds=900, identity_seconds=60)
 
 
 def verified(tokens: Tokens, text: str, audience: str) -> dict[str, object]:
@@ -65,7 +66,7 @@ def test_neither_side_accepts_the_others_token(tokens: Tokens) -> None:
 
 def test_a_token_of_another_key_an_expired_one_and_rubbish_are_refused(tokens: Tokens) -> None:
     """Only a live token of our own key says anything."""
-    other = Tokens(Ed25519PrivateKey.generate(), access_seconds=900, identity_seconds=60)
+    other = Tokens(single(Ed25519PrivateKey.generate()), access_seconds=900, identity_seconds=60)
     expired = tokens.issue_access(CLAIMS, until=time.time() - 30).text
     unsigned = jwt.encode({"aud": "gateway", "iss": "ashgrove", "sub": str(USER)}, None, algorithm="none")
     for text in (other.issue_access(CLAIMS).text, expired, unsigned, "", "a.b.c", "\ud800.."):

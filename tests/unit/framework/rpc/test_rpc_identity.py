@@ -12,6 +12,7 @@ from grpc import aio
 
 from framework.call import ANONYMOUS, ActorKind, Context, Role
 from framework.errors import DependencyUnavailable, Unauthenticated
+from framework.rpc import identity
 from framework.rpc.channels import as_caller
 from framework.rpc.current import current
 from framework.rpc.identity import Verifier
@@ -140,3 +141,30 @@ async def test_a_verified_token_is_remembered_until_it_ends(issuer: Any) -> None
     assert await verifier.actor(token) is await verifier.actor(token)
     verifier._known[token] = (time.time() - 1, ANONYMOUS)
     assert await verifier.actor(token) != ANONYMOUS
+
+
+async def test_a_key_that_auth_gave_up_holds_no_longer(issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are fetched anew by and by; while auth gives none, those that are known hold."""
+    monkeypatch.setattr(identity, "KEYS_SECONDS", -1.0)
+    answers = True
+
+    async def fetch() -> Any:
+        if not answers:
+            raise aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata())
+        return await issuer.fetch()
+
+    verifier = Verifier(fetch)
+    await verifier.actor(issuer.token())
+    answers = False
+    verifier._fetched = float("-inf")
+    await verifier.actor(issuer.token())
+    await verifier.actor(issuer.token())
+    given_up = [issuer.token() for _ in range(50)]
+    issuer.keys.clear()
+    issuer.rotate("second")
+    answers = True
+    with pytest.raises(Unauthenticated):
+        for token in given_up:
+            verifier._fetched = float("-inf")
+            await verifier.actor(token)
+            await asyncio.sleep(0)
