@@ -1,5 +1,6 @@
 """What the rows of a collection come to, for whoever may list them: one statement, walled as every list is."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -87,7 +88,7 @@ def _having(text: str, groups: Groups) -> ColumnElement[bool]:
 
 
 def value_of(value: Any) -> Value:
-    """Returns what a database column holds as a JSON value; whole numbers that doubles cannot hold are text."""
+    """Returns what a database column holds as a JSON value; numbers that JSON's doubles cannot hold are text."""
     made = Value()
     if value is None:
         made.null_value = 0  # type: ignore[assignment]
@@ -101,10 +102,17 @@ def value_of(value: Any) -> Value:
 def _fill(made: Value, value: Any) -> None:
     if isinstance(value, bool):
         made.bool_value = value
-    elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
+    elif isinstance(value, int | float) and math.isfinite(value) and not _long(value):
         made.number_value = float(value)
+    elif isinstance(value, float):
+        # JSON has no such numbers; protobuf writes them in these words.
+        made.string_value = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     else:
         made.string_value = _stamp(value) if isinstance(value, datetime) else str(value)
+
+
+def _long(value: int | float) -> bool:
+    return isinstance(value, int) and abs(value) > _EXACT
 
 
 def _stamp(value: datetime) -> str:

@@ -12,6 +12,7 @@ from framework.query.formulas import Formula
 from framework.query.measures import FUNCTIONS, HISTOGRAM, UNITS, bucket, ends, everything
 from framework.query.measures import histogram as spread
 from framework.query.related_rows import EMPTY, Related, mistyped
+from framework.query.sources import Source
 from framework.resource import Kind
 from framework.resource.fields import Field
 
@@ -28,15 +29,15 @@ class Measured(Related):
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the measure as a scalar subquery."""
         there, rows = self.rows(columns)
-        value = _measure(self.function, there, self.field)
+        value = _measure(self.function, self.read(there) if self.field else None)
         found = rows.add_columns(value).scalar_subquery()
         return found if self.default is None else func.coalesce(found, literal(self.default), type_=value.type)
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields a measure of the wrong type, and one that may be absent where its field may not."""
-        yield from _unmeasurable(self.function, there, self.field)
-        function = FUNCTIONS[self.function]
-        result = function.result(field.name, there.fields[self.field]) if self.field else None
+        source = self.read(there) if self.field else None
+        yield from _unmeasurable(self.function, source)
+        result = FUNCTIONS[self.function].result(field.name, source.field) if source else None
         kind = result.kind if result else Kind.BIGINT
         yield from mistyped(field, kind)
         if result and result.nullable and self.default is None and not field.nullable:
@@ -97,14 +98,15 @@ class histogram(Related):  # noqa: N801 - reads as a word of the declaration
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the histogram as JSON, null of no rows."""
         there, rows = self.rows(columns)
-        value, low, high = ends(there.fields[self.field].kind, there[self.field])
+        source = self.read(there)
+        value, low, high = ends(source.field.kind, source.value)
         found = rows.add_columns(value.label("value"), low.label("low"), high.label("high")).subquery()
         made = spread(found.c.value, found.c.low, found.c.high, self.bins)
         return select(made).select_from(found).scalar_subquery()
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields what is no number, and a field that is no Histogram."""
-        if there.fields[self.field].kind not in HISTOGRAM.takes:
+        if self.read(there).field.kind not in HISTOGRAM.takes:
             yield f"{self.field} is no number"
         if _message_of(field) != "ashgrove.resource.v1.Histogram" or field.descriptor.is_repeated:
             yield "must be an ashgrove.resource.v1.Histogram"
@@ -126,7 +128,7 @@ class over_time(Related):  # noqa: N801 - reads as a word of the declaration
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns a JSON array, the earliest bucket first."""
         there, rows = self.rows(columns)
-        value = _measure(self.function, there, self.field)
+        value = _measure(self.function, self.read(there) if self.field else None)
         start = bucket(self.unit, there[self.by]).label("start")
         grouped = rows.add_columns(start, value.label("value")).group_by(start)
         found = grouped.order_by(start.desc()).limit(self.most).subquery()
@@ -139,18 +141,18 @@ class over_time(Related):  # noqa: N801 - reads as a word of the declaration
         """Yields an unknown unit or time, what is no number, and a field that holds no TimeBuckets."""
         if self.unit not in UNITS or self.by not in there.fields or there.fields[self.by].kind is not Kind.TIMESTAMP:
             yield f"{self.unit} of {self.by} is no stretch of time"
-        yield from _unmeasurable(self.function, there, self.field)
+        yield from _unmeasurable(self.function, self.read(there) if self.field else None)
         if _message_of(field) != "ashgrove.resource.v1.TimeBucket" or not field.descriptor.is_repeated:
             yield "must be a list of ashgrove.resource.v1.TimeBucket"
 
 
-def _measure(function: str, there: Columns, field: str) -> ColumnElement[Any]:
-    return FUNCTIONS[function].build(there.fields[field].kind, there[field]) if field else everything()
+def _measure(function: str, source: Source | None) -> ColumnElement[Any]:
+    return FUNCTIONS[function].build(source.field.kind, source.value) if source else everything()
 
 
-def _unmeasurable(function: str, there: Columns, field: str) -> Iterator[str]:
-    if field and there.fields[field].kind not in FUNCTIONS[function].takes:
-        yield f"{function} cannot measure {field}, which is of type {there.fields[field].kind.value}"
+def _unmeasurable(function: str, source: Source | None) -> Iterator[str]:
+    if source and source.field.kind not in FUNCTIONS[function].takes:
+        yield f"{function} cannot measure {source.name}, which is of type {source.field.kind.value}"
 
 
 def _message_of(field: Field) -> str:

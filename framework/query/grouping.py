@@ -22,8 +22,9 @@ class Groups(Columns):
         grouped = select(*keys, *values).select_from(picked).group_by(*keys).subquery()
         self.keys = {one.result.name: grouped.c[f"k{i}"] for i, one in enumerate(groups)}
         self.values = {one.result.name: grouped.c[f"v{i}"] for i, one in enumerate(measures)}
-        results = [*(one.result for one in groups), *(one.result for one in measures)]
-        super().__init__({field.name: field for field in results if field.comparable}, grouped)
+        # A histogram is nothing to compare with.
+        results = [*(one.result for one in groups), *(one.result for one in measures if one.result.comparable)]
+        super().__init__({field.name: field for field in results}, grouped)
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Returns a key or a measure."""
@@ -38,27 +39,26 @@ def _picked(
     columns: Columns, where: ColumnElement[bool], groups: Sequence[Group], measures: Sequence[Measure]
 ) -> Subquery:
     """Returns the rows with what is asked of them under plain names: expressions are computed once a row."""
-    asked: list[ColumnElement[Any]] = [_key(columns, one).label(f"k{i}") for i, one in enumerate(groups)]
+    asked: list[ColumnElement[Any]] = [_key(one).label(f"k{i}") for i, one in enumerate(groups)]
     for i, one in enumerate(measures):
-        if one.field is not None:
-            asked += [column.label(f"{mark}{i}") for mark, column in zip("vlh", _asked(columns, one), strict=False)]
+        if one.source is not None:
+            asked += [column.label(f"{mark}{i}") for mark, column in zip("vlh", _asked(one), strict=False)]
     return select(*(asked or [literal_column("1")])).select_from(columns.table).where(where).subquery()
 
 
-def _key(columns: Columns, one: Group) -> ColumnElement[Any]:
-    value = columns[one.field.name]
-    return bucket(one.unit, value) if one.unit else value
+def _key(one: Group) -> ColumnElement[Any]:
+    return bucket(one.unit, one.source.value) if one.unit else one.source.value
 
 
-def _asked(columns: Columns, one: Measure) -> list[ColumnElement[Any]]:
-    assert one.field is not None
-    value = columns[one.field.name]
-    return ends(one.field.kind, value) if one.bins else [value]
+def _asked(one: Measure) -> list[ColumnElement[Any]]:
+    assert one.source is not None
+    value = one.source.value
+    return ends(one.source.field.kind, value) if one.bins else [value]
 
 
 def _value(picked: Subquery, i: int, one: Measure) -> ColumnElement[Any]:
-    if one.field is None:
+    if one.source is None:
         return everything()
     if one.bins:
         return histogram(picked.c[f"v{i}"], picked.c[f"l{i}"], picked.c[f"h{i}"], one.bins)
-    return FUNCTIONS[one.function].build(one.field.kind, picked.c[f"v{i}"])
+    return FUNCTIONS[one.function].build(one.source.field.kind, picked.c[f"v{i}"])

@@ -15,7 +15,7 @@ _BIGINT = BigInteger()
 _DOUBLE: Double[float] = Double()
 _NUMBERS = frozenset({Kind.INTEGER, Kind.BIGINT, Kind.DOUBLE})
 _ORDERED = _NUMBERS | {Kind.TEXT, Kind.TIMESTAMP}
-_COMPARED = frozenset(Kind) - {Kind.JSON}
+_COUNTED = frozenset(Kind)
 Build = Callable[[Kind, ColumnElement[Any]], ColumnElement[Any]]
 
 
@@ -100,8 +100,8 @@ def _total(kind: Kind) -> Kind:
 
 
 FUNCTIONS = {
-    "count": Function(_count, _COMPARED, _whole, nullable=False),
-    "count_distinct": Function(_count_distinct, _COMPARED, _whole, nullable=False),
+    "count": Function(_count, _COUNTED, _whole, nullable=False),
+    "count_distinct": Function(_count_distinct, _COUNTED, _whole, nullable=False),
     "sum": Function(_sum, _NUMBERS, _total, nullable=False),
     "avg": Function(_average, _NUMBERS, _number),
     "min": Function(_least, _ORDERED, _same),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from framework.errors import FieldViolation, InvalidFields
 from framework.query.columns import Columns
+from framework.query.grammar import LONGEST_PATH, NAME, STRING, unquoted
 from framework.query.measures import FUNCTIONS, HISTOGRAM, UNITS, Function
+from framework.query.sources import Source, number, source_of
 from framework.resource import Kind
 from framework.resource.fields import Field
 
@@ -14,26 +16,27 @@ MOST_BINS = 100
 _DEFAULT_BINS = 10
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_PART = re.compile(rf"{STRING.pattern}|{NAME.pattern}", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _WORD = re.compile(r"\S{1,40}")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure: of a field or, without one, of whole rows; `result` is the field that it makes."""
+    """One measure: of a value of each row or, without one, of whole rows; `result` is the field that it makes."""
 
     function: str
-    field: Field | None
+    source: Source | None
     result: Field
     bins: int = 0
 
 
 @dataclass(frozen=True)
 class Group:
-    """What the rows of a group share: a field's value or, with a unit, the stretch of time it lies in."""
+    """What the rows of a group share: a value or, with a unit, the stretch of time it lies in."""
 
     unit: str
-    field: Field
+    source: Source
     result: Field
 
 
@@ -65,39 +68,59 @@ class _Reader:
         if name == "count" and self.take(")"):
             some = next(iter(self.columns.fields.values()))
             return Measure(name, None, function.result(self.end(name), some))
-        field = self.field(function, name)
+        source = self.measured(function, name)
         bins = self.bins() if name == "histogram" else 0
         self.expect(")")
-        return Measure(name, field, function.result(self.end(f"{name}_{field.name}"), field), bins)
+        return Measure(name, source, function.result(self.end(f"{name}_{source.name}"), source.field), bins)
 
     def group(self) -> Group:
-        at, name = self.word("a field or a stretch of time")
+        start, (at, unit) = self.at, self.word("a field or a stretch of time")
         if not self.take("("):
-            field = self.known(at, name)
-            return Group("", field, replace(field, name=self.end(name)))
-        if name not in UNITS:
-            raise self.refused(at, f"{name[:40]} is no stretch of time; there are {', '.join(UNITS)}")
-        at, name_ = self.word("a time")
-        field = self.known(at, name_)
-        if field.kind is not Kind.TIMESTAMP:
-            raise self.refused(at, f"{name_} is no time")
+            self.at = start
+            source = self.source("a field or a stretch of time")
+            return Group("", source, replace(source.field, name=self.end(source.name)))
+        if unit not in UNITS:
+            raise self.refused(at, f"{unit[:40]} is no stretch of time; there are {', '.join(UNITS)}")
+        at = self.space()
+        source = self.source("a time")
+        if source.field.kind is not Kind.TIMESTAMP:
+            raise self.refused(at, f"{source.name[:40]} is no time")
         self.expect(")")
-        return Group(name, field, replace(field, name=self.end(f"{name}_{name_}")))
+        return Group(unit, source, replace(source.field, name=self.end(f"{unit}_{source.name}")))
 
-    def field(self, function: Function, name: str) -> Field:
-        at, found = self.word("a field")
-        field = self.known(at, found)
-        if field.kind not in function.takes:
-            raise self.refused(at, f"{name} cannot measure {found}, which is of type {field.kind.value}")
-        return field
+    def measured(self, function: Function, name: str) -> Source:
+        at = self.space()
+        found = self.source("a field")
+        source = number(found) if Kind.DOUBLE in function.takes and Kind.TEXT not in function.takes else found
+        if source.field.kind not in function.takes:
+            raise self.refused(
+                at, f"{name} cannot measure {found.name[:40]}, which is of type {found.field.kind.value}"
+            )
+        return source
 
-    def known(self, at: int, name: str) -> Field:
+    def source(self, what: str) -> Source:
         """Unknown, hidden and sensitive fields answer alike."""
-        field = self.columns.fields.get(name)
-        if field is None or not field.comparable:
+        at, path = self.space(), self.path(what)
+        source = source_of(path, self.columns)
+        if source is None:
             there = ", ".join(sorted(f.name for f in self.columns.fields.values() if f.comparable))
-            raise self.refused(at, f"{name[:40]} is no field to measure or to group by; there are {there}")
-        return field
+            told = ".".join(path)[:40]
+            raise self.refused(at, f"{told} is no field to measure or to group by; there are {there}")
+        return source
+
+    def path(self, what: str) -> list[str]:
+        names: list[str] = []
+        while not names or self.text.startswith(".", self.at):
+            self.at += 1 if names else 0
+            at, part = self.at, self.match(_PART)
+            if not part or len(names) >= LONGEST_PATH:
+                raise self.refused(at, f"found {self.found()}; expected {what}")
+            names.append(unquoted(part) if part[0] in "\"'" else part)
+        return names
+
+    def space(self) -> int:
+        self.match(_SPACE)
+        return self.at
 
     def bins(self) -> int:
         if not self.take(","):

@@ -17,6 +17,7 @@ from framework.query.filter import filter_clause
 from framework.query.formulas import Formula
 from framework.query.order import order_from
 from framework.query.sketch import Sketch
+from framework.query.sources import Source, number, source_of
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
 
@@ -55,7 +56,7 @@ class Related(Formula):
                 yield f"{name} in {self.path} is no relationship"
                 return
             here = found.columns
-        if self.field and not (self.field in here.fields and here.fields[self.field].comparable):
+        if self.field and self.source(here) is None:
             yield f"{self.field} is no field of {self.path} that can be measured"
             return
         try:
@@ -63,6 +64,17 @@ class Related(Formula):
         except InvalidFields as refused:
             yield f"where: {refused.message}"
         yield from self.misfits(field, here)
+
+    def source(self, there: Columns) -> Source | None:
+        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
+        found = source_of(self.field.split("."), there)
+        return found and number(found)
+
+    def read(self, there: Columns) -> Source:
+        """Returns the same, known to be there."""
+        found = self.source(there)
+        assert found is not None, "verified at start"
+        return found
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields why the field cannot hold what the rows come to."""
@@ -80,6 +92,17 @@ class exists(Related):  # noqa: N801 - reads as a word of the declaration
         """Returns EXISTS."""
         return self.rows(columns)[1].add_columns(literal_column("1")).exists()
 
+    def source(self, there: Columns) -> Source | None:
+        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
+        found = source_of(self.field.split("."), there)
+        return found and number(found)
+
+    def read(self, there: Columns) -> Source:
+        """Returns the same, known to be there."""
+        found = self.source(there)
+        assert found is not None, "verified at start"
+        return found
+
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields a field that is no boolean."""
         yield from mistyped(field, Kind.BOOLEAN)
@@ -96,13 +119,24 @@ class first(Related):  # noqa: N801 - reads as a word of the declaration
         """Returns a scalar subquery of one row."""
         there, rows = self.rows(columns)
         ordered = rows.order_by(*order_from(self.order_by, there).terms(there)).limit(1)
-        found = ordered.add_columns(there[self.field]).scalar_subquery()
+        found = ordered.add_columns(self.read(there).value).scalar_subquery()
         return found if self.default is None else func.coalesce(found, literal(self.default, found.type))
+
+    def source(self, there: Columns) -> Source | None:
+        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
+        found = source_of(self.field.split("."), there)
+        return found and number(found)
+
+    def read(self, there: Columns) -> Source:
+        """Returns the same, known to be there."""
+        found = self.source(there)
+        assert found is not None, "verified at start"
+        return found
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields an order that is none, and a field of another type."""
         yield from _misordered(self.order_by, there)
-        yield from mistyped(field, there.fields[self.field].kind)
+        yield from mistyped(field, self.read(there).field.kind)
         if not field.nullable and self.default is None:
             yield "the first of no rows is absent: declare the field optional, or give a default"
 
@@ -118,15 +152,28 @@ class list_of(Related):  # noqa: N801 - reads as a word of the declaration
         """Returns a JSON array, in order."""
         there, rows = self.rows(columns)
         terms = order_from(self.order_by, there).terms(there)
-        listed = rows.add_columns(there[self.field].label("value"), func.row_number().over(order_by=terms).label("at"))
+        listed = rows.add_columns(
+            self.read(there).value.label("value"), func.row_number().over(order_by=terms).label("at")
+        )
         found = listed.order_by(*terms).limit(self.most).subquery()
         made = func.jsonb_agg(aggregate_order_by(found.c.value, found.c.at), type_=JSONB())
         return select(func.coalesce(made, EMPTY, type_=JSONB())).scalar_subquery()
 
+    def source(self, there: Columns) -> Source | None:
+        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
+        found = source_of(self.field.split("."), there)
+        return found and number(found)
+
+    def read(self, there: Columns) -> Source:
+        """Returns the same, known to be there."""
+        found = self.source(there)
+        assert found is not None, "verified at start"
+        return found
+
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields an order that is none, and a field that does not hold such lists."""
         yield from _misordered(self.order_by, there)
-        kind = there.fields[self.field].kind
+        kind = self.read(there).field.kind
         if kind not in _LISTED or not field.descriptor.is_repeated or field.descriptor.message_type is not None:
             yield f"cannot hold a list of values of type {kind.value}"
 

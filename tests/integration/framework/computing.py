@@ -27,6 +27,8 @@ pieces = st.fixed_dictionaries(
         "small": st.sampled_from(WHOLE),
         "owner_id": st.sampled_from([*IDS, ""]),
         "weight": st.sampled_from([*NUMBERS, None]),
+        "scores": st.dictionaries(st.sampled_from(["a", "b.c"]), st.sampled_from(NUMBERS), max_size=2),
+        "detail": st.sampled_from([None, {}, {"color": "COLOR_RED", "ratio": 2.5}, {"text": "x", "ratio": -2}]),
         "archived_at": st.sampled_from([None, None, *MOMENTS[:1]]),
     }
 ).map(lambda data: ParseDict({name: value for name, value in data.items() if value is not None}, Piece()))

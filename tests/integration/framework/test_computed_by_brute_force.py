@@ -26,6 +26,7 @@ from framework.engine.aggregating import Asked
 from framework.engine.reading import Page
 from framework.policy import rule_for
 from framework.query import Key, Seal
+from framework.query.measures import FUNCTIONS
 from framework.resource import Kind, ResourceSpec, spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.rows import enum_name
@@ -190,6 +191,7 @@ def _order(key: Key) -> str:
     return f"{key.name}{' desc' if key.descending else ''}{nulls}"
 
 
+PUBLIC = ["", "VISIBILITY_PRIVATE", "VISIBILITY_PUBLIC"]
 MEASURES = {
     "count()": len,
     "count(weight)": lambda of: len(weights(of)),
@@ -201,13 +203,19 @@ MEASURES = {
     "max(weight)": lambda of: max(weights(of), default=None),
     "max(created_at)": lambda of: max((one.created_at.ToJsonString() for one in of), default=None),
     "p50(small)": lambda of: percentile(0.5, [one.small for one in of]),
+    "avg(scores.a)": lambda of: mean([one.scores["a"] for one in of if "a" in one.scores]),
+    'max(scores."b.c")': lambda of: max((one.scores["b.c"] for one in of if "b.c" in one.scores), default=None),
+    "sum(detail.ratio)": lambda of: sum(one.detail.ratio for one in of),
     "p99(weight)": lambda of: percentile(0.99, weights(of)),
 }
+# What is behind a relationship takes the specimens that the actor sees: it is looked up there.
+BEHIND = "specimen.visibility"
 GROUPS = {
     "color": lambda one: COLORS[one.color],
     "small": lambda one: one.small,
     "weight": lambda one: one.weight if one.HasField("weight") else None,
     "owner_id": lambda one: one.owner_id or None,
+    "detail.color": lambda one: COLORS[one.detail.color] if one.HasField("detail") else None,
     "day(created_at)": lambda one: day(one).strftime("%Y-%m-%dT00:00:00Z"),
     "month(created_at)": lambda one: day(one).replace(day=1).strftime("%Y-%m-%dT00:00:00Z"),
 }
@@ -227,7 +235,7 @@ def _ordered(value: Any) -> Any:
 @given(
     worlds,
     actors,
-    st.lists(st.sampled_from([*GROUPS]), max_size=2, unique=True),
+    st.lists(st.sampled_from([*GROUPS, BEHIND]), max_size=2, unique=True),
     st.sampled_from([*FILTERS]),
     st.booleans(),
     st.integers(0, 3),
@@ -244,12 +252,14 @@ def test_aggregates_are_what_brute_force_measures(
     least: int,
 ) -> None:
     """Policy x tenant x filter x group x measure x having x limit: of the rows that the actor may List."""
-    _, all_pieces = stored(connection, world)
+    specimens, all_pieces = stored(connection, world)
+    visible = {one.id: PUBLIC[one.visibility] for one in seen(SPECIMEN, specimens, actor)}
+    share = {**GROUPS, BEHIND: lambda one: visible.get(one.specimen_id)}
     counted = [one for one in seen(PIECE, all_pieces, actor, "List") if archived or not one.HasField("archived_at")]
     counted = [one for one in counted if FILTERS[where](one)]
 
     def key(one: Any) -> tuple[Any, ...]:
-        return tuple(_ordered(GROUPS[name](one)) for name in group_by)
+        return tuple(_ordered(share[name](one)) for name in group_by)
 
     groups = [list(rows) for _, rows in groupby(sorted(counted, key=key), key)] if group_by else [counted]
     groups = [rows for rows in groups if len(rows) >= least]
@@ -267,7 +277,7 @@ def test_aggregates_are_what_brute_force_measures(
     cut = groups[:limit] if limit else groups
     assert answer.truncated is (len(cut) < len(groups))
     assert [_plain(row.keys) for row in answer.rows] == [
-        {f"k{i}": GROUPS[name](rows[0]) for i, name in enumerate(group_by)} for rows in cut
+        {f"k{i}": share[name](rows[0]) for i, name in enumerate(group_by)} for rows in cut
     ]
     assert [_plain(row.values) for row in answer.rows] == [
         {f"v{i}": MEASURES[name](rows) for i, name in enumerate(MEASURES)} | {"size": len(rows)} for rows in cut
@@ -290,3 +300,25 @@ def test_histograms_are_what_brute_force_counts(
     asked = Asked(PIECE, Context(actor, "AggregatePieces", "", 0.0), request)
     answer = asked.answer(connection.execute(*asked.statement()).fetchall(), aggregate_pb2.AggregateResponse())
     assert [_plain(row.values) for row in answer.rows] == [{"histogram_weight": histogram(weights(counted), bins)}]
+
+
+EXTREMES = [5e-324, -5e-324, 1.7e308, -1.7e308, 1e-300, 0.0, float("inf"), float("-inf"), float("nan")]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.sampled_from(EXTREMES), st.sampled_from([2**31 - 1, -(2**31)])), min_size=2, max_size=7))
+def test_no_value_makes_a_measure_fail(connection: psycopg.Connection[Any], values: list[tuple[float, int]]) -> None:
+    """Neither sums that overflow nor means that underflow: an error would tell of rows that nobody may see."""
+    owner = Actor(ActorKind.USER, IDS[0], MINE, Role.USER)
+    rows = [
+        (message("Piece")(specimen_id=SPECIMENS[0], weight=w, small=s, owner_id=owner.id, created_at=Timestamp()), MINE)
+        for w, s in values
+    ]
+    stored(connection, ([(owner.id, True)] * len(SPECIMENS), rows))
+    measures = [f"{name}({field})" for name in FUNCTIONS for field in ("weight", "small")]
+    request = aggregate_pb2.AggregateRequest(measures=[*measures[:17], "histogram(weight, 5)", "histogram(small)"])
+    asked = Asked(PIECE, Context(owner, "AggregatePieces", "", 0.0), request)
+    answer = asked.answer(connection.execute(*asked.statement()).fetchall(), aggregate_pb2.AggregateResponse())
+    assert len(MessageToDict(answer)["rows"]) == 1
+    for order in ("weight_sum desc", "mean_weight", "p50_weight"):
+        assert len(walked(connection, owner, page_size=1, order_by=order)) == len(SPECIMENS)
