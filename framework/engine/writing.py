@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from framework.call import Actor, ActorKind, Context
 from framework.engine.messages import content_of
-from framework.errors import AlreadyExists
+from framework.errors import AlreadyExists, WriteConflict
 from framework.identifiers import new_id
 from framework.policy import deciding_fields, field_rules
 from framework.resource import ResourceSpec
@@ -40,7 +40,8 @@ async def change(
     """Writes columns, values or expressions, over a row that may make this move; returns the row as a message."""
     with named_conflict(spec):
         stored = await tx.fetch_one(_update_statement(spec, columns, move), _parameters(spec, old_row, columns, move))
-    assert stored is not None, "the row is locked, and in a state that lets it move"
+    if stored is None:  # nobody can get here past the lock; if somebody does, the state's own word still holds
+        raise WriteConflict("it moved on meanwhile: read it again and retry")
     written = codec_of(spec).message(stored)
     paths = {n for n in spec.fields if n in columns}
     old = codec_of(spec).message(old_row)

@@ -10,7 +10,11 @@ from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
     ListVariableConfigurationsRequest,
     ValidateConfigurationRequest,
 )
-from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest, CreateVariableSpaceRequest
+from ashgrove.variables.v1.variable_space_requests_pb2 import (
+    ArchiveVariableSpaceRequest,
+    CreateVariableSpaceRequest,
+    PurgeVariableSpaceRequest,
+)
 
 from framework.call import Actor
 from framework.errors import AlreadyExists, IllegalState, InvalidFields, NotFound
@@ -90,3 +94,13 @@ async def test_an_archived_space_takes_no_configurations(bench: Workbench) -> No
     with pytest.raises(IllegalState):
         await keep(bench, space, heat=1)
     assert kept == await bench.do("GetVariableConfiguration", GetVariableConfigurationRequest(id=kept.id))
+
+
+async def test_a_configuration_keeps_its_space_from_being_purged(bench: Workbench) -> None:
+    """The refusal names what still refers to it."""
+    space = await made_space(bench, "kept")
+    await keep(bench, space, heat=0.5)
+    await bench.do("ArchiveVariableSpace", ArchiveVariableSpaceRequest(id=space.id))
+    with pytest.raises(IllegalState) as refused:
+        await bench.do("PurgeVariableSpace", PurgeVariableSpaceRequest(id=space.id), bench.admin)
+    assert refused.value.metadata["referred_by"] == "variable_configurations"
