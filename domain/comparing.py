@@ -31,10 +31,10 @@ class Row:
 
 
 def compared(configurations: Sequence[Mapping[str, Json]]) -> list[Row]:
-    """Return a row for each value that one of the configurations has, members of objects each by itself."""
+    """Return a row for each value that one of the configurations has, members of objects each by itself, by path."""
     flat = [dict(_flat(each, "")) for each in configurations]
-    paths = dict.fromkeys(path for each in flat for path in each)
-    return [Row(path, tuple(each.get(path, ABSENT) for each in flat)) for path in paths]
+    paths = {path for each in flat for path in each}
+    return [Row(path, tuple(each.get(path, ABSENT) for each in flat)) for path in sorted(paths)]
 
 
 def _flat(values: Mapping[str, Json], prefix: str) -> Iterator[tuple[str, Json]]:

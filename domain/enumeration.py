@@ -1,4 +1,4 @@
-"""Every configuration of a small space, which also proves that a space is empty."""
+"""Every configuration of a small space."""
 
 from collections.abc import Iterator
 
@@ -21,11 +21,6 @@ def every_configuration(space: Space) -> list[dict[str, Json]] | None:
     if size.is_infinite or size.discrete_cardinality > MOST:
         return None
     return [space.ordered(values) for values in _combinations(space.rules) if not space.rules.broken(values)]
-
-
-def is_empty(space: Space) -> bool:
-    """Tell whether it is proven that no configuration satisfies the constraints; false where that is not known."""
-    return space.rules.may_break and every_configuration(space) == []
 
 
 def _combinations(rules: Rules) -> list[dict[str, Json]]:

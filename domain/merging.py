@@ -36,6 +36,11 @@ class Merged:
     items: dict[str, Json]
     conflicts: tuple[Conflict, ...]
 
+    def preferring_theirs(self) -> "Merged":
+        """Return the same with theirs where both sides changed something differently."""
+        chosen = self.items | {each.name: each.theirs for each in self.conflicts}
+        return Merged({name: item for name, item in chosen.items() if item is not None}, self.conflicts)
+
 
 def merged(base: Items, ours: Items, theirs: Items) -> Merged:
     """Return what two changes of a list come to.

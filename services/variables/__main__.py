@@ -10,6 +10,7 @@ from framework.rpc.assembly import api, commands, keys_from, parts
 from framework.rpc.channels import channel_to
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
+from services.variables.application import application
 from services.variables.resources import registry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,10 +18,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 async def process(settings: ServiceSettings) -> Process:
     """Returns the API process."""
-    made = await parts(settings, registry())
+    peers = application(settings.program_address)
+    made = await parts(settings, registry(), peers)
     auth = channel_to(settings.auth_address)
     keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, close=[auth.close])
+    return api(made, MIGRATIONS, keys, close=[auth.close, peers.channel.close])
 
 
 main = commands(registry(), MIGRATIONS, ServiceSettings)

@@ -17,15 +17,21 @@ from domain.sampling import Unsatisfied
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.errors import IllegalState
+from framework.errors import IllegalState, InvalidFields
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Registry, Resource, Storage, action, archiving
 from framework.structs import struct_of, values_of
+from services.variables.components import BuiltInComponent, Component, fill_components, refuse_metadata
+from services.variables.configuration_uses import ConfigurationUses
 from services.variables.generating import strategy_of, wanted_of
+from services.variables.keeping import refuse_origin, refuse_strangers, refuse_twin
+from services.variables.prompts import KeptPromptValue, offered, referred
+from services.variables.space_comparisons import SpaceComparisons
+from services.variables.space_edits import EDITS, SpaceEdits
 from services.variables.spaces import measured, refusal, size_of, space_of, unsatisfied, violation_of
 
 
-class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
+class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.VariableSpace]):
     """What may be tuned: read by its owner and, when public, by the organization; its variables are revisioned."""
 
     message = variable_space_pb2.VariableSpace
@@ -36,22 +42,32 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         content=("variables", "constraints"),
         initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
     )
-    states = archiving("Update", "GenerateConfigurations")
+    states = archiving("Update", "GenerateConfigurations", *EDITS)
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
+        policy("Create", "Update", "Archive", "Unarchive", *EDITS, allow=has_role(Role.USER) & owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
-        # Drawing and judging change nothing: whoever may read a space may do both.
+        # Drawing, judging and comparing change nothing: whoever may read a space may do it.
         policy("Get", "List", "GenerateConfigurations", "ValidateConfiguration", allow=owns | is_public),
+        policy("AnalyzeVariableSpace", "DiffVariableSpaces", allow=owns | is_public),
+        policy("CloneVariableSpace", allow=has_role(Role.USER) & (owns | is_public)),
     ]
 
     async def prepare(
         self, call: Call, new: variable_space_pb2.VariableSpace, old: variable_space_pb2.VariableSpace | None
     ) -> None:
-        """Refuses what is no space, naming every place, and derives its size."""
-        # Reading a large space, counting its branches and trying what its constraints leave takes up to a second each.
-        space = await asyncio.to_thread(space_of, new, "variable_space.")
-        new.size.CopyFrom(await asyncio.to_thread(measured, space, "variable_space."))
+        """Refuses what is no space, naming every place, completes its components and derives its size."""
+        prefix = "variable_space."
+        refuse_metadata(new, prefix)
+        faults = await fill_components(call, new, old, prefix)
+        try:
+            # Reading a large space, counting its branches and trying what its constraints leave takes a second each.
+            space = await asyncio.to_thread(space_of, new, prefix)
+        except InvalidFields as invalid:
+            raise InvalidFields(*faults, *invalid.violations) from None
+        if faults:
+            raise InvalidFields(*faults)
+        new.size.CopyFrom(await asyncio.to_thread(measured, space, prefix))
         new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
 
     def derive(self, message: variable_space_pb2.VariableSpace) -> None:
@@ -67,6 +83,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
         try:
             space = await asyncio.to_thread(space_of, found)
+            space, pool_size = await offered(call, found.id, space, request.pool_size)
             made = await asyncio.to_thread(generate, space, strategy_of(request), wanted_of(request))
         except Unsatisfied as hopeless:
             raise unsatisfied(hopeless) from None
@@ -77,6 +94,7 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
             revision=found.revision,
             next_index=made.next_index,
             total_points=made.total,
+            pool_size=pool_size,
         )
 
     @action("ValidateConfiguration")
@@ -86,7 +104,9 @@ class VariableSpace(Resource[variable_space_pb2.VariableSpace]):
         found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
         response = ValidateConfigurationResponse()
         try:
-            values = (await asyncio.to_thread(space_of, found)).validate(values_of(request.values))
+            given = values_of(request.values)
+            space = await referred(call, found.id, await asyncio.to_thread(space_of, found), given)
+            values = (space.within(request.slots) if request.slots else space).validate(given)
         except Invalid as invalid:
             response.violations.extend(map(violation_of, invalid.violations))
             return response
@@ -108,13 +128,13 @@ async def in_use(call: Call, identifier: str, revision: int, verb: str) -> varia
 of_readable_space = of_readable(VariableSpace, "variable_space_id")
 
 
-class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfiguration]):
+class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_pb2.VariableConfiguration]):
     """Points that somebody kept: read by whoever may read their space, put away by their owner."""
 
     message = variable_configuration_pb2.VariableConfiguration
     storage = Storage(
         owner="owner_id",
-        unique=[("owner_id", "name")],
+        unique=[("owner_id", "name"), ("variable_space_id", "variable_space_revision", "content_hash")],
         indexes=[("variable_space_id", "created_at")],
         references={"variable_space_id": "variable_spaces"},
         initial={"status": variable_configuration_pb2.VariableConfiguration.STATUS_ACTIVE},
@@ -124,7 +144,9 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
         bypass(has_role(Role.ADMIN)),
         policy("Create", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
-        policy("Get", "List", allow=owns | of_readable_space),
+        policy("Get", "List", "CompareConfigurations", allow=owns | of_readable_space),
+        # What becomes of the program is for the program service to allow.
+        policy("ApplyConfiguration", "UndoConfiguration", allow=has_role(Role.USER) & (owns | of_readable_space)),
     ]
 
     async def prepare(
@@ -136,16 +158,28 @@ class VariableConfiguration(Resource[variable_configuration_pb2.VariableConfigur
         """Pins the space's revision and keeps the values normalised, defaults filled in, with their hash."""
         found = await in_use(call, new.variable_space_id, new.variable_space_revision, "Get")
         try:
-            values = (await asyncio.to_thread(space_of, found)).validate(values_of(new.values))
+            given = values_of(new.values)
+            space = await referred(call, found.id, await asyncio.to_thread(space_of, found), given)
+            values = space.validate(given)
         except Invalid as invalid:
             raise refusal(invalid.violations, "variable_configuration.") from None
         new.variable_space_revision = found.revision
         new.values.CopyFrom(struct_of(values))
         new.content_hash = content_hash(values)
         new.origin = new.origin or variable_configuration_pb2.VariableConfiguration.ORIGIN_MANUAL
+        refuse_origin(new)
+        await refuse_strangers(call, VariableConfiguration, new)
+        if call.context.action == "CreateVariableConfiguration":  # of a batch, places are told instead
+            await refuse_twin(call, VariableConfiguration, new)
 
 
-RESOURCES: list[type[Resource[Any]]] = [VariableSpace, VariableConfiguration]
+RESOURCES: list[type[Resource[Any]]] = [
+    VariableSpace,
+    VariableConfiguration,
+    Component,
+    BuiltInComponent,
+    KeptPromptValue,
+]
 
 
 def registry() -> Registry:

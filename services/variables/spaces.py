@@ -11,8 +11,9 @@ from ashgrove.variables.v1.variable_configuration_requests_pb2 import Configurat
 from google.protobuf.json_format import MessageToDict
 
 from domain.difficulty import complexity, difficulty
-from domain.enumeration import is_empty
+from domain.recommending import recommended_budget, recommended_strategy
 from domain.sampling import Unsatisfied, feasible_share
+from domain.satisfiability import emptiness
 from domain.space import Space
 from domain.values import Invalid, Violation
 from framework.errors import Failure, FieldViolation, InvalidFields
@@ -44,8 +45,8 @@ def _entries(messages: Iterable[pb.Variable] | Iterable[pb.Constraint]) -> list[
 
 def measured(space: Space, prefix: str) -> pb.SpaceSize:
     """Returns how large a space is; raises InvalidFields where its constraints are proven to leave nothing."""
-    if is_empty(space):
-        message = f"leave no configuration: none of {space.size().decimal()} combinations is valid"
+    if reason := emptiness(space):
+        message = f"leave no configuration: {reason}"
         raise InvalidFields(FieldViolation(f"{prefix}constraints", message))
     return size_of(space)
 
@@ -81,6 +82,9 @@ def size_of(space: Space) -> pb.SpaceSize:
         is_infinite=size.is_infinite,
         discrete_dimensions=size.discrete_dimensions,
         continuous_dimensions=size.continuous_dimensions,
+        open_dimensions=size.open_dimensions,
+        recommended_budget=recommended_budget(space),
+        recommended_strategy=pb.SpaceSize.Strategy.Value(f"STRATEGY_{recommended_strategy(space).upper()}"),
     )
 
 

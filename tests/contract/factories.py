@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.program.v1 import dataset_pb2, program_pb2
-from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
+from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
 
@@ -57,6 +57,17 @@ async def variable_configuration(bench: Workbench, number: int) -> variable_conf
     return made
 
 
+async def component(bench: Workbench, number: int) -> component_pb2.Component:
+    """A component with a name of its own."""
+    return component_pb2.Component(
+        name=f"part{number}",
+        interface="reasoning",
+        description=f"about {number // 2}",
+        capabilities=[f"can{number}"],
+        slots={"main": f"path{number}"},
+    )
+
+
 async def program(bench: Workbench, number: int) -> program_pb2.Program:
     """A program with a signature."""
     made = program_pb2.Program(
@@ -84,7 +95,24 @@ async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
 
 
 VALUES = Struct(fields={"heat": Value(number_value=0.5)})
-SPACE_ACTS: dict[str, Any] = {"GenerateConfigurations": {"count": 1}, "ValidateConfiguration": {"values": VALUES}}
+_COLD = variable_space_pb2.Variable(name="cold", boolean=variable_space_pb2.BooleanDomain())
+_WARM = variable_space_pb2.Variable(name="heat", float=variable_space_pb2.FloatDomain(low=0, high=9))
+SPACE_ACTS: dict[str, Any] = {
+    "GenerateConfigurations": {"count": 1},
+    "ValidateConfiguration": {"values": VALUES},
+    "AddVariable": {"variable": _COLD},
+    "UpdateVariable": {"name": "heat", "variable": _WARM},
+    "RemoveVariable": {"name": "heat"},
+    "ReorderVariables": {"names": ["shots", "heat"]},
+    "AddConstraint": {"constraint": variable_space_pb2.Constraint(id="warm", expression="heat > 0")},
+    "RemoveConstraint": {"constraint_id": "none"},
+    "MergeVariableSpaces": {"from_variable_space_id": str(uuid4())},
+    "CloneVariableSpace": {"new_name": "copy"},
+}
+CONFIGURATION_ACTS: dict[str, Any] = {
+    "ApplyConfiguration": {"program_id": str(uuid4())},
+    "UndoConfiguration": {"program_id": str(uuid4()), "previous_program_revision": 1, "program_revision": 2},
+}
 PROGRAM_ACTS: dict[str, Any] = {
     "CloneProgram": {"new_name": "copy"},
     "ExecuteProgram": {"inputs": VALUES},
@@ -98,7 +126,8 @@ DATASET_ACTS: dict[str, Any] = {
 FACTORIES: dict[str, dict[str, Any]] = {
     "User": {"make": user, "as_admin": True},
     "VariableSpace": {"make": variable_space, "derived": ("size",), "acts": SPACE_ACTS},
-    "VariableConfiguration": {"make": variable_configuration},
+    "VariableConfiguration": {"make": variable_configuration, "acts": CONFIGURATION_ACTS},
+    "Component": {"make": component},
     "Program": {"make": program, "acts": PROGRAM_ACTS},
     "Dataset": {"make": dataset, "acts": DATASET_ACTS},
 }

@@ -74,7 +74,8 @@ async def test_taken_values_are_told_with_their_places(driver: Driver) -> None:
         await batch(driver, [*messages, messages[2]])
     places = refused.value.metadata["places"].split(", ")
     assert places == [f"{driver.spec.collection}[1]", f"{driver.spec.collection}[4]"]
-    assert refused.value.metadata["fields"] == ",".join(driver.spec.storage.unique[0])
+    unique = dict.fromkeys(name for group in driver.spec.storage.unique for name in group)
+    assert refused.value.metadata["fields"] == ",".join(unique)
     assert [r.id for r in await driver.walk()] == [older.id]
 
 

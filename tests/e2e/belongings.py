@@ -44,6 +44,8 @@ class Belongings:
         values = {"temperature": 0.5, "rule_count": 3}
         saved = {"variable_space_id": setting.space, "name": self._marked("configuration"), "values": values}
         configuration = api.post("/v1/variableConfigurations", saved)
+        component = {"name": f"x{uuid.uuid4().hex}", "interface": "reasoning", "description": self.mark}
+        prompt = {"variable_space_id": setting.space, "kind": "KIND_INSTRUCTION", "content": {"text": self.mark}}
         user = api.post("/v1/users", {"email": f"{unique('x')[2:]}@{self.mark}.test", "name": self._marked("user")})
         key = api.post("/v1/apiKeys", {"api_key": {"name": self._marked("key"), "user_id": user["id"]}})
         trials = api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]
@@ -54,6 +56,8 @@ class Belongings:
             "Example": api.get(f"/v1/datasets/{setting.dataset}/examples?page_size=3")["examples"],
             "VariableSpace": [api.get(f"/v1/variableSpaces/{setting.space}")],
             "VariableConfiguration": [configuration],
+            "Component": [api.post("/v1/components", component)],
+            "PromptValue": [api.post("/v1/promptValues", prompt)],
             "OptimizationRun": [api.get(f"/v1/optimizationRuns/{run}")],
             "Trial": trials,
             "Execution": [execution],
@@ -80,9 +84,16 @@ class Belongings:
             "configuration": values,
             "examples": [example],
             "metrics": ["exact_match"],
+            "name": "temperature",
+            "names": ["temperature", "rule_count", "demonstration_count", "demonstration_selection"],
+            "variable": {"name": "cite", "boolean": {}},
+            "constraint": {"id": "calm", "expression": "temperature < 2"},
+            "base_revision": 1,
+            "program_revision": 1,
+            "previous_program_revision": 1,
         }
 
     def body(self, noun: str, *, new: bool) -> dict[str, Any]:
         """Returns one of these without its lock, to be written again or, under another name, as a new one."""
-        changed = {"name": unique("another"), "email": f"{uuid.uuid4().hex}@plain.test"} if new else {}
+        changed = {"name": f"x{uuid.uuid4().hex}", "email": f"{uuid.uuid4().hex}@plain.test"} if new else {}
         return {**self.found[noun][0], **changed, "etag": ""}

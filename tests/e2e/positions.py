@@ -18,7 +18,7 @@ _DEEPEST = 4
 _CHOSEN = {("EvaluateProgram", ("evaluation_id",))}
 # Ids that only the platform itself may name.
 _RESERVED = {("EvaluateProgram", ("run_id",))}
-_OTHER_IDS = {"request_id"}
+_OTHER_IDS = {"request_id", "constraint_id"}
 
 
 def positions(descriptor: Any, above: Path = (), seen: frozenset[str] = frozenset()) -> Iterator[Path]:

@@ -22,7 +22,11 @@ NOUNS = resource_nouns()
 # What answers even a sound request of this caller with a refusal, and with which.
 SOUND_AND_REFUSED = {
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
+    "ApplyConfiguration": "INVALID_ARGUMENT",  # not every variable has a place in a program
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
+    "CreateVariableConfiguration": "ALREADY_EXISTS",  # the same values are kept once
+    "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
+    "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
 }
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])

@@ -236,7 +236,7 @@ async def test_a_space_that_is_proven_empty_is_refused(bench: Workbench) -> None
 
 async def test_a_space_that_seems_unsatisfiable_is_said_to_be(bench: Workbench) -> None:
     """With the acceptance rate and the constraint that is broken most."""
-    created = await create(bench, conditional("shots > 4"))
+    created = await create(bench, conditional("shots % 5 == 4.5"))
     assert created.size.feasible_share == 0
     draw = GenerateConfigurationsRequest(variable_space_id=created.id, count=1)
     with pytest.raises(Failure) as refused:

@@ -1,0 +1,162 @@
+"""Single edits of a space: each makes a new revision, over the very state that its editor has seen."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ashgrove.variables.v1 import space_edit_requests_pb2 as rpc
+from ashgrove.variables.v1 import variable_space_pb2 as pb
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from domain.editing import added, removed, reordered, replaced
+from domain.values import Invalid
+from framework.engine import Call
+from framework.errors import FieldViolation, InvalidFields, StaleEtag
+from framework.resource import Resource, action
+from services.variables.spaces import refusal
+
+EDITS = (
+    "AddVariable",
+    "UpdateVariable",
+    "RemoveVariable",
+    "ReorderVariables",
+    "AddConstraint",
+    "RemoveConstraint",
+    "MergeVariableSpaces",
+)
+"""What only those may do who may change the space."""
+
+PREFIX = "variable_space."
+Edit = Callable[[pb.VariableSpace], None]
+Spaces = type[Resource[pb.VariableSpace]]
+
+
+def spaces_of(mixed: Any) -> Spaces:
+    """Returns the resource of spaces into which an object's actions are mixed."""
+    kind: Spaces = type(mixed)
+    return kind
+
+
+def _name(variable: pb.Variable) -> str:
+    return variable.name
+
+
+def _id(constraint: pb.Constraint) -> str:
+    return constraint.id
+
+
+class SpaceEdits:
+    """The edits, for a resource of spaces."""
+
+    @action("AddVariable")
+    async def add_variable(self, call: Call, request: rpc.AddVariableRequest) -> pb.VariableSpace:
+        """Adds a variable at its place."""
+        place: list[int] = []
+
+        def edit(space: pb.VariableSpace) -> None:
+            position = request.position if request.HasField("position") else None
+            place.append(len(space.variables) if position is None else position)
+            _set(space.variables, added(list(space.variables), request.variable, _name, position))
+
+        with _told({"name": "variable.name"}, "variables", place, "variable"):
+            return await edited(call, self, request, "AddVariable", edit)
+
+    @action("UpdateVariable")
+    async def update_variable(self, call: Call, request: rpc.UpdateVariableRequest) -> pb.VariableSpace:
+        """Puts a variable in the place of another."""
+        place: list[int] = []
+
+        def edit(space: pb.VariableSpace) -> None:
+            place.extend(index for index, each in enumerate(space.variables) if each.name == request.name)
+            _set(space.variables, replaced(list(space.variables), request.name, request.variable, _name))
+
+        with _told({}, "variables", place, "variable"):
+            return await edited(call, self, request, "UpdateVariable", edit)
+
+    @action("RemoveVariable")
+    async def remove_variable(self, call: Call, request: rpc.RemoveVariableRequest) -> pb.VariableSpace:
+        """Takes a variable away; what reads it must go first."""
+
+        def edit(space: pb.VariableSpace) -> None:
+            _set(space.variables, removed(list(space.variables), request.name, _name))
+
+        return await edited(call, self, request, "RemoveVariable", edit)
+
+    @action("ReorderVariables")
+    async def reorder_variables(self, call: Call, request: rpc.ReorderVariablesRequest) -> pb.VariableSpace:
+        """Brings the variables into another order."""
+
+        def edit(space: pb.VariableSpace) -> None:
+            _set(space.variables, reordered(list(space.variables), list(request.names), _name))
+
+        return await edited(call, self, request, "ReorderVariables", edit)
+
+    @action("AddConstraint")
+    async def add_constraint(self, call: Call, request: rpc.AddConstraintRequest) -> pb.VariableSpace:
+        """Adds a constraint at the end."""
+        place: list[int] = []
+
+        def edit(space: pb.VariableSpace) -> None:
+            place.append(len(space.constraints))
+            _set(space.constraints, added(list(space.constraints), request.constraint, _id))
+
+        with _told({"name": "constraint.id"}, "constraints", place, "constraint"):
+            return await edited(call, self, request, "AddConstraint", edit)
+
+    @action("RemoveConstraint")
+    async def remove_constraint(self, call: Call, request: rpc.RemoveConstraintRequest) -> pb.VariableSpace:
+        """Takes a constraint away."""
+
+        def edit(space: pb.VariableSpace) -> None:
+            _set(space.constraints, removed(list(space.constraints), request.constraint_id, _id))
+
+        with _told({"name": "constraint_id"}, "constraints", [], ""):
+            return await edited(call, self, request, "RemoveConstraint", edit)
+
+
+async def edited(call: Call, resource: Any, request: Any, verb: str, edit: Edit) -> pb.VariableSpace:
+    """Returns the space as an edit of its content leaves it; raises StaleEtag when somebody else was faster.
+
+    The row is locked meanwhile: edits of two people never mix, and without an expectation both are done.
+    """
+    kind = spaces_of(resource)
+    async with call.transaction():
+        row = await call.row(kind, request.variable_space_id, verb, lock=True)
+        if request.expected_revision not in (0, row["revision"]):
+            raise StaleEtag(
+                "the space has another revision than you expect: read it again and retry",
+                current_revision=str(row["revision"]),
+            )
+        space = pb.VariableSpace()
+        space.CopyFrom(await call.get(kind, request.variable_space_id))
+        try:
+            edit(space)
+        except Invalid as invalid:
+            raise refusal(invalid.violations) from None
+        space.etag = request.etag
+        return await call.replace(kind, space, FieldMask(paths=["variables", "constraints"]), PREFIX)
+
+
+def _set(field: Any, items: list[Any]) -> None:
+    copies = [type(each).FromString(each.SerializeToString()) for each in items]
+    del field[:]
+    field.extend(copies)
+
+
+@contextmanager
+def _told(names: Mapping[str, str], collection: str, place: list[int], own: str) -> Iterator[None]:
+    """Tells refusals in the request's words: `variable.float.high` for `variable_space.variables[3].float.high`."""
+    try:
+        yield
+    except InvalidFields as refused:
+        theirs = [f"{PREFIX}{collection}[{index}]" for index in place]
+        raise InvalidFields(
+            *(FieldViolation(_path(each.path, theirs, own, names), each.message) for each in refused.violations)
+        ) from None
+
+
+def _path(path: str, theirs: list[str], own: str, names: Mapping[str, str]) -> str:
+    for place in theirs:
+        if path.startswith(place):
+            return own + path.removeprefix(place)
+    return names.get(path, path)
