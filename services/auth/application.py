@@ -15,6 +15,7 @@ class AuthSettings(ServiceSettings):
     """What every service needs to know, and how long tokens live."""
 
     access_token_seconds: int = Field(900, ge=1, description="How long an access token lives.")
+    session_seconds: int = Field(30 * 86_400, ge=1, description="How long refresh tokens keep a session going.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long an identity token lives.")
     key_rate: float = Field(2_000, gt=0, description="Calls a second that one API key may make.")
     key_burst: int = Field(10_000, gt=0, description="Calls that one API key may make at once.")
@@ -38,6 +39,7 @@ class AuthApplication:
 
     tokens: Tokens
     pepper: bytes = field(repr=False)
+    session_seconds: int = 30 * 86_400
 
 
 def application_of(settings: AuthSettings) -> AuthApplication:
@@ -47,7 +49,7 @@ def application_of(settings: AuthSettings) -> AuthApplication:
         access_seconds=settings.access_token_seconds,
         identity_seconds=settings.identity_token_seconds,
     )
-    return AuthApplication(tokens, read_secret(settings.secrets / PEPPER))
+    return AuthApplication(tokens, read_secret(settings.secrets / PEPPER), settings.session_seconds)
 
 
 def service_secrets(folder: Path) -> dict[str, bytes]:

@@ -98,6 +98,7 @@ class Credentials:
     def __init__(self) -> None:
         self._by_id: dict[UUID, Credential] = {}
         self._by_hash: dict[bytes, Credential] = {}
+        self._ended: frozenset[UUID] = frozenset()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -107,6 +108,10 @@ class Credentials:
         for credential in credentials:
             self._by_id[credential.api_key_id] = credential
             self._by_hash[credential.key_hash] = credential
+
+    def forget_sessions(self, ended: Iterable[UUID]) -> None:
+        """Takes in which sessions have ended whose access tokens would still live."""
+        self._ended = frozenset(ended)
 
     def by_key_digest(self, digest: bytes) -> Credential | None:
         """Returns the credential of a key that works now; every miss makes the same comparisons."""
@@ -118,4 +123,5 @@ class Credentials:
         """Returns the credential that an access token was made from, if it still works."""
         found = self._by_id.get(claims.api_key_id)
         same = found is not None and (found.user_id, found.organization_id) == (claims.user_id, claims.organization_id)
-        return found if found and same and found.holds(time.time()) else None
+        ended = claims.session_id in self._ended
+        return found if found and same and not ended and found.holds(time.time()) else None

@@ -12,7 +12,7 @@ from services.auth.credentials import Credential, Credentials
 from services.auth.tokens import Token, Tokens
 
 _AUTH = "/ashgrove.auth.v1.AuthService/"
-PUBLIC = frozenset({f"{_AUTH}Authenticate", f"{_AUTH}GetJwks"})
+PUBLIC = frozenset(_AUTH + rpc for rpc in ("Authenticate", "RefreshAccessToken", "EndSession", "GetJwks"))
 # Services speak these among themselves; through the gateway they do not exist.
 INTERNAL = ("/ashgrove.auth.v1.AuthInternalService/", "/ashgrove.event.v1.EventFeedService/")
 _CACHED = 50_000  # entries of some 700 bytes

@@ -11,6 +11,8 @@ from services.auth.gatekeeper import Gatekeeper
 
 CHANNEL = "auth_credentials"
 _EVERY_SECONDS = 0.25
+# Longer than any access token lives.
+_ENDED = "SELECT id FROM sessions WHERE ended_at > now() - interval '1 day'"
 _log = logging.getLogger(__name__)
 
 
@@ -69,3 +71,5 @@ class Refresher:
         where = "" if self._number < 0 else f" WHERE k.id IN {changed} OR k.user_id IN {changed}"
         rows = await tx.fetch(CREDENTIAL_QUERY + where, {"number": self._number})
         self._credentials.learn(credential_of(row) for row in rows)
+        ended = await tx.fetch(_ENDED)
+        self._credentials.forget_sessions(row["id"] for row in ended)

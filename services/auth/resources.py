@@ -15,8 +15,12 @@ from ashgrove.auth.v1.auth_service_pb2 import DESCRIPTOR
 from ashgrove.auth.v1.authentication_requests_pb2 import (
     AuthenticateRequest,
     AuthenticateResponse,
+    EndSessionRequest,
+    EndSessionResponse,
     GetJwksRequest,
     GetJwksResponse,
+    RefreshAccessTokenRequest,
+    RefreshAccessTokenResponse,
 )
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
 from google.protobuf.struct_pb2 import Struct
@@ -30,7 +34,8 @@ from framework.resource import Registry, Resource, Storage, Tenancy, action
 from services.auth import keys, scopes
 from services.auth.founding import found_organization, key_columns
 from services.auth.rotating import rotated
-from services.auth.signing_in import sign_in
+from services.auth.sessions import end
+from services.auth.signing_in import refreshed, sign_in
 
 ACTIVE_ADMINS = "SELECT count(*) AS others FROM users WHERE role = 'ROLE_ADMIN' AND NOT deactivated AND id <> %(id)s"
 
@@ -111,7 +116,7 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
         policy(
             "CreateApiKey", "Create", "RevokeApiKey", "RotateApiKey", allow=has_role(Role.USER) & relates_to("user_id")
         ),
-        policy("Authenticate", "GetJwks", allow=anyone),
+        policy("Authenticate", "RefreshAccessToken", "EndSession", "GetJwks", allow=anyone),
     ]
 
     async def prepare(self, call: Call, new: api_key_pb2.ApiKey, old: api_key_pb2.ApiKey | None) -> None:
@@ -148,6 +153,18 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
     async def authenticate(self, call: Call, request: AuthenticateRequest) -> AuthenticateResponse:
         """Trades a key for an access token."""
         return await sign_in(call, request.api_key)
+
+    @action("RefreshAccessToken")
+    async def refresh(self, call: Call, request: RefreshAccessTokenRequest) -> RefreshAccessTokenResponse:
+        """Trades a refresh token for the next tokens."""
+        return await refreshed(call, request.refresh_token)
+
+    @action("EndSession")
+    async def end_session(self, call: Call, request: EndSessionRequest) -> EndSessionResponse:
+        """Ends a session."""
+        async with call.database.system() as tx:
+            await end(tx, call.application, call.context, request.refresh_token)
+        return EndSessionResponse()
 
     @action("GetJwks")
     async def get_jwks(self, call: Call, request: GetJwksRequest) -> GetJwksResponse:

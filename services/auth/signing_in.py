@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateResponse
+from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateResponse, RefreshAccessTokenResponse
 
 from framework.call import Context
 from framework.engine import Call
@@ -12,7 +12,7 @@ from framework.errors import Unauthenticated
 from framework.storage import Transaction, codec_of
 from services.auth import keys
 from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
-from services.auth.tokens import AccessClaims
+from services.auth.sessions import SignedIn, begin, go_on
 
 
 async def sign_in(call: Call, key: str) -> AuthenticateResponse:
@@ -30,13 +30,30 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
         holds = holds and credential is not None and credential.admits(call.context.address)
         await _tell(tx, call.context, credential, holds=holds)
         user = await _user(tx, call, credential) if credential and holds else None
-    if credential is None or user is None:
+        begun = await begin(tx, call.application, credential) if credential and holds else None
+    if begun is None:
         raise Unauthenticated
-    claims = AccessClaims(credential.user_id, credential.organization_id, credential.api_key_id)
-    token = call.application.tokens.issue_access(claims, until=credential.expires_at)
-    response = AuthenticateResponse(access_token=token.text, user=user)
-    response.expires_at.FromSeconds(token.expires_at)
+    response = AuthenticateResponse(user=user)
+    fill(response, begun)
     return response
+
+
+async def refreshed(call: Call, refresh_token: str) -> RefreshAccessTokenResponse:
+    """Returns the next tokens of a session; raises Unauthenticated when the token does not hold."""
+    async with call.database.system() as tx:
+        following = await go_on(tx, call.application, call.context, refresh_token)
+    if following is None:  # after the commit: that a token was used twice must stay known
+        raise Unauthenticated
+    response = RefreshAccessTokenResponse()
+    fill(response, following)
+    return response
+
+
+def fill(response: Any, signed_in: SignedIn) -> None:
+    """Puts the tokens into an answer."""
+    response.access_token, response.refresh_token = signed_in.access.text, signed_in.refresh_token
+    response.expires_at.FromSeconds(signed_in.access.expires_at)
+    response.refresh_expires_at.FromDatetime(signed_in.refresh_expires_at)
 
 
 async def _tell(tx: Transaction, context: Context, credential: Credential | None, *, holds: bool) -> None:

@@ -31,12 +31,13 @@ class Token:
 
 @dataclass(frozen=True)
 class AccessClaims:
-    """What an access token states: the user and the API key that it was made from; Unix seconds when it ends."""
+    """What an access token states: its user, API key and session, and its end in Unix seconds."""
 
     user_id: UUID
     organization_id: UUID
     api_key_id: UUID
     expires_at: float = 0.0
+    session_id: UUID | None = None
 
 
 class Tokens:
@@ -65,6 +66,8 @@ class Tokens:
     def issue_access(self, claims: AccessClaims, *, until: float | None = None) -> Token:
         """Returns an access token for a user; it ends no later than `until` (Unix seconds)."""
         facts = {"sub": str(claims.user_id), "org": str(claims.organization_id), "cred": str(claims.api_key_id)}
+        if claims.session_id is not None:
+            facts["sid"] = str(claims.session_id)
         return self._sign(GATEWAY, facts, self._access_seconds, until)
 
     def verify_access(self, text: str) -> AccessClaims | None:
@@ -82,7 +85,9 @@ class Tokens:
                 leeway=ALLOWED_CLOCK_DIFFERENCE,
                 options={"require": ["exp", "iat", "sub", "org", "cred"]},
             )
-            return AccessClaims(UUID(claims["sub"]), UUID(claims["org"]), UUID(claims["cred"]), claims["exp"])
+            session = UUID(claims["sid"]) if "sid" in claims else None
+            user, organization, key = (UUID(claims[name]) for name in ("sub", "org", "cred"))
+            return AccessClaims(user, organization, key, claims["exp"], session)
         except (jwt.InvalidTokenError, ValueError, AttributeError):
             return None
 

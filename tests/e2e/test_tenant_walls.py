@@ -27,6 +27,8 @@ SOUND_AND_REFUSED = {
     "CreateVariableConfiguration": "ALREADY_EXISTS",  # the same values are kept once
     "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
+    "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
+    "EndSession": "INVALID_ARGUMENT",
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
 }
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])
