@@ -8,8 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from domain.differing import difference
 from domain.moving import perturbed
 from domain.sampling import random_configurations
+from domain.satisfiability import satisfiability
 from domain.seeds import Draw
 from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
 
@@ -20,12 +22,14 @@ def main() -> None:
     """Measures, and prints medians of rounds."""
     hundred, large, quarter = wide(100, 20), wide(500, 200), quarter_feasible()
     configuration, larger = hundred.validate({}), large.validate({})
-    source = Draw("bench")
+    wider, source = Space(large.variables, large.constraints[1:]), Draw("bench")
     table = Table("what", "median", "target", title=f"{ROUNDS} rounds")
     for what, action, count, target in (
         ("validate 100 variables, 20 constraints", lambda: hundred.validate(configuration), 200, "2 ms"),
         ("validate 500 variables, 200 constraints", lambda: large.validate(larger), 20, "-"),
         ("make a space of 500 variables, 200 constraints", lambda: wide(500, 200), 2, "-"),
+        ("tell two of 500 variables, 200 constraints apart", lambda: difference(large, wider), 2, "-"),
+        ("try 500 variables, 200 constraints for emptiness", lambda: satisfiability(large), 1, "-"),
         ("perturb one of 100 variables, 20 constraints", lambda: perturbed(hundred, configuration, source), 20, "-"),
     ):
         table.add_row(what, f"{1000 * _seconds(action, count):.2f} ms", target)

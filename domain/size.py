@@ -45,8 +45,13 @@ class Size:
     """How many variables have no list of values at all: prompts that may change."""
 
     def decimal(self) -> str:
-        """Return the cardinality in decimal; it may have 16,000 digits, which `str` refuses to write."""
-        return format(Decimal(self.discrete_cardinality), "f")
+        """Return the cardinality in decimal; it may have 16,000 digits."""
+        return decimal(self.discrete_cardinality)
+
+
+def decimal(number: int) -> str:
+    """Return an integer of any length in decimal; `str` refuses to write more than 4,300 digits."""
+    return format(Decimal(number), "f")
 
 
 def size_of(rules: Rules) -> Size:

@@ -14,7 +14,7 @@ from domain.differing import Changes, Difference, Verdict, difference
 from domain.merging import Conflict, Merged, merged
 from domain.notes import hints_of
 from domain.satisfiability import satisfiability
-from domain.size import extent_of
+from domain.size import decimal, extent_of
 from domain.space import Space
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
@@ -99,12 +99,13 @@ class SpaceComparisons:
 def analysis_of(space: Space) -> rpc.AnalyzeVariableSpaceResponse:
     """Returns what is known of a space."""
     found = satisfiability(space)
+    share = found.accepted / found.candidates if found.candidates else 0.0
     answer = rpc.AnalyzeVariableSpaceResponse(
-        size=size_of(space),
+        size=size_of(space, share),
         satisfiability=_SATISFIABILITY[found.verdict],
         reason=found.reason,
         candidates=found.candidates,
-        acceptance_rate=found.accepted / found.candidates if found.candidates else 0.0,
+        acceptance_rate=share,
         broken_constraints=[rpc.BrokenConstraint(constraint_id=name, count=count) for name, count in found.broken],
     )
     read = {constraint.id: expression.names for constraint, expression in space.rules.constraints}
@@ -113,7 +114,7 @@ def analysis_of(space: Space) -> rpc.AnalyzeVariableSpaceResponse:
         answer.variables.add(
             name=each.name,
             kind=each.kind,
-            discrete_cardinality=str(extent.combinations) if extent.combinations < 10**4000 else "",
+            discrete_cardinality=decimal(extent.combinations),
             is_infinite=extent.is_infinite,
             hints=hints_of(each.kind, each.notes),
             depends_on=sorted(space.rules.parents.get(each.name, ())),

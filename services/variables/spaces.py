@@ -68,15 +68,15 @@ def violation_of(violation: Violation) -> ConfigurationViolation:
     )
 
 
-def size_of(space: Space) -> pb.SpaceSize:
-    """Returns how large a space is, and how much of it the constraints leave."""
+def size_of(space: Space, share: float | None = None) -> pb.SpaceSize:
+    """Returns how large a space is, and which share the constraints leave, where that is not known already."""
     size = space.size()
     return pb.SpaceSize(
         complexity=complexity(space),
         difficulty=pb.SpaceSize.Difficulty.Value(f"DIFFICULTY_{difficulty(space).upper()}"),
         conditional_dimensions=size.conditional_dimensions,
         is_estimated=size.is_estimated,
-        feasible_share=feasible_share(space) if space.constraints else None,
+        feasible_share=_share(space, share),
         discrete_cardinality=size.decimal(),
         log10_cardinality=size.log10,
         is_infinite=size.is_infinite,
@@ -86,6 +86,12 @@ def size_of(space: Space) -> pb.SpaceSize:
         recommended_budget=recommended_budget(space),
         recommended_strategy=pb.SpaceSize.Strategy.Value(f"STRATEGY_{recommended_strategy(space).upper()}"),
     )
+
+
+def _share(space: Space, known: float | None) -> float | None:
+    if not space.rules.constraints:
+        return None
+    return feasible_share(space) if known is None else known
 
 
 class Unsatisfiable(Failure):

@@ -44,4 +44,4 @@ def test_an_example_is_judged_as_the_page_says(space: Space, told: list[dict[str
 def test_the_page_counts_its_conditional_space_right() -> None:
     """Branches are summed."""
     assert size_of(examples()[1][0]).discrete_cardinality == "16"
-    assert len(examples()) == 4
+    assert len(examples()) == 5
