@@ -173,6 +173,8 @@ def _field(one: Any, name: str) -> Any:
     if descriptor.has_presence and not one.HasField(name):
         return None
     value = getattr(one, name)
+    if value is None:  # kept from its reader
+        return None
     if descriptor.enum_type is not None:
         return descriptor.enum_type.values_by_number[value].name
     return _time_of(value) if descriptor.message_type and "Timestamp" in descriptor.message_type.name else value
