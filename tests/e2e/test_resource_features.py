@@ -84,3 +84,30 @@ def test_a_collection_is_exported_and_the_export_resumed(admin: Api, tmp_path: P
     asked_for = ["--filter", asked["filter"], "--order-by", asked["order_by"], "--field", "name"]
     subprocess.run([*command, *asked_for], env=os.environ | where, check=True)
     assert [json.loads(line) for line in out.read_text().splitlines()] == [{"name": name} for name in names]
+
+
+def test_what_belongs_to_a_resource_comes_with_it(admin: Api) -> None:
+    """As JSON of its own type, page by page, and lists are filtered and sorted by it."""
+    name = unique("including")
+    space = admin.post("/v1/variableSpaces", {"name": name, **SPACE})
+    for heat in (0.25, 0.75):
+        body = {"name": f"{name} {heat}", "variable_space_id": space["id"], "values": {"heat": heat}}
+        admin.post("/v1/variableConfigurations", body)
+    path = f"/v1/variableSpaces/{space['id']}?include="
+    asked = 'configurations(order_by="values.heat desc", page_size=1'
+    (first,) = admin.get(path + quote(f"{asked})"))["included"]
+    (second,) = admin.get(path + quote(f'{asked}, page_token="{first["next_page_token"]}")'))["included"]
+    found = [*first["resources"], *second["resources"]]
+    assert [one["values"] for one in found] == [{"heat": 0.75}, {"heat": 0.25}] and not second["next_page_token"]
+    assert {one["@type"] for one in found} == {"type.googleapis.com/ashgrove.variables.v1.VariableConfiguration"}
+    (listing,) = listed(admin, filter=f'configurations.name = "{name} 0.25"', include="configurations")[
+        "variable_spaces"
+    ]
+    assert [len(one["resources"]) for one in listing["included"]] == [2]
+    asked = {"filter": f'variable_space.name = "{name}"', "order_by": "variable_space.name, values.heat"}
+    page = admin.get(f"/v1/variableConfigurations?{urlencode({**asked, 'include': 'variable_space'}, quote_via=quote)}")
+    assert [one["values"]["heat"] for one in page["variable_configurations"]] == [0.25, 0.75]
+    assert {one["included"][0]["resources"][0]["name"] for one in page["variable_configurations"]} == {name}
+    with pytest.raises(Refused) as refused:
+        admin.get(path + quote("configurations(page_size=0)"))
+    assert refused.value.fields == {"include[0]"} and "at position 26" in refused.value.text
