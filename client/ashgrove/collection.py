@@ -1,13 +1,16 @@
 """What every kind of resource has in common: it is read one by one, page by page, and some can be put away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from ashgrove.connection import Connection
+from ashgrove.relationships import edge
+from ashgrove.values import unpacked
 
 M = TypeVar("M", bound=Message)
 
@@ -31,7 +34,8 @@ class Kind(Generic[M]):
         """Returns the message that an RPC is asked with."""
         name = self.service.__name__.removesuffix("Stub")
         method = self.messages.DESCRIPTOR.services_by_name[name].methods_by_name[rpc]
-        return GetMessageClass(method.input_type)(**fields)
+        # Not every kind has relationships to include.
+        return GetMessageClass(method.input_type)(**{n: v for n, v in fields.items() if n != "include" or v})
 
     def _call(self, rpc: str, **fields: Any) -> Any:
         """Returns the answer of one RPC; raises an AshgroveError."""
@@ -49,26 +53,43 @@ class Kind(Generic[M]):
 class Readable(Kind[M]):
     """A kind of which one can be read."""
 
-    def get(self, identifier: str) -> M:
-        """Returns the one with that id; raises NotFound when there is none that the caller may see."""
-        found: M = self._call(f"Get{self.noun}", id=identifier)
+    def get(self, identifier: str, *, include: Sequence[str] = ()) -> M:
+        """Returns the one with that id; raises NotFound when there is none that the caller may see.
+
+        `include` names relationships, each perhaps made with `relationships.edge`, for `relationships.included`.
+        """
+        found: M = self._call(f"Get{self.noun}", id=identifier, include=include)
         return found
+
+    def related(self, identifier: str, relationship: str, filter: str = "", order_by: str = "") -> Iterator[Any]:
+        """Yields all that a relationship leads to and the caller may see, page after page."""
+        token = ""
+        while True:
+            asked = edge(relationship, filter=filter, order_by=order_by, page_size=100, page_token=token)
+            only_id = FieldMask(paths=["id"])
+            (page,) = self._call(f"Get{self.noun}", id=identifier, include=[asked], read_mask=only_id).included
+            yield from map(unpacked, page.resources)
+            token = page.next_page_token
+            if not token:
+                return
 
 
 class Listed(Readable[M]):
     """A kind that can be listed as a whole."""
 
-    def list(self, filter: str = "", order_by: str = "") -> Iterator[M]:
+    def list(self, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()) -> Iterator[M]:
         """Yields those that the caller may see, page after page, newest first unless ordered otherwise."""
-        return self._pages(filter=filter, order_by=order_by)
+        return self._pages(filter=filter, order_by=order_by, include=include)
 
 
 class Archived(Readable[M]):
     """A kind of which each can be put away; what is put away is listed only on request."""
 
-    def list(self, filter: str = "", order_by: str = "", *, archived: bool = False) -> Iterator[M]:
+    def list(
+        self, filter: str = "", order_by: str = "", *, archived: bool = False, include: Sequence[str] = ()
+    ) -> Iterator[M]:
         """Yields those that the caller may see, page after page, those put away too when asked."""
-        return self._pages(filter=filter, order_by=order_by, show_archived=archived)
+        return self._pages(filter=filter, order_by=order_by, show_archived=archived, include=include)
 
     def archive(self, identifier: str, etag: str = "") -> M:
         """Puts one away, only that very state when its etag is given; putting it away twice is no error."""

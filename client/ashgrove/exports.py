@@ -3,12 +3,10 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from google.protobuf.descriptor_pool import Default
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
 from ashgrove.audit.v1 import audit_service_pb2
 from ashgrove.auth.v1 import auth_service_pb2
@@ -17,6 +15,7 @@ from ashgrove.errors import Unavailable
 from ashgrove.optimizer.v1 import optimizer_service_pb2
 from ashgrove.program.v1 import program_service_pb2
 from ashgrove.resource.v1 import aggregate_pb2, export_pb2
+from ashgrove.values import unpacked
 from ashgrove.variables.v1 import variables_service_pb2
 
 _MODULES = (program_service_pb2, variables_service_pb2, optimizer_service_pb2, auth_service_pb2, audit_service_pb2)
@@ -70,7 +69,7 @@ class Exports:
                         return
                     if kind == "item":
                         request.resume_token = frame.item.resume_token
-                        yield Exported(_unpacked(frame.item.resource), frame.item.resume_token)
+                        yield Exported(unpacked(frame.item.resource), frame.item.resume_token)
                 cut = Unavailable("the export was cut; run it again to go on")
             except Unavailable as error:
                 cut = error
@@ -113,9 +112,3 @@ def _rpcs(verb: str) -> Mapping[str, str]:
         for method in service.methods
         if method.name.startswith(verb)
     }
-
-
-def _unpacked(packed: Any) -> Message:
-    made: Message = GetMessageClass(Default().FindMessageTypeByName(packed.TypeName()))()
-    packed.Unpack(made)
-    return made

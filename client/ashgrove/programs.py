@@ -78,9 +78,9 @@ class Programs(Archived[program_pb2.Program]):
         made: program_pb2.Program = self._call("CreateProgram", program=program)
         return made
 
-    def get(self, identifier: str, revision: int = 0) -> program_pb2.Program:
+    def get(self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()) -> program_pb2.Program:
         """Returns a program, at an earlier content revision when one is named."""
-        found: program_pb2.Program = self._call("GetProgram", id=identifier, revision=revision)
+        found: program_pb2.Program = self._call("GetProgram", id=identifier, revision=revision, include=include)
         return found
 
     def custom(self) -> Iterator[metric_pb2.CustomProgram]:

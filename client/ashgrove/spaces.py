@@ -88,9 +88,13 @@ class Spaces(Archived[variable_space_pb2.VariableSpace]):
         made: variable_space_pb2.VariableSpace = self._call("CreateVariableSpace", variable_space=space)
         return made
 
-    def get(self, identifier: str, revision: int = 0) -> variable_space_pb2.VariableSpace:
+    def get(
+        self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()
+    ) -> variable_space_pb2.VariableSpace:
         """Returns a space, at an earlier revision when one is named."""
-        found: variable_space_pb2.VariableSpace = self._call("GetVariableSpace", id=identifier, revision=revision)
+        found: variable_space_pb2.VariableSpace = self._call(
+            "GetVariableSpace", id=identifier, revision=revision, include=include
+        )
         return found
 
     def generate(self, identifier: str, count: int, seed: int = 0) -> Sequence[dict[str, Any]]:

@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf.descriptor_pool import Default
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Struct, Value
 
 _LARGEST = 2**53
@@ -31,6 +33,13 @@ def to_value(plain: Any) -> Value:
 def to_dict(struct: Struct) -> dict[str, Any]:
     """Returns a Struct as a dict, whole numbers as int."""
     return {name: _whole(value) for name, value in MessageToDict(struct).items()}
+
+
+def unpacked(packed: Any) -> Message:
+    """Returns what an Any holds; KeyError when its type is none of the platform's."""
+    made: Message = GetMessageClass(Default().FindMessageTypeByName(packed.TypeName()))()
+    packed.Unpack(made)
+    return made
 
 
 def to_plain(message: Message) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What programs did: executions, and evaluations with their results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ashgrove.collection import Readable
 from ashgrove.program.v1 import execution_pb2
@@ -14,9 +14,11 @@ class Executions(Readable[execution_pb2.Execution]):
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
 
-    def list(self, program_id: str, filter: str = "", order_by: str = "") -> Iterator[execution_pb2.Execution]:
+    def list(
+        self, program_id: str, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()
+    ) -> Iterator[execution_pb2.Execution]:
         """Yields a program's executions, newest first unless ordered otherwise."""
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by)
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by, include=include)
 
 
 class Evaluations(Readable[execution_pb2.Evaluation]):
@@ -24,9 +26,11 @@ class Evaluations(Readable[execution_pb2.Evaluation]):
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Evaluation", "evaluations"
 
-    def list(self, program_id: str, filter: str = "", order_by: str = "") -> Iterator[execution_pb2.Evaluation]:
+    def list(
+        self, program_id: str, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()
+    ) -> Iterator[execution_pb2.Evaluation]:
         """Yields a program's evaluations, newest first unless ordered otherwise."""
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by)
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by, include=include)
 
     def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
         """Yields what became of each example, in the order in which they finished."""
