@@ -39,6 +39,9 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     yield from (f"      {line}" for line in _storage(spec))
     yield "    fields"
     yield from (f"      {_field(field)}" for field in spec.fields.values())
+    if spec.computed:
+        yield "    computed"
+    yield from (f"      {_field(field)} = {spec.formula(field.name)}" for field in spec.computed.values())
     if spec.relationships:
         yield "    relationships"
     yield from (f"      {_relationship(one)}" for one in spec.relationships.values())

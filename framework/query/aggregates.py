@@ -26,6 +26,9 @@ class Measured(Related):
     function: str = "count"
     default: Any = None
 
+    def __str__(self) -> str:
+        return f"{self.function}({self._told})"
+
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the measure as a scalar subquery."""
         there, rows = self.rows(columns)

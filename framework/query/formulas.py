@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Double, cast, func
 from sqlalchemy.types import NullType
 
 from framework.query.columns import Columns
@@ -32,6 +32,9 @@ class sql(Formula):  # noqa: N801 - reads as a word of the declaration
 
     make: Callable[[Columns], ColumnElement[Any]]
 
+    def __str__(self) -> str:
+        return "an expression"
+
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns what the author made of the columns."""
         return self.make(columns)
@@ -47,12 +50,20 @@ class sql(Formula):  # noqa: N801 - reads as a word of the declaration
             yield f"is of type {field.kind.value}, its formula of type {str(made).lower()}"
 
 
+def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns how many seconds lie between two times; null where one is absent."""
+    return cast(func.extract("epoch", end - start), Double())
+
+
 @dataclass(frozen=True)
 class batched:  # noqa: N801 - reads as a word of the declaration
     """Values computed in Python, once for all rows of a read, from the fields it needs; no filter can name them."""
 
     compute: Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
     needs: tuple[str, ...] = ("id",)
+
+    def __str__(self) -> str:
+        return f"a batch of Python over {', '.join(self.needs)}"
 
     async def fill(self, call: Any, name: str, messages: Sequence[Any]) -> None:
         """Computes the values of messages and puts them into their field; None leaves it empty."""

@@ -33,6 +33,14 @@ class Related(Formula):
     field: str = ""
     where: str = ""
 
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self._told})"
+
+    @property
+    def _told(self) -> str:
+        of = f"{self.path}.{self.field}" if self.field else self.path
+        return f"{of} where {self.where}" if self.where else of
+
     def rows(self, columns: Columns) -> tuple[Columns, Select[Any]]:
         """Returns what the rows can be named by, and a statement without columns that finds them."""
         tables: list[FromClause] = []

@@ -55,9 +55,13 @@ def number(source: Source) -> Source:
     """Returns data without a declared type as the number that it is, null where it is none."""
     if source.field.kind is not Kind.JSON:
         return source
-    tested = Fragment("CASE WHEN jsonb_typeof(", source.value, ") = 'number' THEN ", source.value, "::numeric END")
-    field = replace(source.field, kind=Kind.DOUBLE)
-    return replace(source, field=field, value=_plain(Kind.DOUBLE, tested))
+    return replace(source, field=replace(source.field, kind=Kind.DOUBLE), value=json_number(source.value))
+
+
+def json_number(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a JSON value as the number that it is, null where it is none."""
+    tested = Fragment("CASE WHEN jsonb_typeof(", value, ") = 'number' THEN ", value, "::numeric END")
+    return _plain(Kind.DOUBLE, tested)
 
 
 def _plain(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -16,11 +16,15 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     WatchOptimizationRunResponse,
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
+from sqlalchemy import ColumnElement, Double, case, cast, func
 
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.query import Columns
+from framework.query.aggregates import count
+from framework.query.formulas import seconds_between, sql
 from framework.resource import Registry, Resource, StateMachine, Storage, action
 from framework.storage import LEASE_COLUMNS
 from services.optimizer.access import of_owned_program, of_readable_program
@@ -35,6 +39,16 @@ _CANCEL = "CancelOptimizationRun"
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront")
+
+
+def _ended(row: Columns) -> ColumnElement[Any]:
+    return func.coalesce(row["completed_at"], func.now())
+
+
+def _progress(row: Columns) -> ColumnElement[Any]:
+    share = cast(row["completed_trials"] + row["failed_trials"], Double()) / func.nullif(row["max_trials"], 0)
+    # Trials that are tried again may be more than were planned.
+    return case((row["status"] == "STATUS_COMPLETED", 1.0), else_=func.least(func.coalesce(share, 0.0), 0.99))
 
 
 class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
@@ -64,6 +78,11 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         },
         terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
+    computed = {
+        "duration_seconds": sql(lambda row: seconds_between(row["started_at"], _ended(row))),
+        "progress": sql(_progress),
+        "trial_count": count("trials"),
+    }
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List", "Update"),

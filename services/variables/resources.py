@@ -19,6 +19,7 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import IllegalState, InvalidFields
 from framework.policy import bypass, has_role, is_public, owns, policy
+from framework.query.aggregates import count
 from framework.resource import Registry, Resource, Storage, action, archiving
 from framework.structs import struct_of, values_of
 from services.variables.components import BuiltInComponent, Component, fill_components, refuse_metadata
@@ -43,6 +44,7 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.Va
         initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
     )
     states = archiving("Update", "GenerateConfigurations", *EDITS)
+    computed = {"configuration_count": count("configurations", where="archived_at = null")}
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Create", "Update", "Archive", "Unarchive", *EDITS, allow=has_role(Role.USER) & owns),

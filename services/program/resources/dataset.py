@@ -22,6 +22,8 @@ from framework.policy import (
     policy,
     signed_in,
 )
+from framework.query.aggregates import count
+from framework.query.formulas import sql
 from framework.resource import Resource, Storage, action, archiving, spec_of
 from framework.storage import codec_of, increment
 from framework.structs import values_of
@@ -50,6 +52,10 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         initial={"status": dataset_pb2.Dataset.STATUS_ACTIVE, "revision": 1},
     )
     states = archiving("Update", _VERB)
+    computed = {
+        "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"]),
+        "evaluation_count": count("evaluations"),
+    }
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List"),

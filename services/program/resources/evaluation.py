@@ -10,10 +10,15 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     EvaluateProgramResponse,
     PauseEvaluationRequest,
 )
+from sqlalchemy import ColumnElement, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.query import Columns
+from framework.query.formulas import seconds_between, sql
+from framework.query.sources import json_number
 from framework.resource import Resource, StateMachine, Storage, action
 from framework.storage import clock_time, increment
 from services.program.resources.execution import WORK_COLUMNS, of_readable_program
@@ -24,6 +29,10 @@ _PAUSE = "PauseEvaluation"
 _EVALUATE = "EvaluateProgram"
 # Takes an evaluation from its worker, whatever that one still writes.
 _TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
+
+
+def _score(row: Columns) -> ColumnElement[Any]:
+    return json_number(func.jsonb_extract_path(row["scores"], row["primary_metric"], type_=JSONB()))
 
 
 class Evaluation(Resource[execution_pb2.Evaluation]):
@@ -55,6 +64,12 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         },
         terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
+    computed = {
+        "primary_metric": sql(lambda row: func.jsonb_extract_path_text(row["metrics"], "0", type_=Text())),
+        "score": sql(_score),
+        "score_per_credit": sql(lambda row: row["score"] * 1e6 / func.nullif(row["cost_micros"], 0)),
+        "duration_ms": sql(lambda row: seconds_between(row["started_at"], row["completed_at"]) * 1000),
+    }
     policies = [
         bypass(has_role(Role.ADMIN)),
         # The worker ends evaluations; a run's worker may have lost its user's grant and must still stop them.

@@ -9,9 +9,14 @@ from framework.call import Role
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_public, is_service, owns, policy, signed_in
+from framework.query.aggregates import avg, count, histogram, max_of, over_time, p95, sum_of
+from framework.query.formulas import sql
+from framework.query.related_rows import first
 from framework.resource import Resource, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
+
+_COMPLETED = "status = completed"
 
 
 class Program(Resource[program_pb2.Program]):
@@ -40,6 +45,24 @@ class Program(Resource[program_pb2.Program]):
         policy("Update", "Archive", "Unarchive", "ExecuteProgram", "EvaluateProgram", allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
+
+    computed = {
+        "execution_count": count("executions"),
+        "failed_execution_count": count("executions", where="status = failed"),
+        "average_execution_ms": avg("executions", "latency_ms", where=_COMPLETED),
+        "p95_execution_ms": p95("executions", "latency_ms", where=_COMPLETED),
+        "execution_latencies": histogram("executions", "latency_ms", where=_COMPLETED),
+        "executions_by_day": over_time("executions"),
+        "last_execution_at": max_of("executions", "created_at"),
+        "execution_cost_micros": sum_of("executions", "cost_micros"),
+        "evaluation_cost_micros": sum_of("evaluations", "cost_micros"),
+        "total_cost_micros": sql(lambda row: row["execution_cost_micros"] + row["evaluation_cost_micros"]),
+        "evaluation_count": count("evaluations"),
+        "latest_score": first("evaluations", "score", where=_COMPLETED, order_by="completed_at desc"),
+        "latest_score_per_credit": first(
+            "evaluations", "score_per_credit", where=_COMPLETED, order_by="completed_at desc"
+        ),
+    }
 
     async def prepare(self, call: Call, new: program_pb2.Program, old: program_pb2.Program | None) -> None:
         """Refuses a signature with a name used twice, and code that is not registered; private unless it says more."""
