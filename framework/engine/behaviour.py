@@ -1,5 +1,6 @@
 """What field behaviours promise, at every depth: OUTPUT_ONLY is ignored, REQUIRED demanded, IMMUTABLE kept."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from framework.engine.messages import is_empty, refuse_if, same, violations_of
 from framework.errors import FieldViolation
 from framework.resource import ResourceSpec
+from framework.resource.fields import is_id
 
+# As the database writes it, and the validation of requests demands it.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BEHAVIOR = field_behavior_pb2.FieldBehavior
 
 
@@ -23,6 +27,7 @@ class _Behaviour:
     required: tuple[str, ...]
     immutable: tuple[str, ...]
     deeper: tuple[str, ...]
+    ids: tuple[str, ...]
 
 
 @cache
@@ -34,6 +39,7 @@ def _of(descriptor: Descriptor) -> _Behaviour:
         tuple(n for n, said in told.items() if _BEHAVIOR.REQUIRED in said and n not in ignored),
         tuple(n for n, said in told.items() if _BEHAVIOR.IMMUTABLE in said and n not in ignored),
         tuple(f.name for f in descriptor.fields if f.message_type and _promises(f.message_type, ())),
+        tuple(f.name for f in descriptor.fields if f.type == f.TYPE_STRING and not f.is_repeated and is_id(f.name)),
     )
 
 
@@ -67,10 +73,18 @@ def without_output_only(message: Any) -> Any:
 
 
 def unsound(message: Any, prefix: str = "") -> list[FieldViolation]:
-    """Returns every violation of the bounds, and every REQUIRED field that is empty and of which no bound complains."""
+    """Returns every violation of the bounds; of what they do not complain of, REQUIRED fields and ids that are none."""
     bounds = violations_of(message, prefix)
     complained = {v.path for v in bounds}
-    return [*bounds, *(v for v in missing(message, prefix) if v.path not in complained)]
+    more = [*missing(message, prefix), *_no_ids(message, prefix)]
+    return [*bounds, *(v for v in more if v.path not in complained)]
+
+
+def _no_ids(message: Any, prefix: str) -> Iterator[FieldViolation]:
+    for name in _of(message.DESCRIPTOR).ids:
+        value = getattr(message, name)
+        if value and not _UUID.fullmatch(value):
+            yield FieldViolation(prefix + name, "must be a UUID")
 
 
 def missing(message: Any, prefix: str = "") -> Iterator[FieldViolation]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from google.protobuf.message import Message
 
@@ -46,7 +46,7 @@ class Storage:
 
 
 class Resource(Generic[M]):
-    """A resource: subclass it, name its message, storage and policies; standard methods follow by themselves."""
+    """A resource: subclass it with its message, name storage and policies; standard methods follow by themselves."""
 
     message: ClassVar[type[Message]]
     storage: ClassVar[Storage] = Storage()
@@ -57,6 +57,13 @@ class Resource(Generic[M]):
     """The formulas of public fields that have no column."""
     states: ClassVar[StateMachine | None] = None
     """The life of a row as a state machine."""
+
+    def __init_subclass__(cls, **how: Any) -> None:
+        """Takes the message from `Resource[…]`, unless the class names one."""
+        super().__init_subclass__(**how)
+        given = [one for origin in cls.__dict__.get("__orig_bases__", ()) for one in get_args(origin)]
+        if "message" not in cls.__dict__ and given and hasattr(given[0], "DESCRIPTOR"):
+            cls.message = given[0]
 
     async def prepare(self, call: Any, new: M, old: M | None) -> None:
         """Completes or refuses a row before it is written; `old` is None on creation."""

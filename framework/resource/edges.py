@@ -17,7 +17,7 @@ def edge_faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Ite
     taken = {*spec.fields, *spec.computed, *spec.storage.hidden, *VIRTUAL}
     targets = {other.message.DESCRIPTOR.full_name: other for other in registered}
     declared = spec.message.DESCRIPTOR.GetOptions().Extensions[options_pb2.resource].relationships
-    for name, count in Counter(one.name for one in declared).items():
+    for name, count in Counter(one.name or one.key.removesuffix("_id") for one in declared).items():
         if count > 1:
             yield f"{spec.noun}.{name}: {count} relationships have this name"
     if spec.relationships and "included" not in spec.message.DESCRIPTOR.fields_by_name:

@@ -112,11 +112,12 @@ def _kind(descriptor: FieldDescriptor) -> Kind:
         nested = descriptor.message_type
         return Kind.TIMESTAMP if nested and nested.full_name == "google.protobuf.Timestamp" else Kind.JSON
     if descriptor.type == FieldDescriptor.TYPE_STRING:
-        return Kind.UUID if _is_id(descriptor.name) else Kind.TEXT
+        return Kind.UUID if is_id(descriptor.name) else Kind.TEXT
     return Kind[_NUMBERS[descriptor.type]]
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
+    """Says whether a text field of this name holds the UUID of a resource."""
     return name == "id" or (name.endswith("_id") and name not in _TEXT_IDS)
 
 

@@ -107,20 +107,16 @@ def _compiled(resource: Any) -> ResourceSpec:
     if not options.collection:
         raise TypeError(f"{resource.__name__}: {descriptor.full_name} lacks option (ashgrove.resource.v1.resource)")
     fields = fields_of(descriptor)
-    publications = options_pb2.ResourceOptions.Publication
     spec = ResourceSpec(
         resource=resource,
         message=resource.message,
         noun=descriptor.name,
         singular=snake(descriptor.name),
         collection=options.collection,
-        publishes=frozenset(publications.Name(p).removeprefix("PUBLICATION_").lower() for p in options.publishes),
+        publishes=_told(options.publishes, fields),
         fields={name: f for name, f in fields.items() if name not in resource.computed},
         computed={name: f for name, f in fields.items() if name in resource.computed},
-        relationships={
-            r.name: Relationship(r.name, f"{descriptor.file.package}.{r.resource}", r.key, r.many)
-            for r in options.relationships
-        },
+        relationships={r.name: r for r in (_relationship(descriptor, declared) for declared in options.relationships)},
         storage=resource.storage,
         policies=tuple(resource.policies),
         field_policies=tuple(resource.field_policies),
@@ -128,6 +124,23 @@ def _compiled(resource: Any) -> ResourceSpec:
     )
     _COMPILED.setdefault(descriptor.full_name, spec)
     return spec
+
+
+def _told(publishes: Sequence[Any], fields: Mapping[str, Field]) -> frozenset[str]:
+    """Returns what is told of a resource, such as `created`."""
+    publications = options_pb2.ResourceOptions.Publication
+    names = {publications.Name(each).removeprefix("PUBLICATION_").lower() for each in publishes}
+    if "every" in names:
+        putting_away = ("archived", "unarchived", "purged") if "archived_at" in fields else ()
+        return frozenset({"created", "updated", *putting_away})
+    return frozenset(names)
+
+
+def _relationship(descriptor: Any, declared: Any) -> Relationship:
+    """Returns a declared relationship; what it leaves out follows from its key: `program_id` leads to a `program`."""
+    name = declared.name or declared.key.removesuffix("_id")
+    noun = declared.resource or "".join(word.capitalize() for word in name.split("_"))
+    return Relationship(name, f"{descriptor.file.package}.{noun}", declared.key, declared.many)
 
 
 def _life(declared: StateMachine | None, fields: Mapping[str, Field]) -> StateMachine | None:

@@ -25,6 +25,7 @@ from framework.rpc.server import Process
 from framework.rpc.servicer import handler_of
 from framework.settings import ServiceSettings
 from framework.storage import Database
+from framework.storage.additions import next_migration
 from framework.storage.ddl import ddl
 from framework.storage.migrate import check_current, migrate
 
@@ -120,12 +121,18 @@ def keys_from(stub: Any, request: Any) -> FetchKeys:
 
 
 def commands(registry: Registry, migrations: Path, settings: Callable[[], ServiceSettings]) -> click.Group:
-    """Returns the commands that every service has: `migrate` and `ddl`; the service adds `serve` and its own."""
+    """Returns the commands that every service has about its schema; the service adds `serve` and its own."""
     group = click.Group(name=f"services.{registry.service}", help=f"The {registry.service} service.")
 
     @group.command("ddl", help="Print the schema that the declarations derive.")
     def _ddl() -> None:
         click.echo(ddl(registry))
+
+    @group.command("migration", help="Write the next migration: what the declarations have and no migration names yet.")
+    @click.argument("name")
+    def _migration(name: str) -> None:
+        written = next_migration(registry, migrations, name)
+        click.echo(f"{written.name}: read it before you keep it" if written else "nothing to add")
 
     @group.command("migrate", help="Apply what is new to the database of ASHGROVE_ADMIN_DATABASE_URL.")
     def _migrate() -> None:

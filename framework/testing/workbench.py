@@ -58,10 +58,6 @@ class Workbench:
         """Does a unary RPC, as the user unless another actor is named."""
         return await self.engine.unary(self._method(rpc), self.context(actor or self.user, rpc), request)
 
-    def stream(self, rpc: str, request: Message, actor: Actor | None = None) -> AsyncIterator[Any]:
-        """Returns the frames of a streaming RPC."""
-        return self.engine.stream(self._method(rpc), self.context(actor or self.user, rpc), request)
-
     def _method(self, rpc: str) -> MethodSpec:
         return self.registry.methods[f"/{self.registry.descriptor.full_name}/{rpc}"]
 
@@ -79,8 +75,8 @@ class Workbench:
 
     async def frames(self, rpc: str, request: Message, actor: Actor | None = None) -> AsyncIterator[Any]:
         """Yields the frames of a streaming RPC, as the user unless another actor is named."""
-        method = self.engine.registry.methods[f"/{self.engine.registry.descriptor.full_name}/{rpc}"]
-        async for frame in self.engine.stream(method, self.context(actor or self.user, rpc, math.inf), request):
+        context = self.context(actor or self.user, rpc, math.inf)
+        async for frame in self.engine.stream(self._method(rpc), context, request):
             yield frame
 
     @asynccontextmanager

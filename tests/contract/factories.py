@@ -10,7 +10,8 @@ from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, var
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
 
-from framework.testing.contract import Subject
+from framework.resource import ResourceSpec, spec_of
+from framework.testing.contract import Driver, Subject
 from framework.testing.factories import sound
 from framework.testing.workbench import Workbench
 
@@ -131,13 +132,23 @@ FACTORIES: dict[str, dict[str, Any]] = {
     "Program": {"make": program, "acts": PROGRAM_ACTS},
     "Dataset": {"make": dataset, "acts": DATASET_ACTS},
 }
-"""By noun; every other resource is made from its bounds alone."""
+"""By noun; every other resource is made from its bounds, and what it must refer to with it."""
+
+
+async def parents(bench: Workbench, spec: ResourceSpec) -> dict[str, str]:
+    """Makes what a resource must refer to, and returns the ids by field."""
+    made = {}
+    for name, collection in spec.storage.references.items():
+        parent = next(s for s in bench.registry.specs.values() if s.collection == collection)
+        if spec.fields[name].required:
+            made[name] = (await Driver(bench, subject(parent.resource, parent.noun)).create()).id
+    return made
 
 
 def subject(resource: Any, noun: str) -> Subject:
     """Returns a resource as a subject of the suite."""
 
     async def derived(bench: Workbench, number: int) -> Any:
-        return sound(resource, number)
+        return sound(resource, number, **await parents(bench, spec_of(resource)))
 
     return Subject(resource, **{"make": derived} | FACTORIES.get(noun, {}))

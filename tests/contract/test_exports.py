@@ -20,7 +20,7 @@ async def exported(driver: Driver, actor: Actor | None = None, **fields: Any) ->
     method = driver.method("Export")
     assert method is not None
     request = method.request_class(**fields)
-    frames = [frame async for frame in driver.bench.stream(method.name, request, actor or driver.writer)]
+    frames = [frame async for frame in driver.bench.frames(method.name, request, actor or driver.writer)]
     assert frames.pop().WhichOneof("frame") == "end"
     rows = []
     for frame in frames:

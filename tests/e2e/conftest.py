@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,18 +39,16 @@ def _base_port() -> int:
             return base
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Starts everything and takes it down again."""
-    home = tmp_path_factory.mktemp("stack")
+@contextmanager
+def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
+    """Runs everything from a source tree, on ports and in a home of its own, for the length of a block."""
     port = free_port()
-    told = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port()), "IDENTITY_TOKEN_SECONDS": "2"}
-    told["ALLOWED_ORIGINS"] = ORIGIN
-    environment = os.environ | {f"ASHGROVE_{k}": v for k, v in told.items()}
-    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'client'}"
+    settings = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port()), **told}
+    environment = os.environ | {f"ASHGROVE_{k}": v for k, v in settings.items()}
+    environment["PYTHONPATH"] = f"{root}:{root / 'client'}"
     log = (home / "supervisor.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.local", "up"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        [sys.executable, "-m", "deploy.local", "up"], cwd=root, env=environment, stdout=log, stderr=log
     )
     try:
         _wait(home, process)
@@ -59,6 +58,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         process.wait(timeout=60)
         log.close()
         postgres.remove(home)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Starts everything and takes it down again."""
+    told = {"IDENTITY_TOKEN_SECONDS": "2", "ALLOWED_ORIGINS": ORIGIN}
+    with running(tmp_path_factory.mktemp("stack"), **told) as made:
+        yield made
 
 
 def _wait(home: Path, process: "subprocess.Popen[bytes]") -> None:

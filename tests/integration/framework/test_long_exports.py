@@ -92,7 +92,7 @@ async def test_pages_are_as_large_as_their_rows_allow(server: Served) -> None:
     for length, most in ((10, 5), (100_000, 40)):
         await fill(server.bench, rows=400, length=length)
         with counted(server.bench.database) as queries:
-            async for _ in server.bench.stream("ExportSpecimens", message_of()):
+            async for _ in server.bench.frames("ExportSpecimens", message_of()):
                 pass
         assert len(queries) <= most
     assert exporting._fitting(10) == exporting.LARGEST_PAGE
