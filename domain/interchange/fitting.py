@@ -59,7 +59,8 @@ def _choice(variable: ChoiceVariable, able: Abilities, report: Report) -> Variab
     if variable.ordered and (variable.weights or not able.order):
         report.lost(name, "has an order: its choices have none")
         variable = replace(variable, ordered=False)
-    if variable.choices == (False, True) and not variable.weights and not variable.ordered:
+    are_booleans = variable.choices == (False, True) and isinstance(variable.choices[0], bool)
+    if are_booleans and isinstance(variable.choices[1], bool) and not variable.weights and not variable.ordered:
         report.rewritten(name, "is a choice of false and true: becomes a boolean")
         return BooleanVariable(name, variable.default, variable.description)
     return variable
@@ -106,10 +107,7 @@ def _float(variable: FloatVariable, able: Abilities, report: Report) -> Variable
             return _listed(variable, able, report)
         report.lost(name, f"has a step of {variable.step}: its numbers are rounded on the way back")
         return replace(variable, step=None)
-    last = variable.at(count - 1)
-    if last != variable.high:
-        report.rewritten(name, f"ends at {last}, its last value")
-    return replace(variable, high=last)
+    return variable
 
 
 def _on_grid(variable: FloatVariable, report: Report) -> float | None:
