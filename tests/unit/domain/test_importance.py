@@ -74,7 +74,7 @@ def test_the_direction_orients_the_objective(method: Any) -> None:
     turned = [(values, -score) for values, score in rows]
     up, down = importance(SPACE, rows, MORE, method), importance(SPACE, turned, LESS, method)
     assert shares(up) == pytest.approx(shares(down), abs=0.02)
-    assert [each.region for each in up.effects] == [each.region for each in down.effects]
+    assert {each.key: each.region for each in up.effects} == {each.key: each.region for each in down.effects}
     assert up.effects[0].region[0] > 0.5
     assert importance(SPACE, rows, LESS, method).effects[0].region[1] < 0.5
 
