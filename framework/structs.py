@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 
 
 def values_of(struct: Struct) -> dict[str, Any]:
@@ -16,6 +16,11 @@ def struct_of(values: Mapping[str, Any]) -> Struct:
     struct = Struct()
     struct.update(dict(values))
     return struct
+
+
+def value_of(plain: Any) -> Value:
+    """Returns one plain JSON value as a protobuf Value."""
+    return struct_of({"value": plain}).fields["value"]
 
 
 def _plain(value: Any) -> Any:

@@ -64,8 +64,10 @@ class Table:
         scores = scores - scores.mean()
         at = (self.codes[leaf.trials] + self._offsets).ravel()
         size = len(self._offsets) * WIDTH
-        counts: Floats = np.bincount(at, np.ones(len(at)), size).reshape(-1, WIDTH)
-        sums: Floats = np.bincount(at, np.repeat(scores, len(self._offsets)), size).reshape(-1, WIDTH)
+        counts, sums = (
+            np.asarray(np.bincount(at, weights, size), dtype=np.float64).reshape(-1, WIDTH)
+            for weights in (np.ones(len(at)), np.repeat(scores, len(self._offsets)))
+        )
         # Bins without an order are lined up by their means, empty ones last: so the best split is a cut.
         keys = np.where(self.ordered[:, None], np.arange(WIDTH), _means(sums, counts))
         keys = np.where(counts > 0, keys, np.inf) if not self.ordered.all() else keys

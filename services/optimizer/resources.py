@@ -16,6 +16,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     WatchOptimizationRunResponse,
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
+from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
 from sqlalchemy import ColumnElement, Double, case, cast, func
 
 from framework.call import Role
@@ -38,7 +39,8 @@ ENDED = {
 _CANCEL = "CancelOptimizationRun"
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
-_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront")
+_IMPORTANCE = "AnalyzeVariableImportance"
+_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE)
 
 
 def _ended(row: Columns) -> ColumnElement[Any]:
@@ -138,6 +140,13 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import front  # it reads this very resource
 
         return await front.read(call, await call.row(OptimizationRun, request.id, "GetParetoFront"))
+
+    @action(_IMPORTANCE)
+    async def importance(self, call: Call, request: AnalyzeVariableImportanceRequest) -> VariableImportance:
+        """Says which variables mattered in runs that the caller may read."""
+        from services.optimizer import analyzing  # it reads this very resource
+
+        return await analyzing.analyze(call, request)
 
     @action("GetBestConfiguration")
     async def best(self, call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:

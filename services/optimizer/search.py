@@ -1,13 +1,12 @@
 """One run's search: suggest, evaluate, note, until the trials are spent, the run is cancelled or its grant is lost."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, PauseEvaluationRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
-from google.protobuf.json_format import MessageToDict
 
 from domain.sampling import Unsatisfied
 from domain.seeds import suggestion_seed
@@ -24,6 +23,7 @@ from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.objectives import objectives_of
+from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
 
 _HOPELESS_AFTER = 5
@@ -206,16 +206,9 @@ class Search:
                 with granted("variables"):
                     identity = await self._identity()
                     found = await self.application.variables.GetVariableSpace(request, metadata=identity)
-                return Space.from_json(_plain(found.variables), _plain(found.constraints))
+                return space_of(found)
             except DependencyUnavailable:
                 await asyncio.sleep(0.5)
-
-
-def _plain(messages: Iterable[Any]) -> list[dict[str, Any]]:
-    return [
-        MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        for each in messages
-    ]
 
 
 def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
