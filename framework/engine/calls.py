@@ -121,9 +121,14 @@ class Call:
         created: M = await creating.create(self, spec_of(resource), message, hidden or {}, identifier, prefix)
         return created
 
-    async def create_many(self, resource: type[Resource[M]], messages: Sequence[M]) -> Sequence[M]:
-        """Creates resources from messages, all or none, in few statements; violations say which message is meant."""
-        created: Sequence[M] = await creating.create_many(self, spec_of(resource), messages)
+    async def create_many(
+        self, resource: type[Resource[M]], messages: Sequence[M], *, judged: bool = False
+    ) -> Sequence[M]:
+        """Creates resources from messages, all or none, in few statements; violations say which message is meant.
+
+        Messages that a validated request held are `judged`: their bounds are not looked at again.
+        """
+        created: Sequence[M] = await creating.create_many(self, spec_of(resource), messages, judged=judged)
         return created
 
     async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:

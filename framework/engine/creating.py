@@ -1,5 +1,6 @@
 """Creates rows, one or many, all or none: authorised in SQL over the very rows as they were made."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import any_, bindparam, select
 
 from framework.call import Context
-from framework.engine.behaviour import unsound, without_output_only
+from framework.engine.behaviour import missing, unsound, without_output_only
 from framework.engine.messages import content_of, is_empty, refuse_if
 from framework.engine.permitting import permit_fields
 from framework.engine.reading import load, scope
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """How many rows one batch may create."""
+_TURN = 50  # after so many rows of a batch other calls have a turn
 
 
 async def create(
@@ -75,12 +77,16 @@ async def _permitted(
         raise _refusal(spec) from None
 
 
-async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any]) -> list[Any]:
-    """Creates rows from messages, all or none, in as many statements as one takes."""
+async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any], *, judged: bool = False) -> list[Any]:
+    """Creates rows from messages, all or none, in as many statements as one takes.
+
+    What is `judged` keeps its declared bounds, as the messages of a validated request do.
+    """
     if not 0 < len(messages) <= MOST:
         raise InvalidFields(FieldViolation(spec.collection, f"must be 1 to {MOST} {spec.collection.replace('_', ' ')}"))
     clean = [without_output_only(message) for message in messages]
-    refuse_if(v for i, message in enumerate(clean) for v in unsound(message, f"{spec.collection}[{i}]."))
+    check = missing if judged else unsound
+    refuse_if(v for i, message in enumerate(clean) for v in check(message, f"{spec.collection}[{i}]."))
     async with call.transaction() as tx:
         await _prepared(call, spec, clean)
         return await _insert_many(tx, spec, call.context, clean, messages)
@@ -90,6 +96,8 @@ async def _prepared(call: "Call", spec: ResourceSpec, messages: Sequence[Any]) -
     """Prepares every message; raises what is wrong with all of them at once."""
     resource, faults = spec.resource(), []
     for i, message in enumerate(messages):
+        if i % _TURN == 0:
+            await asyncio.sleep(0)
         try:
             await resource.prepare(call, message, None)
         except InvalidFields as refused:
@@ -104,7 +112,11 @@ def _within(spec: ResourceSpec, index: int, path: str) -> str:
 async def _insert_many(
     tx: Transaction, spec: ResourceSpec, context: Context, messages: Sequence[Any], given: Sequence[Any]
 ) -> list[Any]:
-    rows = [_new_row(spec, context, message) for message in messages]
+    rows = []
+    for i, message in enumerate(messages):
+        if i % _TURN == 0:
+            await asyncio.sleep(0)
+        rows.append(_new_row(spec, context, message))
     await _written(tx, spec, rows)
     if rule_of(spec, "Create").asked:  # what each row is made with has a say of its own
         for row, message in zip(rows, messages, strict=True):
@@ -114,7 +126,7 @@ async def _insert_many(
             await permit_fields(tx, spec, context, row["id"], message)
     created = await _as_made(tx, spec, context, rows, messages)
     if spec.revisioned:
-        await keep_revisions(tx, spec, [(row, {n: _bare(row[n]) for n in spec.storage.content}) for row in rows])
+        await keep_revisions(tx, spec, [(r, _content(spec, m, r)) for r, m in zip(rows, messages, strict=True)])
     await record_many(tx, spec, context, "created", created)
     return created
 
@@ -158,6 +170,8 @@ async def _as_made(
         raise _refusal(spec)
     codec = codec_of(spec)
     for row, message in zip(rows, messages, strict=True):
+        for name in added:
+            message.ClearField(name)
         codec.fill(message, found[row["id"]])
     return list(messages)
 
@@ -176,9 +190,15 @@ def _new_row(spec: ResourceSpec, context: Context, message: Any) -> dict[str, An
     if spec.tenant:
         row["organization_id"] = context.organization_id
     if spec.revisioned:
-        row |= {"revision": 1, "content_hash": content_hash(content_of(spec, message))}
+        row |= {"revision": 1, "content_hash": content_hash(_content(spec, message, row))}
     row["id"] = new_id()
     return row
+
+
+def _content(spec: ResourceSpec, message: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `content_of` does, out of the row where it holds the same."""
+    json = {n for n in spec.storage.content if spec.fields[n].kind is Kind.JSON}
+    return {n: _bare(row[n]) if n in json else getattr(message, n) for n in spec.storage.content}
 
 
 def _insert_statement(table: str, row: Mapping[str, Any]) -> str:

@@ -182,7 +182,7 @@ async def _purge(call: Call, method: MethodSpec, request: Any) -> Any:
 
 async def _batch_create(call: Call, method: MethodSpec, request: Any) -> Any:
     collection = method.resource.collection
-    created = await call.create_many(method.resource.resource, getattr(request, collection))
+    created = await call.create_many(method.resource.resource, getattr(request, collection), judged=True)
     return method.response_class(**{collection: created})
 
 

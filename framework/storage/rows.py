@@ -20,10 +20,17 @@ class Codec:
     def __init__(self, spec: ResourceSpec) -> None:
         self.spec = spec
         self._fields = [*spec.fields.items(), *spec.computed.items()]
+        self._json = {name: field for name, field in spec.fields.items() if field.kind is Kind.JSON}
 
     def row(self, message: Message) -> dict[str, Any]:
         """Returns the public columns of a message; absent ids, times and messages become null."""
-        return {name: column_value(field, message) for name, field in self.spec.fields.items()}
+        # Everything that is kept as JSON is made in one pass over the message.
+        data = json_format.MessageToDict(message, preserving_proto_field_name=True) if self._json else {}
+        plain = {name: _plain(field, message, data) for name, field in self._json.items()}
+        return {
+            name: _stored(plain[name]) if name in plain else column_value(field, message)
+            for name, field in self.spec.fields.items()
+        }
 
     def message(self, row: Mapping[str, Any]) -> Any:
         """Returns a row as its message, computed fields included when they were fetched, with the etag derived."""
@@ -59,9 +66,12 @@ def column_value(field: Field, message: Any) -> Any:
     if field.kind is Kind.TIMESTAMP:
         return value.ToDatetime(tzinfo=UTC) if message.HasField(field.name) else None
     if field.kind is Kind.JSON:
-        plain = plain_value(field, message)
-        return None if plain is None else Jsonb(plain)
+        return _stored(plain_value(field, message))
     return value
+
+
+def _stored(plain: Any) -> Jsonb | None:
+    return None if plain is None else Jsonb(plain)
 
 
 def plain_value(field: Field, message: Any) -> Any:
@@ -74,8 +84,14 @@ def plain_value(field: Field, message: Any) -> Any:
         getattr(holder, field.name).MergeFrom(getattr(message, field.name))
     else:
         getattr(holder, field.name).CopyFrom(getattr(message, field.name))
-    data = json_format.MessageToDict(holder, preserving_proto_field_name=True)
-    empty: Any = {} if _is_map(field) or not descriptor.is_repeated else []
+    return _plain(field, message, json_format.MessageToDict(holder, preserving_proto_field_name=True))
+
+
+def _plain(field: Field, message: Any, data: Mapping[str, Any]) -> Any:
+    """Returns a field's plain JSON data out of that of a message, which leaves out what is empty."""
+    if not field.descriptor.is_repeated and not message.HasField(field.name):
+        return None
+    empty: Any = {} if _is_map(field) or not field.descriptor.is_repeated else []
     return whole_numbers(data.get(field.name, empty))
 
 
