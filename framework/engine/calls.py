@@ -1,6 +1,6 @@
 """The call as an action sees it: reads and writes of resources under the caller's own policies."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from sqlalchemy import and_, select
 
 from framework.call import Actor, Context
-from framework.engine import acting, creating, purging, reading
+from framework.engine import acting, batching, creating, purging, reading
 from framework.engine.including import Edge
 from framework.engine.selecting import EVERYTHING, Selection
 from framework.query import order_from
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from framework.engine.dispatch import Engine
 
 M = TypeVar("M", bound=Message)
+F = TypeVar("F")
 # No single transaction lasts longer, even on a stream that lasts for days.
 LONGEST_SECONDS = 30.0
 
@@ -36,6 +37,7 @@ class Call:
         self.engine = engine
         self.context = context
         self._open: Transaction | None = None
+        self._found: dict[Any, Any] = {}
 
     @property
     def actor(self) -> Actor:
@@ -65,6 +67,13 @@ class Call:
                 yield tx
             finally:
                 self._open = None
+
+    async def remembered(self, key: Any, find: Callable[[], Awaitable[F]]) -> F:
+        """Returns what was found for a key earlier in this call, or finds it: what the rows of a batch share."""
+        if key not in self._found:
+            self._found[key] = await find()
+        found: F = self._found[key]
+        return found
 
     def reads(self) -> Reads | Transaction:
         """Returns what queries go through: the call's open transaction, or single reads."""
@@ -128,7 +137,7 @@ class Call:
 
         Messages that a validated request held are `judged`: their bounds are not looked at again.
         """
-        created: Sequence[M] = await creating.create_many(self, spec_of(resource), messages, judged=judged)
+        created: Sequence[M] = await batching.create_many(self, spec_of(resource), messages, judged=judged)
         return created
 
     async def replace(self, resource: type[Resource[M]], message: Any, mask: Any, prefix: str = "") -> M:

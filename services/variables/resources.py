@@ -14,6 +14,7 @@ from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
 from domain.generation import generate
 from domain.sampling import Unsatisfied
+from domain.space import Space
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -127,6 +128,12 @@ async def in_use(call: Call, identifier: str, revision: int, verb: str) -> varia
     return found
 
 
+async def _pinned(call: Call, identifier: str, revision: int) -> tuple[variable_space_pb2.VariableSpace, Space]:
+    """Returns a space in use, and what it means."""
+    found = await in_use(call, identifier, revision, "Get")
+    return found, await asyncio.to_thread(space_of, found)
+
+
 of_readable_space = of_readable(VariableSpace, "variable_space_id")
 
 
@@ -158,10 +165,11 @@ class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_p
         old: variable_configuration_pb2.VariableConfiguration | None,
     ) -> None:
         """Pins the space's revision and keeps the values normalised, defaults filled in, with their hash."""
-        found = await in_use(call, new.variable_space_id, new.variable_space_revision, "Get")
+        pinned = (new.variable_space_id, new.variable_space_revision)
+        found, its = await call.remembered(("space", *pinned), lambda: _pinned(call, *pinned))
         try:
             given = values_of(new.values)
-            space = await referred(call, found.id, await asyncio.to_thread(space_of, found), given)
+            space = await referred(call, found.id, its, given)
             values = space.validate(given)
         except Invalid as invalid:
             raise refusal(invalid.violations, "variable_configuration.") from None
