@@ -15,7 +15,7 @@ from rich.markup import escape
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
 from ashgrove.export_files import ExportFile
-from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress
+from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
 from ashgrove.values import to_plain
 
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
@@ -191,6 +191,26 @@ def _export(client: Client, collection: str, out: Path, condition: str, **more: 
     rows = client.exports.rows(collection, **asked, resume_token=file.reached.token)
     total = client.exports.count(collection, filter=condition, archived=more["archived"])
     show_progress(f"{collection} → {out}", file.take(rows), total)
+
+
+@main.command("aggregate", help="Measure a COLLECTION, group by group, by MEASURES such as: 'p95(latency_ms) as slow'.")
+@click.argument("collection")
+@click.argument("measures", nargs=-1, required=True)
+@click.option("--by", multiple=True, help="A field or a stretch of time, such as: day(created_at).")
+@_filter
+@click.option("--having", default="", help="Comparisons over keys and measures, such as: count > 10.")
+@click.option("--order-by", default="", help="Keys and measures, such as: count desc.")
+@click.option("--most", default=50, show_default=True, help="How many groups at most.")
+@click.option("--archived", is_flag=True, help="Count archived ones too.")
+@as_json_option
+@_with_client
+def _aggregate(
+    client: Client, collection: str, measures: tuple[str, ...], condition: str, *, as_json: bool, **asked: Any
+) -> None:
+    groups, truncated = client.aggregates.of(collection, *measures, filter=condition, **asked)
+    show_rows(groups, list(groups[0]) if groups else [], as_json=as_json)
+    if truncated and not as_json:
+        console.print(f"there are more than {len(groups)} groups")
 
 
 @programs.command("execute", help="Run a program once; INPUTS is a JSON object with a value for each input.")

@@ -2,6 +2,7 @@
 
 from types import TracebackType
 
+from ashgrove.aggregates import Aggregates
 from ashgrove.audit_trail import AuditTrail
 from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
@@ -35,6 +36,7 @@ class Client:
         self.audit = AuditTrail(self._connection)
         self.users = Users(self._connection)
         self.keys = Keys(self._connection)
+        self.aggregates = Aggregates(self._connection)
         self.exports = Exports(self._connection)
         self.organizations = Organizations(self._connection)
 

@@ -1,24 +1,19 @@
 """Whole collections: every row that the caller may list, in one stream that goes on by itself when it is cut."""
 
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from ashgrove.audit.v1 import audit_service_pb2
-from ashgrove.auth.v1 import auth_service_pb2
+from ashgrove.aggregates import Aggregates
+from ashgrove.collection_rpcs import path_of, paths_of
 from ashgrove.connection import Connection
 from ashgrove.errors import Unavailable
-from ashgrove.optimizer.v1 import optimizer_service_pb2
-from ashgrove.program.v1 import program_service_pb2
-from ashgrove.resource.v1 import aggregate_pb2, export_pb2
+from ashgrove.resource.v1 import export_pb2
 from ashgrove.values import unpacked
-from ashgrove.variables.v1 import variables_service_pb2
 
-_MODULES = (program_service_pb2, variables_service_pb2, optimizer_service_pb2, auth_service_pb2, audit_service_pb2)
 _PATIENCE_SECONDS = 60.0
 
 
@@ -38,7 +33,7 @@ class Exports:
     @property
     def collections(self) -> list[str]:
         """What there is, such as `executions` and `audit_entries`."""
-        return sorted(_rpcs("Export"))
+        return sorted(paths_of("Export"))
 
     def rows(
         self,
@@ -79,36 +74,16 @@ class Exports:
 
     def count(self, collection: str, *, filter: str = "", archived: bool = False) -> int | None:
         """Returns how many rows an export would bring now; None where the collection cannot be measured."""
-        path = _rpcs("Aggregate").get(collection)
-        if path is None:
+        aggregates = Aggregates(self._connection)
+        if collection not in aggregates.collections:
             return None
-        call = self._connection.channel.unary_unary(
-            path,
-            request_serializer=aggregate_pb2.AggregateRequest.SerializeToString,
-            response_deserializer=aggregate_pb2.AggregateResponse.FromString,
-        )
-        request = aggregate_pb2.AggregateRequest(measures=["count() as rows"], filter=filter, show_archived=archived)
-        answer = self._connection.call(call, request)
-        return int(answer.rows[0].values["rows"].number_value) if answer.rows else 0
+        (group,) = aggregates.of(collection, "count() as rows", filter=filter, archived=archived).groups
+        return int(group["rows"])
 
     def _stream(self, collection: str, request: export_pb2.ExportRequest) -> Iterator[export_pb2.ExportResponse]:
-        paths = _rpcs("Export")
-        if collection not in paths:
-            raise ValueError(f"there is nothing to export called {collection}; there are {', '.join(sorted(paths))}")
         call = self._connection.channel.unary_stream(
-            paths[collection],
+            path_of("Export", collection),
             request_serializer=export_pb2.ExportRequest.SerializeToString,
             response_deserializer=export_pb2.ExportResponse.FromString,
         )
         return self._connection.stream(call, request)
-
-
-def _rpcs(verb: str) -> Mapping[str, str]:
-    """Returns the paths of the RPCs that do this to a collection, by the collection's name."""
-    return {
-        re.sub(r"(?<!^)(?=[A-Z])", "_", method.name.removeprefix(verb)).lower(): f"/{service.full_name}/{method.name}"
-        for module in _MODULES
-        for service in module.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-        if method.name.startswith(verb)
-    }

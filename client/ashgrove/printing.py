@@ -1,7 +1,7 @@
 """How the command line shows things: tables for people, one JSON object a line for scripts."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,7 +20,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 def show(items: Iterable[Message], columns: tuple[str, ...], *, as_json: bool, most: int = 50) -> None:
     """Prints some messages: their `columns` as a table, or all of each as JSON."""
-    rows = [to_plain(item) for item in islice(items, most)]
+    show_rows([to_plain(item) for item in islice(items, most)], columns, as_json=as_json)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Prints rows of JSON data: their `columns` as a table, or all of each as JSON."""
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
@@ -42,7 +46,7 @@ def cell(column: str, value: Any) -> str:
     """Returns a value as a table shows it: an enum without its prefix, a moment to the second, a mapping as k=v."""
     if isinstance(value, dict):
         return escape(" ".join(f"{k}={number(v)}" for k, v in value.items()))
-    text = number(value)
+    text = "" if value is None else number(value)
     if column.endswith("_at"):
         return text[:19]
     prefix = f"{column.upper()}_"
