@@ -67,9 +67,10 @@ def sound(rpc: Rpc, mine: Belongings, nouns: Mapping[str, Any]) -> Message:
     for field in asked.DESCRIPTOR.fields:
         if field.name in mine.fillings:
             json_format.ParseDict({field.name: mine.fillings[field.name]}, asked)
-        elif field.message_type is not None and not field.is_repeated and field.message_type.name in mine.found:
-            body = mine.body(field.message_type.name, new=rpc.name.startswith("Create"))
-            json_format.ParseDict(body, getattr(asked, field.name), ignore_unknown_fields=True)
+        elif field.message_type is not None and field.message_type.name in mine.found:
+            body = mine.body(field.message_type.name, new="Create" in rpc.name)
+            target = getattr(asked, field.name)
+            json_format.ParseDict(body, target.add() if field.is_repeated else target, ignore_unknown_fields=True)
     for path in rpc_positions(rpc):
         if len(path) == 1 and (rpc.name, path) not in _RESERVED and not path[0].startswith("parent_"):
             put(asked, path, mine.id(noun_of(rpc, path, nouns)))

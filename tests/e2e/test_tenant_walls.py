@@ -24,7 +24,8 @@ SOUND_AND_REFUSED = {
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
     "ApplyConfiguration": "INVALID_ARGUMENT",  # not every variable has a place in a program
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
-    "CreateVariableConfiguration": "ALREADY_EXISTS",  # the same values are kept once
+    "BatchCreateVariableConfigurations": "ALREADY_EXISTS",  # the same values are kept once
+    "CreateVariableConfiguration": "ALREADY_EXISTS",
     "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
@@ -134,7 +135,7 @@ def test_no_filter_finds_or_counts_a_foreign_row(
     asked: Any = sound(rpc, ours, NOUNS)
     (rows,) = [f for f in rpc.descriptor.output_type.fields if f.message_type is not None]
     for field in [f.name for f in rows.message_type.fields if f.name == "id" or f.name.endswith("_id")]:
-        for identifier in theirs.ids:
+        for identifier in [theirs.id(noun) for noun in theirs.found]:
             asked.filter = f'{field} = "{identifier}"'
             for name in {"show_total_size", "show_archived"}.intersection(asked.DESCRIPTOR.fields_by_name):
                 setattr(asked, name, True)
