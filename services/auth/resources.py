@@ -29,7 +29,18 @@ from framework.call import Role
 from framework.engine import Call
 from framework.engine.messages import refuse_if
 from framework.errors import IllegalState, NotPermitted
-from framework.policy import anyone, bypass, has_role, is_operator, is_own_organization, policy, relates_to, signed_in
+from framework.policy import (
+    anyone,
+    bypass,
+    field_policy,
+    has_role,
+    is_operator,
+    is_own_organization,
+    itself,
+    policy,
+    relates_to,
+    signed_in,
+)
 from framework.resource import Registry, Resource, Storage, Tenancy, action
 from services.auth import keys, scopes
 from services.auth.founding import found_organization, key_columns
@@ -78,6 +89,8 @@ class User(Resource[user_pb2.User]):
         policy("Get", "List", allow=signed_in),
         policy("Create", "Update", allow=has_role(Role.ADMIN)),
     ]
+    # Colleagues are known by name; where mail reaches them is their own and the administrators' affair.
+    field_policies = [field_policy("email", allow=has_role(Role.ADMIN) | itself)]
 
     async def prepare(self, call: Call, new: user_pb2.User, old: user_pb2.User | None) -> None:
         """Reads an unspecified role as ROLE_USER; refuses to lose the last active administrator."""
