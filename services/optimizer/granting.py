@@ -16,6 +16,7 @@ from services.optimizer.application import SERVICE
 _ACTIONS = (
     "GetProgram",
     "GetVariableSpace",
+    "ListPromptValues",
     "GetDataset",
     "EvaluateProgram",
     "GetEvaluation",

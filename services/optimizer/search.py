@@ -23,6 +23,7 @@ from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.objectives import objectives_of
+from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
 
@@ -125,7 +126,7 @@ class Search:
         """Tries every trial; returns why the run failed, nothing when it did not."""
         space = await self._space()
         for trial in await self.ledger.trials("STATUS_RUNNING"):
-            self._launch(trial)
+            self._launch(space, trial)
         while True:
             hopeless = await self._fill(space)
             if hopeless or not self.running:
@@ -147,7 +148,7 @@ class Search:
                 # What runs is brought to its end first.
                 return "" if self.running else f"no further configuration of the space was found: {unsatisfied}"
             trials.append(trial)
-            self._launch(trial)
+            self._launch(space, trial)
         return ""
 
     def _room(self, count: int) -> int:
@@ -194,8 +195,9 @@ class Search:
         finished = [t for t in trials if t["status"] in ("STATUS_COMPLETED", "STATUS_FAILED")]
         return finished, [t for t in trials if t["status"] == "STATUS_RUNNING"]
 
-    def _launch(self, trial: dict[str, Any]) -> None:
-        self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, trial))] = trial
+    def _launch(self, space: Space, trial: dict[str, Any]) -> None:
+        tried = trial | {"configuration": parameters(space, trial["configuration"])}
+        self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, tried))] = trial
 
     async def _space(self) -> Space:
         request = GetVariableSpaceRequest(
@@ -206,7 +208,7 @@ class Search:
                 with granted("variables"):
                     identity = await self._identity()
                     found = await self.application.variables.GetVariableSpace(request, metadata=identity)
-                return space_of(found)
+                    return await offered(self.application, identity, self.row, space_of(found))
             except DependencyUnavailable:
                 await asyncio.sleep(0.5)
 

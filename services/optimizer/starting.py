@@ -20,6 +20,7 @@ from framework.rpc.peer_failures import from_peer
 from services.optimizer.aims import completed_objectives
 from services.optimizer.application import Application
 from services.optimizer.granting import granted_by_caller, permit
+from services.optimizer.prompts import prompt_faults
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.story import WORK, tell
 
@@ -64,6 +65,8 @@ def _check_usable(program: Program, space: VariableSpace, dataset: Dataset) -> N
     for what, resource in (("program", program), ("variable space", space), ("dataset", dataset)):
         if resource.HasField("archived_at"):
             raise IllegalState(f"the {what} is archived; choose one in use", status="ARCHIVED", resource=what)
+    if faults := list(prompt_faults(space, program)):
+        raise InvalidFields(*faults)
     if dataset.validation_count == 0:
         raise IllegalState("the dataset has no validation examples; add some first", resource="dataset")
 
