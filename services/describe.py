@@ -89,6 +89,8 @@ def _storage(spec: ResourceSpec) -> Iterator[str]:
         yield f"{name} refers to {target}"
     for name, kind in storage.hidden.items():
         yield f"hidden {name} {kind}"
+    for name, counted in spec.resource.rollups.items():
+        yield f"{name} counts {counted.service}'s {counted.resource} rows by their {counted.key}"
     for name, value in storage.initial.items():
         field = spec.fields.get(name)
         shown = enum_name(field, value) if field and field.descriptor.enum_type and isinstance(value, int) else value

@@ -15,7 +15,7 @@ from framework.engine.messages import content_of
 from framework.errors import AlreadyExists, WriteConflict
 from framework.identifiers import new_id
 from framework.policy import deciding_fields, field_rules
-from framework.resource import ResourceSpec
+from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
 from framework.storage import Expression, Transaction, codec_of
 
@@ -165,7 +165,7 @@ async def record(
     """Leaves the event of a write in the outbox, when the resource publishes such events.
 
     `old` is the resource before: what it held in the changed fields is told too, of a purged one what decides who could
-    see it, so that those who could can be told that it is gone.
+    see it and which others it names, so that those who could can be told that it is gone.
     """
     if what not in spec.publishes:
         return
@@ -175,7 +175,7 @@ async def record(
     event.changed_paths.extend(paths)
     event.data.update(told_of(spec, message))
     if old is not None:
-        kept = paths or deciding_fields(spec)
+        kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
         event.before.update({k: v for k, v in told_of(spec, old).items() if k in kept})
     await tx.record(event)
 

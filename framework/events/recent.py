@@ -69,6 +69,10 @@ class Recent:
             self.stir()
         return len(events)
 
+    def watchers(self) -> int:
+        """Returns how many wait for what comes next."""
+        return len(self._waiting)
+
     def stir(self) -> None:
         """Wakes everybody who waits, so that they look whether what they go by still holds."""
         for waiting in self._waiting:

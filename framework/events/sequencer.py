@@ -23,7 +23,7 @@ SELECT (now() AT TIME ZONE 'utc')::date, before + row_number() OVER (ORDER BY po
        organization_id, event, recorded_at
 FROM moved, counted
 """
-LOCK = "hashtext(current_schema || ':sequencer')"
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema || ':sequencer')) AS mine"
 
 
 class Sequencer:
@@ -47,7 +47,7 @@ class Sequencer:
     async def step(self, limit: int = 500) -> int:
         """Numbers up to `limit` events and returns how many."""
         async with self.database.system() as tx:
-            got = await tx.fetch_one(f"SELECT pg_try_advisory_xact_lock({LOCK}) AS mine")
+            got = await tx.fetch_one(_LOCK)
             count = await tx.execute(MOVE, {"limit": limit}) if got and got["mine"] else 0
         self.numbered += count
         if count and self.hints:

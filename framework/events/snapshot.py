@@ -1,7 +1,8 @@
 """All rows of some resources as of one position of the feed: what a projection begins with when it begins anew."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from ashgrove.event.v1 import event_feed_service_pb2 as pb
@@ -9,7 +10,7 @@ from ashgrove.event.v1.event_pb2 import Event, Heartbeat
 
 from framework.errors import NotFound
 from framework.events.recent import last, stamped
-from framework.events.sequencer import LOCK, MOVE
+from framework.events.sequencer import MOVE
 from framework.resource import Registry, ResourceSpec
 from framework.storage import codec_of
 from framework.storage.database import Database, Transaction
@@ -26,6 +27,7 @@ class Snapshots:
     def __init__(self, database: Database, registry: Registry, told: Told) -> None:
         self.database = database
         self.told = told
+        self._one = asyncio.Lock()  # each takes two connections of the pool: one at a time takes its second
         self.specs = {spec.singular: spec for spec in registry.specs.values()}
 
     async def frames(self, names: list[str]) -> AsyncIterator[pb.SnapshotResponse]:
@@ -46,10 +48,12 @@ class Snapshots:
         The outbox is numbered in the very snapshot that the rows are read in, while no sequencer can work; the rows are
         then read by a second transaction of that snapshot, so that sequencers wait for the numbering only.
         """
-        async with self.database.system() as rows:
-            async with self.database.system() as gate, self.database.system() as numbering:
-                await gate.fetch(f"SELECT pg_advisory_xact_lock({LOCK})")
+        async with AsyncExitStack() as rows_end:
+            async with self._one, self.database.system() as numbering:
+                rows = await rows_end.enter_async_context(self.database.system())
                 await numbering.execute(_SNAPSHOT)
+                # Before the snapshot is taken, which is at the first query.
+                await numbering.execute("LOCK TABLE feed_head IN EXCLUSIVE MODE")
                 shared = await numbering.fetch_one("SELECT pg_export_snapshot() AS name")
                 assert shared is not None, "a function call has one row"
                 await rows.execute(_SNAPSHOT)

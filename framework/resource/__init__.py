@@ -1,6 +1,6 @@
 """What a resource is: declared, verified, frozen into a spec that all else reads."""
 
-from framework.resource.declaration import Resource, Storage, Tenancy, action
+from framework.resource.declaration import Resource, Rollup, Storage, Tenancy, action
 from framework.resource.fields import Kind
 from framework.resource.registry import MethodSpec, Registry
 from framework.resource.spec import Relationship, ResourceSpec, spec_of
@@ -14,6 +14,7 @@ __all__ = [
     "Relationship",
     "Resource",
     "ResourceSpec",
+    "Rollup",
     "StateMachine",
     "Storage",
     "Tenancy",

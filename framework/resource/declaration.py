@@ -45,6 +45,18 @@ class Storage:
     append_only: bool = False
 
 
+@dataclass(frozen=True)
+class Rollup:
+    """A count of another service's rows that name this one in their `key`, kept by that service's events.
+
+    It is some seconds behind, moves without an event or a new etag, and is right again however long a service was away.
+    """
+
+    service: str
+    resource: str
+    key: str
+
+
 class Resource(Generic[M]):
     """A resource: subclass it with its message, name storage and policies; standard methods follow by themselves."""
 
@@ -55,6 +67,8 @@ class Resource(Generic[M]):
     """Who may see the fields that not everybody may see who sees the row."""
     computed: ClassVar[Mapping[str, Any]] = {}
     """The formulas of public fields that have no column."""
+    rollups: ClassVar[Mapping[str, Rollup]] = {}
+    """The stored fields that count another service's rows."""
     states: ClassVar[StateMachine | None] = None
     """The life of a row as a state machine."""
 

@@ -219,11 +219,19 @@ def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterato
             yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
     if not spec.policies:
         yield f"{spec.noun}: no policies"
+    yield from _miscounted(spec)
 
 
 def _misruled(spec: ResourceSpec) -> Iterator[str]:
     for one in (*spec.policies, *spec.field_policies):
         yield from (f"{spec.noun}: {fault}" for fault in one.faults(spec))
+
+
+def _miscounted(spec: ResourceSpec) -> Iterator[str]:
+    for name in spec.resource.rollups:
+        field = spec.fields.get(name)
+        if field is None or field.kind is not Kind.BIGINT or not field.output_only:
+            yield f"{spec.noun}.{name}: counts rows, so it must be a stored int64 that is OUTPUT_ONLY"
 
 
 def _miscomputed(spec: ResourceSpec) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from framework.engine.replay import forget
 from framework.engine.writing import told_of
 from framework.events.feed import Feed, FeedServicer
 from framework.events.hints import Hints
+from framework.events.measures import Measures
 from framework.events.retention import Retention
 from framework.events.sequencer import Sequencer
 from framework.events.snapshot import Snapshots
+from framework.events.tail import Consumer, Source, follow
 from framework.query import Seal
 from framework.resource import Registry
 from framework.rpc.current import current
+from framework.rpc.ending import follow_own, follow_revocations
+from framework.rpc.feed_commands import Consumers, add_feed_commands
 from framework.rpc.identity import FetchKeys, Verifier
 from framework.rpc.server import Process
 from framework.rpc.servicer import handler_of
@@ -61,8 +66,14 @@ def api(
     servicers: Sequence[Callable[[aio.Server], None]] = (),
     background: Sequence[Background] = (),
     close: Sequence[Background] = (),
+    auth_feed: Source | None = None,
+    consumers: Sequence[Consumer] = (),
 ) -> Process:
-    """Returns an API process: the registry's methods, the event feed, the sequencer, and what is given besides."""
+    """Returns an API process: the registry's methods, the event feed, the sequencer, and what is given besides.
+
+    `auth_feed` is what ends streams whose caller lost the credential, the service's own for auth itself; `consumers`
+    follow the feeds of others.
+    """
     engine, database = made.engine, made.database
     snapshots = Snapshots(database, engine.registry, told_of)
     feed = FeedServicer(Feed(database, engine.recent), snapshots, current)
@@ -85,6 +96,9 @@ def api(
             engine.recent.run,
             made.hints.run,
             lambda: forget(database),
+            Measures(database, engine.recent.watchers).run,
+            partial(follow_revocations, auth_feed, engine) if auth_feed else partial(follow_own, engine),
+            *(partial(follow, consumer, database) for consumer in consumers),
             *background,
         ],
         close=[*close, made.hints.close, made.database.close],
@@ -120,8 +134,13 @@ def keys_from(stub: Any, request: Any) -> FetchKeys:
     return fetch
 
 
-def commands(registry: Registry, migrations: Path, settings: Callable[[], ServiceSettings]) -> click.Group:
-    """Returns the commands that every service has about its schema; the service adds `serve` and its own."""
+def commands(
+    registry: Registry,
+    migrations: Path,
+    settings: Callable[[], ServiceSettings],
+    consumers: Consumers = lambda settings: (),
+) -> click.Group:
+    """Returns the commands that every service has: about schema and feeds; the service adds `serve` and its own."""
     group = click.Group(name=f"services.{registry.service}", help=f"The {registry.service} service.")
 
     @group.command("ddl", help="Print the schema that the declarations derive.")
@@ -143,4 +162,5 @@ def commands(registry: Registry, migrations: Path, settings: Callable[[], Servic
         done = migrate(given.admin_database_url.get_secret_value(), registry.service, password, migrations)
         click.echo("\n".join(done) or "current")
 
+    add_feed_commands(group, registry.service, settings, consumers)
     return group

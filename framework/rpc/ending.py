@@ -6,7 +6,7 @@ import logging
 from ashgrove.event.v1 import event_feed_service_pb2 as pb
 
 from framework.engine import Engine
-from framework.errors import Failure
+from framework.errors import Failure, PositionGone
 from framework.events.tail import Source
 
 _LOOK_SECONDS = 5.0
@@ -24,6 +24,8 @@ async def follow_revocations(source: Source, engine: Engine) -> None:
                 request = pb.TailRequest(from_sequence=getattr(frame, kind).sequence) if kind else request
                 if kind == "item" and engine.revocations.note(frame.item):
                     engine.recent.stir()
+        except PositionGone:
+            request = pb.TailRequest(live=True)
         except Failure as failure:
             _log.warning("auth's feed broke off, tokens hold until they end: %s", failure)
         await asyncio.sleep(1.0)

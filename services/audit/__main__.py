@@ -8,47 +8,31 @@ from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
-from grpc import aio
 
-from framework.events.tail import Consumer, follow
-from framework.rpc.assembly import Background, Parts, api, commands, keys_from, parts
-from framework.rpc.channels import channel_to
-from framework.rpc.feeds import PeerFeed
+from framework.events.tail import Consumer, Source
+from framework.rpc.assembly import api, commands, keys_from, parts
+from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
-from framework.rpc.service_tokens import ServiceTokens
 from framework.settings import ServiceSettings
 from services.audit.recorder import append
 from services.audit.resources import registry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+SOURCES = ("auth", "program", "variables", "optimizer")
 
 
 async def process(settings: ServiceSettings) -> Process:
     """Returns the process: the API, and one follower for each service's feed."""
     made = await parts(settings, registry())
-    channels = {
-        "auth": channel_to(settings.auth_address),
-        "program": channel_to(settings.program_address),
-        "variables": channel_to(settings.variables_address),
-        "optimizer": channel_to(settings.optimizer_address),
-    }
-    auth = channels["auth"]
-    keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    followers = [follower(made, source, channel, _tokens(settings, auth)) for source, channel in channels.items()]
-    close = [channel.close for channel in channels.values()]
-    return api(made, MIGRATIONS, keys, background=followers, close=close)
+    peers = Peers(settings, "audit", SOURCES, AuthInternalServiceStub, auth_internal_service_pb2)
+    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    recorders = [recorder(source, peers.feed(source)) for source in SOURCES]
+    return api(made, MIGRATIONS, keys, consumers=recorders, auth_feed=peers.feed("auth"), close=[peers.close])
 
 
-def follower(made: Parts, source: str, channel: aio.Channel, tokens: ServiceTokens) -> Background:
-    """Returns the work of recording a service's feed, which ends only when it is cancelled."""
-    handle = partial(append, source=source)
-    consumer = Consumer(f"audit:{source}", PeerFeed(source, channel, tokens), handle)
-    return lambda: follow(consumer, made.database)
-
-
-def _tokens(settings: ServiceSettings, auth: aio.Channel) -> ServiceTokens:
-    secret = (settings.secrets / "audit.secret").read_text().strip()
-    return ServiceTokens(AuthInternalServiceStub(auth), auth_internal_service_pb2, "audit", secret)
+def recorder(source: str, feed: Source) -> Consumer:
+    """Returns what records a service's feed; nothing of it can be made again."""
+    return Consumer(f"audit:{source}", feed, partial(append, source=source))
 
 
 main = commands(registry(), MIGRATIONS, ServiceSettings)

@@ -1,13 +1,12 @@
 """The optimizer's processes: `python -m services.optimizer [serve|worker|migrate|ddl]`."""
 
 import sys
-from functools import partial
 from pathlib import Path
 
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
-from framework.events.tail import Consumer, follow
+from framework.events.tail import Consumer
 from framework.rpc import assembly
 from framework.rpc.feeds import PeerFeed
 from framework.rpc.server import Process, run
@@ -25,8 +24,8 @@ async def api(settings: ServiceSettings) -> Process:
     peers = application(settings)
     made = await assembly.parts(settings, registry(), peers)
     keys = assembly.keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
-    background = [partial(follow, consumer, made.database) for consumer in consumers(peers)]
-    return assembly.api(made, MIGRATIONS, keys, background=background, close=[peers.close])
+    auth = PeerFeed("auth", peers.channels["auth"], peers.tokens)
+    return assembly.api(made, MIGRATIONS, keys, consumers=consumers(peers), auth_feed=auth, close=[peers.close])
 
 
 def consumers(peers: Application) -> list[Consumer]:
@@ -42,7 +41,7 @@ async def worker(settings: ServiceSettings) -> Process:
     return assembly.worker(made, MIGRATIONS, background=[Worker(made, peers).run], close=[peers.close])
 
 
-main = assembly.commands(registry(), MIGRATIONS, ServiceSettings)
+main = assembly.commands(registry(), MIGRATIONS, ServiceSettings, lambda settings: consumers(application(settings)))
 
 
 @main.command("serve")

@@ -27,6 +27,7 @@ SET owner_id = excluded.owner_id, visibility = excluded.visibility, archived = e
     sequence = excluded.sequence
 WHERE program_access.sequence < excluded.sequence
 """
+_FORGET = "DELETE FROM program_access WHERE organization_id = %(organization)s AND id = %(id)s"
 
 
 async def clear(tx: Transaction) -> None:
@@ -37,6 +38,9 @@ async def clear(tx: Transaction) -> None:
 async def project(tx: Transaction, event: Event) -> None:
     """Keeps what an event about a program says about its access."""
     if event.resource_type != "program" or event.outcome != "OK":
+        return
+    if event.type == "program.purged":
+        await tx.execute(_FORGET, {"organization": event.organization_id, "id": event.resource_id})
         return
     data = event.data.fields
     if "owner_id" not in data:

@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
+from ashgrove.auth.v1 import auth_internal_service_pb2
+from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
+from framework.events.rollups import counters
+from framework.events.tail import Consumer
 from framework.rpc.assembly import api, commands, keys_from, parts, worker
-from framework.rpc.channels import channel_to
+from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.program.code.pool import Workers
@@ -24,9 +28,28 @@ async def api_process(settings: ServiceSettings) -> Process:
     """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
     describing = Describing(Workers(size=1))
     made = await parts(settings, registry(), application=describing)
-    auth = channel_to(settings.auth_address)
-    keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, background=[describing.follow], close=[auth.close, describing.close])
+    peers = peers_of(settings)
+    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    return api(
+        made,
+        MIGRATIONS,
+        keys,
+        background=[describing.follow],
+        consumers=consumers_of(peers),
+        auth_feed=peers.feed("auth"),
+        close=[peers.close, describing.close],
+    )
+
+
+def peers_of(settings: ServiceSettings) -> Peers:
+    """Connects to the services whose feeds this one follows."""
+    names = ("auth", "optimizer")
+    return Peers(settings, "program", names, AuthInternalServiceStub, auth_internal_service_pb2)
+
+
+def consumers_of(peers: Peers) -> list[Consumer]:
+    """Returns who follows the feeds of others here: the runs of each program are counted."""
+    return counters(registry(), {"optimizer": peers.feed("optimizer")})
 
 
 async def worker_process(settings: ProgramSettings) -> Process:
@@ -59,7 +82,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     return worker(made, MIGRATIONS, background=[work], close=[workers.close, http.aclose])
 
 
-main = commands(registry(), MIGRATIONS, ProgramSettings)
+main = commands(registry(), MIGRATIONS, ProgramSettings, lambda settings: consumers_of(peers_of(settings)))
 
 
 @main.command("serve")

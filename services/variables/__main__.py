@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
+from ashgrove.auth.v1 import auth_internal_service_pb2
+from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
+from framework.events.rollups import counters
+from framework.events.tail import Consumer
 from framework.rpc.assembly import api, commands, keys_from, parts
-from framework.rpc.channels import channel_to
+from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.variables.application import application
@@ -17,15 +21,27 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def process(settings: ServiceSettings) -> Process:
-    """Returns the API process."""
-    peers = application(settings.program_address)
-    made = await parts(settings, registry(), peers)
-    auth = channel_to(settings.auth_address)
-    keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
-    return api(made, MIGRATIONS, keys, close=[auth.close, peers.channel.close])
+    """Returns the API process, which also counts the runs of each space."""
+    programs = application(settings.program_address)
+    made = await parts(settings, registry(), programs)
+    peers = peers_of(settings)
+    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    close = [peers.close, programs.channel.close]
+    return api(made, MIGRATIONS, keys, consumers=consumers_of(peers), auth_feed=peers.feed("auth"), close=close)
 
 
-main = commands(registry(), MIGRATIONS, ServiceSettings)
+def peers_of(settings: ServiceSettings) -> Peers:
+    """Connects to the services whose feeds this one follows."""
+    names = ("auth", "optimizer")
+    return Peers(settings, "variables", names, AuthInternalServiceStub, auth_internal_service_pb2)
+
+
+def consumers_of(peers: Peers) -> list[Consumer]:
+    """Returns who follows the feeds of others here."""
+    return counters(registry(), {"optimizer": peers.feed("optimizer")})
+
+
+main = commands(registry(), MIGRATIONS, ServiceSettings, lambda settings: consumers_of(peers_of(settings)))
 
 
 @main.command()

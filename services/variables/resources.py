@@ -21,7 +21,7 @@ from framework.engine import Call, of_readable
 from framework.errors import IllegalState, InvalidFields
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.query.aggregates import count
-from framework.resource import Registry, Resource, Storage, action, archiving
+from framework.resource import Registry, Resource, Rollup, Storage, action, archiving
 from framework.structs import struct_of, values_of
 from services.variables.components import BuiltInComponent, Component, fill_components, refuse_metadata
 from services.variables.configuration_uses import ConfigurationUses
@@ -37,6 +37,7 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.Va
     """What may be tuned: read by its owner and, when public, by the organization; its variables are revisioned."""
 
     message = variable_space_pb2.VariableSpace
+    rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "variable_space_id")}
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "name")],

@@ -12,7 +12,7 @@ from framework.policy import WRITES, bypass, has_role, is_public, is_service, ow
 from framework.query.aggregates import avg, count, histogram, max_of, over_time, p95, sum_of
 from framework.query.formulas import sql
 from framework.query.related_rows import first
-from framework.resource import Resource, Storage, action, archiving
+from framework.resource import Resource, Rollup, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
 
@@ -23,6 +23,7 @@ class Program(Resource[program_pb2.Program]):
     """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
 
     message = program_pb2.Program
+    rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "program_id")}
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "name")],

@@ -43,12 +43,8 @@ class Grants:
 async def started(bench: Workbench, by: Call | None = None, **fields: Any) -> dict[str, Any]:
     """Returns the row of a new run of the user, or of who else makes the call."""
     call = by or bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
-    run = pb.OptimizationRun(
-        program_id=str(new_id()),
-        variable_space_id=str(new_id()),
-        dataset_id=str(new_id()),
-        **(_USUAL | fields),
-    )
+    ids: dict[str, Any] = {name: str(new_id()) for name in ("program_id", "variable_space_id", "dataset_id")}
+    run = pb.OptimizationRun(**(ids | _USUAL | fields))
     identifier = str(new_id())
     await call.create(OptimizationRun, run, hidden={"grant_id": new_id()}, identifier=identifier)
     return await call.row(OptimizationRun, identifier)
