@@ -84,6 +84,7 @@ class Belongings:
             "configuration": values,
             "examples": [example],
             "metrics": ["exact_match"],
+            "measures": ["count()"],
             "name": "temperature",
             "names": ["temperature", "rule_count", "demonstration_count", "demonstration_selection"],
             "variable": {"name": "cite", "boolean": {}},
