@@ -40,15 +40,18 @@ async def permitted_paths(
 ) -> Paths:
     """Returns the fields that an update names; raises NotPermitted naming those that the caller may not write.
 
-    A mask of `*` means every field that the caller could write: one who read the resource and sends it back does not
-    empty what was kept from them.
+    A mask of `*` means every field that the caller can read and write, and what the message fills: one who read the
+    resource and sends it back does not empty what was kept from them.
     """
     names = masked_paths(spec, message, mask)
-    unwritable = await _refused(tx, spec, context, row["id"], names, field_rules(spec).writes)
-    skipped = {n for n in unwritable if list(mask.paths) == ["*"] and is_empty(message, n)}
+    rules = field_rules(spec)
+    unread = await _refused(tx, spec, context, row["id"], names, rules.reads)
+    unwritable = await _refused(tx, spec, context, row["id"], names, rules.writes)
+    skipped = set()
+    if list(mask.paths) == ["*"]:
+        skipped = {n for n in (*unread, *unwritable) if is_empty(message, n)}
     _refuse(spec, "Update", [n for n in unwritable if n not in skipped])
-    written = [n for n in names if n not in skipped]
-    return Paths(written, await _refused(tx, spec, context, row["id"], written, field_rules(spec).reads))
+    return Paths([n for n in names if n not in skipped], [n for n in unread if n not in skipped])
 
 
 async def permit_fields(tx: Transaction, spec: ResourceSpec, context: Context, identifier: Any, message: Any) -> None:

@@ -42,7 +42,7 @@ _SPECIMEN = """id string, name string, color Color, small int32, big int64, rati
     owner_id string, created_at google.protobuf.Timestamp, ended_at google.protobuf.Timestamp, detail Detail,
     tags repeated string, details repeated Detail, numbers repeated int64, free google.protobuf.Struct,
     anything google.protobuf.Value, secret string, etag string, visibility Visibility,
-    hint optional string, weight optional double, favourite_id string, whisper string, rank int32,
+    hint optional string, weight optional double, favourite_id string, whisper string, rank int32, stamp string,
     forbidden_fields repeated string, included repeated ashgrove.resource.v1.Included"""
 _COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count int64, has_pieces bool,
     small_sum int64, weight_sum double, mean_weight optional double, mean_or_zero double, min_weight optional double,
@@ -188,6 +188,7 @@ class Specimen(Resource[Any]):
     ]
     field_policies: ClassVar[Any] = [
         field_policy("whisper", allow=owns | has_role(Role.ADMIN)),
+        field_policy("stamp", allow=has_role(Role.ADMIN)),
         field_policy("rank", allow=has_role(Role.ADMIN), write=owns | has_role(Role.ADMIN)),
     ]
     computed: ClassVar[Mapping[str, Any]] = {

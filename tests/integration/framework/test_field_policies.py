@@ -1,0 +1,160 @@
+"""What a field policy keeps is in no answer, cannot be asked about, and cannot be written by whoever may not."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ashgrove.access.v1 import access_pb2
+from ashgrove.resource.v1 import aggregate_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from framework.call import Actor
+from framework.errors import InvalidFields, NotPermitted
+from framework.storage.ddl import ddl
+from framework.testing.specimen import message, registry
+from framework.testing.workbench import Workbench, workbench
+
+WORD = "canary-whisper"
+HIDDEN = ["rank", "stamp"]
+KEPT = [*HIDDEN, "whisper"]
+
+
+@pytest.fixture
+async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
+    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
+    async with workbench(registry(), postgres_url, tmp_path) as made:
+        yield made
+
+
+async def public(bench: Workbench, **more: Any) -> Any:
+    """Returns a specimen that everybody in the organization may see, as its owner is told of it."""
+    made = message("Specimen")(name="one", whisper=WORD, rank=7, visibility="VISIBILITY_PUBLIC", **more)
+    return await bench.do("CreateSpecimen", message("CreateSpecimenRequest")(specimen=made))
+
+
+async def listed(bench: Workbench, actor: Actor, **asked: Any) -> list[Any]:
+    answer = await bench.do("ListSpecimens", message("ListSpecimensRequest")(**asked), actor)
+    return list(answer.specimens)
+
+
+async def update(bench: Workbench, actor: Actor, one: Any, *paths: str) -> Any:
+    request = message("UpdateSpecimenRequest")(specimen=one, update_mask=FieldMask(paths=paths))
+    return await bench.do("UpdateSpecimen", request, actor)
+
+
+async def test_what_is_kept_is_in_no_answer_and_is_named(bench: Workbench) -> None:
+    """The owner reads the whisper and writes a rank that only administrators read; a colleague reads neither."""
+    made = await public(bench)
+    assert (made.whisper, made.rank, made.forbidden_fields) == (WORD, 0, HIDDEN)
+    told = {bench.admin: (WORD, 7, []), bench.user: (WORD, 0, HIDDEN), bench.colleague: ("", 0, KEPT)}
+    for actor, expected in told.items():
+        read = await bench.do("GetSpecimen", message("GetSpecimenRequest")(id=made.id), actor)
+        for one in (read, *(await listed(bench, actor))):
+            assert (one.whisper, one.rank, list(one.forbidden_fields)) == expected
+        masked = await bench.do(
+            "GetSpecimen",
+            message("GetSpecimenRequest")(id=made.id, read_mask=FieldMask(paths=["whisper", "forbidden_fields"])),
+            actor,
+        )
+        assert (masked.whisper, list(masked.forbidden_fields)) == (expected[0], expected[2])
+
+
+async def test_what_is_never_shown_is_unknown_and_what_depends_is_absent(bench: Workbench) -> None:
+    """Filters, orders, measures and groups answer of a kept value as of none."""
+    made = await public(bench)
+    for asked in ({"filter": "rank = 7"}, {"order_by": "rank"}):
+        with pytest.raises(InvalidFields) as refused:
+            await listed(bench, bench.user, **asked)
+        assert "rank is no field" in refused.value.message
+        assert "rank," not in refused.value.message.split("there are")[1]
+    for text, seen in ((f'whisper = "{WORD}"', False), (f'whisper != "{WORD}"', True), ('whisper:"canary"', False)):
+        assert [one.id for one in await listed(bench, bench.colleague, filter=text)] == ([made.id] if seen else [])
+        assert [one.id for one in await listed(bench, bench.user, filter=text)] == ([] if seen else [made.id])
+    for measure in ("count(whisper)", "count_distinct(whisper)", "max(whisper)"):
+        request = aggregate_pb2.AggregateRequest(measures=[f"{measure} as found"], group_by=["whisper"])
+        (row,) = (await bench.do("AggregateSpecimens", request, bench.colleague)).rows
+        assert row.keys["whisper"].WhichOneof("kind") == "null_value"
+        assert not row.values["found"].number_value and not row.values["found"].string_value
+    with pytest.raises(InvalidFields):
+        await bench.do("AggregateSpecimens", aggregate_pb2.AggregateRequest(measures=["sum(rank)"]), bench.user)
+
+
+async def test_orders_and_page_tokens_tell_nothing_of_what_is_kept(bench: Workbench) -> None:
+    """Rows stand as if the value were absent, over all pages; the other's own rows stand by their value."""
+    ids = [(await public(bench)).id for _ in range(3)]
+    mine = message("Specimen")(name="mine", whisper="b")
+    own = await bench.do("CreateSpecimen", message("CreateSpecimenRequest")(specimen=mine), bench.colleague)
+    walked: list[str] = []
+    token = ""
+    while True:
+        request = message("ListSpecimensRequest")(order_by="whisper desc", page_size=1, page_token=token)
+        page = await bench.do("ListSpecimens", request, bench.colleague)
+        walked += [one.id for one in page.specimens]
+        token = page.next_page_token
+        if not token:
+            break
+    assert walked == [own.id, *reversed(ids)]
+
+
+async def test_a_field_that_is_kept_is_not_written_either(bench: Workbench) -> None:
+    """The refusal names it; whoever may write what they cannot read may, and learns nothing by it."""
+    made = await public(bench)
+    other = message("Specimen")(name="two", stamp="x")
+    creating = message("CreateSpecimenRequest")(specimen=other)
+    with pytest.raises(NotPermitted) as refused:
+        await bench.do("CreateSpecimen", creating)
+    assert refused.value.metadata == {"action": "Create", "fields": "stamp"}
+    with pytest.raises(NotPermitted) as refused:
+        await update(bench, bench.user, message("Specimen")(id=made.id, name="two", stamp="x"))
+    assert refused.value.metadata == {"action": "Update", "fields": "stamp"}
+    assert len(await listed(bench, bench.admin)) == 1
+    first = await update(bench, bench.user, message("Specimen")(id=made.id, rank=7), "rank")
+    second = await update(bench, bench.user, message("Specimen")(id=made.id, rank=8), "rank")
+    # A right guess is written as a wrong one is.
+    assert int(second.etag) == int(first.etag) + 1 == int(made.etag) + 2
+    assert first.rank == second.rank == 0 and second.forbidden_fields == HIDDEN
+    read = await bench.do("GetSpecimen", message("GetSpecimenRequest")(id=made.id), bench.admin)
+    assert read.rank == 8
+
+
+async def test_sending_back_what_was_read_empties_nothing(bench: Workbench) -> None:
+    """A mask of `*` means every field that the caller could read or write."""
+    made = await public(bench)
+    for actor in (bench.admin, bench.user):
+        one = await bench.do("GetSpecimen", message("GetSpecimenRequest")(id=made.id), actor)
+        one.name = f"renamed by {actor.role}"
+        await update(bench, actor, one, "*")
+        read = await bench.do("GetSpecimen", message("GetSpecimenRequest")(id=made.id), bench.admin)
+        assert (read.name, read.whisper, read.rank) == (one.name, WORD, 7)
+
+
+async def test_no_event_carries_what_some_may_not_read(bench: Workbench) -> None:
+    """Audit entries and watchers are fed from them."""
+    made = await public(bench)
+    await update(bench, bench.user, message("Specimen")(id=made.id, whisper=f"{WORD}!"), "whisper")
+    events = await bench.events()
+    assert len(events) == 2
+    assert WORD not in str(events) and "rank" not in events[0]["data"]
+    assert events[1]["changed_paths"] == ["whisper"]
+
+
+async def test_permissions_and_explanations_speak_of_fields(bench: Workbench) -> None:
+    """What is kept is told beside what may be done; administrators learn which policy keeps it, as anybody."""
+    made = await public(bench)
+    asked = access_pb2.TestPermissionsRequest(ids=[made.id], actions=["Get", "Update"])
+    for actor, actions, kept in ((bench.user, ["Get", "Update"], HIDDEN), (bench.colleague, ["Get"], KEPT)):
+        (told,) = (await bench.do("TestSpecimenPermissions", asked, actor)).permissions
+        assert (list(told.actions), list(told.forbidden_fields)) == (actions, kept)
+    subject = access_pb2.Subject(user_id=bench.user.id, role=access_pb2.Subject.ROLE_USER)
+    request = access_pb2.ExplainAccessRequest(id=made.id, action="Get", subject=subject)
+    explained = await bench.do("ExplainSpecimenAccess", request, bench.admin)
+    fields = {one.field: one for one in explained.fields}
+    assert fields["whisper"].read == access_pb2.VERDICT_PASSES
+    assert (fields["rank"].read, fields["rank"].write) == (access_pb2.VERDICT_FAILS, access_pb2.VERDICT_PASSES)
+    assert "does not pass" in fields["rank"].read_reason
+    assert [one.decisive for one in fields["rank"].policies] == [True, False]
+    nowhere = access_pb2.ExplainAccessRequest(action="Get", subject=subject)
+    fields = {one.field: one for one in (await bench.do("ExplainSpecimenAccess", nowhere, bench.admin)).fields}
+    assert fields["whisper"].read == access_pb2.VERDICT_DEPENDS
+    assert WORD not in str(explained)
