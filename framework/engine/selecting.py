@@ -16,6 +16,7 @@ from framework.policy import Guard, guard_of, rule_of
 from framework.query import Columns, Related
 from framework.query.comparing import ZEROS
 from framework.query.formulas import batched
+from framework.query.fragments import Once
 from framework.resource import Relationship, ResourceSpec
 from framework.resource.fields import Field
 from framework.resource.types import TYPES
@@ -85,7 +86,8 @@ class Readable(Columns):
         if name not in self.spec.computed:
             return self.table.c[name]
         if name not in self._computed:
-            self._computed[name] = _total(self.spec.computed[name], self.spec.formula(name).expression(self.declared))
+            formula = self.spec.formula(name).expression(self.declared)
+            self._computed[name] = Once(_total(self.spec.computed[name], formula))
         return self._computed[name]
 
     @property

@@ -11,7 +11,8 @@ from framework.query.json_paths import json_clause
 from framework.resource import Kind
 from framework.resource.fields import Field
 
-# Each relationship that a comparison goes through is a subquery: to plan many costs more than they tell.
+# Each relationship that a comparison goes through is a subquery, and so may be each computed field: to plan many costs
+# more than they tell.
 MOST_RELATED = 8
 DEEPEST_RELATED = 2
 
@@ -43,15 +44,15 @@ class _Clauses:
         if negated:
             asked, holds = replace(asked, comparator="="), not holds
         if related is None:
-            return _restriction(asked, columns, holds=holds)
+            field = _field(asked, columns)
+            self.follow(asked, field.computed)
+            return _restriction(asked, field, columns, holds=holds)
         found = self.found(asked, columns, related, depth)
         return found if holds else not_(found)
 
     def found(self, asked: Restriction, columns: Columns, related: Related, depth: int) -> ColumnElement[bool]:
         """Says whether some row that the relationship leads to, and that may be read, is as asked."""
-        self.followed += 1
-        if self.followed > MOST_RELATED:
-            raise refused(asked.at, f"relationships are gone through more than {MOST_RELATED} times")
+        self.follow(asked, True)
         if depth > DEEPEST_RELATED:
             raise refused(asked.at, f"a path goes through more than {DEEPEST_RELATED} relationships")
         such = related.joined
@@ -63,6 +64,12 @@ class _Clauses:
         # The table is named: where nobody may read it, no clause does.
         return exists().select_from(related.columns.table).where(such).correlate(columns.table)
 
+    def follow(self, asked: Restriction, subquery: bool) -> None:
+        """Counts a subquery."""
+        self.followed += subquery
+        if self.followed > MOST_RELATED:
+            raise refused(asked.at, f"relationships and computed fields are asked more than {MOST_RELATED} times")
+
 
 def _only_presence(asked: Restriction) -> None:
     only_has(asked, "a relationship")
@@ -71,8 +78,7 @@ def _only_presence(asked: Restriction) -> None:
         raise refused(asked.value.at, f"{name} leads to rows; ask {name}:* or one of their fields, as in {name}.id")
 
 
-def _restriction(asked: Restriction, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
-    field = _field(asked, columns)
+def _restriction(asked: Restriction, field: Field, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
     column = columns[field.name]
     if field.kind is Kind.JSON:
         clause = json_clause(column, field.descriptor, asked)

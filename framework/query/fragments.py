@@ -26,6 +26,24 @@ def _rendered(fragment: Fragment, compiler: Any, **how: Any) -> str:
     return f"({''.join(p if isinstance(p, str) else compiler.process(p, **how) for p in fragment.pieces)})"
 
 
+class Once(ColumnElement[Any]):
+    """An expression that is compiled once for a statement, however often it stands in it."""
+
+    inherit_cache = False
+
+    def __init__(self, inner: ColumnElement[Any]) -> None:
+        self.inner = inner
+        self.type = inner.type
+
+
+@compiles(Once)
+def _remembered(once: Once, compiler: Any, **how: Any) -> str:
+    made: dict[int, str] = compiler.__dict__.setdefault("compiled_once", {})
+    if id(once) not in made:
+        made[id(once)] = compiler.process(once.inner, **how)
+    return made[id(once)]
+
+
 def text(value: str) -> ColumnElement[str]:
     """Returns a text parameter; whatever a user wrote reaches SQL as one of these."""
     return literal(value, _TEXT)

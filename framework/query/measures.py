@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Double, cast, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 
-from framework.query.fragments import Fragment
+from framework.query.fragments import Fragment, Once
 from framework.resource import Kind
 from framework.resource.fields import Field
 
@@ -30,7 +30,8 @@ class Function:
 
     def result(self, name: str, field: Field) -> Field:
         """Returns the field that a measurement of a field makes."""
-        return replace(field, name=name, kind=self.gives(field.kind), nullable=self.nullable, guarded=False)
+        made = replace(field, name=name, kind=self.gives(field.kind), nullable=self.nullable)
+        return replace(made, guarded=False, computed=False)
 
 
 def _sum(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -61,6 +62,7 @@ def bounded(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
     """
     if kind is not Kind.DOUBLE:
         return cast(value, _DOUBLE)
+    value = Once(value)
     inside = ("least(greatest(", value, ", -1e290), 1e290)")
     return Fragment(
         "CASE WHEN abs(", value, ") >= 1e-290 THEN ", *inside, " WHEN ", value, " IS NOT NULL THEN 0 END", type_=_DOUBLE

@@ -13,6 +13,9 @@ from framework.resource import Kind
 from framework.resource.fields import Field
 
 MOST_BINS = 100
+# What is inside JSON, behind a relationship or computed takes more SQL than a column: many of them cost more than they
+# tell.
+MOST_DEEP = 8
 _DEFAULT_BINS = 10
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -42,7 +45,12 @@ class Group:
 
 def measures_from(texts: Sequence[str], columns: Columns) -> list[Measure]:
     """Reads measures; raises InvalidFields naming `measures[i]`, the position and what would be right there."""
-    return [_Reader(text, f"measures[{i}]", columns).measure() for i, text in enumerate(texts)]
+    measures = [_Reader(text, f"measures[{i}]", columns).measure() for i, text in enumerate(texts)]
+    if sum(one.bins for one in measures) > MOST_BINS:
+        raise InvalidFields(FieldViolation("measures", f"all histograms together have more than {MOST_BINS} bins"))
+    if sum(one.source is not None and not one.source.plain for one in measures) > MOST_DEEP:
+        raise InvalidFields(FieldViolation("measures", f"more than {MOST_DEEP} are of what is no column"))
+    return measures
 
 
 def groups_from(texts: Sequence[str], columns: Columns) -> list[Group]:
@@ -78,7 +86,7 @@ class _Reader:
         if not self.take("("):
             self.at = start
             source = self.source("a field or a stretch of time")
-            return Group("", source, replace(source.field, name=self.end(source.name)))
+            return Group("", source, replace(source.field, name=self.end(source.name), computed=False))
         if unit not in UNITS:
             raise self.refused(at, f"{unit[:40]} is no stretch of time; there are {', '.join(UNITS)}")
         at = self.space()

@@ -12,6 +12,8 @@ from framework.query.columns import Columns
 from framework.query.grammar import NAME, STRING, unquoted
 from framework.query.sorting import Place, place_of
 
+# Each computed one is a subquery, and stands in that clause as often.
+MOST_COMPUTED = 3
 # Each key makes the clause that goes on after a row longer by all keys before it.
 MOST_KEYS = 10
 _PATH = re.compile(rf"(?:{STRING.pattern}|{NAME.pattern})(?:\.(?:{STRING.pattern}|{NAME.pattern}))*", re.DOTALL)
@@ -151,6 +153,8 @@ def _keys(text: str, columns: Columns) -> list[Key]:
         keys.append(key)
         if len(keys) > MOST_KEYS:
             raise _refused(start, f"there are more than {MOST_KEYS} fields")
+        if sum(columns.fields[k.name].computed for k in keys if k.name in columns.fields) > MOST_COMPUTED:
+            raise _refused(start, f"there are more than {MOST_COMPUTED} computed fields")
         at = end + 1
     return keys
 

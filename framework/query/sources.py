@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, ColumnElement, Double, Numeric, Text, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from framework.query.columns import Columns
-from framework.query.fragments import Fragment
+from framework.query.fragments import Fragment, Once
 from framework.query.sorting import DEEPEST, place_of
 from framework.resource import Kind
 from framework.resource.fields import Field
@@ -24,6 +24,8 @@ class Source:
     name: str
     field: Field
     value: ColumnElement[Any]
+    plain: bool = False
+    """Whether it is a column and nothing more."""
 
 
 def source_of(path: Sequence[str], columns: Columns, depth: int = 0) -> Source | None:
@@ -32,7 +34,7 @@ def source_of(path: Sequence[str], columns: Columns, depth: int = 0) -> Source |
     if field is None:
         return _behind(path, columns, depth)
     if field.comparable and len(path) == 1:
-        return Source(field.name, field, columns[field.name])
+        return Source(field.name, field, columns[field.name], plain=not field.computed)
     place = place_of(path, columns)
     if place is None:
         return None
@@ -60,6 +62,7 @@ def number(source: Source) -> Source:
 
 def json_number(value: ColumnElement[Any]) -> ColumnElement[Any]:
     """Returns a JSON value as the number that it is, null where it is none."""
+    value = Once(value)
     tested = Fragment("CASE WHEN jsonb_typeof(", value, ") = 'number' THEN ", value, "::numeric END")
     return _plain(Kind.DOUBLE, tested)
 
@@ -68,6 +71,7 @@ def _plain(kind: Kind, value: ColumnElement[Any]) -> ColumnElement[Any]:
     """JSON's numbers may be longer than a double: they are bounded before they are cast."""
     if kind is not Kind.DOUBLE:
         return value
+    value = Once(value)
     inside = ("least(greatest(", value, ", -1e290), 1e290)::double precision")
     return Fragment(
         "CASE WHEN abs(",

@@ -48,6 +48,8 @@ class Field:
     sensitive: bool
     nullable: bool
     """Whether it may be null: absent ids, times, messages, `optional` scalars; others have a zero."""
+    computed: bool = False
+    """Whether a formula fills it, which may cost a subquery wherever it is named."""
     guarded: bool = False
     """Whether, for whoever reads, it is absent from the rows on which a field policy forbids it."""
 

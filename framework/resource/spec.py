@@ -1,7 +1,7 @@
 """The frozen spec of a resource: declaration and descriptor, completed; every other layer reads only this."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -115,7 +115,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         collection=options.collection,
         publishes=_told(options.publishes, fields),
         fields={name: f for name, f in fields.items() if name not in resource.computed},
-        computed={name: f for name, f in fields.items() if name in resource.computed},
+        computed={name: replace(f, computed=True) for name, f in fields.items() if name in resource.computed},
         relationships={r.name: r for r in (_relationship(descriptor, declared) for declared in options.relationships)},
         storage=resource.storage,
         policies=tuple(resource.policies),

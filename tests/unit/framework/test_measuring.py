@@ -89,6 +89,15 @@ def test_refused_groups_say_where(text: str, position: int, words: str) -> None:
     assert violation.message.startswith(f"at position {position}: ") and words in violation.message
 
 
+def test_measures_are_bounded_together() -> None:
+    """By the bins of histograms, and by what takes more than a column."""
+    deep = [f"avg(scores.a) as m{i}" for i in range(9)]
+    for texts in (["histogram(small, 60) as a", "histogram(small, 41) as b"], deep):
+        with pytest.raises(InvalidFields) as refused:
+            measures_from(texts, COLUMNS)
+        assert [v.path for v in refused.value.violations] == ["measures"]
+
+
 @given(st.text(max_size=60) | st.text("avgcountp95()smalday_,. 019as", max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing else happens, and what a name may be is bounded."""
