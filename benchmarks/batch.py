@@ -1,0 +1,124 @@
+"""`python -m benchmarks batch`: a thousand created at once against one, in the service, on a durable database."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import postgres
+from framework.resource import Registry
+from framework.testing.workbench import Workbench, workbench
+from services.program.resources import registry as program_registry
+from services.variables.resources import registry as variables_registry
+
+ROUNDS, ALONE, TOGETHER = 5, 40, 1000
+Make = Callable[[str, int], Any]
+
+
+def main() -> None:
+    """Measures, and prints medians of rounds."""
+    home = Path(tempfile.mkdtemp())
+    table = Table("what", "one", f"{TOGETHER:,} at once", "ratio", "each", title=f"median of {ROUNDS} rounds")
+    try:
+        with postgres.postgres(home) as server:
+            asyncio.run(_measure(server.admin_url, table))
+    finally:
+        postgres.remove(home)
+    Console().print(table)
+
+
+async def _measure(url: str, table: Table) -> None:
+    async with _service(url, program_registry()) as bench:
+        await _row(table, bench, "Dataset", "Datasets", _dataset)
+        await _row(table, bench, "Program", "Programs", _program)
+    async with _service(url, variables_registry()) as bench:
+        await _row(table, bench, "VariableSpace", "VariableSpaces", _space)
+        space = await _create(bench, "VariableSpace", _space("of configurations", 0))
+        made = _configurations(space.id)
+        await _row(table, bench, "VariableConfiguration", "VariableConfigurations", made)
+
+
+def _service(url: str, registry: Registry) -> Any:
+    return workbench(registry, url, Path("services") / registry.service / "migrations")
+
+
+async def _row(table: Table, bench: Workbench, noun: str, plural: str, make: Make) -> None:
+    alone, together = [], []
+    for round_ in range(ROUNDS):
+        single = [make(f"{round_} alone", i) for i in range(ALONE)]
+        alone.append(await _seconds(lambda single=single: _each(bench, noun, single)) / ALONE)
+        many = [make(f"{round_} together", i) for i in range(TOGETHER)]
+        together.append(await _seconds(lambda many=many: _batch(bench, plural, many)))
+    one, batch = median(alone), median(together)
+    each = f"{1_000_000 * batch / TOGETHER:.0f} µs"
+    table.add_row(plural, f"{1000 * one:.1f} ms", f"{1000 * batch:.0f} ms", f"{batch / one:.0f}", each)
+
+
+async def _seconds(action: Callable[[], Awaitable[None]]) -> float:
+    began = time.perf_counter()
+    await action()
+    return time.perf_counter() - began
+
+
+async def _each(bench: Workbench, noun: str, messages: Sequence[Any]) -> None:
+    for message in messages:
+        await _create(bench, noun, message)
+
+
+async def _create(bench: Workbench, noun: str, message: Any) -> Any:
+    name = next(s.singular for s in bench.registry.specs.values() if s.noun == noun)
+    return await bench.do(f"Create{noun}", _request(bench, f"Create{noun}")(**{name: message}))
+
+
+async def _batch(bench: Workbench, plural: str, messages: Sequence[Any]) -> None:
+    request = _request(bench, f"BatchCreate{plural}")
+    collection = request.DESCRIPTOR.fields[0].name
+    await bench.do(f"BatchCreate{plural}", request(**{collection: messages}))
+
+
+def _request(bench: Workbench, rpc: str) -> Any:
+    return bench.registry.methods[f"/{bench.registry.descriptor.full_name}/{rpc}"].request_class
+
+
+def _dataset(prefix: str, number: int) -> dataset_pb2.Dataset:
+    made = dataset_pb2.Dataset(name=f"{prefix} {number}")
+    made.input_fields.add(name="text")
+    made.output_fields.add(name="answer")
+    return made
+
+
+def _program(prefix: str, number: int) -> program_pb2.Program:
+    made = program_pb2.Program(name=f"{prefix} {number}", type=program_pb2.Program.TYPE_PREDICT)
+    made.signature_config.instructions = f"Answer {number}."
+    made.signature_config.inputs.add(name="text")
+    made.signature_config.outputs.add(name="answer")
+    return made
+
+
+def _space(prefix: str, number: int) -> variable_space_pb2.VariableSpace:
+    made = variable_space_pb2.VariableSpace(name=f"{prefix} {number}")
+    made.variables.add(name="heat", float=variable_space_pb2.FloatDomain(low=0, high=1 + number))
+    return made
+
+
+def _configurations(space: str) -> Make:
+    places = iter(range(10**9))
+
+    def make(prefix: str, number: int) -> variable_configuration_pb2.VariableConfiguration:
+        made = variable_configuration_pb2.VariableConfiguration(name=f"{prefix} {number}", variable_space_id=space)
+        made.values.update({"heat": next(places) / 10**9})
+        return made
+
+    return make
+
+
+if __name__ == "__main__":
+    main()
