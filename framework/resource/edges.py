@@ -41,11 +41,12 @@ def _key_faults(place: str, one: Relationship, holder: ResourceSpec) -> Iterator
     key = holder.fields.get(one.key)
     if key is None or key.kind is not Kind.UUID or key.sensitive:
         yield f"{place}: {holder.noun} has no field {one.key} that holds an id"
-    elif one.many and not _indexed(holder, one.key):
+    elif one.many and not indexed(holder, one.key):
         yield f"{place}: {holder.noun} needs an index that begins with {one.key}, or each read is a scan"
 
 
-def _indexed(holder: ResourceSpec, key: str) -> bool:
+def indexed(holder: ResourceSpec, key: str) -> bool:
+    """Says whether an index over all rows begins with a column, so that its rows are found without a scan."""
     # Of what can be archived, unique indexes hold only the rows in use.
     whole = [*holder.storage.indexes, *([] if holder.archivable else holder.storage.unique)]
     return any(columns[0] == key for columns in whole)

@@ -1,7 +1,7 @@
 """The resources of one service and the RPCs that act on them, verified against each other."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,10 @@ from google.protobuf.message import Message
 
 from framework.call import Actor
 from framework.resource.declaration import Resource
-from framework.resource.edges import edge_faults
 from framework.resource.fields import Kind
 from framework.resource.spec import ResourceSpec, enum_names, spec_of
 from framework.resource.states import faults as state_faults
+from framework.resource.verifying import request_faults, spec_faults
 
 # What the engine does by itself: each verb with the name of its RPC.
 STANDARD: Mapping[str, str] = {
@@ -111,7 +111,7 @@ class Registry:
         self.descriptor = descriptor
         self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
         every = self.specs.values()
-        complaints = [c for spec in every for c in _faults(spec, every)]
+        complaints = [c for spec in every for c in spec_faults(spec, every)]
         methods = [self._method(m, complaints) for m in descriptor.methods]
         self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
         complaints += [c for spec in self.specs.values() for c in self._misled(spec)]
@@ -162,8 +162,8 @@ class Registry:
         ruling = RULED_BY.get(verb, verb)
         if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
-        if spec.relationships and verb in ("Get", "List") and "include" not in descriptor.input_type.fields_by_name:
-            complaints.append(f"{descriptor.input_type.name}.include: a read of what has relationships needs it")
+        if handler is None:
+            complaints += request_faults(spec, verb, descriptor)
         return MethodSpec(
             descriptor.name,
             f"/{self.descriptor.full_name}/{descriptor.name}",
@@ -193,55 +193,3 @@ class Registry:
 def _is_resource(field: Any) -> bool:
     options = field.message_type.GetOptions().Extensions[options_pb2.resource] if field.message_type else None
     return options is not None and bool(options.collection)
-
-
-def _faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Iterator[str]:
-    """Yields every disagreement between a resource's declaration and its message, those of its service being known."""
-    # Formulas and policies follow relationships, so they are judged where those are sound.
-    yield from list(edge_faults(spec, registered)) or [*_miscomputed(spec), *_misruled(spec)]
-    known = {*spec.fields, *spec.storage.hidden}
-    storage = spec.storage
-    named = [("unique", n) for group in storage.unique for n in group]
-    named += [("indexes", n) for group in storage.indexes for n in group]
-    named += [("content", n) for n in storage.content] + [("references", n) for n in storage.references]
-    for name in set(storage.part_of) - storage.references.keys():
-        yield f"{spec.noun}: part_of names {name}, which is none of its references"
-    named += [("initial", n) for n in storage.initial] + [("owner", storage.owner or "id")]
-    for place, name in named:
-        if name not in known:
-            yield f"{spec.noun}: {place} names {name}, which is neither a field nor a hidden column"
-    for name in storage.hidden.keys() & spec.fields.keys():
-        yield f"{spec.noun}: hidden column {name} is a public field"
-    if storage.content and not {"revision", "content_hash"} <= spec.fields.keys():
-        yield f"{spec.noun}: content needs the fields revision and content_hash"
-    for derived in ("created_at", "updated_at", "revision", "content_hash", storage.owner or "id"):
-        if derived in spec.fields and not spec.fields[derived].output_only:
-            yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
-    if not spec.policies:
-        yield f"{spec.noun}: no policies"
-    yield from _miscounted(spec)
-
-
-def _misruled(spec: ResourceSpec) -> Iterator[str]:
-    for one in (*spec.policies, *spec.field_policies):
-        yield from (f"{spec.noun}: {fault}" for fault in one.faults(spec))
-
-
-def _miscounted(spec: ResourceSpec) -> Iterator[str]:
-    for name in spec.resource.rollups:
-        field = spec.fields.get(name)
-        if field is None or field.kind is not Kind.BIGINT or not field.output_only:
-            yield f"{spec.noun}.{name}: counts rows, so it must be a stored int64 that is OUTPUT_ONLY"
-
-
-def _miscomputed(spec: ResourceSpec) -> Iterator[str]:
-    for name in spec.resource.computed:
-        field = spec.computed.get(name)
-        if field is None:
-            yield f"{spec.noun}.{name}: is computed and no field of the message"
-        elif not field.output_only:
-            yield f"{spec.noun}.{name}: must be OUTPUT_ONLY, since a formula computes it"
-        else:
-            yield from (f"{spec.noun}.{name}: {fault}" for fault in spec.formula(name).faults(field, spec))
-        if name in spec.storage.hidden:
-            yield f"{spec.noun}.{name}: is computed and has a hidden column"

@@ -122,6 +122,7 @@ class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
     message = execution_pb2.EvaluationResult
     storage = Storage(
         unique=[("evaluation_id", "example_id", "repeat"), ("evaluation_id", "sequence")],
+        indexes=[("example_id",)],
         references={"evaluation_id": "evaluations", "example_id": "examples"},
         append_only=True,
     )

@@ -36,7 +36,7 @@ class Execution(Resource[execution_pb2.Execution]):
     message = execution_pb2.Execution
     storage = Storage(
         owner="owner_id",
-        indexes=[("program_id", "created_at")],
+        indexes=[("program_id", "created_at"), ("dataset_id", "created_at")],
         hidden=WORK_COLUMNS | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
