@@ -7,6 +7,7 @@ from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
+from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 from framework.events.rollups import counters
 from framework.events.tail import Consumer
@@ -14,6 +15,7 @@ from framework.rpc.assembly import api, commands, keys_from, parts, worker
 from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
+from services.program.application import Application
 from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.resources import registry
@@ -27,8 +29,9 @@ _LONGEST_CALL_SECONDS = 600.0
 async def api_process(settings: ServiceSettings) -> Process:
     """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
     describing = Describing(Workers(size=1))
-    made = await parts(settings, registry(), application=describing)
     peers = peers_of(settings)
+    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]))
+    made = await parts(settings, registry(), application=ours)
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
     return api(
         made,
@@ -42,8 +45,8 @@ async def api_process(settings: ServiceSettings) -> Process:
 
 
 def peers_of(settings: ServiceSettings) -> Peers:
-    """Connects to the services whose feeds this one follows."""
-    names = ("auth", "optimizer")
+    """Connects to the services whose feeds this one follows, and to the one that it asks about spaces."""
+    names = ("auth", "optimizer", "variables")
     return Peers(settings, "program", names, AuthInternalServiceStub, auth_internal_service_pb2)
 
 

@@ -15,6 +15,7 @@ from framework.query.related_rows import first
 from framework.resource import Resource, Rollup, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
+from services.program.spaces import drop_strange_space, refuse_strange_space
 
 _COMPLETED = "status = completed"
 
@@ -66,7 +67,7 @@ class Program(Resource[program_pb2.Program]):
     }
 
     async def prepare(self, call: Call, new: program_pb2.Program, old: program_pb2.Program | None) -> None:
-        """Refuses a signature with a name used twice, and code that is not registered; private unless it says more."""
+        """Refuses names used twice, unregistered code and spaces out of sight; private unless it says more."""
         signature = new.signature_config
         path = "program.signature_config"
         fields = [
@@ -76,6 +77,7 @@ class Program(Resource[program_pb2.Program]):
         faults = [*shapes.declared_faults(fields), *coded.config_faults(new, old)]
         if faults:
             raise InvalidFields(*faults)
+        await refuse_strange_space(call, new, old)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
     @action("ListMetrics")
@@ -101,6 +103,7 @@ class Program(Resource[program_pb2.Program]):
             copy = program_pb2.Program()
             copy.CopyFrom(parent)
             copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
+            await drop_strange_space(call, copy)
             return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})
 
 
@@ -108,5 +111,5 @@ async def _registered(call: Call) -> Catalogue:
     """Returns what is registered, imported and described by a process that is not this one."""
     if call.application is None:
         return Catalogue({}, {})
-    registered: Catalogue = await call.application.describe()
+    registered: Catalogue = await call.application.describing.describe()
     return registered

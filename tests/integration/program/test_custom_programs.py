@@ -13,6 +13,7 @@ from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, Updat
 from framework.errors import InvalidFields
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench
+from services.program.application import Application
 from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.working import Workshop
@@ -25,7 +26,8 @@ ENTRY_POINT = "program.program_config.entry_point"
 @pytest.fixture
 async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
     """The service as its API process runs it: with workers of its own to describe what is registered."""
-    bench.engine.application = describing = Describing(Workers(size=1))
+    describing = Describing(Workers(size=1))
+    bench.engine.application = Application(describing, variables=None)
     yield bench
     bench.engine.application = None
     await describing.close()
@@ -96,7 +98,7 @@ async def test_what_is_registered_is_listed_with_what_it_promises(listing: Workb
 
 async def test_who_gives_up_waiting_for_a_description_does_not_stop_it(listing: Workbench) -> None:
     """Or else slow imports would begin again with every caller, and never end."""
-    describing: Describing = listing.engine.application
+    describing: Describing = listing.engine.application.describing
     first = asyncio.create_task(describing.describe())
     await asyncio.sleep(0)
     going_on = describing._task
