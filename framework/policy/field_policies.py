@@ -36,11 +36,12 @@ class FieldPolicy:
                 yield f"a field policy names {name}, which whoever sees a row sees"
             elif name not in spec.fields and name not in spec.computed:
                 yield f"a field policy names {name}, which is no field"
+        if set(self.fields) & set(spec.storage.content) and "content_hash" not in self.fields:
+            yield "a field policy keeps content and not content_hash, which tells of it; name that too"
         for check in filter(None, (self.allow, self.write)):
             yield from check.faults(spec)
-            yield from (
-                f"a field policy asks {one} of the act: fields are read by all of them" for one in asked_of(check)
-            )
+            for one in asked_of(check):
+                yield f"a field policy asks {one} of the act, and every act reads fields"
 
 
 def field_policy(*fields: str, allow: Check, write: Check | None = None) -> FieldPolicy:

@@ -70,6 +70,21 @@ def report(policies: Sequence[Policy], verbs: Sequence[str]) -> list[Finding]:
     return findings
 
 
+_KINDS = {Role.ADMIN: "administrators", Role.USER: "users", Role.VIEWER: "viewers", None: "people without a role"}
+
+
+def who_can(policies: Sequence[Policy], verb: str) -> set[str]:
+    """Returns the kinds of actors that can do a verb to some row: what a reviewer of policies wants to read."""
+    rule = rule_for(policies, verb)
+    return {_kind(actor) for actor, answers in _states(rule) if passes(rule, actor, answers)}
+
+
+def _kind(actor: Actor) -> str:
+    if actor.kind is ActorKind.USER:
+        return _KINDS[actor.role]
+    return "services" if actor.kind is ActorKind.SERVICE else "anybody"
+
+
 def report_on_fields(policies: Sequence[FieldPolicy], written: Container[str]) -> list[Finding]:
     """Returns what is wrong with field policies, of which clients may write those fields; as of `read <field>`."""
     fields = list(dict.fromkeys(name for one in policies for name in one.fields))

@@ -6,7 +6,7 @@ A check that is said though it never decides is reviewed here, with why it is sa
 import pytest
 from subjects import EVERY, ids
 
-from framework.policy import report
+from framework.policy import report, report_on_fields
 from framework.resource import Registry, ResourceSpec
 
 # Whoever archives what is theirs; only administrators, whom the bypass lets pass, delete it for good.
@@ -44,3 +44,11 @@ def test_policies_say_nothing_that_they_cannot_mean(pair: tuple[Registry, Resour
     found = report(spec.policies, verbs)
     assert not [str(finding) for finding in found if finding.nobody]
     assert {str(finding) for finding in found} <= REVIEWED.get(spec.noun, set())
+
+
+@pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))
+def test_field_policies_say_nothing_that_they_cannot_mean(pair: tuple[Registry, ResourceSpec]) -> None:
+    """Somebody can read every field, and every check decides for somebody; those that nobody writes are not asked."""
+    _, spec = pair
+    written = {name for name, field in spec.fields.items() if not field.output_only}
+    assert [str(finding) for finding in report_on_fields(spec.field_policies, written)] == []
