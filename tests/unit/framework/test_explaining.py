@@ -12,10 +12,12 @@ from framework.policy import (
     Policy,
     anyone,
     bypass,
+    forbid,
     has_role,
     is_public,
     is_service,
     itself,
+    not_,
     owns,
     policy,
     rule_for,
@@ -29,12 +31,15 @@ from framework.policy.report import ACTORS
 leaves = st.sampled_from([anyone, signed_in, is_service, is_public, owns, itself, has_role(Role.ADMIN)])
 checks: st.SearchStrategy[Check] = st.recursive(
     leaves,
-    lambda inner: st.one_of(st.builds(lambda a, b: a & b, inner, inner), st.builds(lambda a, b: a | b, inner, inner)),
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a & b, inner, inner), st.builds(lambda a, b: a | b, inner, inner), inner.map(not_)
+    ),
     max_leaves=5,
 )
 policies = st.lists(
     st.one_of(
         checks.map(bypass),
+        checks.map(forbid),
         checks.map(lambda c: policy("Get", allow=c)),
         checks.map(lambda c: policy("Update", allow=c)),
         checks.map(lambda c: policy(*WRITES, allow=c)),
@@ -60,10 +65,11 @@ def test_an_explanation_is_the_rule(declared: list[Policy], actor: Any, row: dic
     assert [one.applies for one in found.policies] == [one.applies(verb) for one in declared]
     if decisive:
         (one,) = decisive
-        assert one.check.verdict is found.verdict is one.policy.bypasses
+        assert found.verdict is one.policy.bypasses
+        assert one.check.verdict is (one.policy.bypasses or one.policy.forbids)
         assert str(one.policy) in found.reason
     elif found.verdict is False:
-        assert not [one for one in declared if one.applies(verb) and not one.bypasses]
+        assert not [one for one in declared if one.applies(verb) and not one.bypasses and not one.forbids]
 
 
 @given(policies, st.sampled_from(ACTORS), st.lists(rows, min_size=1, max_size=4))

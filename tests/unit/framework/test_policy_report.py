@@ -10,13 +10,20 @@ from framework.policy import (
     Check,
     anyone,
     bypass,
+    changing,
+    field_policy,
+    forbid,
     has_role,
+    in_context,
     is_operator,
     is_public,
     is_service,
+    nobody,
+    not_,
     owns,
     policy,
     report,
+    report_on_fields,
     rule_for,
     signed_in,
 )
@@ -67,13 +74,45 @@ def test_a_check_that_another_implies_is_named() -> None:
     ]
 
 
+def test_a_forbid_that_refuses_nobody_else_is_named() -> None:
+    """And one that refuses everybody leaves nobody."""
+    reads = policy("Get", allow=has_role(Role.ADMIN))
+    (idle,) = report([forbid(has_role(Role.VIEWER)), reads], ["Get"])
+    assert (
+        str(idle)
+        == "has_role(viewer) never decides in `everything: forbids has_role(viewer)`: it could as well be false"
+    )
+    assert [str(f) for f in report([forbid(anyone), reads], ["Get"]) if f.nobody] == [
+        "nobody can Get, whatever the row"
+    ]
+
+
+def test_checks_on_the_act_and_on_delegates_may_decide() -> None:
+    """The report tries acts that answer in every way, and actors as the checks want them."""
+    assert report([policy("Update", allow=owns & ~changing("owner_id"))], ["Update"]) == []
+    assert report([policy("Get", allow=in_context(delegate="optimizer"))], ["Get"]) == []
+
+
+def test_fields_that_nobody_reads_and_checks_that_decide_of_none_are_named() -> None:
+    """As of policies; writing is asked only of fields that clients write."""
+    hidden = field_policy("cost", allow=nobody)
+    assert "nobody can read cost, whatever the row" in map(str, report_on_fields([hidden], ()))
+    assert report_on_fields([field_policy("cost", allow=owns | has_role(Role.ADMIN))], {"cost"}) == []
+    told = report_on_fields([field_policy("cost", allow=owns, write=nobody)], {"cost"})
+    assert "nobody can write cost, whatever the row" in map(str, told)
+
+
 leaves = st.sampled_from([anyone, signed_in, is_service, is_operator, is_public, owns, has_role(Role.ADMIN)])
 checks: st.SearchStrategy[Check] = st.recursive(
     leaves,
-    lambda inner: st.one_of(st.builds(lambda a, b: a & b, inner, inner), st.builds(lambda a, b: a | b, inner, inner)),
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a & b, inner, inner), st.builds(lambda a, b: a | b, inner, inner), inner.map(not_)
+    ),
     max_leaves=5,
 )
-policies = st.lists(st.one_of(checks.map(bypass), checks.map(lambda c: policy("Get", allow=c))), max_size=4)
+policies = st.lists(
+    st.one_of(checks.map(bypass), checks.map(forbid), checks.map(lambda c: policy("Get", allow=c))), max_size=4
+)
 rows = st.fixed_dictionaries(
     {
         "owner_id": st.sampled_from([None, UUID(int=2), UUID(int=3)]),
