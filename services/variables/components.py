@@ -12,7 +12,7 @@ from framework.call import Role
 from framework.engine import Call, reading
 from framework.errors import FieldViolation
 from framework.policy import bypass, has_role, owns, policy, signed_in
-from framework.resource import Resource, Storage, Tenancy, spec_of
+from framework.resource import Resource, Storage, Tenancy, archiving, spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.tables import compiled
 from framework.structs import values_of
@@ -31,9 +31,11 @@ class Component(Resource[pb.Component]):
         indexes=[("interface", "created_at")],
         initial={"status": pb.Component.STATUS_ACTIVE},
     )
+    states = archiving("Update")
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Create", "Update", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
         # What programs may be made of is the same for everybody of the organization, and no secret.
         policy("Get", "List", allow=signed_in),
     ]

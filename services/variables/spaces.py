@@ -72,6 +72,7 @@ def size_of(space: Space, share: float | None = None) -> pb.SpaceSize:
     """Returns how large a space is, and which share the constraints leave, where that is not known already."""
     size = space.size()
     return pb.SpaceSize(
+        variable_count=len(space.variables),
         complexity=complexity(space),
         difficulty=pb.SpaceSize.Difficulty.Value(f"DIFFICULTY_{difficulty(space).upper()}"),
         conditional_dimensions=size.conditional_dimensions,

@@ -24,6 +24,7 @@ REVIEWED = {
     "Dataset": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true", _PURGE},
     "VariableSpace": {_PURGE},
     "VariableConfiguration": {_PURGE},
+    "Component": {_PURGE},
     "Execution": {"signed_in never decides in `ExecuteProgram: needs signed_in`: it could as well be true"},
     "Evaluation": {
         "signed_in never decides in `EvaluateProgram: needs signed_in`: it could as well be true",

@@ -79,6 +79,18 @@ async def test_the_platform_brings_along_what_the_program_service_knows(bench: W
     assert list(made.variables[0].module.components[1].capabilities) == ["text", "reasoning"]
 
 
+async def test_the_slots_of_built_in_components_are_paths_of_dspys_modules(bench: Workbench) -> None:
+    """Where its own modules keep their prompts."""
+    import dspy
+
+    signature = dspy.Signature({"text": (str, dspy.InputField()), "language": (str, dspy.OutputField())})
+    modules = {"predict": dspy.Predict(signature), "chain_of_thought": dspy.ChainOfThought(signature)}
+    found = await bench.do("ListBuiltInComponents", rpc.ListBuiltInComponentsRequest(filter="interface = reasoning"))
+    for each in found.built_in_components:
+        paths = {path for path, _ in modules[each.reference].named_predictors()}
+        assert set(each.slots.values()) == paths
+
+
 async def test_unknown_archived_and_unfitting_components_are_refused_by_place(bench: Workbench) -> None:
     """All at once, with whatever else is wrong, also within groups and branches."""
     gone = await component(bench, "gone")
