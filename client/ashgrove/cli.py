@@ -177,6 +177,23 @@ def _metrics(client: Client, *, as_json: bool) -> None:
     show(client.metrics.list(), columns, as_json=as_json, most=1000)
 
 
+@main.command("watch", help="Follow the changes of a COLLECTION, such as programs, until you stop it.")
+@click.argument("collection")
+@_filter
+@click.option("--after", type=int, help="The last sequence that you know: what came after it is told first.")
+@click.option("--archived", is_flag=True, help="Archived ones belong to it too.")
+@as_json_option
+@_with_client
+def _watch_collection(client: Client, collection: str, condition: str, *, as_json: bool, **more: Any) -> None:
+    for change in client.watches.changes(collection, filter=condition, **more):
+        plain = to_plain(change.resource) if change.resource else {}
+        if as_json:
+            click.echo(json.dumps({**change._asdict(), "resource": plain or None}))
+        else:
+            said = ", ".join(change.changed) or plain.get("name", "")
+            console.print(f"{change.sequence:>7}  {change.kind:<11} {change.id}  {escape(said)}")
+
+
 @main.command("export", help="Write every row of a COLLECTION that you may see; a cut one goes on where it was.")
 @click.argument("collection")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="One JSON object a line.")

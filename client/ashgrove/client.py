@@ -16,6 +16,7 @@ from ashgrove.runs import Runs
 from ashgrove.settings import ClientSettings
 from ashgrove.spaces import Spaces
 from ashgrove.users import Users
+from ashgrove.watches import Watches
 from ashgrove.work import Evaluations, Executions
 
 
@@ -38,6 +39,7 @@ class Client:
         self.keys = Keys(self._connection)
         self.aggregates = Aggregates(self._connection)
         self.exports = Exports(self._connection)
+        self.watches = Watches(self._connection)
         self.organizations = Organizations(self._connection)
 
     @classmethod

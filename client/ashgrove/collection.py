@@ -11,6 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from ashgrove.connection import Connection
 from ashgrove.relationships import edge
 from ashgrove.values import unpacked
+from ashgrove.watches import Change, Watches
 
 M = TypeVar("M", bound=Message)
 
@@ -90,6 +91,13 @@ class Archived(Readable[M]):
     ) -> Iterator[M]:
         """Yields those that the caller may see, page after page, those put away too when asked."""
         return self._pages(filter=filter, order_by=order_by, show_archived=archived, include=include)
+
+    def watch(
+        self, filter: str = "", *, after: int | None = None, archived: bool = False, fields: Sequence[str] = ()
+    ) -> Iterator[Change]:
+        """Yields the changes of what a list with these arguments shows, for ever; see `Watches.changes`."""
+        watches = Watches(self._connection)
+        return watches.changes(self.plural, filter=filter, after=after, archived=archived, fields=fields)
 
     def archive(self, identifier: str, etag: str = "") -> M:
         """Puts one away, only that very state when its etag is given; putting it away twice is no error."""

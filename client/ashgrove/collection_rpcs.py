@@ -19,7 +19,8 @@ def paths_of(verb: str) -> Mapping[str, str]:
         for module in _MODULES
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
-        if method.name.startswith(verb)
+        # One run is watched too, and that is no collection.
+        if method.name.startswith(verb) and method.output_type.file.package == "ashgrove.resource.v1"
     }
 
 

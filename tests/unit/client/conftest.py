@@ -12,6 +12,7 @@ from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServic
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.program_service_pb2_grpc import add_ProgramServiceServicer_to_server
 from ashgrove.resource.v1.export_pb2 import ExportResponse
+from ashgrove.resource.v1.watch_pb2 import WatchResponse
 
 
 class Scripted:
@@ -46,6 +47,14 @@ class Scripted:
         """Streams the next script; an exception in it ends the stream with that status."""
         self._note(request, context)
         for step in self.exports.pop(0):
+            if isinstance(step, grpc.StatusCode):
+                context.abort(step, "the stream broke")
+            yield step
+
+    def WatchPrograms(self, request: Any, context: Any) -> Iterator[WatchResponse]:
+        """Streams the next script; an exception in it ends the stream with that status."""
+        self._note(request, context)
+        for step in self.watches.pop(0):
             if isinstance(step, grpc.StatusCode):
                 context.abort(step, "the stream broke")
             yield step
