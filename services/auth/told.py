@@ -1,0 +1,12 @@
+"""The events of auth that are no write of a resource, and when each is told."""
+
+EVENTS = {
+    "api_key.authenticated": "A key was traded for an access token.",
+    "api_key.refused": "A key that does not hold was shown; `resource_id` names it when it is known.",
+    "api_key.used": "A key was used, told once a day.",
+    "session.signed_out": "A session was ended by its user.",
+    "session.reused": "A refresh token was shown a second time, and its session ended.",
+    "grant.created": "A run may act for a user.",
+    "grant.lost": "A grant holds no more: its user lost the membership, the role or the program.",
+    "grant.ended": "A grant was ended with its run.",
+}
