@@ -18,12 +18,16 @@ class Stratification:
     hit: int
 
 
+MOST_STRATA = 10_000_000
+"""How many strata of all variables together are kept in mind; beyond it nothing is told."""
+
+
 class Coverage:
     """Collects which strata of which variables are hit, configuration by configuration."""
 
     def __init__(self, names: Sequence[str], strata: int) -> None:
         self.names = names
-        self.strata = strata
+        self.strata = strata if strata * len(names) <= MOST_STRATA else 0
         self._hit: dict[str, set[int]] = {name: set() for name in names}
 
     def add(self, values: Mapping[str, Json], point: Sequence[float] | None) -> None:

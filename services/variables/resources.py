@@ -5,35 +5,33 @@ from typing import Any
 
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
-    GenerateConfigurationsRequest,
-    GenerateConfigurationsResponse,
     ValidateConfigurationRequest,
     ValidateConfigurationResponse,
 )
 from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
-from domain.generation import generate
-from domain.sampling import Unsatisfied
 from domain.space import Space
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import IllegalState, InvalidFields
-from framework.policy import bypass, has_role, is_public, owns, policy
+from framework.policy import bypass, has_role, is_public, owns, policy, signed_in
 from framework.query.aggregates import count
 from framework.resource import Registry, Resource, Rollup, Storage, action, archiving
 from framework.structs import struct_of, values_of
 from services.variables.components import BuiltInComponent, Component, fill_components, refuse_metadata
 from services.variables.configuration_uses import ConfigurationUses
-from services.variables.generating import strategy_of, wanted_of
+from services.variables.exchanging import EXPORTS, PROPOSALS, Exchanges
+from services.variables.generating import GENERATIONS, Generations
 from services.variables.keeping import refuse_origin, refuse_strangers, refuse_twin
-from services.variables.prompts import KeptPromptValue, offered, referred
+from services.variables.presets import VariablePreset
+from services.variables.prompts import KeptPromptValue, referred
 from services.variables.space_comparisons import SpaceComparisons
 from services.variables.space_edits import EDITS, SpaceEdits
-from services.variables.spaces import measured, refusal, size_of, space_of, unsatisfied, violation_of
+from services.variables.spaces import measured, refusal, size_of, space_of, violation_of
 
 
-class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.VariableSpace]):
+class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resource[variable_space_pb2.VariableSpace]):
     """What may be tuned: read by its owner and, when public, by the organization; its variables are revisioned."""
 
     message = variable_space_pb2.VariableSpace
@@ -45,14 +43,16 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.Va
         content=("variables", "constraints"),
         initial={"status": variable_space_pb2.VariableSpace.STATUS_ACTIVE},
     )
-    states = archiving("Update", "GenerateConfigurations", *EDITS)
+    states = archiving("Update", *GENERATIONS, *EDITS)
     computed = {"configuration_count": count("configurations", where="archived_at = null")}
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Create", "Update", "Archive", "Unarchive", *EDITS, allow=has_role(Role.USER) & owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
         # Drawing, judging and comparing change nothing: whoever may read a space may do it.
-        policy("Get", "List", "GenerateConfigurations", "ValidateConfiguration", allow=owns | is_public),
+        policy("Get", "List", "ValidateConfiguration", *GENERATIONS, *EXPORTS, allow=owns | is_public),
+        # What they give is kept nowhere, and what they read is asked of its own service as the caller.
+        policy(*PROPOSALS, allow=signed_in),
         policy("AnalyzeVariableSpace", "DiffVariableSpaces", allow=owns | is_public),
         policy("CloneVariableSpace", allow=has_role(Role.USER) & (owns | is_public)),
     ]
@@ -77,29 +77,6 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Resource[variable_space_pb2.Va
     def derive(self, message: variable_space_pb2.VariableSpace) -> None:
         """Recomputes the size of an earlier revision."""
         message.size.CopyFrom(size_of(space_of(message)))
-
-    @action("GenerateConfigurations")
-    async def generate(self, call: Call, request: GenerateConfigurationsRequest) -> GenerateConfigurationsResponse:
-        """Returns configurations that depend on the request and the revision alone.
-
-        Raises Unsatisfiable where there seem to be none.
-        """
-        found = await in_use(call, request.variable_space_id, request.revision, "GenerateConfigurations")
-        try:
-            space = await asyncio.to_thread(space_of, found)
-            space, pool_size = await offered(call, found.id, space, request.pool_size)
-            made = await asyncio.to_thread(generate, space, strategy_of(request), wanted_of(request))
-        except Unsatisfied as hopeless:
-            raise unsatisfied(hopeless) from None
-        except Invalid as invalid:
-            raise refusal(invalid.violations) from None
-        return GenerateConfigurationsResponse(
-            configurations=[struct_of(values) for values in made.configurations],
-            revision=found.revision,
-            next_index=made.next_index,
-            total_points=made.total,
-            pool_size=pool_size,
-        )
 
     @action("ValidateConfiguration")
     async def validate(self, call: Call, request: ValidateConfigurationRequest) -> ValidateConfigurationResponse:
@@ -190,6 +167,7 @@ RESOURCES: list[type[Resource[Any]]] = [
     Component,
     BuiltInComponent,
     KeptPromptValue,
+    VariablePreset,
 ]
 
 

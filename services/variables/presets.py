@@ -1,0 +1,129 @@
+"""Presets: variables that an organization keeps to copy into spaces; the platform's catalogue is data to begin with."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from ashgrove.variables.v1 import variable_preset_pb2 as pb
+from ashgrove.variables.v1 import variable_preset_requests_pb2 as rpc
+from ashgrove.variables.v1.variable_space_pb2 import Variable, VariableSpace
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Value
+
+from domain.expressions import parse
+from domain.expressions.faults import Malformed
+from framework.call import Role
+from framework.engine import Call
+from framework.errors import FieldViolation, InvalidFields
+from framework.policy import bypass, has_role, owns, policy, signed_in
+from framework.resource import Resource, Storage, action
+from services.variables.components import refuse_metadata
+from services.variables.spaces import space_of
+
+CATALOGUE = Path(__file__).parent / "presets.json"
+MOST = 1000
+"""How many presets of an organization are looked at."""
+
+_PREFIX = "variable_preset."
+
+
+class VariablePreset(Resource[pb.VariablePreset]):
+    """An organization's presets: read by all of its members, written by their owners."""
+
+    message = pb.VariablePreset
+    storage = Storage(
+        owner="owner_id",
+        unique=[("name",)],
+        indexes=[("category", "created_at")],
+        initial={"status": pb.VariablePreset.STATUS_ACTIVE},
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("Create", "Update", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Get", "List", allow=signed_in),
+        policy("AddDefaultPresets", allow=has_role(Role.ADMIN)),
+        policy("CreateVariableSpaceFromPresets", allow=has_role(Role.USER)),
+    ]
+
+    async def prepare(self, call: Call, new: pb.VariablePreset, old: pb.VariablePreset | None) -> None:
+        """Refuses a variable that is none by itself, and constraints that cannot be read; names it by its variable."""
+        refuse_metadata(new, _PREFIX)
+        alone = VariableSpace(variables=[new.variable])
+        alone.variables[0].when = ""  # it may read variables that only the space has
+        try:
+            space_of(alone)
+        except InvalidFields as invalid:
+            raise InvalidFields(
+                *(
+                    FieldViolation(each.path.replace("variables[0]", f"{_PREFIX}variable", 1), each.message)
+                    for each in invalid.violations
+                )
+            ) from None
+        if unreadable := [fault for index in range(len(new.constraints)) for fault in _unreadable(new, index)]:
+            raise InvalidFields(*unreadable)
+        new.name = new.variable.name
+
+    @action("AddDefaultPresets")
+    async def add_defaults(self, call: Call, request: rpc.AddDefaultPresetsRequest) -> rpc.AddDefaultPresetsResponse:
+        """Adds what the organization lacks of the catalogue."""
+        async with call.transaction():
+            known = {each.name for each in await kept(call)}
+            missing = [each for each in catalogue() if each.variable.name not in known]
+            added = [await call.create(VariablePreset, each, prefix=_PREFIX) for each in missing]
+        return rpc.AddDefaultPresetsResponse(variable_presets=added)
+
+    @action("CreateVariableSpaceFromPresets")
+    async def create_space(self, call: Call, request: rpc.CreateVariableSpaceFromPresetsRequest) -> VariableSpace:
+        """Creates a space of copies."""
+        from services.variables.resources import VariableSpace as Spaces  # its module declares this resource
+
+        async with call.transaction():
+            known = {each.name: each for each in await kept(call)}
+            lacking = [(index, name) for index, name in enumerate(request.presets) if name not in known]
+            if lacking:
+                raise InvalidFields(
+                    *(FieldViolation(f"presets[{index}]", f"there is no preset {name}") for index, name in lacking)
+                )
+            made = composed([known[name] for name in request.presets])
+            made.name, made.description = request.name, request.description
+            return await call.create(Spaces, made, prefix="variable_space.")
+
+
+async def kept(call: Call) -> Sequence[pb.VariablePreset]:
+    """Returns the organization's presets that are in use."""
+    found = await call.list(VariablePreset, {}, limit=MOST, order_by="name")
+    return [each for each in found if not each.HasField("archived_at")]
+
+
+async def known_models(call: Call) -> list[str]:
+    """Returns the models that the organization's preset `model` offers; none where there is no such preset."""
+    choices = [each for preset in await kept(call) if preset.name == "model" for each in _choices(preset.variable)]
+    return [each.string_value for each in choices if each.WhichOneof("kind") == "string_value"]
+
+
+def composed(presets: Sequence[pb.VariablePreset]) -> VariableSpace:
+    """Returns a space of copies of presets, and of the constraints that read none but their variables."""
+    names = {each.name for each in presets}
+    made = VariableSpace(variables=[each.variable for each in presets])
+    for preset in presets:
+        made.constraints.extend(each for each in preset.constraints if parse(each.expression).names() <= names)
+    return made
+
+
+@cache
+def catalogue() -> tuple[pb.VariablePreset, ...]:
+    """Returns the platform's presets."""
+    return tuple(ParseDict(each, pb.VariablePreset()) for each in json.loads(CATALOGUE.read_text()))
+
+
+def _choices(variable: Variable) -> Sequence[Value]:
+    return variable.choice.choices
+
+
+def _unreadable(preset: pb.VariablePreset, index: int) -> list[FieldViolation]:
+    try:
+        parse(preset.constraints[index].expression)
+    except Malformed as malformed:
+        return [FieldViolation(f"{_PREFIX}constraints[{index}].expression", str(malformed))]
+    return []
