@@ -54,6 +54,7 @@ def _fill(message: Any, field: FieldDescriptor, number: int, depth: int) -> None
 def _fill_many(message: Any, field: FieldDescriptor, rules: Any, number: int, depth: int) -> None:
     assert field.message_type is None or not field.message_type.GetOptions().map_entry, f"{field.name} is a map"
     items = getattr(message, field.name)
+    number += 100 * field.number  # what is named in one list is named otherwise in the next
     for at in range(max(1, rules.repeated.min_items)):
         if field.message_type:
             _fill_message(items.add(), number + at, depth + 1)
