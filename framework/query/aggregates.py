@@ -29,6 +29,11 @@ class Measured(Related):
     def __str__(self) -> str:
         return f"{self.function}({self._told})"
 
+    @property
+    def always(self) -> bool:
+        """Whether it is a count, a sum, or has a default."""
+        return self.default is not None or not FUNCTIONS[self.function].nullable
+
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the measure as a scalar subquery."""
         there, rows = self.rows(columns)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Double, cast, func
 from sqlalchemy.types import NullType
@@ -16,6 +16,11 @@ from framework.resource.types import TYPES
 
 class Formula:
     """How a computed field comes to its value, as an expression that filters, orders and reads share."""
+
+    @property
+    def always(self) -> bool:
+        """Whether there is a value for every row, so that it can be compared and sorted without regard to null."""
+        return False
 
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns the expression over a row's columns."""
@@ -31,6 +36,7 @@ class sql(Formula):  # noqa: N801 - reads as a word of the declaration
     """A value computed by the database from the row's own columns: `sql(lambda row: row["tokens"] * 2)`."""
 
     make: Callable[[Columns], ColumnElement[Any]]
+    always: bool = False
 
     def __str__(self) -> str:
         return "an expression"
@@ -61,6 +67,7 @@ class batched:  # noqa: N801 - reads as a word of the declaration
 
     compute: Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
     needs: tuple[str, ...] = ("id",)
+    always: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return f"a batch of Python over {', '.join(self.needs)}"

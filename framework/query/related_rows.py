@@ -96,6 +96,11 @@ class exists(Related):  # noqa: N801 - reads as a word of the declaration
     def __init__(self, path: str, where: str = "") -> None:
         super().__init__(path, "", where)
 
+    @property
+    def always(self) -> bool:
+        """It does or does not."""
+        return True
+
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns EXISTS."""
         return self.rows(columns)[1].add_columns(literal_column("1")).exists()
@@ -122,6 +127,11 @@ class first(Related):  # noqa: N801 - reads as a word of the declaration
 
     order_by: str = ""
     default: Any = None
+
+    @property
+    def always(self) -> bool:
+        """Whether it has a default."""
+        return self.default is not None
 
     def expression(self, columns: Columns) -> ColumnElement[Any]:
         """Returns a scalar subquery of one row."""

@@ -115,7 +115,9 @@ def _compiled(resource: Any) -> ResourceSpec:
         collection=options.collection,
         publishes=_told(options.publishes, fields),
         fields={name: f for name, f in fields.items() if name not in resource.computed},
-        computed={name: replace(f, computed=True) for name, f in fields.items() if name in resource.computed},
+        computed={
+            name: _computed(f, resource.computed[name]) for name, f in fields.items() if name in resource.computed
+        },
         relationships={r.name: r for r in (_relationship(descriptor, declared) for declared in options.relationships)},
         storage=resource.storage,
         policies=tuple(resource.policies),
@@ -153,6 +155,11 @@ def enum_names(field: Field) -> list[str]:
     """Returns the full names of the values of an enum field, in the order of the proto."""
     enum = field.descriptor.enum_type
     return [str(value.name) for value in enum.values] if enum else []
+
+
+def _computed(field: Field, formula: Any) -> Field:
+    # An `optional` field is absent while nobody asked for it, even where its formula always has a value.
+    return replace(field, computed=True, nullable=field.nullable and not formula.always)
 
 
 __all__ = ["Field", "Kind", "Relationship", "ResourceSpec", "spec_of"]

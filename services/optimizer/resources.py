@@ -82,7 +82,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     )
     computed = {
         "duration_seconds": sql(lambda row: seconds_between(row["started_at"], _ended(row))),
-        "progress": sql(_progress),
+        "progress": sql(_progress, always=True),
         "trial_count": count("trials"),
     }
     policies = [

@@ -53,7 +53,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
     )
     states = archiving("Update", _VERB)
     computed = {
-        "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"]),
+        "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"], always=True),
         "evaluation_count": count("evaluations"),
     }
     policies = [
