@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from framework.resource import Registry
 from framework.resource.states import GONE, StateMachine, archiving, faults
+from framework.testing.specimen import Piece, Specimen, registry
 
 VALUES = ["STATE_UNSPECIFIED", "STATE_NEW", "STATE_BUSY", "STATE_DONE"]
 LIFE = StateMachine(
@@ -74,3 +76,27 @@ def test_sources_and_targets_tell_the_same_moves(moves: dict[str, dict[str, str]
     machine = StateMachine("state", moves).within(VALUES)
     for value, verb in product(VALUES[1:], VERBS):
         assert bool(machine.targets(value, verb)) == (value in machine.sources(verb)) == (verb in machine.legal(value))
+
+
+class Wrong(Specimen):
+    """The specimen with a life that cannot be meant."""
+
+    states = StateMachine("color", {"RED": {"Paint": "BLUE"}, "GREEN": {"Update": "GREEN"}})
+
+
+class Astray(Specimen):
+    """The specimen with a life in a field that holds no state."""
+
+    states = StateMachine("name", {"a": {"Update": "b"}})
+
+
+def test_a_service_refuses_to_start_with_a_machine_that_cannot_be_meant() -> None:
+    """Every complaint at once, each naming the resource and the field."""
+    for resource, complaints in (
+        (Wrong, ["Specimen.color: a state must be an enum, and OUTPUT_ONLY"]),
+        (Astray, ["Specimen.name: a state must be an enum, and OUTPUT_ONLY"]),
+    ):
+        with pytest.raises(TypeError) as refused:
+            Registry("specimen", [resource, Piece], registry().descriptor)
+        for complaint in complaints:
+            assert complaint in str(refused.value)
