@@ -34,7 +34,7 @@ class Actor:
     """Who acts, as the identity token says; `organization_id` is the only source of tenancy.
 
     `delegate` names the service that acts for a user; `actions` bounds what a grant or a key allows: names of RPCs and
-    scopes such as `programs:read`, None meaning no bound.
+    scopes such as `programs:read`, None meaning no bound. `label` is what people call a user: the e-mail address.
     """
 
     kind: ActorKind = ActorKind.ANONYMOUS
@@ -45,6 +45,7 @@ class Actor:
     delegate: str = ""
     operator: bool = False
     actions: frozenset[str] | None = None
+    label: str = ""
 
     @property
     def user_id(self) -> UUID | None:

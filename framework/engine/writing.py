@@ -193,6 +193,8 @@ def event_of(context: Context, kind: str, outcome: str) -> event_pb2.Event:
         request_id=context.request_id,
         trace_id=context.trace_id,
         actor=_actor(actor),
+        client_address=context.address,
+        user_agent=context.user_agent,
     )
     event.occurred_at.GetCurrentTime()
     return event
@@ -200,7 +202,11 @@ def event_of(context: Context, kind: str, outcome: str) -> event_pb2.Event:
 
 def _actor(actor: Actor) -> event_pb2.Actor:
     return event_pb2.Actor(
-        kind=_KINDS[actor.kind], id=actor.id, credential_id=actor.credential_id, delegate=actor.delegate
+        kind=_KINDS[actor.kind],
+        id=actor.id,
+        credential_id=actor.credential_id,
+        delegate=actor.delegate,
+        label=actor.label,
     )
 
 

@@ -18,7 +18,7 @@ _NUMBERS = {
     FieldDescriptor.TYPE_ENUM: "ENUM",
 }
 # Strings that end in `_id` and are no UUIDs.
-_TEXT_IDS = {"request_id", "credential_id"}
+_TEXT_IDS = {"request_id", "credential_id", "trace_id"}
 
 
 class Kind(Enum):

@@ -111,6 +111,7 @@ def actor_from(claims: Mapping[str, Any]) -> Actor:
             delegate=str(claims.get("act", "")),
             operator=bool(claims.get("op", False)),
             actions=frozenset(claims["actions"]) if claims.get("actions") is not None else None,
+            label=str(claims.get("label", "")),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise Unauthenticated from error

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from framework.storage import Transaction
 from framework.storage.rows import whole_numbers
-from services.audit.chain import FIRST, link_of, payload_of
+from services.audit.chain import FIRST, VERSION, link_of, payload_of
 
 PLATFORM = UUID(int=0)
 """The chain of events that belong to no organization; nobody is its member."""
@@ -37,7 +37,8 @@ async def append(tx: Transaction, event: Event, source: str) -> None:
     row = _row(event, source, organization, head)
     row["hash"] = link_of(row["previous_hash"], row)
     stored = {
-        name: Jsonb(value) if name in ("actor", "data", "changed_paths") else value for name, value in row.items()
+        name: Jsonb(value) if name in ("actor", "data", "changed_paths", "before") else value
+        for name, value in row.items()
     }
     names = ", ".join(stored)
     values = ", ".join(f"%({name})s" for name in stored)
@@ -45,9 +46,7 @@ async def append(tx: Transaction, event: Event, source: str) -> None:
 
 
 def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) -> dict[str, Any]:
-    data = whole_numbers(MessageToDict(event.data))
-    paths = list(event.changed_paths)
-    return {
+    row = {
         "organization_id": organization,
         "id": UUID(event.id),
         "sequence": (head["sequence"] or 0) + 1,
@@ -64,8 +63,13 @@ def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) ->
         "occurred_at": event.occurred_at.ToDatetime(tzinfo=UTC),
         "created_at": head["now"],
         "previous_hash": head["hash"] or FIRST,
-        "data": data,
-        "changed_paths": paths,
+        "data": whole_numbers(MessageToDict(event.data)),
+        "changed_paths": list(event.changed_paths),
+        "before": whole_numbers(MessageToDict(event.before)),
+        "client_address": event.client_address,
+        "user_agent": event.user_agent,
+        "trace_id": event.trace_id,
+        "link_version": VERSION,
         "salt": secrets.token_bytes(16),
-        "payload": payload_of(data, paths),
     }
+    return row | {"payload": payload_of(row)}

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from ashgrove.audit.v1 import audit_entry_pb2
+from ashgrove.audit.v1 import audit_checkpoint_pb2, audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
 
@@ -14,6 +14,7 @@ from framework.policy import bypass, has_role, policy, relates_to
 from framework.resource import Registry, Resource, Storage, action
 from framework.storage import Transaction
 from services.audit.chain import Verification
+from services.audit.checkpoints import checkpoints_of
 
 _BATCH = 500
 _LINKS = """
@@ -43,13 +44,28 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
         """Recomputes the links of the caller's organization from one on."""
         async with call.transaction() as tx:
             found = await _start(tx, call, max(1, request.from_sequence))
+            found.expect(await checkpoints_of(tx, call.context.organization_id))
             while rows := await tx.fetch(_LINKS, _mine(call) | {"after": found.sequence, "limit": _BATCH}):
                 # Hashing is work: off the event loop, so that other calls go on.
                 if not await asyncio.to_thread(found.walk, rows):
                     break
+            found.end()
         return VerifyAuditChainResponse(
-            valid=not found.broken_at, verified_count=found.count, broken_at=found.broken_at, head_hash=found.head
+            valid=not found.fault,
+            verified_count=found.count,
+            broken_at=found.broken_at,
+            head_hash=found.head,
+            checkpoint_count=found.checkpoints,
+            fault=found.fault,
         )
+
+
+class AuditCheckpoint(Resource[audit_checkpoint_pb2.AuditCheckpoint]):
+    """A signed statement about a chain; only the signer adds to it."""
+
+    message = audit_checkpoint_pb2.AuditCheckpoint
+    storage = Storage(unique=[("sequence",)], append_only=True)
+    policies = [policy("Get", "List", allow=has_role(Role.ADMIN))]
 
 
 async def _start(tx: Transaction, call: Call, first: int) -> Verification:
@@ -65,7 +81,7 @@ def _mine(call: Call) -> dict[str, Any]:
     return {"organization": call.context.organization_id}
 
 
-RESOURCES: list[type[Resource[Any]]] = [AuditEntry]
+RESOURCES: list[type[Resource[Any]]] = [AuditEntry, AuditCheckpoint]
 
 
 def registry() -> Registry:

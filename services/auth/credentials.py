@@ -30,6 +30,8 @@ class Credential:
     scopes: frozenset[str] | None = None
     """What calls it may make; None when it may make all of its user's."""
     networks: tuple[Network, ...] = ()
+    label: str = ""
+    """The user's e-mail address."""
     """From where it works; anywhere when empty."""
 
     def admits(self, address: str) -> bool:
@@ -57,6 +59,7 @@ class Credential:
             credential_id=str(self.api_key_id),
             operator=self.operator,
             actions=self.scopes,
+            label=self.label,
         )
 
 
@@ -64,7 +67,7 @@ class Credential:
 CREDENTIAL_QUERY = """
 SELECT k.id AS api_key_id, k.key_hash, k.user_id, k.organization_id, k.expires_at, k.revoked_at,
        k.scopes, k.allowed_addresses,
-       u.role, u.operator, u.deactivated
+       u.role, u.operator, u.deactivated, u.email
 FROM api_keys k
 JOIN users u ON u.organization_id = k.organization_id AND u.id = k.user_id
 """
@@ -84,6 +87,7 @@ def credential_of(row: Mapping[str, Any]) -> Credential:
         expires.timestamp() if expires else None,
         frozenset(row["scopes"]) if row["scopes"] else None,
         tuple(ip_network(one) for one in row["allowed_addresses"] or ()),
+        row["email"],
     )
 
 

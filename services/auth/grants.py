@@ -86,7 +86,7 @@ class Grants:
 def _granter(context: Context) -> Actor:
     actor = context.actor
     # A delegate must not grant on: what was lent cannot be lent further.
-    free = actor.kind is ActorKind.USER and not actor.delegate and actor.actions is None
+    free = actor.kind is ActorKind.USER and not actor.delegate
     if not free or actor.role not in {Role.ADMIN, Role.USER}:
         raise _refusal(context, "only users who may write can let a run act for them")
     return actor

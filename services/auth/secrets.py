@@ -13,12 +13,14 @@ SERVICES = ("program", "variables", "optimizer", "auth", "audit")
 PEPPER = "pepper"
 PAGE_TOKEN_KEY = "page-token.key"
 SIGNING_KEY = "signing.pem"
+AUDIT_SIGNING_KEY = "audit-signing.pem"
 
 
 def make_missing(folder: Path) -> list[str]:
     """Makes every secret file that is missing, in a folder of mode 0700; returns the names of those it made."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     makers: dict[str, Callable[[], bytes]] = {PEPPER: _random, PAGE_TOKEN_KEY: _random, SIGNING_KEY: new_signing_key}
+    makers[AUDIT_SIGNING_KEY] = new_signing_key
     makers |= {f"{service}.secret": _random for service in SERVICES}
     return [name for name, make in makers.items() if write_once(folder / name, make)]
 

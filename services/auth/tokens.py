@@ -58,6 +58,7 @@ class Tokens:
             "cred": actor.credential_id,
             "act": actor.delegate,
             "op": actor.operator,
+            "label": actor.label,
         }
         if actor.actions is not None:
             claims["actions"] = sorted(actor.actions)

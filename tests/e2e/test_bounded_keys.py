@@ -1,6 +1,9 @@
 """API keys as their holders use them: bound to calls and places, rotated, seen to be used; through the gateway."""
 
+import json
+import time
 from http.client import HTTPConnection
+from urllib.parse import quote
 
 import pytest
 
@@ -8,6 +11,7 @@ from tests.e2e.api import Api, Refused, unique
 from tests.e2e.conftest import Stack
 from tests.e2e.test_refusals import refused
 
+SPACE = [{"name": "heat", "float": {"low": 0, "high": 1}}]
 ELSEWHERE = "127.0.0.9"
 
 
@@ -83,3 +87,22 @@ def test_guessing_keys_has_its_pace(stack: Stack, admin: Api) -> None:
     assert "LIMIT_REACHED" in refusal[2] and "retry_delay" in refusal[2]
     assert asked(stack, "application/json", admin.key)[0] == 200
     assert refused(Api(stack.port, "guess"), "GET", "/v1/programs").code == 401
+
+
+def test_the_trail_tells_from_where_with_what_and_as_whom(admin: Api) -> None:
+    """As of then; and the chain holds."""
+    caller = made(admin)
+    key = Api(admin.port, caller.key, **{"user-agent": "trail-test/1"})
+    space = key.post("/v1/variableSpaces", {"name": unique("told"), "variables": SPACE})["id"]
+    key.call("PATCH", f"/v1/variableSpaces/{space}", {"description": "changed"})
+    path = f"/v1/auditEntries?order_by=sequence&filter={quote(f'resource_id = {json.dumps(space)}')}"
+    deadline = time.monotonic() + 60
+    while len(entries := admin.get(path)["audit_entries"]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for entry in entries:
+        assert (entry["client_address"], entry["user_agent"]) == ("127.0.0.1", "trail-test/1")
+        assert entry["actor"]["label"].startswith("admin@")
+    assert entries[1]["changed_paths"] == ["description"] and entries[1]["data"]["description"] == "changed"
+    verdict = admin.post("/v1/auditEntries:verify", {})
+    assert verdict["valid"] and not verdict["fault"]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from ashgrove.audit.v1.audit_checkpoint_requests_pb2 import ListAuditCheckpointsRequest
 from ashgrove.audit.v1.audit_entry_requests_pb2 import (
     ListAuditEntriesRequest,
     VerifyAuditChainRequest,
@@ -16,13 +17,20 @@ from ashgrove.audit.v1.audit_entry_requests_pb2 import (
 )
 from ashgrove.event.v1 import event_feed_service_pb2 as feed_pb
 from ashgrove.event.v1.event_pb2 import Actor, Event
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg.errors import InsufficientPrivilege, RaiseException
 
+from framework.errors import NotPermitted
 from framework.events.tail import Consumer, follow
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench, workbench
+from services.audit.chain import FIRST, link_of
+from services.audit.checkpoints import sign_grown
 from services.audit.recorder import PLATFORM, append
 from services.audit.resources import registry
+from services.audit.signing import Signer, holds
+
+SIGNER = Signer(Ed25519PrivateKey.generate())
 
 
 @pytest.fixture
@@ -44,9 +52,13 @@ def event(organization: UUID | None, actor: str, sequence: int = 1) -> Event:
         outcome="OK",
         actor=Actor(kind=Actor.KIND_USER, id=actor),
         request_id="r-1",
+        client_address="192.0.2.1",
+        user_agent="tests",
+        trace_id="0" * 32,
         changed_paths=["name"],
     )
     made.occurred_at.GetCurrentTime()
+    made.before.update({"name": "old", "ratio": 0.1})
     made.data.update({"name": "ü\u2028", "size": 1e300, "count": 3, "large": 1e20, "nested": {"list": [1.5, None]}})
     return made
 
@@ -76,6 +88,8 @@ async def test_entries_chain_without_gaps_and_a_redelivery_changes_nothing(bench
     assert entries[0].previous_hash == "0" * 64 and entries[2].previous_hash == entries[1].hash
     assert entries[0].data == events[0].data and list(entries[0].changed_paths) == ["name"]
     assert (entries[0].source, entries[0].source_sequence, entries[0].actor) == ("program", 5, events[0].actor)
+    for name in ("before", "client_address", "user_agent", "trace_id"):
+        assert getattr(entries[0], name) == getattr(events[0], name) != ""
     found = await verify(bench)
     assert (found.valid, found.verified_count, found.head_hash) == (True, 3, entries[2].hash)
     assert (await verify(bench, 3)).verified_count == 1
@@ -89,18 +103,91 @@ async def test_writers_of_one_organization_wait_for_each_other(bench: Workbench)
     assert (found.valid, found.verified_count) == (True, 20)
 
 
-async def test_a_tampered_entry_is_found(bench: Workbench, postgres_url: str) -> None:
-    """Whoever can disable the trigger can still not mend the chain."""
+async def as_superuser(postgres_url: str, statement: str, *values: object) -> None:
+    """Does what whoever owns the database can do: triggers and row-level security do not hold them."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement, values)
+
+
+MINE = "WHERE organization_id = %s AND sequence"
+TAMPERINGS = {
+    **{
+        column: (f"UPDATE audit.audit_entries SET {column} = {forgery} {MINE} = 2", 2)
+        for column, forgery in {
+            "outcome": "'ABORTED'",
+            "data": "'{}'",
+            "before": """'{"a": 1}'""",
+            "actor": "'{}'",
+            "actor_id": "NULL",
+            "client_address": "'192.0.2.77'",
+            "occurred_at": "occurred_at + interval '1 second'",
+            "link_version": "1",
+            "salt": "'\\x00'",
+        }.items()
+    },
+    "removed": (f"DELETE FROM audit.audit_entries {MINE} = 2", 2),
+    "cut off": (f"DELETE FROM audit.audit_entries {MINE} >= 4", 4),
+    "emptied": (f"DELETE FROM audit.audit_entries {MINE} > 0", 1),
+    "moved": (f"UPDATE audit.audit_entries SET sequence = 6 {MINE} = 4", 4),
+    "signed by another": (f"UPDATE audit.audit_checkpoints SET signature = repeat('A', 86) {MINE} = 5", 5),
+    "signed for another": (f"UPDATE audit.audit_checkpoints SET head_hash = repeat('0', 64) {MINE} = 5", 5),
+}
+
+
+@pytest.mark.parametrize("kind", TAMPERINGS)
+async def test_a_tampered_chain_is_found(bench: Workbench, postgres_url: str, kind: str) -> None:
+    """Whoever can do everything to the database can still not mend the chain, nor shorten it."""
+    await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(5)))
+    assert await sign_grown(bench.database, SIGNER) >= 1
+    found = await verify(bench)
+    assert (found.valid, found.verified_count, found.checkpoint_count) == (True, 5, 1)
+    statement, broken_at = TAMPERINGS[kind]
+    await as_superuser(postgres_url, statement, bench.organization_id)
+    found = await verify(bench)
+    assert (found.valid, found.broken_at, bool(found.fault)) == (False, broken_at, True)
+
+
+async def test_a_chain_rewritten_to_its_end_is_found(bench: Workbench, postgres_url: str) -> None:
+    """Every link may be made anew by whoever knows how: the checkpoint tells of the chain that was."""
     await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(3)))
-    for forgery in ("outcome = 'ABORTED'", "data = '{}'", "actor_id = NULL", "salt = '\\x00'"):
-        with psycopg.connect(postgres_url) as connection:
-            connection.execute("SET session_replication_role = replica")
-            connection.execute(
-                f"UPDATE audit.audit_entries SET {forgery} WHERE organization_id = %s AND sequence = 2",
-                (bench.organization_id,),
-            )
-        found = await verify(bench)
-        assert (found.valid, found.broken_at, found.verified_count) == (False, 2, 1), forgery
+    await sign_grown(bench.database, SIGNER)
+    async with bench.database.system() as tx:
+        rows = await tx.fetch(
+            "SELECT * FROM audit_entries WHERE organization_id = %(o)s ORDER BY sequence", {"o": bench.organization_id}
+        )
+    previous = FIRST
+    for row in rows:
+        row |= {"outcome": "FORGED", "previous_hash": previous}
+        previous = link_of(previous, row)
+        await as_superuser(
+            postgres_url,
+            f"UPDATE audit.audit_entries SET outcome = 'FORGED', previous_hash = %s, hash = %s {MINE} = %s",
+            row["previous_hash"],
+            previous,
+            bench.organization_id,
+            row["sequence"],
+        )
+    found = await verify(bench)
+    assert (found.valid, found.broken_at) == (False, 3) and "rewritten" in found.fault
+
+
+async def test_only_chains_that_have_grown_are_signed_again(bench: Workbench) -> None:
+    """Each checkpoint can be checked by whoever kept the public key."""
+    await record(bench, event(bench.organization_id, bench.user.id))
+    await sign_grown(bench.database, SIGNER)
+    assert await sign_grown(bench.database, SIGNER) == 0
+    await record(bench, event(bench.organization_id, bench.user.id))
+    await sign_grown(bench.database, SIGNER)
+    listed = await bench.do("ListAuditCheckpoints", ListAuditCheckpointsRequest(order_by="sequence"), bench.admin)
+    made = listed.audit_checkpoints
+    assert [one.sequence for one in made] == [1, 2]
+    for one in made:
+        stated = {"organization_id": str(bench.organization_id), "sequence": one.sequence, "head_hash": one.head_hash}
+        assert one.public_key == SIGNER.public_key
+        assert holds(stated | {"public_key": one.public_key, "signature": one.signature})
+    with pytest.raises(NotPermitted):
+        await bench.do("ListAuditCheckpoints", ListAuditCheckpointsRequest(), bench.user)
 
 
 async def test_no_role_changes_or_deletes_an_entry(bench: Workbench, postgres_url: str) -> None:

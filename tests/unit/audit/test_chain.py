@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.chain import FIRST, Verification, link_of, payload_of
+from services.audit.chain import FIRST, VERSION, Verification, link_of, payload_of
 
 data = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -17,7 +17,7 @@ data = st.recursive(
 )
 
 
-def chain(*told: Any) -> list[dict[str, Any]]:
+def chain(*told: Any, version: int = VERSION) -> list[dict[str, Any]]:
     """A sound chain of rows that tell these data."""
     rows: list[dict[str, Any]] = []
     for number, one in enumerate(told, 1):
@@ -39,10 +39,15 @@ def chain(*told: Any) -> list[dict[str, Any]]:
             "created_at": datetime(2026, 1, 1, tzinfo=UTC),
             "data": one,
             "changed_paths": [],
+            "before": {},
+            "client_address": "192.0.2.1",
+            "user_agent": "curl",
+            "trace_id": "",
+            "link_version": version,
             "salt": bytes(16),
-            "payload": payload_of(one, []),
             "previous_hash": rows[-1]["hash"] if rows else FIRST,
         }
+        row["payload"] = payload_of(row)
         rows.append({**row, "hash": link_of(row["previous_hash"], row)})
     return rows
 
@@ -88,3 +93,13 @@ def test_a_rewritten_row_needs_every_later_link_rewritten() -> None:
     walk = Verification()
     assert not walk.walk(rows)
     assert walk.broken_at == 3
+
+
+def test_entries_from_before_links_covered_more_still_hold() -> None:
+    """Their links stay as they were made; which columns a link covers is covered itself."""
+    old = chain({"a": 1}, version=1)
+    walk = Verification()
+    assert walk.walk(old)
+    (row,) = chain({"a": 1})
+    row["link_version"] = 1
+    assert not Verification().walk([row])
