@@ -132,6 +132,7 @@ async def _space(mixed: Any, call: Call, request: Any, verb: str) -> tuple[Space
     found = await call.get(spaces_of(mixed), request.variable_space_id, revision=request.revision, verb=verb)
     space = await asyncio.to_thread(space_of, found)
     space, pool_size = await offered(call, found.id, space, request.pool_size)
+    space = space.within(request.slots) if request.slots else space
     return space, found.revision, pool_size
 
 

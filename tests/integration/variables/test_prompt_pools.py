@@ -1,5 +1,6 @@
 """Pools of prompt values: only added to, referred to by hash, seen by whoever may."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -83,6 +84,13 @@ async def test_a_value_is_known_by_its_hash_and_kept_once(bench: Workbench) -> N
     assert (await add(bench, await pool_of(bench), "Name {text}.")).id != first.id
 
 
+async def test_two_who_add_the_same_at_once_get_the_same(bench: Workbench) -> None:
+    """One row, whoever was first."""
+    space = await pool_of(bench)
+    added = await asyncio.gather(*(add(bench, space, "At once {text}.") for _ in range(5)))
+    assert len({each.id for each in added}) == 1
+
+
 async def test_a_value_has_the_form_of_its_kind(bench: Workbench) -> None:
     """With every path of the request."""
     space = await pool_of(bench)
@@ -157,6 +165,9 @@ async def test_slots_that_a_program_lacks_are_inactive(bench: Workbench) -> None
     space = await pool_of(bench)
     assert "critic" not in (await judged(bench, space, slots=["main"])).normalized_values
     (violation,) = (await judged(bench, space, slots=["main"], critic="unchanged")).violations
+    ask = rpc.GenerateConfigurationsRequest(variable_space_id=space.id, count=3, slots=["main"])
+    drawn = (await bench.do("GenerateConfigurations", ask)).configurations
+    assert all(set(dict(each)) == {"prompt", "shown", "cite"} for each in drawn)
     assert violation.code == "INACTIVE" and "without the slot critic" in violation.message
 
 

@@ -10,6 +10,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import (
     ArchiveVariableSpaceRequest,
     CreateVariableSpaceRequest,
     GetVariableSpaceRequest,
+    UpdateVariableSpaceRequest,
 )
 
 from framework.errors import IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag
@@ -141,3 +142,19 @@ async def test_an_edit_can_be_tried_and_sent_twice(bench: Workbench) -> None:
     edit.validate_only, edit.request_id = False, f"edit of {space.id}"
     first = await bench.do("AddVariable", edit)
     assert await bench.do("AddVariable", edit) == first and first.revision == 2
+
+
+async def test_metadata_of_a_space_is_bounded_and_no_part_of_its_content(bench: Workbench) -> None:
+    """Changing it makes no revision; that of a variable does."""
+    space = await made(bench)
+    change = pb.VariableSpace(id=space.id)
+    change.metadata.update({"team": "search", "weights": [0.5, 1]})
+    changed = await bench.do("UpdateVariableSpace", UpdateVariableSpaceRequest(variable_space=change))
+    assert (changed.revision, dict(changed.metadata)["team"], changed.size.variable_count) == (1, "search", 2)
+    variable = number("heat", 0, 2)
+    variable.metadata.update({"sweet_spot": [0.3, 1]})
+    edit = rpc.UpdateVariableRequest(variable_space_id=space.id, name="heat", variable=variable)
+    assert (await bench.do("UpdateVariable", edit)).revision == 2
+    change.metadata.update({"team": "x" * 20_000})
+    refused = bench.do("UpdateVariableSpace", UpdateVariableSpaceRequest(variable_space=change))
+    assert await paths(refused) == {"variable_space.metadata"}
