@@ -22,17 +22,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 async def process(settings: ServiceSettings) -> Process:
     """Returns the API process, which also counts the runs of each space."""
-    programs = application(settings.program_address)
-    made = await parts(settings, registry(), programs)
     peers = peers_of(settings)
+    made = await parts(settings, registry(), application(peers.channels))
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
-    close = [peers.close, programs.channel.close]
-    return api(made, MIGRATIONS, keys, consumers=consumers_of(peers), auth_feed=peers.feed("auth"), close=close)
+    feed, close = peers.feed("auth"), [peers.close]
+    return api(made, MIGRATIONS, keys, consumers=consumers_of(peers), auth_feed=feed, close=close)
 
 
 def peers_of(settings: ServiceSettings) -> Peers:
-    """Connects to the services whose feeds this one follows."""
-    names = ("auth", "optimizer")
+    """Connects to the services whose feeds this one follows, and to those that it asks as its callers."""
+    names = ("auth", "optimizer", "program")
     return Peers(settings, "variables", names, AuthInternalServiceStub, auth_internal_service_pb2)
 
 

@@ -1,23 +1,22 @@
-"""What the variables service needs besides its database: the program service, asked as the caller."""
+"""What the variables service needs besides its database: the program service and the optimizer, asked as the caller."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from grpc import aio
-
-from framework.rpc.channels import channel_to
 
 
 @dataclass(frozen=True)
 class Application:
-    """The peer and its channel."""
+    """The stubs of the peers."""
 
     program: Any
-    channel: aio.Channel
+    optimizer: Any
 
 
-def application(program_address: str) -> Application:
-    """Connects to the program service; nothing is asked of it yet."""
-    channel = channel_to(program_address)
-    return Application(ProgramServiceStub(channel), channel)
+def application(channels: Mapping[str, aio.Channel]) -> Application:
+    """Returns the peers behind their channels; nothing is asked of them yet."""
+    return Application(ProgramServiceStub(channels["program"]), OptimizerServiceStub(channels["optimizer"]))

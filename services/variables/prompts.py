@@ -17,6 +17,7 @@ from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Resource, Storage, action
 from framework.structs import struct_of, values_of
+from services.variables.runs import refuse_strange_run
 from services.variables.spaces import refusal
 
 MOST_OFFERED = 1000
@@ -55,6 +56,7 @@ class KeptPromptValue(Resource[pb.PromptValue]):
             raise refusal(invalid.violations) from None
         if faults:
             raise refusal(each for each in faults)
+        await refuse_strange_run(call, new, path)
         new.content.CopyFrom(struct_of(value.content))
         new.reference, new.token_count = value.reference, value.token_count
         new.visibility = new.visibility or pb.PromptValue.VISIBILITY_PRIVATE

@@ -26,6 +26,7 @@ from services.variables.generating import GENERATIONS, Generations
 from services.variables.keeping import refuse_origin, refuse_strangers, refuse_twin
 from services.variables.presets import VariablePreset
 from services.variables.prompts import KeptPromptValue, referred
+from services.variables.runs import refuse_strange_run
 from services.variables.space_comparisons import SpaceComparisons
 from services.variables.space_edits import EDITS, SpaceEdits
 from services.variables.spaces import measured, refusal, size_of, space_of, violation_of
@@ -157,6 +158,7 @@ class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_p
         new.origin = new.origin or variable_configuration_pb2.VariableConfiguration.ORIGIN_MANUAL
         refuse_origin(new)
         await refuse_strangers(call, VariableConfiguration, new)
+        await refuse_strange_run(call, new, "variable_configuration.")
         if call.context.action == "CreateVariableConfiguration":  # of a batch, places are told instead
             await refuse_twin(call, VariableConfiguration, new)
 

@@ -19,6 +19,7 @@ from google.protobuf.json_format import ParseDict
 from grpc import StatusCode
 
 from framework.errors import AlreadyExists, InvalidFields, NotFound
+from framework.rpc.channels import channel_to
 from framework.testing.refusals import Refused
 from framework.testing.serving import Served, served
 from framework.testing.tokens import Issuer
@@ -145,13 +146,17 @@ async def neighbours(postgres_url: str) -> AsyncIterator[Neighbours]:
         workbench(program_registry(), postgres_url, migrations / "program" / "migrations") as program_bench,
         served(program_bench, issuer.keys) as program,
     ):
-        peers = application(f"127.0.0.1:{program.port}")
+        # The optimizer is away.
+        channels = {"program": channel_to(f"127.0.0.1:{program.port}"), "optimizer": channel_to("127.0.0.1:1")}
         async with (
-            workbench(registry(), postgres_url, migrations / "variables" / "migrations", peers) as bench,
+            workbench(
+                registry(), postgres_url, migrations / "variables" / "migrations", application(channels)
+            ) as bench,
             served(bench, issuer.keys) as variables,
         ):
             yield Neighbours(program, variables, issuer, bench)
-        await peers.channel.close()
+        for channel in channels.values():
+            await channel.close()
 
 
 async def prompt(near: Neighbours, space: space_pb.VariableSpace, text: str) -> str:
