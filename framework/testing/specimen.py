@@ -10,7 +10,18 @@ from google.protobuf import descriptor_pool, field_mask_pb2, message_factory, st
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 from framework.call import Role
-from framework.policy import bypass, field_policy, has_role, is_public, owns, policy, signed_in
+from framework.policy import (
+    argument,
+    bypass,
+    changing,
+    field_policy,
+    forbid,
+    has_role,
+    is_public,
+    owns,
+    policy,
+    signed_in,
+)
 from framework.query.aggregates import (
     avg,
     count,
@@ -181,6 +192,9 @@ class Specimen(Resource[Any]):
     message = message("Specimen")
     storage: ClassVar[Storage] = Storage(owner="owner_id", hidden={"hidden_key": "text NOT NULL DEFAULT ''"})
     policies: ClassVar[Any] = [
+        # Above the bypass: these bind administrators too.
+        forbid(changing("hint", to="forbidden"), "Create", "Update"),
+        forbid(argument("specimen.hint", "unspeakable"), "Create"),
         bypass(has_role(Role.ADMIN)),
         policy("Create", allow=signed_in & owns),
         policy("Update", allow=owns),
