@@ -12,7 +12,7 @@ from framework.engine.calls import Call
 from framework.engine.reading import load
 from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields
 from framework.resource import MethodSpec
-from framework.resource.fields import is_sensitive
+from framework.resource.sensitive import holds_secrets
 from framework.storage import Database, Transaction
 
 Act = Callable[[], Awaitable[Any]]
@@ -93,17 +93,6 @@ async def _again(tx: Transaction, call: Call, method: MethodSpec, key: dict[str,
         # Whoever may no longer do it may no longer learn what it did.
         await load(tx, method.resource, call.context, answer.id, method.verb)
     return answer  # type: ignore[no-any-return]
-
-
-def holds_secrets(descriptor: Any, above: tuple[str, ...] = ()) -> bool:
-    """Says whether a message has a sensitive field, at any depth."""
-    if descriptor.full_name in above:
-        return False
-    here = (*above, descriptor.full_name)
-    return any(
-        is_sensitive(f) or (f.message_type is not None and holds_secrets(f.message_type, here))
-        for f in descriptor.fields
-    )
 
 
 async def forget(database: Database) -> None:

@@ -17,6 +17,7 @@ from framework.identifiers import new_id
 from framework.policy import deciding_fields, field_rules
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
+from framework.resource.sensitive import without_secrets
 from framework.storage import Expression, Transaction, codec_of
 
 # Larger fields are left out of events: whoever needs them reads the resource.
@@ -212,7 +213,7 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
     """Returns what events may tell of a resource: sensitive and large fields are left out."""
-    data = MessageToDict(message, preserving_proto_field_name=True)
+    data = MessageToDict(without_secrets(message), preserving_proto_field_name=True)
     # Whoever hears of an event need not be one who may read every field.
     kept = field_rules(spec).reads
     return {k: v for k, v in data.items() if k not in kept and _tellable(spec.fields.get(k), v)}

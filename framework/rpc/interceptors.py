@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, symbol_database
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
@@ -19,6 +20,7 @@ from grpc_status import rpc_status
 from framework.call import ANONYMOUS, Actor, Context
 from framework.errors import DeadlinePassed, Failure, InternalFault
 from framework.identifiers import new_id
+from framework.resource.sensitive import secrets_in, strike, struck
 from framework.rpc.current import current_or_none, enter
 from framework.rpc.identity import Verifier, bearer
 
@@ -54,6 +56,7 @@ class Surround(aio.ServerInterceptor):
         if inspect.isasyncgenfunction(inner):
 
             async def streaming(request: Any, context: Any) -> AsyncIterator[Any]:
+                details.request = request
                 async with around(details, context):
                     async for reply in inner(request, context):
                         yield reply
@@ -61,6 +64,7 @@ class Surround(aio.ServerInterceptor):
             return _rebuilt(handler, streaming)
 
         async def single(request: Any, context: Any) -> Any:
+            details.request = request
             async with around(details, context):
                 return await inner(request, context)
 
@@ -74,6 +78,8 @@ class _Details:
         self.method: str = details.method
         self.invocation_metadata = details.invocation_metadata
         self.streaming = streaming
+        self.request: Any = None
+        """What is asked, once it was read; of streams of requests, none."""
 
 
 def _rebuilt(handler: Any, behaviour: Any) -> Any:
@@ -131,8 +137,22 @@ async def mapped(details: Any, context: Any) -> AsyncIterator[None]:
 
 
 async def _abort(context: Any, failure: Failure) -> None:
-    status = rpc_status.to_status(fitting(failure.status()))
+    status = rpc_status.to_status(fitting(_without_secrets(failure.status())))
     await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def _without_secrets(status: status_pb2.Status) -> status_pb2.Status:
+    """Returns a status in which no sensitive value of the request is quoted, whoever wrote it."""
+    call = current_or_none()
+    secrets = secrets_in(call.arguments) if call else set()
+    if secrets:
+        status.message = struck(status.message, secrets)
+        for packed in status.details:
+            detail = symbol_database.Default().GetSymbol(packed.TypeName())()
+            packed.Unpack(detail)
+            strike(detail, secrets)
+            packed.Pack(detail)
+    return status
 
 
 def fitting(status: status_pb2.Status) -> status_pb2.Status:
@@ -181,6 +201,7 @@ def identified(verifier: Verifier | None) -> Around:
             token,
             metadata.get(ADDRESS, ""),
             metadata.get("user-agent", "")[:_SHORT],
+            arguments=details.request if isinstance(details.request, Message) else None,
             token_ends=verifier.ends(token) if token and verifier else math.inf,
             trace_id=trace[1] if trace else "",
         )

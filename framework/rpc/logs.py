@@ -4,25 +4,42 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from framework.resource.sensitive import secrets_in, struck
+from framework.rpc.current import current_or_none
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON."""
+    """Formats a record as one line of JSON, in which no sensitive value of the call that is served is quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line."""
+        call = current_or_none()
+        secrets = secrets_in(call.arguments) if call else set()
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": struck(record.getMessage(), secrets),
         }
         for key in ("request_id", "ms"):
             if hasattr(record, key):
                 line[key] = getattr(record, key)
         if record.exc_info and record.exc_info[0] is not None:
-            line["fault"] = self.formatException(record.exc_info)
+            line["fault"] = struck(self._fault(record.exc_info), secrets)
         return json.dumps(line, ensure_ascii=False)
+
+    def _fault(self, raised: Any) -> str:
+        """Returns a traceback without what PostgreSQL quotes of the rows and parameters that it refused."""
+        text, one = self.formatException(raised), raised[1]
+        while one is not None:
+            if isinstance(one, psycopg.Error):
+                text = text.replace(str(one), str(one).split("\n", 1)[0])
+            one = one.__cause__ or one.__context__
+        return text
 
 
 def set_up(level: str) -> None:

@@ -21,6 +21,8 @@ class Stage:
     def __init__(self, home: Path, url: str) -> None:
         self.home = home
         self.url = url
+        self.log = ""
+        """What the last process that ran wrote to standard error."""
         elsewhere = {
             f"ASHGROVE_{s}_ADDRESS": "127.0.0.1:1" for s in ("AUTH", "PROGRAM", "VARIABLES", "OPTIMIZER", "AUDIT")
         }
@@ -54,6 +56,7 @@ class Stage:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             _, errors = await process.communicate()
+        self.log = errors.decode()
         assert process.returncode == 0, errors.decode()
         assert b"Traceback" not in errors
 

@@ -1,0 +1,105 @@
+"""Values that must never reach a log, a span, an error, an event or the audit trail, at any depth of a message."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from framework.resource.fields import is_sensitive
+
+# Shorter texts keep nobody out, and striking them would garble whatever else is said.
+_SHORTEST = 4
+_STRUCK = "[sensitive]"
+
+
+@cache
+def holds_secrets(descriptor: Descriptor) -> bool:
+    """Says whether a message has a sensitive field, at any depth."""
+    return _holds(descriptor, ())
+
+
+def _holds(descriptor: Descriptor, above: tuple[str, ...]) -> bool:
+    if descriptor.full_name in above:
+        return False
+    here = (*above, descriptor.full_name)
+    return any(
+        is_sensitive(f) or (f.message_type is not None and _holds(f.message_type, here)) for f in descriptor.fields
+    )
+
+
+def without_secrets(message: Any) -> Any:
+    """Returns a message without its sensitive fields, at any depth; itself when its kind has none."""
+    if not holds_secrets(message.DESCRIPTOR):
+        return message
+    bare = type(message)()
+    bare.CopyFrom(message)
+    _clear(bare)
+    return bare
+
+
+def _clear(message: Any) -> None:
+    for field, value in message.ListFields():
+        if is_sensitive(field):
+            message.ClearField(field.name)
+        else:
+            for one in _messages(field, value):
+                _clear(one)
+
+
+def secrets_in(message: Any) -> set[str]:
+    """Returns the sensitive values of a message that are worth keeping from others, as text."""
+    if not isinstance(message, Message) or not holds_secrets(message.DESCRIPTOR):
+        return set()
+    return {text for text in _secrets(message, sensitive=False) if len(text) >= _SHORTEST}
+
+
+def _secrets(message: Any, *, sensitive: bool) -> Iterator[str]:
+    for field, value in message.ListFields():
+        inside = sensitive or is_sensitive(field)
+        inner = list(_messages(field, value))
+        for one in inner:
+            yield from _secrets(one, sensitive=inside)
+        if inside and not inner:
+            yield from map(_text, value if field.is_repeated else [value])
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _messages(field: FieldDescriptor, value: Any) -> list[Any]:
+    if field.message_type is None:
+        return []
+    if field.message_type.GetOptions().map_entry:
+        value = value.values()
+    return [one for one in (value if field.is_repeated else [value]) if isinstance(one, Message)]
+
+
+def struck(text: str, secrets: Iterable[str]) -> str:
+    """Returns a text in which every secret is struck out, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, _STRUCK)
+    return text
+
+
+def strike(message: Any, secrets: Iterable[str]) -> None:
+    """Strikes every secret out of every text of a message, at any depth."""
+    for field, value in message.ListFields():
+        inner = _messages(field, value)
+        for one in inner:
+            strike(one, secrets)
+        if field.type == FieldDescriptor.TYPE_STRING:
+            _strike_texts(message, field, value, secrets)
+        elif field.message_type is not None and field.message_type.GetOptions().map_entry and not inner:
+            for key in list(value):
+                if isinstance(value[key], str):
+                    value[key] = struck(value[key], secrets)
+
+
+def _strike_texts(message: Any, field: FieldDescriptor, value: Any, secrets: Iterable[str]) -> None:
+    if field.is_repeated:
+        value[:] = [struck(one, secrets) for one in value]
+    else:
+        setattr(message, field.name, struck(value, secrets))
