@@ -24,5 +24,6 @@ class ServiceSettings(BaseSettings):
     secrets: Path = Field(description="The folder of secrets: pepper, page token key and each service's own secret.")
     admin_database_url: SecretStr | None = Field(None, description="A superuser's URL; for `migrate` only.")
     pool_size: int = Field(8, description="Database connections per process.")
+    feed_days: int = Field(7, ge=1, description="How many days of events are kept at least, consumers or not.")
     drain_seconds: float = Field(5.0, description="How long calls may finish after SIGTERM.")
     log_level: str = Field("INFO", description="The least severe log line that is written.")

@@ -92,7 +92,7 @@ def api(
         ready=[made.database.ping, lambda: check_current(made.database, migrations)],
         background=[
             Sequencer(database, made.hints).run,
-            Retention(database).run,
+            Retention(database, made.settings.feed_days).run,
             engine.recent.run,
             made.hints.run,
             lambda: forget(database),
