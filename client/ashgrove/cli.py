@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable
-from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,38 +14,18 @@ from rich.markup import escape
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
 from ashgrove.export_files import ExportFile
+from ashgrove.opening import json_object, with_client
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
+from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.values import to_plain
 
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
 _most = click.option("--most", default=50, show_default=True, help="How many at most.")
 
 
-def _object(context: click.Context, parameter: click.Parameter, value: str) -> dict[str, Any]:
-    """Returns a JSON object given on the command line; raises BadParameter with an example of what is right."""
-    try:
-        found = json.loads(value)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise click.BadParameter(f"""{value!r} is not a JSON object, such as '{{"text": "Norge och Sverige"}}'""")
-    return found
-
-
 @click.group()
 def main() -> None:
     """Talk to Ashgrove: ASHGROVE_ADDRESS and ASHGROVE_API_KEY, or the embedded stack's own."""
-
-
-def _with_client(function: Callable[..., None]) -> Callable[..., None]:
-    """Hands a command its client, opened when it runs: `--help` needs neither key nor gateway."""
-
-    @wraps(function)
-    def call(*arguments: Any, **options: Any) -> None:
-        with Client.from_environment() as client:
-            function(client, *arguments, **options)
-
-    return call
 
 
 def run() -> None:
@@ -66,7 +45,8 @@ def run() -> None:
 _HELP = {
     "programs": "Programs: what is optimized",
     "datasets": "Datasets: what a program is judged on",
-    "spaces": "Variable spaces: what may change",
+    "spaces": "Variable spaces: what may change, drawn from, and carried to other libraries",
+    "presets": "Presets: variables to make spaces of",
     "runs": "Optimization runs: list, follow, pause, stop, ask for the best",
     "audit": "The audit trail: who did what, provably",
 }
@@ -80,7 +60,7 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
     @_filter
     @_most
     @as_json_option
-    @_with_client
+    @with_client
     def _list(client: Client, condition: str, most: int, *, as_json: bool) -> None:
         show(getattr(client, attribute).list(filter=condition), columns, as_json=as_json, most=most)
 
@@ -88,7 +68,7 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
 
         @group.command("get", help="Show one as JSON.")
         @click.argument("identifier")
-        @_with_client
+        @with_client
         def _get(client: Client, identifier: str) -> None:
             show_one(getattr(client, attribute).get(identifier))
 
@@ -98,14 +78,19 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
 
 programs = _collection("programs", "programs", ("id", "name", "type", "status", "revision", "created_at"))
 _collection("datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision"))
-_collection("spaces", "spaces", ("id", "name", "status", "revision", "created_at"))
+spaces = _collection("spaces", "spaces", ("id", "name", "status", "revision", "created_at"))
+for command in SPACES:
+    spaces.add_command(command)
+presets = _collection("presets", "presets", ("id", "name", "category", "status", "created_at"))
+presets.add_command(add_defaults)
 runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", "best_objectives", "created_at"))
+runs.add_command(importance)
 audit = _collection("audit", "audit", ("sequence", "type", "outcome", "resource_type", "resource_id", "occurred_at"))
 
 
 def _on_run(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
     def bind(function: Callable[..., None]) -> click.Command:
-        made = click.command(name, help=text)(click.argument("identifier")(_with_client(function)))
+        made = click.command(name, help=text)(click.argument("identifier")(with_client(function)))
         runs.add_command(made)
         return made
 
@@ -143,7 +128,7 @@ def _best(client: Client, identifier: str) -> None:
 @runs.command("front", help="Show the trials that no other beats in every objective.")
 @click.argument("identifier")
 @as_json_option
-@_with_client
+@with_client
 def _front(client: Client, identifier: str, *, as_json: bool) -> None:
     front = client.runs.front(identifier)
     points = sorted(front.points, key=lambda p: p.objectives[front.objectives[0].metric], reverse=True)
@@ -154,7 +139,7 @@ def _front(client: Client, identifier: str, *, as_json: bool) -> None:
 
 
 @audit.command("verify", help="Recompute the whole chain; exit code 1 when it does not hold.")
-@_with_client
+@with_client
 def _verify(client: Client) -> None:
     verdict = client.audit.verify()
     show_one(verdict)
@@ -164,14 +149,14 @@ def _verify(client: Client) -> None:
 
 @programs.command("custom", help="List the registered code that custom programs can run.")
 @as_json_option
-@_with_client
+@with_client
 def _custom(client: Client, *, as_json: bool) -> None:
     show(client.programs.custom(), ("entry_point", "description", "error"), as_json=as_json, most=1000)
 
 
 @main.command("metrics", help="List what evaluations can measure, and runs can make better.")
 @as_json_option
-@_with_client
+@with_client
 def _metrics(client: Client, *, as_json: bool) -> None:
     columns = ("name", "direction", "unit", "low", "high", "aggregation", "description", "error")
     show(client.metrics.list(), columns, as_json=as_json, most=1000)
@@ -183,7 +168,7 @@ def _metrics(client: Client, *, as_json: bool) -> None:
 @click.option("--after", type=int, help="The last sequence that you know: what came after it is told first.")
 @click.option("--archived", is_flag=True, help="Archived ones belong to it too.")
 @as_json_option
-@_with_client
+@with_client
 def _watch_collection(client: Client, collection: str, condition: str, *, as_json: bool, **more: Any) -> None:
     for change in client.watches.changes(collection, filter=condition, **more):
         plain = to_plain(change.resource) if change.resource else {}
@@ -201,7 +186,7 @@ def _watch_collection(client: Client, collection: str, condition: str, *, as_jso
 @click.option("--order-by", default="", help="Such as: created_at desc.")
 @click.option("--field", "fields", multiple=True, help="A field to write; all of them when none is named.")
 @click.option("--archived", is_flag=True, help="Write archived ones too.")
-@_with_client
+@with_client
 def _export(client: Client, collection: str, out: Path, condition: str, **more: Any) -> None:
     asked: dict[str, Any] = {"filter": condition, **more, "fields": list(more["fields"])}
     file = ExportFile(out, {"collection": collection, **asked})
@@ -220,7 +205,7 @@ def _export(client: Client, collection: str, out: Path, condition: str, **more: 
 @click.option("--most", default=50, show_default=True, help="How many groups at most.")
 @click.option("--archived", is_flag=True, help="Count archived ones too.")
 @as_json_option
-@_with_client
+@with_client
 def _aggregate(
     client: Client, collection: str, measures: tuple[str, ...], condition: str, *, as_json: bool, **asked: Any
 ) -> None:
@@ -232,10 +217,10 @@ def _aggregate(
 
 @programs.command("execute", help="Run a program once; INPUTS is a JSON object with a value for each input.")
 @click.argument("identifier")
-@click.argument("inputs", callback=_object)
-@click.option("--configuration", callback=_object, default="{}", help="Values for its variables, as a JSON object.")
+@click.argument("inputs", callback=json_object)
+@click.option("--configuration", callback=json_object, default="{}", help="Values for its variables, as a JSON object.")
 @click.option("--dataset", default="", help="Where demonstrations and rules come from.")
-@_with_client
+@with_client
 def _execute(
     client: Client, identifier: str, inputs: dict[str, Any], configuration: dict[str, Any], dataset: str
 ) -> None:
@@ -245,7 +230,7 @@ def _execute(
 
 @main.command("status", help="Say which gateway answers, and for which organization.")
 @as_json_option
-@_with_client
+@with_client
 def _status(client: Client, *, as_json: bool) -> None:
     names = [o.name for o in islice(client.organizations.list(), 10)]
     if as_json:

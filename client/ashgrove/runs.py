@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from ashgrove.collection import Listed
 from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
-from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2, variable_importance_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetBestConfigurationResponse
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
@@ -98,6 +98,20 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
         """Returns the trials that no other beats in every objective, and how the front came to be."""
         front: pareto_front_pb2.ParetoFront = self._call("GetParetoFront", id=identifier)
         return front
+
+    def importance(
+        self, *identifiers: str, objective: str = "", method: str = "ped_anova", interactions: bool = False
+    ) -> variable_importance_pb2.VariableImportance:
+        """Says which variables mattered in runs of one space, by PED-ANOVA or fANOVA, with bootstrap intervals."""
+        known = variable_importance_pb2.AnalyzeVariableImportanceRequest.Method.Value(f"METHOD_{method.upper()}")
+        found: variable_importance_pb2.VariableImportance = self._call(
+            "AnalyzeVariableImportance",
+            optimization_run_ids=identifiers,
+            objective=objective,
+            method=known,
+            interactions=interactions,
+        )
+        return found
 
     def trials(self, identifier: str) -> Iterator[trial_pb2.Trial]:
         """Yields a run's trials by number."""

@@ -1,110 +1,206 @@
-"""Variable spaces, written as Python values."""
+"""Variable spaces: created, edited, drawn from, carried to other libraries."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ashgrove.collection import Archived
-from ashgrove.values import to_dict, to_struct, to_value
+from ashgrove.domains import (
+    Boolean,
+    Choice,
+    Computed,
+    Conditional,
+    Constraint,
+    DemoSet,
+    Domain,
+    Float,
+    Group,
+    Hybrid,
+    Instruction,
+    Integer,
+    Module,
+)
+from ashgrove.errors import from_status
+from ashgrove.values import to_dict, to_struct
+from ashgrove.variables.v1 import space_comparison_requests_pb2 as comparison
+from ashgrove.variables.v1 import space_exchange_requests_pb2 as exchange
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1 import variables_service_pb2 as pb
-from ashgrove.variables.v1.variable_configuration_requests_pb2 import ValidateConfigurationResponse
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
+    GenerateConfigurationsRequest,
+    GenerateConfigurationsResponse,
+    ValidateConfigurationResponse,
+)
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
+__all__ = [
+    "Boolean",
+    "Choice",
+    "Computed",
+    "Conditional",
+    "Constraint",
+    "DemoSet",
+    "Domain",
+    "Float",
+    "Group",
+    "Hybrid",
+    "Instruction",
+    "Integer",
+    "Module",
+    "Spaces",
+]
 
-@dataclass(frozen=True)
-class Float:
-    """Any number in a range; with a step, only those on its grid from `low`."""
-
-    low: float
-    high: float
-    default: float | None = None
-    log: bool = False
-    step: float = 0.0
-
-    def variable(self, name: str) -> variable_space_pb2.Variable:
-        """Returns it as a message."""
-        domain = variable_space_pb2.FloatDomain(low=self.low, high=self.high, log=self.log, step=self.step)
-        return _with_default(variable_space_pb2.Variable(name=name, float=domain), self.default)
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number in a range."""
-
-    low: int
-    high: int
-    default: int | None = None
-    log: bool = False
-
-    def variable(self, name: str) -> variable_space_pb2.Variable:
-        """Returns it as a message."""
-        domain = variable_space_pb2.IntegerDomain(low=self.low, high=self.high, log=self.log)
-        return _with_default(variable_space_pb2.Variable(name=name, integer=domain), self.default)
+_Space = variable_space_pb2.VariableSpace
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values."""
-
-    choices: Sequence[Any]
-    default: Any = None
-
-    def variable(self, name: str) -> variable_space_pb2.Variable:
-        """Returns it as a message."""
-        domain = variable_space_pb2.ChoiceDomain(choices=[to_value(c) for c in self.choices])
-        return _with_default(variable_space_pb2.Variable(name=name, choice=domain), self.default)
-
-
-@dataclass(frozen=True)
-class Boolean:
-    """True or false."""
-
-    default: bool | None = None
-
-    def variable(self, name: str) -> variable_space_pb2.Variable:
-        """Returns it as a message."""
-        domain = variable_space_pb2.BooleanDomain()
-        return _with_default(variable_space_pb2.Variable(name=name, boolean=domain), self.default)
-
-
-Domain = Float | Integer | Choice | Boolean
-
-
-def _with_default(variable: variable_space_pb2.Variable, default: Any) -> variable_space_pb2.Variable:
-    if default is not None:
-        variable.default.CopyFrom(to_value(default))
-    return variable
-
-
-class Spaces(Archived[variable_space_pb2.VariableSpace]):
+class Spaces(Archived[_Space]):
     """The variable spaces that the caller may see."""
 
     service, messages, noun, plural = VariablesServiceStub, pb, "VariableSpace", "variable_spaces"
 
-    def create(self, name: str, variables: Mapping[str, Domain]) -> variable_space_pb2.VariableSpace:
-        """Creates a space from domains by name."""
-        space = variable_space_pb2.VariableSpace(name=name, variables=[d.variable(n) for n, d in variables.items()])
-        made: variable_space_pb2.VariableSpace = self._call("CreateVariableSpace", variable_space=space)
+    def create(
+        self, name: str, variables: Mapping[str, Domain] | _Space, constraints: Sequence[Constraint] = ()
+    ) -> _Space:
+        """Creates a space from domains by name, or from a space that was proposed or imported."""
+        space = _Space(name=name)
+        if isinstance(variables, _Space):
+            space.variables.extend(variables.variables)
+            space.constraints.extend(variables.constraints)
+        else:
+            space.variables.extend(domain.variable(each) for each, domain in variables.items())
+        space.constraints.extend(each.constraint() for each in constraints)
+        made: _Space = self._call("CreateVariableSpace", variable_space=space)
         return made
 
-    def get(
-        self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()
-    ) -> variable_space_pb2.VariableSpace:
+    def from_presets(self, name: str, presets: Sequence[str]) -> _Space:
+        """Creates a space of copies of the organization's presets, by their names."""
+        made: _Space = self._call("CreateVariableSpaceFromPresets", name=name, presets=presets)
+        return made
+
+    def get(self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()) -> _Space:
         """Returns a space, at an earlier revision when one is named."""
-        found: variable_space_pb2.VariableSpace = self._call(
-            "GetVariableSpace", id=identifier, revision=revision, include=include
+        found: _Space = self._call("GetVariableSpace", id=identifier, revision=revision, include=include)
+        return found
+
+    def generate(
+        self, identifier: str, count: int, seed: int = 0, strategy: str = "random", **wanted: Any
+    ) -> Sequence[dict[str, Any]]:
+        """Returns configurations; see `generated` for more than their values."""
+        return [to_dict(each) for each in self.generated(identifier, count, seed, strategy, **wanted).configurations]
+
+    def generated(
+        self, identifier: str, count: int, seed: int = 0, strategy: str = "random", **wanted: Any
+    ) -> GenerateConfigurationsResponse:
+        """Returns up to 1,000 configurations, where to go on, and how much of the design they cover.
+
+        The same arguments give the same ones. `strategy` is random, sobol, halton, latin_hypercube, grid, default,
+        perturb or crossover; `wanted` is the rest of GenerateConfigurationsRequest: `index`, `total`, `around`, ...
+        """
+        made: GenerateConfigurationsResponse = self._call(
+            "GenerateConfigurations", **_wanted(identifier, count, seed, strategy, wanted)
+        )
+        return made
+
+    def stream(
+        self, identifier: str, count: int, seed: int = 0, strategy: str = "random", **wanted: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yields up to a million configurations; raises an AshgroveError where no more are found."""
+        asked = _wanted(identifier, count, seed, strategy, wanted)
+        for frame in self._stream("StreamConfigurations", **asked):
+            kind = frame.WhichOneof("frame")
+            if kind == "item":
+                yield to_dict(frame.item.values)
+            if kind == "end" and frame.end.status.code:
+                raise from_status(frame.end.status)
+
+    def validate(
+        self, identifier: str, values: Mapping[str, Any], slots: Sequence[str] = ()
+    ) -> ValidateConfigurationResponse:
+        """Judges values: normalised, or every violation."""
+        verdict: ValidateConfigurationResponse = self._call(
+            "ValidateConfiguration", variable_space_id=identifier, values=to_struct(values), slots=slots
+        )
+        return verdict
+
+    def export(self, identifier: str, form: str, revision: int = 0) -> exchange.ExportVariableSpaceResponse:
+        """Writes a space for optuna, configspace, vizier or ax, with what does not carry over."""
+        written: exchange.ExportVariableSpaceResponse = self._call(
+            "ExportVariableSpace", variable_space_id=identifier, format=_format(form), revision=revision
+        )
+        return written
+
+    def read(self, form: str, content: str) -> exchange.ImportVariableSpaceResponse:
+        """Reads a document of optuna, configspace, vizier or ax; `create` keeps the space that it describes."""
+        read: exchange.ImportVariableSpaceResponse = self._call(
+            "ImportVariableSpace", format=_format(form), content=content
+        )
+        return read
+
+    def extract(
+        self, program_id: str, *, models: Sequence[str] = (), slots: bool = False, dataset_id: str = ""
+    ) -> _Space:
+        """Proposes what of a program may be tuned; `create` keeps it."""
+        asked = {"program_id": program_id, "models": models, "slots": slots, "dataset_id": dataset_id}
+        proposal: _Space = self._call("ExtractVariableSpace", **asked).variable_space
+        return proposal
+
+    def add_variable(self, identifier: str, name: str, domain: Domain, position: int | None = None) -> _Space:
+        """Adds a variable, at the end unless a position is named; returns the new revision."""
+        return self._edited("AddVariable", identifier, variable=domain.variable(name), position=position)
+
+    def update_variable(self, identifier: str, name: str, domain: Domain) -> _Space:
+        """Gives a variable another domain."""
+        return self._edited("UpdateVariable", identifier, name=name, variable=domain.variable(name))
+
+    def remove_variable(self, identifier: str, name: str) -> _Space:
+        """Removes a variable."""
+        return self._edited("RemoveVariable", identifier, name=name)
+
+    def reorder(self, identifier: str, names: Sequence[str]) -> _Space:
+        """Puts the variables into this order."""
+        return self._edited("ReorderVariables", identifier, names=names)
+
+    def add_constraint(self, identifier: str, constraint: Constraint) -> _Space:
+        """Adds a constraint."""
+        return self._edited("AddConstraint", identifier, constraint=constraint.constraint())
+
+    def remove_constraint(self, identifier: str, constraint_id: str) -> _Space:
+        """Removes a constraint."""
+        return self._edited("RemoveConstraint", identifier, constraint_id=constraint_id)
+
+    def clone(self, identifier: str, name: str, revision: int = 0) -> _Space:
+        """Copies a revision under a new name."""
+        return self._edited("CloneVariableSpace", identifier, new_name=name, revision=revision)
+
+    def analyze(self, identifier: str, revision: int = 0) -> comparison.AnalyzeVariableSpaceResponse:
+        """Says what is known of a space: its size, whether it can be satisfied, what each variable depends on."""
+        found: comparison.AnalyzeVariableSpaceResponse = self._call(
+            "AnalyzeVariableSpace", variable_space_id=identifier, revision=revision
         )
         return found
 
-    def generate(self, identifier: str, count: int, seed: int = 0) -> Sequence[dict[str, Any]]:
-        """Returns configurations drawn at random; the same seed gives the same ones."""
-        drawn = self._call("GenerateConfigurations", variable_space_id=identifier, count=count, seed=seed)
-        return [to_dict(s) for s in drawn.configurations]
-
-    def validate(self, identifier: str, values: Mapping[str, Any]) -> ValidateConfigurationResponse:
-        """Judges values: normalised, or every violation."""
-        verdict: ValidateConfigurationResponse = self._call(
-            "ValidateConfiguration", variable_space_id=identifier, values=to_struct(values)
+    def diff(
+        self, identifier: str, revision: int, to_revision: int = 0, other: str = ""
+    ) -> comparison.DiffVariableSpacesResponse:
+        """Says what differs from one revision to another, of the same space or of another one."""
+        found: comparison.DiffVariableSpacesResponse = self._call(
+            "DiffVariableSpaces",
+            variable_space_id=identifier,
+            revision=revision,
+            to_variable_space_id=other,
+            to_revision=to_revision,
         )
-        return verdict
+        return found
+
+    def _edited(self, rpc: str, identifier: str, **fields: Any) -> _Space:
+        edited: _Space = self._call(rpc, variable_space_id=identifier, **fields)
+        return edited
+
+
+def _wanted(identifier: str, count: int, seed: int, strategy: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    known = GenerateConfigurationsRequest.Strategy.Value(f"STRATEGY_{strategy.upper()}")
+    around = [to_struct(each) for each in more.get("around", ())]
+    return {"variable_space_id": identifier, "count": count, "seed": seed, "strategy": known, **more, "around": around}
+
+
+def _format(form: str) -> Any:
+    return exchange.SpaceFormat.Value(f"SPACE_FORMAT_{form.upper()}")

@@ -1,0 +1,32 @@
+"""What commands are given: a client that is opened when they run, and JSON objects from the command line."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from ashgrove.client import Client
+
+
+def json_object(context: click.Context, parameter: click.Parameter, value: str) -> dict[str, Any]:
+    """Returns a JSON object given on the command line; raises BadParameter with an example of what is right."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise click.BadParameter(f"""{value!r} is not a JSON object, such as '{{"text": "Norge och Sverige"}}'""")
+    return found
+
+
+def with_client(function: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command its client, opened when it runs: `--help` needs neither key nor gateway."""
+
+    @wraps(function)
+    def call(*arguments: Any, **options: Any) -> None:
+        with Client.from_environment() as client:
+            function(client, *arguments, **options)
+
+    return call
