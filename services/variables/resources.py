@@ -64,7 +64,9 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resour
         """Refuses what is no space, naming every place, completes its components and derives its size."""
         prefix = "variable_space."
         refuse_metadata(new, prefix)
-        faults = await fill_components(call, new, old, prefix)
+        # A copy of a sound space stays what it is, as the space does, whatever has become of its components.
+        copied = call.context.action == "CloneVariableSpace"
+        faults = [] if copied else await fill_components(call, new, old, prefix)
         try:
             # Reading a large space, counting its branches and trying what its constraints leave takes a second each.
             space = await asyncio.to_thread(space_of, new, prefix)

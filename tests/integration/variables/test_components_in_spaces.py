@@ -6,6 +6,7 @@ import pytest
 from ashgrove.variables.v1 import component_pb2 as pb
 from ashgrove.variables.v1 import component_requests_pb2 as rpc
 from ashgrove.variables.v1 import variable_space_pb2 as space_pb
+from ashgrove.variables.v1.space_comparison_requests_pb2 import CloneVariableSpaceRequest
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import ValidateConfigurationRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest, UpdateVariableSpaceRequest
 
@@ -136,6 +137,8 @@ async def test_a_space_keeps_what_its_components_were(bench: Workbench) -> None:
     made.variables.add(name="x", boolean=space_pb.BooleanDomain())
     grown = await bench.do("UpdateVariableSpace", UpdateVariableSpaceRequest(variable_space=made))
     assert grown.revision == 2 and list(grown.variables[0].module.components[0].capabilities) == ["deep"]
+    clone = CloneVariableSpaceRequest(variable_space_id=made.id, new_name="copy")
+    assert (await bench.do("CloneVariableSpace", clone)).variables == grown.variables
 
 
 async def test_components_that_do_not_go_together_are_never_drawn_together(bench: Workbench) -> None:

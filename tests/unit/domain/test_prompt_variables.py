@@ -23,6 +23,7 @@ from domain.space import (
     Space,
 )
 from domain.values import Invalid
+from tests.unit.domain.arbitrary import JSON
 
 SHOTS = [{"inputs": {"q": str(index)}, "outputs": {"a": "x"}} for index in range(3)]
 
@@ -148,6 +149,21 @@ def test_draws_come_from_what_the_pool_holds_and_the_rule_allows(seed: int, text
     assert all(offered.validate(each) == each for each in drawn)
     moved = perturbed(offered, drawn[0], Draw(seed), 0.5)
     assert offered.validate(moved) == moved != drawn[0]
+
+
+VALUES = JSON | st.sampled_from([UNCHANGED, GOOD.reference, "sha256:" + "0" * 64])
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(SPACE.names, VALUES)), st.booleans())
+def test_whatever_is_given_is_refused_or_accepted_as_it_is(values: Any, with_pool: bool) -> None:
+    """Never a crash; what is accepted is accepted again."""
+    space = SPACE.offering(pool(GOOD)) if with_pool else SPACE
+    try:
+        accepted = space.validate(values)
+    except Invalid:
+        return
+    assert space.validate(accepted) == accepted
+    assert all(each == UNCHANGED or is_reference(each) for each in (accepted["prompt"], accepted["show"]))
 
 
 @pytest.mark.parametrize("strategy", ["random", "sobol", "latin_hypercube", "grid", "default", "perturb", "crossover"])

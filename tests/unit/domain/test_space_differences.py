@@ -120,6 +120,32 @@ def test_a_space_without_one_of_its_constraints_is_wider(space: Space, data: st.
     assert all(wider.validate(each) == each for each in drawn)
 
 
+def widened(variable: Any) -> Any:
+    """Returns a variable whose integers reach one further, at any depth; their conditions stay."""
+    if isinstance(variable, IntegerVariable):
+        return replace(variable, high=variable.high + 1)
+    if isinstance(variable, GroupVariable):
+        return replace(variable, variables=tuple(map(widened, variable.variables)))
+    if isinstance(variable, HybridVariable):
+        branches = tuple(HybridBranch(each.choice, widened(each.range)) for each in variable.branches)
+        return replace(variable, branches=branches)
+    if isinstance(variable, ConditionalVariable):
+        return replace(variable, then=widened(variable.then), otherwise=widened(variable.otherwise))
+    return variable
+
+
+@given(structured_spaces(), st.integers(0, 99))
+def test_ranges_that_reach_further_at_any_depth_make_a_wider_space(space: Space, seed: int) -> None:
+    """Groups, hybrids and branches included: what was valid is valid, and drawn values stay what they were."""
+    wider = Space(tuple(map(widened, space.variables)), space.constraints)
+    assert verdict(space, wider) is Verdict.WIDER and verdict(wider, space) is Verdict.NARROWER
+    try:
+        drawn = random_configurations(space, 5, seed)
+    except Unsatisfied:
+        return
+    assert all(wider.validate(each) == each for each in drawn)
+
+
 def test_a_difference_names_what_changed() -> None:
     """By field; lists as a whole; the order too."""
     old = Space((F("a", 0, 1), C("b", (1, 2)), F("c", 0, 1)), (Constraint("k", "a < c"),))
