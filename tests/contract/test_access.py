@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 from ashgrove.access.v1 import access_pb2 as pb
-from subjects import CREATABLE, having, ids
+from subjects import CREATABLE, EVERY, having, ids
 
 from framework.call import ANONYMOUS, Actor, Role
 from framework.engine.reading import load
 from framework.errors import Failure, InvalidFields, NotFound, NotPermitted, Unauthenticated
+from framework.policy import guard_of, rule_of
+from framework.resource import Registry, ResourceSpec
 from framework.testing.contract import Driver
 from framework.testing.workbench import Workbench
 
@@ -119,3 +121,33 @@ async def test_unknown_actions_are_refused_by_place(driver: Driver, bench: Workb
         await driver.call("ExplainAccess", bench.admin, action="Destroy")
     assert [v.path for v in refused.value.violations] == ["action"]
     assert f"Get{driver.spec.noun}" in refused.value.violations[0].message
+
+
+everyone = pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))
+
+
+@everyone
+async def test_every_resource_answers_for_its_permissions(
+    pair: tuple[Registry, ResourceSpec], bench: Workbench
+) -> None:
+    """Without an id what the caller's role settles is settled, for everybody and every action; of no row, nothing."""
+    registry, spec = pair
+    test, explain = f"Test{spec.noun}Permissions", f"Explain{spec.noun}Access"
+    assert {test, explain} <= {method.name for method in registry.methods.values()}, "declare both RPCs"
+    for actor in people(bench):
+        (mine,) = (await bench.do(test, pb.TestPermissionsRequest(), actor)).permissions
+        settled = {rpc: rule_of(spec, verb).passing().decide(actor) for rpc, verb in registry.actions(spec).items()}
+        assert list(mine.actions) == [rpc for rpc, verdict in settled.items() if verdict is not False]
+        assert list(mine.forbidden_fields) == sorted(guard_of(spec, actor).hidden)
+        subject = pb.Subject(user_id=actor.id, role=_ROLES[actor.role or Role.VIEWER])
+        for rpc, verdict in settled.items():
+            told = await bench.do(explain, pb.ExplainAccessRequest(action=rpc, subject=subject), bench.admin)
+            closed = (pb.ExplainAccessResponse.OUTCOME_HIDDEN, pb.ExplainAccessResponse.OUTCOME_REFUSED)
+            if verdict is False:
+                assert told.outcome in closed, rpc
+            assert {one.field for one in told.fields} == {name for one in spec.field_policies for name in one.fields}
+    nothing = str(uuid4())
+    (none,) = (await bench.do(test, pb.TestPermissionsRequest(ids=[nothing]), bench.admin)).permissions
+    assert none.id == nothing and not none.actions and not none.forbidden_fields
+    with pytest.raises(NotFound):
+        await bench.do(explain, pb.ExplainAccessRequest(id=nothing, action=next(iter(settled))), bench.admin)
