@@ -6,14 +6,14 @@ from sqlalchemy import ColumnElement, and_, exists, not_, or_, true
 
 from framework.query.columns import Columns, Related
 from framework.query.comparing import column_clause, only_has
-from framework.query.grammar import Both, Negation, Restriction, Tree, parsed, refused
+from framework.query.grammar import MOST_TERMS, Both, Negation, Restriction, Tree, parsed, refused
 from framework.query.json_paths import json_clause
 from framework.resource import Kind
 from framework.resource.fields import Field
 
-# Each relationship that a comparison goes through is a subquery, and so may be each computed field: to plan many costs
-# more than they tell.
-MOST_RELATED = 8
+# Each relationship that a comparison goes through is a subquery, and so may be each computed field: to compile and plan
+# one costs as much as so many comparisons.
+SUBQUERY = 5
 DEEPEST_RELATED = 2
 
 
@@ -24,10 +24,10 @@ def filter_clause(text: str, columns: Columns) -> ColumnElement[bool]:
 
 
 class _Clauses:
-    """Makes the clauses of one filter, counting the relationships that it goes through."""
+    """Makes the clauses of one filter, counting what they cost."""
 
     def __init__(self) -> None:
-        self.followed = 0
+        self.cost = 0
 
     def of(self, tree: Tree, columns: Columns, *, holds: bool) -> ColumnElement[bool]:
         """Negations are pushed down to the comparisons, where null is decided."""
@@ -45,14 +45,14 @@ class _Clauses:
             asked, holds = replace(asked, comparator="="), not holds
         if related is None:
             field = _field(asked, columns)
-            self.follow(asked, field.computed)
+            self.count(asked, 1 + SUBQUERY * field.computed)
             return _restriction(asked, field, columns, holds=holds)
         found = self.found(asked, columns, related, depth)
         return found if holds else not_(found)
 
     def found(self, asked: Restriction, columns: Columns, related: Related, depth: int) -> ColumnElement[bool]:
         """Says whether some row that the relationship leads to, and that may be read, is as asked."""
-        self.follow(asked, True)
+        self.count(asked, SUBQUERY)
         if depth > DEEPEST_RELATED:
             raise refused(asked.at, f"a path goes through more than {DEEPEST_RELATED} relationships")
         such = related.joined
@@ -64,11 +64,12 @@ class _Clauses:
         # The table is named: where nobody may read it, no clause does.
         return exists().select_from(related.columns.table).where(such).correlate(columns.table)
 
-    def follow(self, asked: Restriction, subquery: bool) -> None:
-        """Counts a subquery."""
-        self.followed += subquery
-        if self.followed > MOST_RELATED:
-            raise refused(asked.at, f"relationships and computed fields are asked more than {MOST_RELATED} times")
+    def count(self, asked: Restriction, cost: int) -> None:
+        """Bounds the whole."""
+        self.cost += cost
+        if self.cost > MOST_TERMS:
+            more = f"a relationship or computed field counts as {SUBQUERY} more"
+            raise refused(asked.at, f"there are more than {MOST_TERMS} comparisons, where {more}")
 
 
 def _only_presence(asked: Restriction) -> None:

@@ -11,7 +11,8 @@ from framework.call import Actor, ActorKind, Context, Role
 from framework.engine.selecting import Readable
 from framework.errors import InvalidFields
 from framework.query import Key, filter_clause, order_from
-from framework.query.filter import MOST_RELATED
+from framework.query.filter import SUBQUERY
+from framework.query.grammar import MOST_TERMS
 from framework.query.order import MOST_KEYS
 from framework.resource import spec_of
 from framework.testing.specimen import Piece, Specimen, registry
@@ -99,8 +100,8 @@ def test_any_order_is_read_or_refused(text: str) -> None:
         ("pieces.name.x = 1", "at position 1: name has no fields"),
         ("pieces.parent.parent:*", "at position 1: a path goes through more than 2 relationships"),
         (
-            " AND ".join(["pieces:*"] * (MOST_RELATED + 1)),
-            f"at position {13 * MOST_RELATED + 1}: relationships and computed fields are asked more than",
+            " AND ".join(["pieces:*"] * (MOST_TERMS // SUBQUERY + 1)),
+            f"at position {13 * (MOST_TERMS // SUBQUERY) + 1}: there are more than {MOST_TERMS} comparisons, where",
         ),
     ],
 )
