@@ -17,6 +17,7 @@ from framework.errors import DependencyUnavailable, Failure, LimitReached, Unaut
 from services.auth.buckets import Taken
 from services.auth.gatekeeper import Admission, Gatekeeper
 from services.auth.limits import Limits
+from services.auth.refusals import Refusals
 
 ORGANIZATION = "x-ashgrove-organization"
 ADDRESS = "x-ashgrove-internal-address"
@@ -40,12 +41,14 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
         self,
         gatekeeper: Gatekeeper,
         limits: Limits,
+        refusals: Refusals,
         age: Callable[[], float],
         patience_seconds: float,
         renew: Renew,
     ) -> None:
         self._gatekeeper = gatekeeper
         self._limits = limits
+        self._refusals = refusals
         self._age = age
         self._patience = patience_seconds
         self._renew = renew
@@ -72,6 +75,7 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
         if taken.wait_seconds:
             return _refused(_limit_reached(taken), headers, told_about(taken))
         if admission is None:
+            self._refusals.note(address)
             return _refused(Unauthenticated(), headers)
         return _admitted(admission, headers, address)
 

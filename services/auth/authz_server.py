@@ -12,6 +12,7 @@ from services.auth.credentials import Credentials
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.limits import Limits
 from services.auth.refresh import Refresher
+from services.auth.refusals import Refusals
 from services.auth.uses import Uses
 
 _CONNECTIONS = 2
@@ -30,8 +31,8 @@ async def authz_process(settings: AuthSettings) -> Process:
     # A memory older than an access token may live knows nothing for sure any more.
     patience = float(settings.access_token_seconds)
     buckets = Buckets(settings.redis_url.get_secret_value())
-    limits = Limits(buckets, settings.rates)
-    servicer = Authorization(gatekeeper, limits, refresher.age, patience, refresher.renew)
+    limits, refusals = Limits(buckets, settings.rates), Refusals(database)
+    servicer = Authorization(gatekeeper, limits, refusals, refresher.age, patience, refresher.renew)
 
     def add(server: aio.Server) -> None:
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(servicer, server)
@@ -47,7 +48,7 @@ async def authz_process(settings: AuthSettings) -> Process:
         servicers=[add],
         services=[external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name],
         ready=[current],
-        background=[refresher.follow, uses.follow],
+        background=[refresher.follow, uses.follow, refusals.follow],
         close=[buckets.close, database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,

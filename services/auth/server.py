@@ -1,6 +1,7 @@
 """The auth service's API process: the declared RPCs, and what services ask among themselves."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from framework.rpc.server import Process
 from services.auth.application import AuthApplication, AuthSettings, application_of, service_secrets
 from services.auth.grants import Grants
 from services.auth.internal import InternalServicer
+from services.auth.refusals import keep_telling
 from services.auth.resources import registry
 
 
@@ -36,4 +38,4 @@ def assembled(made: Parts, application: AuthApplication, secrets: Mapping[str, b
     async def own_keys() -> Sequence[Mapping[str, Any]]:
         return tokens.jwks()
 
-    return api(made, migrations, own_keys, servicers=[add_internal])
+    return api(made, migrations, own_keys, servicers=[add_internal], background=[partial(keep_telling, made.database)])

@@ -12,6 +12,7 @@ from framework.errors import Unauthenticated
 from framework.storage import Transaction, codec_of
 from services.auth import keys
 from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
+from services.auth.refusals import WRONG_KEY, count
 from services.auth.sessions import SignedIn, begin, go_on
 
 
@@ -19,7 +20,8 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
     """Returns an access token for a key that holds.
 
     Unknown, malformed, expired and revoked keys, those of inactive users and those used from elsewhere than they may
-    run the same statements and hashes, and raise the same Unauthenticated; either way the attempt is recorded.
+    run the same statements and hashes, and raise the same Unauthenticated. Successes are recorded one by one, refusals
+    by the minute.
     """
     presented = keys.digest(key, call.application.pepper)
     async with call.database.system() as tx:
@@ -28,10 +30,13 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
         matching = keys.matches(credential.key_hash if credential else None, presented)
         holds = matching and credential is not None and credential.holds(time.time())
         holds = holds and credential is not None and credential.admits(call.context.address)
-        await _tell(tx, call.context, credential, holds=holds)
-        user = await _user(tx, call, credential) if credential and holds else None
-        begun = await begin(tx, call.application, credential) if credential and holds else None
-    if begun is None:
+        if credential is None or not holds:
+            await count(tx, call.context.address, WRONG_KEY, credential)
+            begun = user = None
+        else:
+            await _tell(tx, call.context, credential)
+            user, begun = await _user(tx, call, credential), await begin(tx, call.application, credential)
+    if begun is None:  # after the commit: that it was tried must stay known
         raise Unauthenticated
     response = AuthenticateResponse(user=user)
     fill(response, begun)
@@ -56,13 +61,11 @@ def fill(response: Any, signed_in: SignedIn) -> None:
     response.refresh_expires_at.FromDatetime(signed_in.refresh_expires_at)
 
 
-async def _tell(tx: Transaction, context: Context, credential: Credential | None, *, holds: bool) -> None:
-    what, outcome = ("authenticated", "OK") if holds else ("refused", "UNAUTHENTICATED")
-    event = event_of(context, f"api_key.{what}", outcome)
+async def _tell(tx: Transaction, context: Context, credential: Credential) -> None:
+    event = event_of(context, "api_key.authenticated", "OK")
     event.resource_type = "api_key"
-    if credential is not None:
-        event.resource_id = event.actor.credential_id = str(credential.api_key_id)
-        event.organization_id = str(credential.organization_id)
+    event.resource_id = event.actor.credential_id = str(credential.api_key_id)
+    event.organization_id = str(credential.organization_id)
     await tx.record(event)
 
 

@@ -2,7 +2,7 @@
 
 EVENTS = {
     "api_key.authenticated": "A key was traded for an access token.",
-    "api_key.refused": "A key that does not hold was shown; `resource_id` names it when it is known.",
+    "sign_in.refused": "Sign-ins that failed, counted in `data` per address, reason and minute.",
     "api_key.used": "A key was used, told once a day.",
     "session.signed_out": "A session was ended by its user.",
     "session.reused": "A refresh token was shown a second time, and its session ended.",

@@ -23,6 +23,7 @@ from framework.identifiers import new_id
 from framework.storage import Transaction
 from services.auth import keys
 from services.auth.credentials import CREDENTIAL_QUERY, credential_of
+from services.auth.refusals import NO_KEY, WRONG_KEY, Refusals, tell
 from services.auth.uses import Uses
 from tests.integration.auth.house import House
 
@@ -145,20 +146,51 @@ async def test_x78_an_expired_or_revoked_key_gives_no_access_token_longer_than_i
     assert str(claims.api_key_id) == made.api_key.id
 
 
+async def a_minute_later(house: House) -> None:
+    """Tells of the refusals so far, as if their minute were over."""
+    async with house.database.system() as tx:
+        await tx.execute("UPDATE refusals SET minute = minute - interval '1 minute'")
+    await tell(house.database)
+
+
 async def test_signing_in_and_failing_to_are_both_recorded(house: House) -> None:
-    """A sign-in leaves an event with its key, a refused key of ours one too."""
+    """A sign-in leaves an event with its key, and so do all the refusals of a key of ours within a minute."""
     made = await house.key(house.admin)
     await house.authenticate(made.secret)
     await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=made.api_key.id))
-    with pytest.raises(Unauthenticated):
-        await house.authenticate(made.secret)
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await house.authenticate(made.secret, "192.0.2.1")
+    await a_minute_later(house)
     told = [(e["type"], e["outcome"]) for e in await house.events() if e.get("resource_id") == made.api_key.id]
     assert told == [
         ("api_key.created", "OK"),
         ("api_key.authenticated", "OK"),
         ("api_key.updated", "OK"),
-        ("api_key.refused", "UNAUTHENTICATED"),
+        ("sign_in.refused", "UNAUTHENTICATED"),
     ]
+    (refused,) = [e for e in await house.events() if e["type"] == "sign_in.refused"]
+    assert (refused["data"]["count"], refused["client_address"]) == (3, "192.0.2.1")
+
+
+async def test_guesses_are_counted_by_address_wherever_they_come_in(house: House) -> None:
+    """Of keys that nobody has: at the gate and at the door of Authenticate, for the platform's own chain."""
+    address = f"2001:db8::{int(time.time()) % 10_000:x}"
+    refusals = Refusals(house.database)
+    for _ in range(5):
+        refusals.note(address)
+    await refusals.write()
+    await refusals.write()
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await house.authenticate("nonsense", address)
+    await a_minute_later(house)
+    async with house.database.system() as tx:
+        rows = await tx.fetch(
+            "SELECT event FROM outbox WHERE organization_id IS NULL AND event->>'client_address' = %(a)s",
+            {"a": address},
+        )
+    assert {row["event"]["data"]["reason"]: row["event"]["data"]["count"] for row in rows} == {NO_KEY: 5, WRONG_KEY: 2}
 
 
 async def test_anybody_reads_the_public_keys_and_nothing_else(house: House) -> None:

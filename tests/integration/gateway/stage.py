@@ -25,6 +25,7 @@ from services.auth.authz import Authorization
 from services.auth.buckets import Buckets
 from services.auth.gatekeeper import Admission
 from services.auth.limits import Limits, Rates
+from services.auth.refusals import Refusals
 
 AREAS = ("auth", "program", "variables", "optimizer", "audit")
 TOKEN = "Bearer good"
@@ -148,7 +149,9 @@ async def gateway(home: Path, origins: tuple[str, ...] = ()) -> AsyncIterator[Ga
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     optimizer_service_pb2_grpc.add_OptimizerServiceServicer_to_server(runs, server)
-    authorization = Authorization(Door(), Limits(Buckets(_NO_REDIS), Rates()), lambda: 0.0, 60.0, _nothing)  # type: ignore[arg-type]
+    authorization = Authorization(
+        Door(), Limits(Buckets(_NO_REDIS), Rates()), Refusals(None), lambda: 0.0, 60.0, _nothing
+    )  # type: ignore[arg-type]
     external_auth_pb2_grpc.add_AuthorizationServicer_to_server(authorization, server)
     upstream = server.add_insecure_port("127.0.0.1:0")
     await server.start()

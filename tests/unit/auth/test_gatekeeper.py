@@ -21,6 +21,7 @@ from services.auth.credentials import Credential, Credentials
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.keyring import single
 from services.auth.limits import Limits, Rate, Rates
+from services.auth.refusals import Refusals
 from services.auth.tokens import AccessClaims, Tokens
 
 PEPPER = b"pepper"
@@ -41,6 +42,7 @@ class World:
         self.age = 0.0
         self.buckets = Buckets("redis://127.0.0.1:1/0")
         self.rates = Rates()
+        self.refusals = Refusals(None)  # type: ignore[arg-type] # no test writes them
         self.renewals = 0
         self.change()
 
@@ -59,7 +61,7 @@ class World:
         request.attributes.source.address.socket_address.address = source
         request.attributes.request.http.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
         authorization = Authorization(
-            self.gatekeeper, Limits(self.buckets, self.rates), lambda: self.age, 900, self.renew
+            self.gatekeeper, Limits(self.buckets, self.rates), self.refusals, lambda: self.age, 900, self.renew
         )
         return await authorization.Check(request, None)  # type: ignore[arg-type]
 
