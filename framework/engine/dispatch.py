@@ -80,7 +80,8 @@ class Engine:
         return Call(self, context)
 
     def _begin(self, method: MethodSpec, context: Context, request: Message) -> Call:
-        context = replace(context, arguments=request)
+        if context.arguments is not request:
+            context = replace(context, arguments=request)
         authorize(method, context)
         _validate(method, request)
         return Call(self, context)

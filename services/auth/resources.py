@@ -89,8 +89,9 @@ class User(Resource[user_pb2.User]):
         policy("Get", "List", allow=signed_in),
         policy("Create", "Update", allow=has_role(Role.ADMIN)),
     ]
-    # Colleagues are known by name; where mail reaches them is their own and the administrators' affair.
-    field_policies = [field_policy("email", allow=has_role(Role.ADMIN) | itself)]
+    # Colleagues are known by name; where mail reaches them is their own and the administrators' affair. Who has not
+    # signed in is told of one user only, by signing in.
+    field_policies = [field_policy("email", allow=has_role(Role.ADMIN) | itself | ~signed_in)]
 
     async def prepare(self, call: Call, new: user_pb2.User, old: user_pb2.User | None) -> None:
         """Reads an unspecified role as ROLE_USER; refuses to lose the last active administrator."""
