@@ -20,6 +20,8 @@ from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.values import to_plain
 
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
+_order = click.option("--order-by", default="", help="Such as: created_at desc.")
+_fields = click.option("--field", "fields", multiple=True, help="A field to show, such as: execution_count.")
 _most = click.option("--most", default=50, show_default=True, help="How many at most.")
 
 
@@ -59,18 +61,22 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
     @group.command("list", help="List what you may see, newest first.")
     @_filter
     @_most
+    @_order
+    @_fields
     @as_json_option
     @with_client
-    def _list(client: Client, condition: str, most: int, *, as_json: bool) -> None:
-        show(getattr(client, attribute).list(filter=condition), columns, as_json=as_json, most=most)
+    def _list(client: Client, condition: str, most: int, *, as_json: bool, **asked: Any) -> None:
+        listed = getattr(client, attribute).list(filter=condition, **asked)
+        show(listed, asked["fields"] or columns, as_json=as_json, most=most)
 
     if attribute != "audit":
 
         @group.command("get", help="Show one as JSON.")
         @click.argument("identifier")
+        @_fields
         @with_client
-        def _get(client: Client, identifier: str) -> None:
-            show_one(getattr(client, attribute).get(identifier))
+        def _get(client: Client, identifier: str, fields: tuple[str, ...]) -> None:
+            show_one(getattr(client, attribute).get(identifier, fields=fields))
 
     main.add_command(group)
     return group
@@ -183,7 +189,7 @@ def _watch_collection(client: Client, collection: str, condition: str, *, as_jso
 @click.argument("collection")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="One JSON object a line.")
 @_filter
-@click.option("--order-by", default="", help="Such as: created_at desc.")
+@_order
 @click.option("--field", "fields", multiple=True, help="A field to write; all of them when none is named.")
 @click.option("--archived", is_flag=True, help="Write archived ones too.")
 @with_client

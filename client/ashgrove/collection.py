@@ -16,6 +16,11 @@ from ashgrove.watches import Change, Watches
 M = TypeVar("M", bound=Message)
 
 
+def mask_of(fields: Sequence[str]) -> FieldMask | None:
+    """Returns the mask that names fields, None for all that are stored."""
+    return FieldMask(paths=fields) if fields else None
+
+
 class Kind(Generic[M]):
     """One kind of resource, by the names that its service gives it: `Program`, `Programs`, `programs`."""
 
@@ -35,8 +40,9 @@ class Kind(Generic[M]):
         """Returns the message that an RPC is asked with."""
         name = self.service.__name__.removesuffix("Stub")
         method = self.messages.DESCRIPTOR.services_by_name[name].methods_by_name[rpc]
-        # Not every kind has relationships to include.
-        return GetMessageClass(method.input_type)(**{n: v for n, v in fields.items() if n != "include" or v})
+        # Not every kind has relationships to include, or can be read in parts.
+        left_out = {name for name in ("include", "read_mask") if not fields.get(name)}
+        return GetMessageClass(method.input_type)(**{n: v for n, v in fields.items() if n not in left_out})
 
     def _call(self, rpc: str, **fields: Any) -> Any:
         """Returns the answer of one RPC; raises an AshgroveError."""
@@ -54,12 +60,13 @@ class Kind(Generic[M]):
 class Readable(Kind[M]):
     """A kind of which one can be read."""
 
-    def get(self, identifier: str, *, include: Sequence[str] = ()) -> M:
+    def get(self, identifier: str, *, include: Sequence[str] = (), fields: Sequence[str] = ()) -> M:
         """Returns the one with that id; raises NotFound when there is none that the caller may see.
 
-        `include` names relationships, each perhaps made with `relationships.edge`, for `relationships.included`.
+        `include` names relationships, each perhaps made with `relationships.edge`, for `relationships.included`;
+        `fields` names what to return, computed fields too, instead of all that is stored.
         """
-        found: M = self._call(f"Get{self.noun}", id=identifier, include=include)
+        found: M = self._call(f"Get{self.noun}", id=identifier, include=include, read_mask=mask_of(fields))
         return found
 
     def related(self, identifier: str, relationship: str, filter: str = "", order_by: str = "") -> Iterator[Any]:
@@ -78,19 +85,28 @@ class Readable(Kind[M]):
 class Listed(Readable[M]):
     """A kind that can be listed as a whole."""
 
-    def list(self, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()) -> Iterator[M]:
+    def list(
+        self, filter: str = "", order_by: str = "", *, include: Sequence[str] = (), fields: Sequence[str] = ()
+    ) -> Iterator[M]:
         """Yields those that the caller may see, page after page, newest first unless ordered otherwise."""
-        return self._pages(filter=filter, order_by=order_by, include=include)
+        return self._pages(filter=filter, order_by=order_by, include=include, read_mask=mask_of(fields))
 
 
 class Archived(Readable[M]):
     """A kind of which each can be put away; what is put away is listed only on request."""
 
     def list(
-        self, filter: str = "", order_by: str = "", *, archived: bool = False, include: Sequence[str] = ()
+        self,
+        filter: str = "",
+        order_by: str = "",
+        *,
+        archived: bool = False,
+        include: Sequence[str] = (),
+        fields: Sequence[str] = (),
     ) -> Iterator[M]:
         """Yields those that the caller may see, page after page, those put away too when asked."""
-        return self._pages(filter=filter, order_by=order_by, show_archived=archived, include=include)
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        return self._pages(filter=filter, order_by=order_by, show_archived=archived, **asked)
 
     def watch(
         self, filter: str = "", *, after: int | None = None, archived: bool = False, fields: Sequence[str] = ()

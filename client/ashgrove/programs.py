@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from ashgrove.collection import Archived
+from ashgrove.collection import Archived, mask_of
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
@@ -78,9 +78,12 @@ class Programs(Archived[program_pb2.Program]):
         made: program_pb2.Program = self._call("CreateProgram", program=program)
         return made
 
-    def get(self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()) -> program_pb2.Program:
+    def get(
+        self, identifier: str, revision: int = 0, *, include: Sequence[str] = (), fields: Sequence[str] = ()
+    ) -> program_pb2.Program:
         """Returns a program, at an earlier content revision when one is named."""
-        found: program_pb2.Program = self._call("GetProgram", id=identifier, revision=revision, include=include)
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        found: program_pb2.Program = self._call("GetProgram", id=identifier, revision=revision, **asked)
         return found
 
     def custom(self) -> Iterator[metric_pb2.CustomProgram]:

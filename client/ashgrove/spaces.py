@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ashgrove.collection import Archived
+from ashgrove.collection import Archived, mask_of
 from ashgrove.domains import (
     Boolean,
     Choice,
@@ -76,9 +76,12 @@ class Spaces(Archived[_Space]):
         made: _Space = self._call("CreateVariableSpaceFromPresets", name=name, presets=presets)
         return made
 
-    def get(self, identifier: str, revision: int = 0, *, include: Sequence[str] = ()) -> _Space:
+    def get(
+        self, identifier: str, revision: int = 0, *, include: Sequence[str] = (), fields: Sequence[str] = ()
+    ) -> _Space:
         """Returns a space, at an earlier revision when one is named."""
-        found: _Space = self._call("GetVariableSpace", id=identifier, revision=revision, include=include)
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        found: _Space = self._call("GetVariableSpace", id=identifier, revision=revision, **asked)
         return found
 
     def generate(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ashgrove.collection import Readable
+from ashgrove.collection import Readable, mask_of
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
@@ -15,10 +15,17 @@ class Executions(Readable[execution_pb2.Execution]):
     service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
 
     def list(
-        self, program_id: str, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()
+        self,
+        program_id: str,
+        filter: str = "",
+        order_by: str = "",
+        *,
+        include: Sequence[str] = (),
+        fields: Sequence[str] = (),
     ) -> Iterator[execution_pb2.Execution]:
         """Yields a program's executions, newest first unless ordered otherwise."""
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by, include=include)
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
 
 
 class Evaluations(Readable[execution_pb2.Evaluation]):
@@ -27,10 +34,17 @@ class Evaluations(Readable[execution_pb2.Evaluation]):
     service, messages, noun, plural = ProgramServiceStub, pb, "Evaluation", "evaluations"
 
     def list(
-        self, program_id: str, filter: str = "", order_by: str = "", *, include: Sequence[str] = ()
+        self,
+        program_id: str,
+        filter: str = "",
+        order_by: str = "",
+        *,
+        include: Sequence[str] = (),
+        fields: Sequence[str] = (),
     ) -> Iterator[execution_pb2.Evaluation]:
         """Yields a program's evaluations, newest first unless ordered otherwise."""
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by, include=include)
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
 
     def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
         """Yields what became of each example, in the order in which they finished."""

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from ashgrove import cli
 from ashgrove.client import Client
+from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse
 from ashgrove.resource.v1.aggregate_pb2 import AggregateRequest, AggregateResponse
 from click.testing import CliRunner
 from google.protobuf.json_format import ParseDict
@@ -59,3 +61,20 @@ def test_the_command_line_shows_a_table_or_json(
     assert "WORK_STATUS_FAILED" in table and "None" not in table and "more than 2 groups" in table
     lines = CliRunner().invoke(cli.main, [*asked, "--json"]).output.splitlines()
     assert [json.loads(line)["count"] for line in lines] == [3, 1]
+
+
+def test_computed_fields_are_asked_for_by_name(
+    served: tuple[Scripted, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one and of many, from the client and the command line."""
+    scripted, client = served
+    monkeypatch.setenv("ASHGROVE_ADDRESS", client.address)
+    monkeypatch.setenv("ASHGROVE_API_KEY", "key-of-the-test")
+    scripted.answer = lambda request, context: program_pb2.Program(execution_count=3)
+    assert client.programs.get("p", fields=["execution_count"]).execution_count == 3
+    assert scripted.asked[-1].read_mask.paths == ["execution_count"]
+    scripted.answer = lambda request, context: ListProgramsResponse(programs=[program_pb2.Program(execution_count=3)])
+    asked = ["programs", "list", "--field", "execution_count", "--order-by", "execution_count desc"]
+    assert "3" in CliRunner().invoke(cli.main, asked).output
+    assert scripted.asked[-1].read_mask.paths == ["execution_count"]
+    assert scripted.asked[-1].order_by == "execution_count desc"
