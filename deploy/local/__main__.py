@@ -85,11 +85,14 @@ def down(settings: StackSettings) -> None:
 @main.command()
 @click.pass_obj
 def status(settings: StackSettings) -> None:
-    """Say what runs, where, and how much memory it takes; exit code 1 when nothing does."""
+    """Say what runs, where, how much memory it takes and who is behind; exit code 1 when nothing does."""
     if State(settings.home).supervisor() is None:
         console.print("nothing runs; start it with `make up`")
         sys.exit(1)
-    console.print(table(State(settings.home).read()))
+    from deploy.local.feeds import behind
+
+    processes = State(settings.home).read()
+    console.print(table(processes, behind=behind(settings.home, processes, settings.database_url)))
 
 
 @main.command()

@@ -20,6 +20,7 @@ from framework.engine.including import edges_of
 from framework.engine.messages import refuse_if, violations_of
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
+from framework.engine.sharing import Shared
 from framework.engine.watching import watch
 from framework.engine.writing import event_of
 from framework.errors import Failure, NotPermitted, Unauthenticated
@@ -49,6 +50,7 @@ class Engine:
         self.application = application
         self.recent = Recent(database, hints)
         self.revocations = Revocations()
+        self.shared = Shared()
 
     async def unary(self, method: MethodSpec, context: Context, request: Message) -> Message:
         """Does a call with one answer; raises a Failure for everything a caller may be told."""
@@ -74,6 +76,11 @@ class Engine:
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)
             raise
+
+    def end_streams(self) -> None:
+        """Has every stream ask at once whether its caller's credential still holds."""
+        self.recent.stir()
+        self.hints.wake_all()
 
     def call(self, context: Context) -> Call:
         """Returns a call for work that no RPC asked for, such as a worker's."""

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from framework.engine.calls import Call
 from framework.engine.changes import Change
 from framework.engine.selecting import Selection, visible
 from framework.errors import ViewChanged
-from framework.policy import deciding_fields, field_rules, rule_for
+from framework.policy import deciding_fields, field_rules, rule_of
 from framework.query import filter_clause
 from framework.resource import Kind, ResourceSpec
 from framework.storage import table_of
@@ -46,8 +47,11 @@ class View:
         if spec.archivable and not request.show_archived:
             clauses.append(table.c.archived_at.is_(None))
         self._inside: ColumnElement[bool] = and_(*clauses)
-        self._settled = rule_for(spec.policies, "Get").decide(call.actor) is True
+        self._settled = rule_of(spec, "Get").check.decide(call.actor) is True
         self._parents = {s.singular: s for s in call.engine.registry.specs.values() if s in _parents(call, spec)}
+        # Where policies ask about the call itself, everybody is different.
+        asks = rule_of(spec, "Get").asked
+        self._alike = None if asks else (spec, replace(call.actor, credential_id=""), _asked(request))
         # Whether a resource that was told of is in view; those that were told of least recently are forgotten.
         self._known: OrderedDict[str, bool] = OrderedDict()
 
@@ -60,7 +64,7 @@ class View:
         mine = [change for change in changes if change.resource_type == self.spec.singular]
         if not mine:
             return []
-        shown = await self._shown([change.id for change in mine])
+        shown = await self._shown(tuple(change.id for change in mine), mine[-1].sequence)
         gone = await self._could_see([c for c in mine if c.id not in shown and self._known.get(c.id, True)])
         items = [self._item(c, shown.get(c.id)) for c in mine if c.id in shown or c.id in gone]
         for change in mine:
@@ -80,8 +84,18 @@ class View:
             self._note(identifier, False)
         return [Item(type=Item.TYPE_REMOVED, resource_id=identifier, sequence=position) for identifier in gone]
 
-    async def _shown(self, identifiers: Iterable[str]) -> dict[str, Any]:
-        """Returns those of the resources that are in view, as the watcher may see them now."""
+    async def _shown(self, identifiers: tuple[str, ...], position: int) -> dict[str, Any]:
+        """Returns those of the resources that are in view, as the watcher may see them now.
+
+        Watchers who ask for the same with the same rights at the same moment are answered by one statement.
+        """
+        if self._alike is None:
+            return await self._read(identifiers)
+        return await self.call.engine.shared.once(
+            (*self._alike, identifiers, position), lambda: self._read(identifiers)
+        )
+
+    async def _read(self, identifiers: Iterable[str]) -> dict[str, Any]:
         table = self.selection.readable.table
         named = table.c.id.in_([UUID(identifier) for identifier in identifiers])
         rows = await self._fetch(select(*self.selection.columns(["id"])).where(and_(named, self._inside)))
@@ -139,6 +153,12 @@ class View:
         self._known.move_to_end(identifier)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _asked(request: WatchRequest) -> bytes:
+    """Returns what bounds a view, wherever its watcher begins."""
+    alike = WatchRequest(filter=request.filter, read_mask=request.read_mask, show_archived=request.show_archived)
+    return alike.SerializeToString(deterministic=True)
 
 
 def _imaged(spec: ResourceSpec) -> set[str]:

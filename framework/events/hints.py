@@ -35,8 +35,13 @@ class Hints:
 
     def wake(self, topic: str) -> None:
         """Wakes those of this process who wait for a topic."""
-        for event in self._waiting.get(topic, ()):
+        for event in list(self._waiting.get(topic, ())):
             event.set()
+
+    def wake_all(self) -> None:
+        """Wakes everybody of this process who waits, whatever for: they look whether they still may."""
+        for topic in list(self._waiting):
+            self.wake(topic)
 
     @contextmanager
     def bound(self, topic: str, event: asyncio.Event) -> Iterator[None]:

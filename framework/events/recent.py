@@ -14,7 +14,7 @@ from framework.storage.database import Database, Transaction
 
 SPEC_VERSION = "1.0"
 BATCH = 500
-_KEPT = 2000
+_KEPT = 1000
 _READ = """
 SELECT h.oldest_sequence, f.sequence, f.event FROM feed_head h LEFT JOIN LATERAL (
     SELECT sequence, event FROM feed

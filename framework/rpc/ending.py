@@ -23,7 +23,7 @@ async def follow_revocations(source: Source, engine: Engine) -> None:
                 kind = frame.WhichOneof("frame")
                 request = pb.TailRequest(from_sequence=getattr(frame, kind).sequence) if kind else request
                 if kind == "item" and engine.revocations.note(frame.item):
-                    engine.recent.stir()
+                    engine.end_streams()
         except PositionGone:
             request = pb.TailRequest(live=True)
         except Failure as failure:
@@ -42,4 +42,4 @@ async def follow_own(engine: Engine) -> None:
             continue
         engine.revocations.heard()
         if sum(map(engine.revocations.note, events)):
-            engine.recent.stir()
+            engine.end_streams()

@@ -25,7 +25,8 @@ _Frame = WatchOptimizationRunResponse
 async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Frame]:
     """Yields the run's events after a number, heartbeats while nothing happens, and the end; a paused run has no end.
 
-    Raises NotFound at the start, or later when the caller may no longer see the run.
+    Raises NotFound at the start, or later when the caller may no longer see the run, and Unauthenticated once the
+    caller's key or role is lost.
     """
     run = await call.row(OptimizationRun, identifier, _VERB)
     watched: Watched = call.application.watched
@@ -48,6 +49,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
             if not events:
                 due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()
                 await watched.news(call.engine, run["id"], after, max(due, 0.0) + _SLACK_SECONDS)
+            call.engine.revocations.check(call.context)
 
 
 async def _look(call: Call, run: Mapping[str, Any], after: int) -> tuple[bool, list[RunEvent]]:

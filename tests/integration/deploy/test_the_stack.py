@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from deploy.local import postgres, ready
+from deploy.local.feeds import behind
 from deploy.local.ports import free_port, is_free
 from deploy.local.state import State
 
@@ -90,6 +91,17 @@ def test_secrets_are_their_owners_alone(home: Home) -> None:
     """Neither the secrets nor the administrator's key can be read by anybody else."""
     files = [home.folder / "secrets", *(home.folder / "secrets").iterdir(), home.folder / "admin.key"]
     assert not [f for f in files if f.stat().st_mode & 0o077]
+
+
+def test_the_status_tells_who_is_behind(home: Home) -> None:
+    """A running stack catches up with its feeds: nothing is behind in the end."""
+    assert "behind" in home.run("status").stdout
+    eventually(
+        lambda: (
+            behind(home.folder, State(home.folder).read())
+            == dict.fromkeys(("auth", "program", "variables", "optimizer", "audit"), "0")
+        )
+    )
 
 
 @pytest.mark.parametrize("name", ["variables", "valkey", "postgres"])

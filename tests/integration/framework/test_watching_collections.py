@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from spectators import PRIVATE, PUBLIC, Item, Spectator, archive, change, create, space
 
 from framework.call import Role
+from framework.engine.views import View
 from framework.errors import InvalidFields, PositionGone, Unauthenticated
 from framework.testing.workbench import Workbench, workbench
 from services.variables.resources import VariableSpace, registry
@@ -101,6 +102,31 @@ async def test_several_changes_that_are_missed_are_told_once_with_all_their_path
     await watcher.until(lambda: len(watcher.state) == 2 and watcher.state[made.id].name == "name 4")
     assert [list(item.changed_paths) for item in watcher.items][-2:] == [["description"], ["name"]]
     assert len(watcher.items) == 2
+
+
+async def test_watchers_with_the_same_rights_are_one_statement(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are; one with other rights, or who asks for something else, has its own."""
+    reads: list[str] = []
+    read = View._read
+
+    async def counted(view: View, identifiers: Any) -> Any:
+        reads.append(view.call.actor.id)
+        await asyncio.sleep(0.1)
+        return await read(view, identifiers)
+
+    monkeypatch.setattr(View, "_read", counted)
+    same = [await Spectator(bench, bench.user).start() for _ in range(5)]
+    others = [
+        await Spectator(bench, bench.admin).start(),
+        await Spectator(bench, bench.user, show_archived=True).start(),
+    ]
+    await bench.events()
+    made = await create(bench, space("shared"))
+    for watcher in same + others:
+        await watcher.until(lambda w=watcher: made.id in w.state)
+    assert sorted(reads) == sorted([bench.user.id, bench.admin.id, bench.user.id])
 
 
 async def test_a_mask_bounds_what_is_sent(bench: Workbench) -> None:

@@ -13,7 +13,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 )
 
 from framework.call import Actor
-from framework.errors import NotFound
+from framework.errors import NotFound, Unauthenticated
 from framework.testing.workbench import Workbench
 from services.optimizer import watching
 from services.optimizer.access import project
@@ -89,6 +89,22 @@ async def test_a_watcher_who_may_no_longer_see_the_run_is_told_so(
     with pytest.raises(NotFound):
         async for _ in frames:
             pass
+
+
+async def test_a_watch_ends_at_once_when_its_key_is_revoked(bench: Workbench) -> None:
+    """Not only at the next sign of life."""
+    row = await started(bench)
+    frames = watch(bench, row)
+    await anext(frames)
+    following = asyncio.ensure_future(anext(frames))
+    revoked = Event(type="api_key.updated", outcome="OK", resource_type="api_key", changed_paths=["revoked_at"])
+    revoked.resource_id = bench.user.credential_id
+    await asyncio.sleep(0)
+    assert bench.engine.revocations.note(revoked)
+    bench.engine.end_streams()
+    async with asyncio.timeout(5):
+        with pytest.raises(Unauthenticated):
+            await following
 
 
 async def _show(bench: Workbench, row: dict[str, Any], sequence: int, visibility: str) -> None:
