@@ -7,7 +7,7 @@ from ashgrove.resource.v1 import options_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from framework.policy import policy, signed_in
-from framework.resource import Resource, Storage, Tenancy, spec_of
+from framework.resource import Registry, Resource, Storage, Tenancy, spec_of
 from framework.resource.edges import edge_faults
 
 PACKAGE = "ashgrove.faulty.v1"
@@ -49,6 +49,9 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     options = made.message_type[0].options.Extensions[options_pb2.resource]
     for name, resource, key, many in RELATIONSHIPS:
         options.relationships.add(name=name, resource=resource, key=key, many=many)
+    made.message_type.add(name="GetTreeRequest").field.add(name="id", number=1, type=9, label=1)
+    service = made.service.add(name="TreeService")
+    service.method.add(name="GetTree", input_type=f".{PACKAGE}.GetTreeRequest", output_type=f".{PACKAGE}.Tree")
     return made
 
 
@@ -56,11 +59,16 @@ POOL = descriptor_pool.Default()
 POOL.Add(_file())
 
 
-def declared(noun: str, storage: Storage) -> Any:
+def resource(noun: str, storage: Storage) -> Any:
     """Returns a resource of the faulty file."""
     message = message_factory.GetMessageClass(POOL.FindMessageTypeByName(f"{PACKAGE}.{noun}"))
     facts = {"message": message, "storage": storage, "policies": [policy("Get", allow=signed_in)]}
-    return spec_of(type(noun, (Resource,), facts))
+    return type(noun, (Resource,), facts)
+
+
+def declared(noun: str, storage: Storage) -> Any:
+    """Returns the spec of one."""
+    return spec_of(resource(noun, storage))
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,14 @@ def test_every_fault_is_told_at_once(storage: Storage, indexed: bool) -> None:
     others = [declared("Leaf", storage), declared("World", Storage(tenancy=Tenancy.GLOBAL))]
     found = list(edge_faults(tree, [tree, *others]))
     assert found == [fault for fault in FAULTS if not (indexed and "needs an index" in fault)]
+
+
+def test_a_registry_tells_them_with_all_else_and_what_its_requests_lack() -> None:
+    """What reads what has relationships takes includes."""
+    resources = [resource(noun, Storage()) for noun in ("Tree", "Leaf")]
+    with pytest.raises(TypeError) as refused:
+        Registry("faulty", resources, POOL.FindServiceByName(f"{PACKAGE}.TreeService"))
+    told = str(refused.value)
+    assert all(fault in told for fault in FAULTS if "World" not in fault)
+    assert "Tree.world: ashgrove.faulty.v1.World is no resource of this service" in told
+    assert "GetTreeRequest.include: is missing, and GetTree needs it" in told
