@@ -17,7 +17,7 @@ from framework.structs import values_of
 from services.optimizer.application import Application
 
 SLOT = "main"
-"""The slot of programs that ask a model; its instruction is their parameter `instructions`."""
+"""The slot of programs that ask a model; what it says are their parameters `instructions` and `demonstrations`."""
 
 _KINDS: Mapping[int, PromptKind] = {Kept.KIND_INSTRUCTION: "instruction", Kept.KIND_DEMO_SET: "demo_set"}
 _PAGE = 1000
@@ -29,12 +29,9 @@ def prompt_faults(space: VariableSpace, program: Program) -> Iterator[FieldViola
         kind = each.WhichOneof("domain")
         if kind not in ("instruction", "demo_set") or getattr(each, kind).slot != SLOT:
             continue  # a slot that the program lacks is inactive
-        frozen = getattr(each, kind).HasField("mutable") and not getattr(each, kind).mutable
-        path = "optimization_run.variable_space_id"
         if program.type == Program.TYPE_CUSTOM:
-            yield FieldViolation(path, f"{each.name} is a prompt, and custom code has no slots")
-        elif kind == "demo_set" and not frozen:
-            yield FieldViolation(path, f"{each.name} shows demonstrations of a pool, which programs cannot: freeze it")
+            message = f"{each.name} is a prompt, and custom code has no slots"
+            yield FieldViolation("optimization_run.variable_space_id", message)
 
 
 async def offered(application: Application, identity: aio.Metadata, run: Mapping[str, Any], space: Space) -> Space:
@@ -58,10 +55,14 @@ async def offered(application: Application, identity: aio.Metadata, run: Mapping
 
 
 def parameters(space: Space, configuration: Mapping[str, Json]) -> dict[str, Json]:
-    """Returns what a program runs with: texts in the place of references, nothing in that of `unchanged`."""
+    """Returns what a program runs with: what references stand for, and nothing in the place of `unchanged`."""
     values = dict(configuration)
     for each in space.prompts:
         value = values.pop(each.name, UNCHANGED)
         if value != UNCHANGED and each.pool is not None:
-            values["instructions"] = each.pool[value].text
+            said = each.pool[value]
+            if said.kind == "instruction":
+                values["instructions"] = said.text
+            else:
+                values["demonstrations"] = said.demonstrations
     return values

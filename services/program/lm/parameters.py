@@ -9,6 +9,20 @@ Selection = Literal["first", "random", "balanced", "nearest"]
 Arrangement = Literal["as_selected", "reversed", "shuffled", "by_label", "most_similar_last"]
 
 
+class Demonstration(BaseModel):
+    """An example that is shown as it stands; `example_id` says which one of a dataset it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    example_id: str = ""
+
+    def example(self) -> dict[str, Any]:
+        """Returns what it asks and answers."""
+        return {"inputs": self.inputs, "outputs": self.outputs}
+
+
 class Parameters(BaseModel):
     """The effective parameters of one run: the program's settings with a configuration laid over them."""
 
@@ -25,6 +39,11 @@ class Parameters(BaseModel):
         "first", description="Which: the first, random ones, equally many per label, or the nearest to each input."
     )
     demonstration_order: Arrangement = Field("as_selected", description="In which order they are shown.")
+    demonstrations: list[Demonstration] | None = Field(
+        None,
+        max_length=256,
+        description="All that are shown, as they stand, in the place of training examples.",
+    )
     demonstration_seed: int = Field(0, ge=0, le=2**53 - 1, description="The seed of random choice and order.")
     rule_count: int = Field(
         0, ge=0, le=200, description="How many cue rules, mined from the training examples, join the instructions."

@@ -25,19 +25,27 @@ def label_of(example: Example) -> str:
 
 
 class Prompts:
-    """Chooses demonstrations and rules from one set of training examples; what depends on no query is chosen once."""
+    """Chooses demonstrations and rules from one set of training examples; what depends on no query is chosen once.
 
-    def __init__(self, train: Sequence[Example], parameters: Parameters) -> None:
-        self.train = train
+    Demonstrations that are `given` are all shown, in the place of training examples.
+    """
+
+    def __init__(
+        self, train: Sequence[Example], parameters: Parameters, given: Sequence[Example] | None = None
+    ) -> None:
+        self.train = train if given is None else given
         self.parameters = parameters
         self.rules = mine_rules(train, parameters.rule_count)
-        self._fixed = None if parameters.demonstration_selection == "nearest" else self._chosen()
+        self._fixed = self._known() if given is None else list(range(len(given)))
 
     def demonstrations(self, inputs: Mapping[str, Any]) -> list[int]:
         """Returns the indices of the demonstrations for one query, in the order in which they are shown."""
         query = text_of({"inputs": inputs})
         chosen = self._fixed if self._fixed is not None else self._nearest(query)
         return self._ordered(chosen, query)
+
+    def _known(self) -> list[int] | None:
+        return None if self.parameters.demonstration_selection == "nearest" else self._chosen()
 
     def _chosen(self) -> list[int]:
         count, everything = self.parameters.demonstration_count, list(range(len(self.train)))

@@ -107,11 +107,16 @@ class Runner:
         self._shape = Shape(
             [f["name"] for f in signature["inputs"]], [f["name"] for f in signature["outputs"]], reasons
         )
-        self._prompts = Prompts([self._shape.asked(example) for example in train], parameters)
+        asked = self._shape.asked
+        given = None if parameters.demonstrations is None else [each.example() for each in parameters.demonstrations]
+        self._prompts = Prompts(
+            [asked(each) for each in train], parameters, None if given is None else [asked(each) for each in given]
+        )
         instructions = parameters.instructions or signature.get("instructions", "")
         made = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
         self._module = chain_of_thought(made) if reasons else dspy.Predict(made)
-        self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in train]
+        shown = train if given is None else given
+        self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in shown]
         self._adapter = _Adapter()
         model = parameters.model or models.default_model
         self._lm = dspy.LM(

@@ -18,8 +18,8 @@ SHOWN = {"slot": "main", "dataset_id": "01970000-0000-7000-8000-00000000000a", "
         (Program.TYPE_PREDICT, INSTRUCTION, False),
         (Program.TYPE_CUSTOM, INSTRUCTION, True),
         (Program.TYPE_CUSTOM, {"name": "prompt", "instruction": {"slot": "critic"}}, False),
-        (Program.TYPE_CHAIN_OF_THOUGHT, {"name": "shown", "demo_set": SHOWN}, True),
-        (Program.TYPE_CHAIN_OF_THOUGHT, {"name": "shown", "demo_set": SHOWN | {"mutable": False}}, False),
+        (Program.TYPE_CHAIN_OF_THOUGHT, {"name": "shown", "demo_set": SHOWN}, False),
+        (Program.TYPE_CUSTOM, {"name": "shown", "demo_set": SHOWN}, True),
         (Program.TYPE_PREDICT, {"name": "heat", "float": {"low": 0, "high": 1}}, False),
     ],
 )

@@ -51,6 +51,19 @@ async def test_nearest_demonstrations_with_rules_beat_balanced_ones_alone() -> N
     assert await accuracy({**both, "rule_count": 60}) > balanced
 
 
+async def test_demonstrations_that_are_given_are_shown_in_the_place_of_training_examples() -> None:
+    """All of them and no others, however others would be chosen; rules are mined from the training examples still."""
+    train = load().train
+    given = [{"inputs": dict(each["inputs"]), "outputs": dict(each["outputs"]), "example_id": "x"} for each in train]
+    few = {"demonstrations": given[:48], "demonstration_selection": "nearest", "demonstration_count": 0}
+    assert await accuracy(few) == await accuracy({"demonstration_count": 48})
+    assert await accuracy({"demonstrations": [], "demonstration_count": 48}) == await accuracy({})
+    assert await accuracy({"demonstrations": [], "rule_count": 60}) == await accuracy({"rule_count": 60})
+    for wrong in ([{"inputs": {}}], [3], "x", given[:1] * 257):
+        with pytest.raises(Refused, match=r"configuration\.demonstrations"):
+            parameters({}, {"demonstrations": wrong})
+
+
 async def test_a_run_is_metered_and_repeats_itself() -> None:
     """Tokens and cost are counted, and the same seed gives the same answer."""
     async with httpx.AsyncClient() as http:
