@@ -19,4 +19,7 @@ def of_readable(parent: type[Resource[Any]], column: str) -> Check:
         its_own = and_(parents.c.organization_id == table.c.organization_id, parents.c.id == table.c[column])
         return exists().select_from(parents).where(and_(its_own, rule_of(spec, "Get").check.where(actor, parents)))
 
-    return sql_check(f"of_readable_{spec.singular}", clause)
+    def barred(actor: Actor) -> bool:
+        return rule_of(spec, "Get").check.decide(actor) is False
+
+    return sql_check(f"of_readable_{spec.singular}", clause, barred)

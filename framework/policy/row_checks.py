@@ -125,11 +125,13 @@ class sql_check(Check):  # noqa: N801 - reads as a word of the policy language
 
     name: str
     clause: Callable[[Actor, FromClause], ColumnElement[bool]]
+    barred: Callable[[Actor], bool] = lambda actor: False
+    """Whom no row can let pass."""
 
     def decide(self, actor: Actor) -> Verdict:
-        """Leaves it to the database."""
-        return None
+        """Leaves it to the database, but for those whom no row can let pass."""
+        return False if self.barred(actor) else None
 
     def where(self, actor: Actor, table: FromClause) -> ColumnElement[bool]:
         """Returns the clause."""
-        return self.clause(actor, table)
+        return false() if self.barred(actor) else self.clause(actor, table)

@@ -70,5 +70,9 @@ def _owned(actor: Actor, table: FromClause) -> ColumnElement[bool]:
     return exists().where(and_(mine, PROGRAMS.c.owner_id == actor.user_id))
 
 
-of_readable_program = sql_check("of_readable_program", _readable)
-of_owned_program = sql_check("of_owned_program", _owned)
+def _nowhere(actor: Actor) -> bool:
+    return actor.organization_id is None
+
+
+of_readable_program = sql_check("of_readable_program", _readable, _nowhere)
+of_owned_program = sql_check("of_owned_program", _owned, _nowhere)
