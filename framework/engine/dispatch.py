@@ -11,13 +11,13 @@ from google.protobuf.message import Message
 from framework.call import ActorKind, Context
 from framework.engine.access import RULES, test_permissions
 from framework.engine.aggregating import aggregate
-from framework.engine.behaviour import ignore_output_only
+from framework.engine.behaviour import ignore_output_only, unsound
 from framework.engine.calls import Call
 from framework.engine.concealing import concealed
 from framework.engine.explaining import explain_access
 from framework.engine.exporting import export
 from framework.engine.including import edges_of
-from framework.engine.messages import refuse_if, violations_of
+from framework.engine.messages import refuse_if
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
 from framework.engine.sharing import Shared
@@ -124,7 +124,7 @@ def _validate(method: MethodSpec, request: Any) -> None:
         body = getattr(request, name)
         for one in body if request.DESCRIPTOR.fields_by_name[name].is_repeated else [body]:
             ignore_output_only(one, keep="id")
-    found = violations_of(request)
+    found = unsound(request)
     if method.verb == "Update":  # the resource is judged once it is merged: a mask may leave fields out
         found = [v for v in found if not v.path.startswith(f"{method.resource.singular}.")]
     refuse_if(found)

@@ -5,15 +5,18 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 from google.protobuf.message import Message
+from sqlalchemy import and_, select
 
 from framework.engine.calls import Call
-from framework.engine.reading import load
-from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields
+from framework.engine.reading import load, scope
+from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields, NotFound
 from framework.resource import MethodSpec
 from framework.resource.sensitive import holds_secrets
-from framework.storage import Database, Transaction
+from framework.storage import Database, Transaction, table_of
+from framework.storage.tables import compiled
 
 Act = Callable[[], Awaitable[Any]]
 _LONGEST_ID = 128
@@ -89,10 +92,21 @@ async def _again(tx: Transaction, call: Call, method: MethodSpec, key: dict[str,
     if kept["response"] is None:
         raise AlreadyDone("this request was done before, and its answer held secrets that are not kept")
     answer: Any = method.response_class.FromString(kept["response"])
-    if method.response_class is method.resource.message:
-        # Whoever may no longer do it may no longer learn what it did.
-        await load(tx, method.resource, call.context, answer.id, method.verb)
+    await _authorize_again(tx, call, method, answer)
     return answer  # type: ignore[no-any-return]
+
+
+async def _authorize_again(tx: Transaction, call: Call, method: MethodSpec, answer: Any) -> None:
+    """Refuses whoever may no longer do what was done: they may no longer learn what came of it."""
+    spec = method.resource
+    if method.response_class is spec.message:
+        await load(tx, spec, call.context, answer.id, method.verb)
+    elif method.standard and method.verb == "BatchCreate":
+        ids, table = [one.id for one in getattr(answer, spec.collection)], table_of(spec)
+        theirs = and_(scope(spec, call.context, method.ruled_by), table.c.id.in_([UUID(i) for i in ids]))
+        found = {str(row["id"]) for row in await tx.fetch(*compiled(select(table.c.id).where(theirs)))}
+        for lost in [i for i in ids if i not in found]:
+            raise NotFound(spec.singular, lost)
 
 
 async def forget(database: Database) -> None:

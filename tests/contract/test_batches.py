@@ -1,11 +1,13 @@
 """Batches of creations, over every declared resource that has them: each as if alone, and all or none."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from subjects import CREATABLE, having, ids
 
+from framework.call import Role
 from framework.errors import AlreadyExists, InvalidFields, NotPermitted
 from framework.testing.contract import Driver, forged
 from framework.testing.counting import counted
@@ -128,3 +130,17 @@ async def test_a_large_batch_takes_no_more_statements_than_a_small_one(driver: D
             await batch(driver, messages)
         counts.append(len([q for q in queries if "INSERT" in q or f"FROM {driver.spec.collection}" in q]))
     assert counts[0] == counts[1]
+
+
+@batched
+async def test_a_batch_sent_again_is_authorised_again(driver: Driver, bench: Workbench) -> None:
+    """Whoever may no longer create is told nothing of what was made."""
+    if driver.writer is bench.admin:
+        pytest.skip("administrators may anything")
+    messages = await sounds(driver, 2)
+    await batch(driver, messages, request_id="once")
+    with pytest.raises(NotPermitted):
+        await batch(driver, messages, replace(driver.writer, role=Role.VIEWER), request_id="once")
+    with pytest.raises(InvalidFields) as refused:
+        await batch(driver, messages[:1], request_id="once")
+    assert [v.path for v in refused.value.violations] == ["request_id"]

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.api import field_behavior_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
-from subjects import CREATABLE, having, ids
+from subjects import CREATABLE, REGISTRIES, having, ids
 
 from framework.call import ANONYMOUS, Actor, Role
+from framework.engine.behaviour import unsound
 from framework.engine.reading import load
 from framework.engine.writing import change
 from framework.errors import (
@@ -23,7 +25,7 @@ from framework.errors import (
     Unauthenticated,
     WriteConflict,
 )
-from framework.resource import GONE
+from framework.resource import GONE, Registry
 from framework.testing.contract import Driver
 from framework.testing.workbench import Workbench
 
@@ -110,3 +112,18 @@ def current_state(driver: Driver, message: Any) -> str:
     enum = field.descriptor.enum_type
     assert enum is not None
     return str(enum.values_by_number[getattr(message, field.name)].name)
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=[r.service for r in REGISTRIES])
+def test_every_required_field_of_a_request_is_demanded(registry: Registry) -> None:
+    """By its path, whether or not a bound speaks of it."""
+    for method in registry.methods.values():
+        request: Any = method.request_class()
+        required = [f.name for f in request.DESCRIPTOR.fields if field_behavior_pb2.REQUIRED in behaviors(f)]
+        complained = {v.path.split(".")[0] for v in unsound(request)}
+        assert set(required) <= complained, method.name
+
+
+def behaviors(field: Any) -> Any:
+    """Returns what a field promises."""
+    return field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
