@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import any_, bindparam, select
 
 from framework.call import Context
-from framework.engine.behaviour import unsound, without_output_only
+from framework.engine.behaviour import incomplete, unsound, without_output_only
 from framework.engine.creating import bare, content_in, new_row, permitted, refusal
 from framework.engine.messages import refuse_if
 from framework.engine.permitting import permit_fields
@@ -35,13 +35,13 @@ Row = dict[str, Any]
 async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any], *, judged: bool = False) -> list[Any]:
     """Creates rows from messages and returns them in order; every refusal says which messages it is about.
 
-    What is `judged` keeps its bounds and lacks nothing, as the messages of a validated request.
+    What is `judged` keeps its declared bounds, as the messages of a validated request do.
     """
     if not 0 < len(messages) <= MOST:
         raise InvalidFields(FieldViolation(spec.collection, f"must be 1 to {MOST} {spec.collection.replace('_', ' ')}"))
     clean = [without_output_only(message) for message in messages]
-    if not judged:
-        refuse_if(v for i, message in enumerate(clean) for v in unsound(message, f"{spec.collection}[{i}]."))
+    check = incomplete if judged else unsound
+    refuse_if(v for i, message in enumerate(clean) for v in check(message, f"{spec.collection}[{i}]."))
     async with call.transaction() as tx:
         await _prepare(call, spec, clean)
         rows = [new_row(spec, call.context, message) async for message in _in_turns(clean)]

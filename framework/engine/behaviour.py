@@ -74,10 +74,23 @@ def without_output_only(message: Any) -> Any:
 
 def unsound(message: Any, prefix: str = "") -> list[FieldViolation]:
     """Returns every violation of the bounds; of what they do not complain of, REQUIRED fields and ids that are none."""
-    bounds = violations_of(message, prefix)
+    return _besides(violations_of(message, prefix), incomplete(message, prefix))
+
+
+def wrong_in(request: Any) -> list[FieldViolation]:
+    """Returns every violation of a request's bounds, and every REQUIRED field of which no bound complains."""
+    return _besides(violations_of(request), missing(request))
+
+
+def _besides(bounds: list[FieldViolation], more: Iterable[FieldViolation]) -> list[FieldViolation]:
     complained = {v.path for v in bounds}
-    more = [*missing(message, prefix), *_no_ids(message, prefix)]
     return [*bounds, *(v for v in more if v.path not in complained)]
+
+
+def incomplete(message: Any, prefix: str = "") -> Iterator[FieldViolation]:
+    """Yields what no bound says about a resource: REQUIRED fields that are empty, and ids that are none."""
+    yield from missing(message, prefix)
+    yield from _no_ids(message, prefix)
 
 
 def _no_ids(message: Any, prefix: str) -> Iterator[FieldViolation]:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from framework.call import ActorKind, Context
 from framework.engine.access import RULES, test_permissions
 from framework.engine.aggregating import aggregate
-from framework.engine.behaviour import ignore_output_only, unsound
+from framework.engine.behaviour import ignore_output_only, wrong_in
 from framework.engine.calls import Call
 from framework.engine.concealing import concealed
 from framework.engine.explaining import explain_access
@@ -124,7 +124,7 @@ def _validate(method: MethodSpec, request: Any) -> None:
         body = getattr(request, name)
         for one in body if request.DESCRIPTOR.fields_by_name[name].is_repeated else [body]:
             ignore_output_only(one, keep="id")
-    found = unsound(request)
+    found = wrong_in(request)
     if method.verb == "Update":  # the resource is judged once it is merged: a mask may leave fields out
         found = [v for v in found if not v.path.startswith(f"{method.resource.singular}.")]
     refuse_if(found)

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from subjects import CREATABLE, REGISTRIES, having, ids
 
 from framework.call import ANONYMOUS, Actor, Role
-from framework.engine.behaviour import unsound
+from framework.engine.behaviour import wrong_in
 from framework.engine.reading import load
 from framework.engine.writing import change
 from framework.errors import (
@@ -120,7 +120,7 @@ def test_every_required_field_of_a_request_is_demanded(registry: Registry) -> No
     for method in registry.methods.values():
         request: Any = method.request_class()
         required = [f.name for f in request.DESCRIPTOR.fields if field_behavior_pb2.REQUIRED in behaviors(f)]
-        complained = {v.path.split(".")[0] for v in unsound(request)}
+        complained = {v.path.split(".")[0] for v in wrong_in(request)}
         assert set(required) <= complained, method.name
 
 
