@@ -43,7 +43,7 @@ def test_a_mask_names_top_level_fields_that_clients_may_write() -> None:
     """Without one the populated fields are meant, `*` means all; OUTPUT_ONLY ones are left out."""
     given = variable_space_pb2.VariableSpace(id="x", name="a", status=2)
     assert masked_paths(SPACE, given, FieldMask()) == ["name"]
-    every = ["name", "description", "variables", "constraints", "visibility"]
+    every = ["name", "description", "variables", "constraints", "visibility", "metadata"]
     assert masked_paths(SPACE, given, FieldMask(paths=["*"])) == every
     paths = FieldMask(paths=["variables.name", "status", "variables", "etag"])
     assert masked_paths(SPACE, given, paths) == ["variables"]
