@@ -32,15 +32,11 @@ def edges_of(spec: ResourceSpec, context: Context, request: Any, *, alone: bool)
     Page tokens belong to one row, so that only a read of one row, `alone`, takes them.
     """
     archived = bool(getattr(request, "show_archived", False))
-    edges = [Edge(spec, context, one, archived=archived) for one in _asked(spec, request)]
-    for edge in edges:
-        if edge.asked.page_token and not alone:
-            raise edge.asked.refused(f"a page_token belongs to one {spec.singular}: go on with Get{spec.noun}")
-    return edges
-
-
-def _asked(spec: ResourceSpec, request: Any) -> list[Asked]:
-    return asked_from(getattr(request, "include", ()), [*spec.relationships])
+    asked = asked_from(getattr(request, "include", ()), [*spec.relationships])
+    for one in asked:
+        if one.page_token and not alone:
+            raise one.refused(f"a page_token belongs to one {spec.singular}: go on with Get{spec.noun}")
+    return [Edge(spec, context, one, archived=archived) for one in asked]
 
 
 class Edge:

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from filters import IDS, quoted, sorted_by
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -163,7 +164,7 @@ questions = st.one_of(
     ),
 )
 of_specimens = st.sampled_from(
-    [("name",), ("favourite", "name"), ("favourite", "parent", "small"), ("favourite", "id")]
+    [("name",), ("favourite", "name"), ("favourite", "parent", "small"), ("favourite", "id"), ("piece_count",)]
 )
 of_parts = st.sampled_from(
     [("name",), ("small",), ("weight",), ("detail", "big"), ("detail", "note"), ("scores", "b.c"), ("parent", "name")]
@@ -187,6 +188,8 @@ def order_text(keys: list[Key]) -> str:
 
 
 def _value(world: World, one: Any, path: tuple[str, ...]) -> Any:
+    if path[0] == "piece_count":
+        return len(world.led(one, "pieces"))
     if path[0] in ("favourite", "parent"):
         found = world.led(one, path[0])
         return _value(world, found[0], path[1:]) if found else None
@@ -302,7 +305,7 @@ def _unpacked(packed: Any) -> Any:
 @given(
     worlds,
     st.one_of(questions, st.just(Question("", lambda world, one: True))),
-    keys(of_specimens, ("name",)),
+    keys(of_specimens, ("name", "piece_count")),
     st.one_of(of_pieces, st.just(Question("", lambda world, one: True))),
     keys(of_parts, ("name", "small")),
     st.integers(1, 3),
@@ -316,22 +319,24 @@ async def test_lists_with_what_belongs_to_them_are_what_brute_force_gathers(
     inner_order: list[Key],
     size: int,
 ) -> None:
-    """Pages of pieces are exact for each specimen, archived ones hidden, and so are the pages that follow them."""
+    """Counted, masked, and each with its own exact page of pieces, archived ones hidden, and the pages that follow."""
     world = stored(connection, drawn)
     asking = Asking(connection, world.actor)
     text = f"pieces(filter={quoted(inner.text)}, order_by={quoted(order_text(inner_order))}, page_size={size})"
     asked = {"filter": wanted.text, "order_by": order_text(order), "page_size": 2, "include": [text, "favourite"]}
+    asked["read_mask"] = FieldMask(paths=["id", "piece_count"])
     found = await listed(asking, **asked)
     picked = [one for one in world.wholes if world.sees(WHOLE, one) and wanted.holds(world, one)]
     assert [one.id for one in found] == [one.id for one in in_order(world, picked, order)], asked
-    for one in found:
+    for one, whole in zip(found, in_order(world, picked, order), strict=True):
+        assert one.piece_count == len(world.led(whole, "pieces")) and not one.name
         many, single = one.included
         assert (many.relationship, single.relationship) == ("pieces", "favourite")
-        mine = [p for p in world.led(one, "pieces") if inner.holds(world, p) and not p.HasField("archived_at")]
+        mine = [p for p in world.led(whole, "pieces") if inner.holds(world, p) and not p.HasField("archived_at")]
         expected = [piece.id for piece in in_order(world, mine, inner_order)]
         assert [_unpacked(p).id for p in many.resources] == expected[:size], asked
         assert await gone_on(asking, one, text, many) == expected, asked
-        liked = [piece for piece in world.led(one, "favourite") if not piece.HasField("archived_at")]
+        liked = [piece for piece in world.led(whole, "favourite") if not piece.HasField("archived_at")]
         assert [_unpacked(p) for p in single.resources] == liked
 
 
