@@ -42,13 +42,14 @@ class Effort:
     def __init__(self, space: Space, count: int = 1) -> None:
         self.space = space
         self.most = most_candidates(space, count)
+        self._may_break = space.rules.may_break
         self.candidates = 0
         self.accepted = 0
         self.broken: Counter[str] = Counter()
 
     def broken_by(self, candidate: dict[str, Json]) -> int:
         """Return how many constraints a candidate breaks; raises Unsatisfied where enough were looked at."""
-        if not self.space.rules.may_break:
+        if not self._may_break:
             return 0
         if self.candidates >= self.most:
             raise self.unsatisfied()

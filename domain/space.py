@@ -96,7 +96,7 @@ class Space:
         """The names of the variables, in order."""
         return tuple(variable.name for variable in self.variables)
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         """Whether every variable takes a scalar that is chosen by itself, if only under conditions.
 
