@@ -5,13 +5,15 @@ ALTER TABLE variable_spaces ADD COLUMN metadata jsonb;
 ALTER TABLE variable_configurations ADD COLUMN parent_ids jsonb;
 ALTER TABLE variable_configurations ADD COLUMN optimization_run_id uuid;
 ALTER TABLE variable_configurations ADD COLUMN trial_id uuid;
--- Of configurations that say the same, the first stays in use.
+-- Of configurations that say the same, the first stays in use; the owner sees every organization's for it.
+ALTER TABLE variable_configurations NO FORCE ROW LEVEL SECURITY;
 UPDATE variable_configurations twin SET archived_at = now(), status = 'STATUS_ARCHIVED', lock_version = lock_version + 1
     WHERE archived_at IS NULL AND EXISTS (
         SELECT FROM variable_configurations first
         WHERE first.organization_id = twin.organization_id AND first.variable_space_id = twin.variable_space_id
             AND first.variable_space_revision = twin.variable_space_revision
             AND first.content_hash = twin.content_hash AND first.archived_at IS NULL AND first.id < twin.id);
+ALTER TABLE variable_configurations FORCE ROW LEVEL SECURITY;
 CREATE UNIQUE INDEX variable_configurations_variable_space_id_variable_space_revision_content_hash_key ON variable_configurations (organization_id, variable_space_id, variable_space_revision, content_hash) WHERE archived_at IS NULL;
 CREATE TABLE components (
     organization_id uuid NOT NULL,
