@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from sqlalchemy import ColumnElement, FromClause, false, true
@@ -35,6 +36,8 @@ class ActCheck(Check):
     ask: Callable[[Context], Verdict]
     field: str = ""
     """The field of the resource that it asks about."""
+    path: str = ""
+    """The place in the request that it asks about."""
 
     def decide(self, actor: Actor) -> Verdict:
         """Leaves it to the act."""
@@ -85,7 +88,14 @@ def argument(path: str, value: Any = _ANY) -> Check:
         given = _at(context.arguments, path)
         return given is not None and (value is _ANY or _equal(given, value))
 
-    return ActCheck(f"argument({told})", ask)
+    return ActCheck(f"argument({told})", ask, path=path)
+
+
+def leads(path: str, request: Descriptor) -> bool:
+    """Says whether a path leads to a field of a message."""
+    first, _, rest = path.partition(".")
+    found = request.fields_by_name.get(first)
+    return found is not None and (not rest or (found.message_type is not None and leads(rest, found.message_type)))
 
 
 def _equal(found: Any, wanted: Any) -> bool:

@@ -4,13 +4,15 @@ A `forbid` refuses whoever passes its check, and never allows anything by itself
 bypass ends the matter for what follows it, so a `forbid` above the administrators' bypass binds them too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from google.protobuf.descriptor import Descriptor
+
 from framework.call import Context
-from framework.policy.act_checks import MOST, ActCheck, asked_of, possible, settled
+from framework.policy.act_checks import MOST, ActCheck, asked_of, leads, possible, settled
 from framework.policy.actor_checks import anyone, nobody
 from framework.policy.checks import Check, Verdict, leaves_of
 from framework.resource import ResourceSpec
@@ -67,6 +69,12 @@ class Policy:
         yield from (f"policy `{self}`: {fault}" for fault in self.allow.faults(spec))
         if len(asked_of(self.allow)) > MOST:
             yield f"policy `{self}`: asks more than {MOST} things of the act"
+
+    def misargued(self, requests: Collection[Descriptor]) -> Iterator[str]:
+        """Yields the arguments that the policy asks for and that no request of its verbs has, so that none is given."""
+        for one in asked_of(self.allow):
+            if one.path and not any(leads(one.path, request) for request in requests):
+                yield f"policy `{self}`: no request has the field {one.path}"
 
     def over(self, rest: Check) -> Check:
         """Returns what must hold when the policies after this one ask for `rest`."""

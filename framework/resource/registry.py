@@ -114,7 +114,7 @@ class Registry:
         complaints = [c for spec in every for c in spec_faults(spec, every)]
         methods = [self._method(m, complaints) for m in descriptor.methods]
         self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
-        complaints += [c for spec in self.specs.values() for c in self._misled(spec)]
+        complaints += [c for spec in every for c in (*self._misled(spec), *self._misargued(spec))]
         if complaints:
             raise TypeError("the declarations do not hold:\n  " + "\n  ".join(complaints))
 
@@ -134,6 +134,13 @@ class Registry:
     def _acting(self) -> dict[ResourceSpec, dict[str, MethodSpec]]:
         methods = self.methods.values()
         return {spec: {m.name: m for m in methods if m.acts_on(spec)} for spec in self.specs.values()}
+
+    def _misargued(self, spec: ResourceSpec) -> Iterator[str]:
+        """Yields what policies ask of requests that have no such field."""
+        own = [method for method in self.methods.values() if method.resource is spec]
+        for one in spec.policies:
+            requests = [method.request_class.DESCRIPTOR for method in own if one.applies(method.ruled_by)]
+            yield from (f"{spec.noun}: {fault}" for fault in one.misargued(requests))
 
     def _misled(self, spec: ResourceSpec) -> Iterator[str]:
         """Yields what is wrong with the state machine that a resource declares."""

@@ -56,7 +56,7 @@ class ResourceSpec:
     field_policies: Sequence[Any] = ()
 
     def __hash__(self) -> int:
-        return hash(self.message.DESCRIPTOR.full_name)
+        return id(self)  # asked several times a call, as a key of what is kept for a resource
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -9,6 +9,7 @@ from framework.policy import (
     argument,
     changing,
     field_policy,
+    forbid,
     has_role,
     is_public,
     owns,
@@ -18,7 +19,7 @@ from framework.policy import (
 )
 from framework.policy.checks import Check
 from framework.resource import spec_of
-from framework.testing.specimen import Specimen, registry
+from framework.testing.specimen import Specimen, message, registry
 from services.program.resources import Program
 
 SPEC = registry().specs[Specimen]
@@ -76,3 +77,13 @@ def test_the_hash_of_content_is_kept_with_the_content() -> None:
     (fault,) = field_policy("program_config", allow=owns).faults(program)
     assert "content_hash" in fault
     assert not list(field_policy("program_config", "content_hash", allow=owns).faults(program))
+
+
+def test_an_argument_that_no_request_has_is_named() -> None:
+    """A forbid on a misspelt one would never refuse anybody."""
+    requests = [message(f"{name}SpecimenRequest").DESCRIPTOR for name in ("Create", "Update")]
+    for path in ("specimen.hint", "specimen.detail.inner.text", "validate_only"):
+        assert not list(forbid(argument(path), "Create").misargued(requests))
+    for path in ("specimen.hnt", "hint", "specimen.hint.x", "specimen.detail.nothing"):
+        (fault,) = forbid(owns & argument(path), "Create").misargued(requests)
+        assert path in fault and "Create: forbids" in fault
