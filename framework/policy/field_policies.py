@@ -31,8 +31,10 @@ class FieldPolicy:
 
     def faults(self, spec: ResourceSpec) -> Iterator[str]:
         """Yields what the policy says that cannot be."""
+        needed = {"revision"} if spec.revisioned else set()
+        needed |= {spec.states.field} if spec.states else set()
         for name in self.fields:
-            if name in ALWAYS:
+            if name in ALWAYS | needed:
                 yield f"a field policy names {name}, which whoever sees a row sees"
             elif name not in spec.fields and name not in spec.computed:
                 yield f"a field policy names {name}, which is no field"

@@ -1,5 +1,6 @@
 """Colleagues know each other by name: an e-mail address is read by its user and by administrators, however asked."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from ashgrove.auth.v1.api_key_requests_pb2 import ListApiKeysRequest
 from ashgrove.auth.v1.user_requests_pb2 import GetUserRequest, ListUsersRequest
 from ashgrove.resource.v1.aggregate_pb2 import AggregateRequest
 from ashgrove.resource.v1.export_pb2 import ExportRequest
+from ashgrove.resource.v1.watch_pb2 import WatchRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.call import Actor
+from framework.events.sequencer import Sequencer
 from tests.integration.auth.house import House, context
 
 
@@ -81,3 +84,21 @@ async def test_signing_in_tells_ones_own_address(house: House) -> None:
     """Whoever proves who they are is told who they are."""
     signed_in = await house.authenticate(house.secret)
     assert signed_in.user.email == house.administrator.email
+
+
+async def test_no_watcher_is_told_an_address(house: House) -> None:
+    """A watcher is told of the colleague without it."""
+    me, other = await house.user(), await house.user()
+    mine = house.actor(me)
+    method = house.registry.methods["/ashgrove.auth.v1.AuthService/WatchUsers"]
+    sequencer = Sequencer(house.database)
+    while await sequencer.step():
+        pass
+    async with asyncio.timeout(20):
+        async for frame in house.engine.stream(method, context(mine, "WatchUsers"), WatchRequest(from_sequence=0)):
+            assert other.email.encode() not in frame.SerializeToString()
+            if frame.HasField("item") and frame.item.resource_id == other.id:
+                told = user_pb2.User()
+                frame.item.resource.Unpack(told)
+                assert list(told.forbidden_fields) == ["email"] and told.id == other.id
+                break

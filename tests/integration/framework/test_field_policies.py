@@ -11,6 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.call import Actor
 from framework.errors import InvalidFields, NotPermitted
+from framework.identifiers import new_id
 from framework.storage.ddl import ddl
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
@@ -137,6 +138,32 @@ async def test_no_event_carries_what_some_may_not_read(bench: Workbench) -> None
     assert len(events) == 2
     assert WORD not in str(events) and "rank" not in events[0]["data"]
     assert events[1]["changed_paths"] == ["whisper"]
+
+
+async def test_related_rows_keep_their_fields(bench: Workbench) -> None:
+    """Whether they are included, or only named in a filter or an order of the rows that lead to them."""
+    made = await public(bench)
+    async with bench.database.system() as tx:
+        await tx.execute(
+            """INSERT INTO pieces (organization_id, id, specimen_id, owner_id, visibility, name)
+               VALUES (%(o)s, %(i)s, %(s)s, %(u)s, 'VISIBILITY_PUBLIC', 'piece')""",
+            {"o": bench.organization_id, "i": new_id(), "s": made.id, "u": bench.user.user_id},
+        )
+    asked = message("ListPiecesRequest")(include=["specimen"], order_by="specimen.whisper")
+    for actor, shown in ((bench.colleague, False), (bench.user, True)):
+        (piece,) = (await bench.do("ListPieces", asked, actor)).pieces
+        (specimen,) = piece.included[0].resources
+        told = message("Specimen")()
+        specimen.Unpack(told)
+        assert told.id == made.id and (told.whisper == WORD) is shown and told.rank == 0
+        assert list(told.forbidden_fields) == (HIDDEN if shown else KEPT)
+        probe = message("ListPiecesRequest")(filter=f'specimen.whisper = "{WORD}"')
+        assert len((await bench.do("ListPieces", probe, actor)).pieces) == int(shown)
+        for text in ("specimen.rank = 7", "specimen.stamp:*"):
+            with pytest.raises(InvalidFields):
+                await bench.do("ListPieces", message("ListPiecesRequest")(filter=text), actor)
+        with pytest.raises(InvalidFields):
+            await bench.do("ListPieces", message("ListPiecesRequest")(order_by="specimen.rank"), actor)
 
 
 async def test_permissions_and_explanations_speak_of_fields(bench: Workbench) -> None:

@@ -77,6 +77,8 @@ def test_the_hash_of_content_is_kept_with_the_content() -> None:
     (fault,) = field_policy("program_config", allow=owns).faults(program)
     assert "content_hash" in fault
     assert not list(field_policy("program_config", "content_hash", allow=owns).faults(program))
+    for name in ("revision", "status"):  # by which revisions are found, and moves are judged
+        assert list(field_policy(name, allow=owns).faults(program))
 
 
 def test_an_argument_that_no_request_has_is_named() -> None:
