@@ -10,10 +10,14 @@ from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, var
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
 
-from framework.resource import ResourceSpec, spec_of
-from framework.testing.contract import Driver, Subject
-from framework.testing.factories import sound
+from framework.resource import Registry, spec_of
+from framework.testing.suite import Subject, Subjects
 from framework.testing.workbench import Workbench
+from services.auth.resources import User
+from services.describe import registries
+from services.program.resources import Dataset, Program
+from services.variables.components import Component
+from services.variables.resources import VariableConfiguration, VariableSpace
 
 
 def migrations(service: str) -> Path:
@@ -124,31 +128,25 @@ DATASET_ACTS: dict[str, Any] = {
         "examples": [dataset_pb2.Example(split=dataset_pb2.SPLIT_TRAIN, inputs=VALUES, outputs=VALUES)]
     }
 }
-FACTORIES: dict[str, dict[str, Any]] = {
-    "User": {"make": user, "as_admin": True},
-    "VariableSpace": {"make": variable_space, "derived": ("size",), "acts": SPACE_ACTS},
-    "VariableConfiguration": {"make": variable_configuration, "acts": CONFIGURATION_ACTS},
-    "Component": {"make": component},
-    "Program": {"make": program, "acts": PROGRAM_ACTS},
-    "Dataset": {"make": dataset, "acts": DATASET_ACTS},
-}
-"""By noun; every other resource is made from its bounds, and what it must refer to with it."""
 
 
-async def parents(bench: Workbench, spec: ResourceSpec) -> dict[str, str]:
-    """Makes what a resource must refer to, and returns the ids by field."""
-    made = {}
-    for name, collection in spec.storage.references.items():
-        parent = next(s for s in bench.registry.specs.values() if s.collection == collection)
-        if spec.fields[name].required:
-            made[name] = (await Driver(bench, subject(parent.resource, parent.noun)).create()).id
-    return made
+def of(registry: Registry) -> list[Subject]:
+    """Returns the factories of a service."""
+    return [one for one in GIVEN if one.resource in registry.specs]
+
+
+GIVEN = [
+    Subject(User, user, as_admin=True),
+    Subject(VariableSpace, variable_space, derived=("size",), acts=SPACE_ACTS),
+    Subject(VariableConfiguration, variable_configuration, acts=CONFIGURATION_ACTS),
+    Subject(Component, component),
+    Subject(Program, program, acts=PROGRAM_ACTS),
+    Subject(Dataset, dataset, acts=DATASET_ACTS),
+]
+"""Every other resource is made from its bounds, and what it must refer to with it."""
+SUBJECTS = [Subjects(registry, migrations(registry.service), *of(registry)) for registry in registries()]
 
 
 def subject(resource: Any, noun: str) -> Subject:
     """Returns a resource as a subject of the suite."""
-
-    async def derived(bench: Workbench, number: int) -> Any:
-        return sound(resource, number, **await parents(bench, spec_of(resource)))
-
-    return Subject(resource, **{"make": derived} | FACTORIES.get(noun, {}))
+    return next(s for s in SUBJECTS if resource in s.registry.specs).of(spec_of(resource))

@@ -56,3 +56,11 @@ def test_field_policies_say_nothing_that_they_cannot_mean(pair: tuple[Registry, 
     _, spec = pair
     written = {name for name, field in spec.fields.items() if not field.output_only}
     assert [str(finding) for finding in report_on_fields(spec.field_policies, written)] == []
+
+
+@pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))
+def test_every_resource_can_be_asked_for_its_permissions(pair: tuple[Registry, ResourceSpec]) -> None:
+    """By both RPCs; the suite holds what they answer."""
+    registry, spec = pair
+    asked = {f"Test{spec.noun}Permissions", f"Explain{spec.noun}Access"}
+    assert asked <= {method.name for method in registry.methods.values()}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from subjects import creatable
 
 from framework.call import Role
 from framework.errors import Failure, InvalidFields, NotPermitted
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import over
 from framework.testing.workbench import Workbench
 
 _EACH_TIME = {"id", "created_at", "updated_at"}
@@ -32,7 +32,7 @@ async def told(bench: Workbench) -> int:
     return len(await bench.events())
 
 
-@creatable
+@over()
 async def test_what_is_only_validated_is_answered_and_not_done(driver: Driver, bench: Workbench) -> None:
     """The answer is the resource as it would be; neither row nor event is left."""
     if not asked(driver, "Create", "validate_only"):
@@ -53,7 +53,7 @@ async def test_what_is_only_validated_is_answered_and_not_done(driver: Driver, b
         assert lasting(would) == lasting(await driver.call("Update", **given))
 
 
-@creatable
+@over()
 async def test_what_is_only_validated_is_refused_as_it_would_be(driver: Driver, bench: Workbench) -> None:
     """By its fields, by its unique values, and by who asks."""
     if not asked(driver, "Create", "validate_only"):
@@ -73,7 +73,7 @@ async def test_what_is_only_validated_is_refused_as_it_would_be(driver: Driver, 
         assert verdicts[0] == verdicts[1]
 
 
-@creatable
+@over()
 async def test_the_same_request_is_done_once(driver: Driver, bench: Workbench) -> None:
     """However often it comes, one after another and all at once; each is answered alike."""
     if not asked(driver, "Create", "request_id"):
@@ -89,7 +89,7 @@ async def test_the_same_request_is_done_once(driver: Driver, bench: Workbench) -
     assert len({one.id for one in await asyncio.gather(*at_once)}) == 1
 
 
-@creatable
+@over()
 async def test_a_request_id_is_for_one_request_of_one_caller(driver: Driver, bench: Workbench) -> None:
     """Another body is refused; another caller, method or organization has ids of its own; a day later it is new."""
     if not asked(driver, "Create", "request_id"):
@@ -111,7 +111,7 @@ async def test_a_request_id_is_for_one_request_of_one_caller(driver: Driver, ben
     assert (await driver.call("Create", request_id="mine", **{noun: await driver.sound(7)})).id != created.id
 
 
-@creatable
+@over()
 async def test_a_replay_is_authorised_again(driver: Driver, bench: Workbench) -> None:
     """Whoever has lost the right to do it is told nothing of what was done; a refused request leaves its id free."""
     if not asked(driver, "Create", "request_id"):

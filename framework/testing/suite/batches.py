@@ -5,16 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from subjects import CREATABLE, having, ids
 
-from framework.call import Role
+from framework.call import Actor, Role
 from framework.errors import AlreadyExists, InvalidFields, NotPermitted
 from framework.testing.contract import Driver, forged
 from framework.testing.counting import counted
+from framework.testing.suite.choosing import over
 from framework.testing.workbench import Workbench
 
-BATCHED = having(CREATABLE, "BatchCreate")
-batched = pytest.mark.parametrize("pair", BATCHED, ids=ids(BATCHED))
+batched = over("BatchCreate")
 _OWN = {"id", "created_at", "updated_at"}
 
 
@@ -23,9 +22,10 @@ async def sounds(driver: Driver, count: int) -> list[Any]:
     return [await driver.sound(number) for number in range(count)]
 
 
-async def batch(driver: Driver, messages: list[Any], *actor: Any, **fields: Any) -> list[Any]:
+async def batch(driver: Driver, messages: list[Any], actor: Actor | None = None, **fields: Any) -> list[Any]:
     """Creates them all at once."""
-    answer = await driver.call("BatchCreate", *actor, **{driver.spec.collection: messages}, **fields)
+    asked: dict[str, Any] = {driver.spec.collection: messages, **fields}
+    answer = await driver.call("BatchCreate", actor, **asked)
     return list(getattr(answer, driver.spec.collection))
 
 

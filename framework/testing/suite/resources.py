@@ -4,22 +4,20 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from factories import FACTORIES
-from subjects import CREATABLE, archivable, creatable, updatable, walled
 
 from framework.call import Actor
 from framework.errors import Failure, InvalidFields, NotFound, StaleEtag
 from framework.identifiers import new_id
-from framework.resource import MethodSpec, Registry, ResourceSpec
+from framework.resource import MethodSpec
 from framework.testing.contract import Driver, forged
+from framework.testing.suite.choosing import Pair, over
 from framework.testing.workbench import Workbench
 
+creatable = over()
+updatable = over("Update")
+archivable = over("Archive")
+walled = over(where=lambda spec: spec.tenant, creatable=False)
 _IMPLIED = {"revision", "content_hash", "updated_at"}
-
-
-def test_every_resource_with_a_create_has_a_factory() -> None:
-    """Otherwise it would go untested."""
-    assert {spec.noun for _, spec in CREATABLE} <= FACTORIES.keys()
 
 
 @creatable
@@ -199,12 +197,12 @@ async def test_the_database_alone_shows_no_foreign_row_and_takes_none(driver: Dr
 
 
 @walled
-async def test_every_tenant_table_is_walled(bench: Workbench, pair: tuple[Registry, ResourceSpec]) -> None:
+async def test_every_tenant_table_is_walled(bench: Workbench, pair: Pair) -> None:
     """Row-level security is enabled and forced, also for its owner."""
     async with bench.database.system() as tx:
         row = await tx.fetch_one(
             "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %(t)s::regclass",
-            {"t": pair[1].collection},
+            {"t": pair.spec.collection},
         )
     assert row == {"relrowsecurity": True, "relforcerowsecurity": True}
 

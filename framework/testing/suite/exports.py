@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from subjects import CREATABLE, having, ids
 
 from framework.call import ANONYMOUS, Actor
 from framework.errors import InvalidFields, Unauthenticated
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import over
 from framework.testing.workbench import Workbench
 
-EXPORTED = having(CREATABLE, "Export")
-exportable = pytest.mark.parametrize("pair", EXPORTED, ids=ids(EXPORTED))
+exportable = over("Export")
 
 
 async def exported(driver: Driver, actor: Actor | None = None, **fields: Any) -> list[tuple[Any, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from google.api import field_behavior_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
-from subjects import CREATABLE, REGISTRIES, having, ids
 
 from framework.call import ANONYMOUS, Actor, Role
 from framework.engine.behaviour import wrong_in
@@ -25,12 +24,12 @@ from framework.errors import (
     Unauthenticated,
     WriteConflict,
 )
-from framework.resource import GONE, Registry
+from framework.resource import GONE
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import Pair, over
 from framework.testing.workbench import Workbench
 
-LIVING = [pair for pair in having(CREATABLE, "Update") if pair in having(CREATABLE, "Unarchive")]
-living = pytest.mark.parametrize("pair", LIVING, ids=ids(LIVING))
+living = over("Update", "Unarchive")
 _LONG = "x" * 200
 
 
@@ -46,7 +45,7 @@ async def refusal(driver: Driver, actor: Actor, one: Any, **fields: Any) -> type
 async def test_every_refusal_hides_the_later_ones(driver: Driver, bench: Workbench) -> None:
     """An update with everything wrong that can be; each step mends what the one before complained of."""
     created = await driver.create(await driver.sound(1))  # odd ones are public: a colleague sees them
-    wrong = driver.spec.message(id=created.id, etag="0")
+    wrong: Any = driver.spec.message(id=created.id, etag="0")
     demoted, stranger = replace(driver.writer, role=Role.VIEWER), bench.elsewhere().admin
     await driver.call("Archive", id=created.id)
     steps = [
@@ -114,10 +113,10 @@ def current_state(driver: Driver, message: Any) -> str:
     return str(enum.values_by_number[getattr(message, field.name)].name)
 
 
-@pytest.mark.parametrize("registry", REGISTRIES, ids=[r.service for r in REGISTRIES])
-def test_every_required_field_of_a_request_is_demanded(registry: Registry) -> None:
+@over(creatable=False)
+def test_every_required_field_of_a_request_is_demanded(pair: Pair) -> None:
     """By its path, whether or not a bound speaks of it."""
-    for method in registry.methods.values():
+    for method in [m for m in pair.subjects.registry.methods.values() if m.resource is pair.spec]:
         request: Any = method.request_class()
         required = [f.name for f in request.DESCRIPTOR.fields if field_behavior_pb2.REQUIRED in behaviors(f)]
         complained = {v.path.split(".")[0] for v in wrong_in(request)}

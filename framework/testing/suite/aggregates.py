@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
-from subjects import CREATABLE, having, ids
 
 from framework.call import ANONYMOUS
 from framework.engine.aggregating import value_of
@@ -17,12 +16,11 @@ from framework.resource import Kind
 from framework.resource.fields import Field
 from framework.storage.rows import column_value
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import over
 from framework.testing.workbench import Workbench
 
-AGGREGATED = having(CREATABLE, "Aggregate")
-aggregatable = pytest.mark.parametrize("pair", AGGREGATED, ids=ids(AGGREGATED))
-COMPUTED = [(registry, spec) for registry, spec in CREATABLE if spec.computed]
-computing = pytest.mark.parametrize("pair", COMPUTED, ids=ids(COMPUTED))
+aggregatable = over("Aggregate")
+computing = over(where=lambda spec: spec.computed)
 
 
 def plain(field: Field, message: Any) -> Any:

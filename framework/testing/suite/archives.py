@@ -3,17 +3,15 @@
 from typing import Any
 
 import pytest
-from subjects import CREATABLE, having, ids
 
 from framework.errors import AlreadyExists, IllegalState, NotFound, NotPermitted, StaleEtag
 from framework.identifiers import new_id
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import over
 from framework.testing.workbench import Workbench
 
-RETURNING = having(CREATABLE, "Unarchive")
-PURGEABLE = having(CREATABLE, "Purge")
-returning = pytest.mark.parametrize("pair", RETURNING, ids=ids(RETURNING))
-purgeable = pytest.mark.parametrize("pair", PURGEABLE, ids=ids(PURGEABLE))
+returning = over("Unarchive")
+purgeable = over("Purge")
 
 
 async def archived(driver: Driver, number: int = 0) -> Any:

@@ -6,18 +6,16 @@ from uuid import uuid4
 
 import pytest
 from ashgrove.access.v1 import access_pb2 as pb
-from subjects import CREATABLE, EVERY, having, ids
 
 from framework.call import ANONYMOUS, Actor, Role
 from framework.engine.reading import load
 from framework.errors import Failure, InvalidFields, NotFound, NotPermitted, Unauthenticated
 from framework.policy import guard_of, rule_of
-from framework.resource import Registry, ResourceSpec
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import Pair, over
 from framework.testing.workbench import Workbench
 
-ASKED = having(CREATABLE, "TestPermissions")
-askable = pytest.mark.parametrize("pair", ASKED, ids=ids(ASKED))
+askable = over("TestPermissions")
 _ROLES = {Role.ADMIN: pb.Subject.ROLE_ADMIN, Role.USER: pb.Subject.ROLE_USER, Role.VIEWER: pb.Subject.ROLE_VIEWER}
 _MET = {
     "allowed": pb.ExplainAccessResponse.OUTCOME_ALLOWED,
@@ -123,17 +121,11 @@ async def test_unknown_actions_are_refused_by_place(driver: Driver, bench: Workb
     assert f"Get{driver.spec.noun}" in refused.value.violations[0].message
 
 
-everyone = pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))
-
-
-@everyone
-async def test_every_resource_answers_for_its_permissions(
-    pair: tuple[Registry, ResourceSpec], bench: Workbench
-) -> None:
+@over("TestPermissions", "ExplainAccess", creatable=False)
+async def test_every_resource_answers_for_its_permissions(pair: Pair, bench: Workbench) -> None:
     """Without an id what the caller's role settles is settled, for everybody and every action; of no row, nothing."""
-    registry, spec = pair
+    registry, spec = pair.subjects.registry, pair.spec
     test, explain = f"Test{spec.noun}Permissions", f"Explain{spec.noun}Access"
-    assert {test, explain} <= {method.name for method in registry.methods.values()}, "declare both RPCs"
     for actor in people(bench):
         (mine,) = (await bench.do(test, pb.TestPermissionsRequest(), actor)).permissions
         settled = {rpc: rule_of(spec, verb).passing().decide(actor) for rpc, verb in registry.actions(spec).items()}

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from subjects import creatable
 
 from framework.errors import InvalidFields
 from framework.resource.fields import Field
 from framework.storage.rows import column_value
 from framework.testing.contract import Driver
+from framework.testing.suite.choosing import over
 
 
 def takes(driver: Driver, verb: str, field: str) -> bool:
@@ -25,7 +25,7 @@ def written(field: Field, message: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else json.dumps(str(value))
 
 
-@creatable
+@over()
 async def test_every_comparable_field_filters(driver: Driver) -> None:
     """A comparison with a row's own value finds the rows that share it, its negation the others."""
     rows = [await driver.create(await driver.sound(n)) for n in range(3)]
@@ -39,7 +39,7 @@ async def test_every_comparable_field_filters(driver: Driver) -> None:
         assert others == {r.id for r in rows} - alike, clause
 
 
-@creatable
+@over()
 async def test_nulls_have_their_place(driver: Driver) -> None:
     """At the end unless the order says otherwise; no row is lost or doubled over the pages."""
     made = {(await driver.create(await driver.sound(n))).id for n in range(3)}
@@ -51,7 +51,7 @@ async def test_nulls_have_their_place(driver: Driver) -> None:
             assert made <= {r.id for r in rows} and len({r.id for r in rows}) == len(rows)
 
 
-@creatable
+@over()
 async def test_the_total_size_is_told_when_it_is_asked_for(driver: Driver) -> None:
     """Over all pages, of what the filter leaves; otherwise nothing is counted."""
     if not takes(driver, "List", "show_total_size"):
@@ -64,7 +64,7 @@ async def test_the_total_size_is_told_when_it_is_asked_for(driver: Driver) -> No
     assert (await driver.call("List", page_size=1)).total_size == 0
 
 
-@creatable
+@over()
 async def test_a_read_mask_leaves_nothing_else(driver: Driver) -> None:
     """In Get and List alike; unknown paths are refused."""
     if not takes(driver, "Get", "read_mask"):
@@ -84,11 +84,12 @@ async def test_a_read_mask_leaves_nothing_else(driver: Driver) -> None:
         assert [v.path for v in refused.value.violations] == ["read_mask"]
 
 
-@creatable
+@over()
 async def test_hidden_columns_can_be_neither_filtered_nor_ordered_nor_read(driver: Driver) -> None:
     """They answer as fields that do not exist."""
     hidden = [*driver.spec.storage.hidden, "organization_id", "lock_version"]
     for name in [n for n in hidden if n not in driver.spec.fields]:
-        for asked in ({"filter": f"{name} = 1"}, {"order_by": name}):
+        probes: list[dict[str, Any]] = [{"filter": f"{name} = 1"}, {"order_by": name}]
+        for asked in probes:
             with pytest.raises(InvalidFields):
                 await driver.call("List", **asked)
