@@ -21,7 +21,8 @@ class Subject:
     """A resource under test: how to make sound, mutually different messages of it, and who may write it."""
 
     resource: type[Resource[Any]]
-    make: Make
+    make: Make | None = None
+    """None where its bounds say enough, and what it must refer to can be made alike."""
     as_admin: bool = False
     derived: Sequence[str] = ()
     """The fields that follow from others, so that a masked update changes them too."""
@@ -60,6 +61,7 @@ class Driver:
 
     async def sound(self, number: int = 0) -> Any:
         """Returns a message that Create takes."""
+        assert self.subject.make is not None, "the suite's subjects say how they are made"
         return await self.subject.make(self.bench, number)
 
     async def create(self, message: Any = None) -> Any:

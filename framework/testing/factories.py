@@ -10,24 +10,27 @@ from google.protobuf.message import Message
 
 from framework.engine.behaviour import unsound
 from framework.identifiers import new_id
-from framework.resource import Resource, ResourceSpec, spec_of
+from framework.resource import Kind, Resource, ResourceSpec, spec_of
 from framework.resource.fields import is_required
 
 _DEEPEST = 5
+_PLAIN = {Kind.TEXT, Kind.ENUM, Kind.INTEGER, Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN}
 _WORDS = ("name", "a_b", "a", "a-1", "1", "A", "a.b:c")
 """What is tried where a pattern bounds a text."""
 
 
-def sound(resource: type[Resource[Any]], number: int = 0, **overrides: Any) -> Any:
+def sound(resource: type[Resource[Any]], number: int = 0, /, *, whole: bool = False, **overrides: Any) -> Any:
     """Returns a message that Create takes as far as its declared bounds say; another for every number.
 
-    REQUIRED fields have a value, the others none unless they are named: `sound(Note, 3, parent_id=other.id)`. Raises
-    AssertionError naming every field whose bounds it cannot meet by itself, such as a rule in CEL: name those.
+    REQUIRED fields have a value, and optional words and numbers too when it is to be `whole`; the others have none unless
+    they are named: `sound(Note, 3, parent_id=other.id)`. Raises AssertionError naming every field whose bounds it cannot
+    meet by itself, such as a rule in CEL: name those.
     """
     spec = spec_of(resource)
     made: Any = spec.message()
     for field in spec.fields.values():
-        if field.required and not field.output_only and field.name not in overrides:
+        wanted = field.required or (whole and field.kind in _PLAIN)
+        if wanted and not field.output_only and field.name not in overrides:
             _fill(made, field.descriptor, number, 0)
     made.MergeFrom(spec.message(**overrides))
     _refuse_unsound(spec, made)

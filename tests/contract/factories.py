@@ -17,6 +17,7 @@ from services.auth.resources import User
 from services.describe import registries
 from services.program.resources import Dataset, Program
 from services.variables.components import Component
+from services.variables.presets import VariablePreset
 from services.variables.resources import VariableConfiguration, VariableSpace
 
 
@@ -140,6 +141,7 @@ GIVEN = [
     Subject(VariableSpace, variable_space, derived=("size",), acts=SPACE_ACTS),
     Subject(VariableConfiguration, variable_configuration, acts=CONFIGURATION_ACTS),
     Subject(Component, component),
+    Subject(VariablePreset, derived=("name",)),
     Subject(Program, program, acts=PROGRAM_ACTS),
     Subject(Dataset, dataset, acts=DATASET_ACTS),
 ]

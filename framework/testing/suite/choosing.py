@@ -1,6 +1,7 @@
 """Which resources a rule of the suite speaks of, and what they are tested with."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,9 +26,10 @@ class Subjects:
         """Returns a resource as a subject."""
 
         async def derived(bench: Workbench, number: int) -> Any:
-            return sound(spec.resource, number, **await self._parents(bench, spec))
+            return sound(spec.resource, number, whole=True, **await self._parents(bench, spec))
 
-        return self._given.get(spec) or Subject(spec.resource, derived)
+        given = self._given.get(spec) or Subject(spec.resource)
+        return given if given.make else replace(given, make=derived)
 
     async def _parents(self, bench: Workbench, spec: ResourceSpec) -> dict[str, str]:
         """Makes what a resource must refer to, and returns the ids by field."""
