@@ -22,9 +22,9 @@ _WORDS = ("name", "a_b", "a", "a-1", "1", "A", "a.b:c")
 def sound(resource: type[Resource[Any]], number: int = 0, /, *, whole: bool = False, **overrides: Any) -> Any:
     """Returns a message that Create takes as far as its declared bounds say; another for every number.
 
-    REQUIRED fields have a value, and optional words and numbers too when it is to be `whole`; the others have none unless
-    they are named: `sound(Note, 3, parent_id=other.id)`. Raises AssertionError naming every field whose bounds it cannot
-    meet by itself, such as a rule in CEL: name those.
+    REQUIRED fields have a value, and optional words and numbers too when it is to be `whole`; the others have none
+    unless they are named: `sound(Note, 3, parent_id=other.id)`. Raises AssertionError naming every field whose bounds
+    it cannot meet by itself, such as a rule in CEL: name those.
     """
     spec = spec_of(resource)
     made: Any = spec.message()
