@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import Event
@@ -19,8 +20,12 @@ class Change:
     what: str
     sequence: int
     paths: set[str] = field(default_factory=set)
-    images: list[Mapping[str, Any]] = field(default_factory=list)
-    """The resource before and after each event, as far as events tell: what it takes to say who could see it."""
+    events: list[Event] = field(default_factory=list)
+
+    @cached_property
+    def images(self) -> list[Mapping[str, Any]]:
+        """The resource before and after each event, as far as events tell: what it takes to say who could see it."""
+        return [image for event in self.events for image in _images(event)]
 
 
 def coalesced(events: Iterable[Event]) -> list[Change]:
@@ -34,7 +39,7 @@ def coalesced(events: Iterable[Event]) -> list[Change]:
         change = changes.pop(key, None) or Change(*key, what, 0)
         change.what, change.sequence = _together(change.what, what), event.sequence
         change.paths.update(event.changed_paths)
-        change.images += _images(event, what)
+        change.events.append(event)
         changes[key] = change  # last, where its latest event stands
     return list(changes.values())
 
@@ -46,7 +51,8 @@ def _together(before: str, now: str) -> str:
     return before if now == "updated" else now
 
 
-def _images(event: Event, what: str) -> list[Mapping[str, Any]]:
+def _images(event: Event) -> list[Mapping[str, Any]]:
+    what = event.type.removeprefix(f"{event.resource_type}.")
     key = {"id": event.resource_id, "organization_id": event.organization_id or None}
     data, before = MessageToDict(event.data), MessageToDict(event.before)
     if what == "purged":

@@ -10,7 +10,7 @@ from ashgrove.resource.v1.watch_pb2 import WatchRequest, WatchResponse
 from framework.engine.calls import Call
 from framework.engine.changes import coalesced
 from framework.engine.views import View
-from framework.errors import Failure
+from framework.errors import Failure, FieldViolation, InvalidFields
 from framework.events.recent import last
 from framework.resource import MethodSpec
 
@@ -25,7 +25,10 @@ async def watch(call: Call, request: WatchRequest, method: MethodSpec) -> AsyncI
     Nobody has a queue: a watcher that is slow reads on where it stands, and gets what has changed since, once each.
     """
     view = View(call, method.resource, request)
-    position = request.from_sequence if request.HasField("from_sequence") else await _now(call)
+    now = await _now(call)
+    position = request.from_sequence if request.HasField("from_sequence") else now
+    if position > now:
+        raise InvalidFields(FieldViolation("from_sequence", f"is beyond event {now}, the latest: list again"))
     # Before the first frame, so that what cannot begin is refused as any other call.
     events, reached = await call.engine.recent.after(position, call.actor.organization_id)
     items = await view.items(coalesced(events))

@@ -48,18 +48,23 @@ class Recent:
         with self.hints.bound(topic(self.database.service), self._moved):
             while True:
                 self._moved.clear()
-                with suppress(Failure):  # a database that is away is asked again
-                    while await self.look() == BATCH:
+                try:
+                    while await self._look() == BATCH:
                         pass
+                except PositionGone:  # it slept for days
+                    self._begun = False
+                except Failure:  # a database that is away is asked again
+                    pass
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._moved.wait()
 
-    async def look(self) -> int:
+    async def _look(self) -> int:
         """Takes in what is new and returns how much that is; the first look only finds the end."""
         async with self.database.system() as tx:
             if not self._begun:
                 self.latest, self._begun = await last(tx), True
+                self._events.clear()
                 self.stir()
                 return 0
             events = await read(tx, self.latest, service=self.database.service)
@@ -98,8 +103,10 @@ class Recent:
         """
         latest = self.latest
         if self._events and self._events[0].sequence <= position + 1:
-            held = [e for e in self._events if e.sequence > position and _of(e, organization)]
-            return held, latest
+            # Sequences have no gap, so the end of what is held begins where the reader stands.
+            first = len(self._events) - max(0, latest - position)
+            held = [self._events[i] for i in range(first, len(self._events))]
+            return [e for e in held if _of(e, organization)], max(latest, position)
         async with self.database.system() as tx:
             found = await read(tx, position, organization, service=self.database.service)
         # A full batch reaches its last event; one that is not full, all there was when it was asked for.
@@ -126,7 +133,8 @@ async def read(tx: Transaction, position: int, organization: UUID | None = None,
 
 def _event(row: dict[str, object], service: str) -> Event:
     event = Event()
-    ParseDict(row["event"], event)  # type: ignore[arg-type]
+    # A newer process of this service may tell more than this one knows.
+    ParseDict(row["event"], event, ignore_unknown_fields=True)  # type: ignore[arg-type]
     event.sequence = row["sequence"]  # type: ignore[assignment]
     return stamped(event, service)
 

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from ashgrove.event.v1 import event_feed_service_pb2 as feed_pb
 from ashgrove.event.v1.event_pb2 import Event
 
 from framework.call import Context, service_actor
-from framework.errors import NotPermitted
+from framework.errors import Failure, NotPermitted
 from framework.events.feed import Feed
 from framework.events.sequencer import Sequencer
 from framework.tasks import stopped
@@ -72,6 +74,46 @@ async def test_two_writers_two_sequencers_and_a_feed_without_gaps(bench: Workben
     mine = [e for e in events if e.organization_id == str(bench.organization_id)]
     for writer in "12":
         assert [int(e.request_id) for e in mine if e.resource_type == writer] == list(range(30))
+
+
+async def test_connections_that_are_killed_lose_and_repeat_nothing(bench: Workbench, postgres_url: str) -> None:
+    """Sequencer, reader and feed go on by themselves; numbers have no gap and no event comes twice."""
+    await bench.events()
+    async with bench.database.system() as tx:
+        row = await tx.fetch_one("SELECT last_sequence AS last FROM feed_head")
+    assert row is not None
+    works = [Sequencer(bench.database, bench.engine.hints, every=0.01).run, bench.engine.recent.run]
+    running = [asyncio.create_task(work()) for work in works]
+    reading = asyncio.create_task(follow_again(bench, row["last"], 40))
+    writing = asyncio.create_task(write(bench, 1, 40))
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        while not writing.done():
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'variables_system'"
+            )
+            await asyncio.sleep(0.05)
+    await writing
+    async with asyncio.timeout(60):
+        events = await reading
+    await stopped(running)
+    assert [e.sequence for e in events] == list(range(row["last"] + 1, row["last"] + 1 + len(events)))
+    mine = [e for e in events if e.organization_id == str(bench.organization_id)]
+    assert [int(e.request_id) for e in mine] == list(range(40))
+
+
+async def follow_again(bench: Workbench, start: int, count: int) -> list[Event]:
+    """Reads as `follow` does, and opens the stream again after every failure, where it broke."""
+    context = Context(service_actor("audit"), "Tail", "", time.monotonic() + 60)
+    events: list[Event] = []
+    while sum(e.organization_id == str(bench.organization_id) for e in events) < count:
+        position = events[-1].sequence if events else start
+        with suppress(Failure):
+            request = feed_pb.TailRequest(from_sequence=position, consumer="test")
+            async for frame in Feed(bench.database, bench.engine.recent).tail(context, request):
+                events.append(frame.item)
+                if frame.item.request_id == str(count - 1):
+                    break
+    return events
 
 
 async def test_the_feed_is_for_services_only(bench: Workbench) -> None:

@@ -97,7 +97,8 @@ async def test_several_changes_that_are_missed_are_told_once_with_all_their_path
     for number in range(5):
         await change(bench, old.id, description=f"{number}")
         await change(bench, made.id, name=f"name {number}")
-    await bench.events()
+    latest = (await bench.events())[-1]["sequence"]
+    await bench.engine.recent.beyond(latest - 1, 10)
     await watcher.start()
     await watcher.until(lambda: len(watcher.state) == 2 and watcher.state[made.id].name == "name 4")
     assert [list(item.changed_paths) for item in watcher.items][-2:] == [["description"], ["name"]]
@@ -135,7 +136,8 @@ async def test_a_mask_bounds_what_is_sent(bench: Workbench) -> None:
     made = await create(bench, space("masked", description="left out"))
     await kinds(watcher, 1)
     assert (watcher.state[made.id].name, watcher.state[made.id].description) == ("masked", "")
-    for wrong in (WatchRequest(filter="nothing = 1"), WatchRequest(read_mask={"paths": ["nothing"]})):
+    wrongs = [WatchRequest(filter="nothing = 1"), WatchRequest(read_mask={"paths": ["nothing"]})]
+    for wrong in (*wrongs, WatchRequest(from_sequence=2**60)):
         with pytest.raises(InvalidFields):
             async for _ in bench.frames("WatchVariableSpaces", wrong):
                 raise AssertionError("nothing may be told")
