@@ -55,8 +55,9 @@ EXAMPLES: dict[str, Example] = {
     "RESOURCE_EXISTS": _example(
         "`CreateVariableSpace` with a name that another of the caller's spaces has.",
         errors.AlreadyExists(
-            "another resource has these unique values; choose others",
-            constraint="variable_spaces_owner_id_name_key",
+            "another variable space has the same owner_id and name; choose others",
+            resource="variable_space",
+            fields="owner_id,name",
         ),
     ),
     "STALE_ETAG": _example(
@@ -69,7 +70,11 @@ EXAMPLES: dict[str, Example] = {
     "ILLEGAL_STATE": _example(
         "`UpdateVariableSpace` of an archived space.",
         errors.IllegalState(
-            "an archived variable space cannot be changed; legal: Get, List", status="ARCHIVED", action="Update"
+            "this variable space is ARCHIVED: Update is not legal now; "
+            "legal: UnarchiveVariableSpace, PurgeVariableSpace",
+            status="ARCHIVED",
+            action="Update",
+            legal="UnarchiveVariableSpace, PurgeVariableSpace",
         ),
     ),
     "CREDENTIAL_REFUSED": _example("Any call with a revoked key, or without one.", errors.Unauthenticated()),
