@@ -25,5 +25,7 @@ class ServiceSettings(BaseSettings):
     admin_database_url: SecretStr | None = Field(None, description="A superuser's URL; for `migrate` only.")
     pool_size: int = Field(8, description="Database connections per process.")
     feed_days: int = Field(7, ge=1, description="How many days of events are kept at least, consumers or not.")
+    streams_per_caller: int = Field(1_000, gt=0, description="Streams that one caller may have open in one process.")
+    streams_per_organization: int = Field(10_000, gt=0, description="Streams of one organization, likewise.")
     drain_seconds: float = Field(5.0, description="How long calls may finish after SIGTERM.")
     log_level: str = Field("INFO", description="The least severe log line that is written.")

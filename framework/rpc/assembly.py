@@ -26,6 +26,7 @@ from framework.rpc.current import current
 from framework.rpc.ending import follow_own, follow_revocations
 from framework.rpc.feed_commands import Consumers, add_feed_commands
 from framework.rpc.identity import FetchKeys, Verifier
+from framework.rpc.open_streams import OpenStreams
 from framework.rpc.server import Process
 from framework.rpc.servicer import handler_of
 from framework.settings import ServiceSettings
@@ -86,6 +87,7 @@ def api(
         made.settings.service_host,
         made.settings.service_port,
         Verifier(fetch_keys),
+        OpenStreams(made.settings.streams_per_caller, made.settings.streams_per_organization),
         handlers=[handler_of(made.engine)],
         servicers=[add_feed, *servicers],
         services=[made.engine.registry.descriptor.full_name, FEED],

@@ -23,6 +23,7 @@ from framework.identifiers import new_id
 from framework.resource.sensitive import secrets_in, strike, struck
 from framework.rpc.current import current_or_none, enter
 from framework.rpc.identity import Verifier, bearer
+from framework.rpc.open_streams import OpenStreams
 
 DEFAULT_SECONDS = 30.0
 LONGEST_SECONDS = 300.0
@@ -89,7 +90,7 @@ def _rebuilt(handler: Any, behaviour: Any) -> Any:
     return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
-def interceptors(verifier: Verifier | None) -> list[Surround]:
+def interceptors(verifier: Verifier | None, streams: OpenStreams | None = None) -> list[Surround]:
     """Returns the interceptors, outermost first."""
     return [
         # Outermost, so that every failure below is logged with its request id and time.
@@ -98,6 +99,8 @@ def interceptors(verifier: Verifier | None) -> list[Surround]:
         Surround(mapped),
         # Inside mapped, which turns its refusals into statuses; the actor is unknown until here.
         Surround(identified(verifier)),
+        # Innermost: whose stream it is must be known.
+        Surround((streams or OpenStreams()).bounded),
     ]
 
 

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.logs import set_up
+from framework.rpc.open_streams import OpenStreams
 from framework.tasks import stopped
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -43,6 +44,8 @@ class Process:
     host: str
     port: int
     verifier: Verifier | None = None
+    streams: OpenStreams | None = None
+    """Counts what is open; with the usual bounds when None."""
     handlers: Sequence[grpc.GenericRpcHandler] = ()
     servicers: Sequence[Callable[[aio.Server], None]] = ()
     services: Sequence[str] = ()
@@ -95,7 +98,7 @@ async def _end(process: Process, tasks: Sequence["asyncio.Task[None]"], stopping
 
 
 def _server(process: Process) -> tuple[aio.Server, Any]:
-    server = aio.server(interceptors=interceptors(process.verifier), options=_OPTIONS)
+    server = aio.server(interceptors=interceptors(process.verifier, process.streams), options=_OPTIONS)
     server.add_generic_rpc_handlers(tuple(process.handlers))
     for add in process.servicers:
         add(server)

@@ -16,6 +16,7 @@ from grpc import aio
 from framework.rpc.channels import channel_to
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
+from framework.rpc.open_streams import OpenStreams
 
 Behaviour = Callable[[Any], Awaitable[bytes]]
 
@@ -85,8 +86,10 @@ def _handler(behaviour: Behaviour) -> grpc.GenericRpcHandler:
 
 
 @asynccontextmanager
-async def _serving(behaviour: Behaviour, verifier: Verifier | None = None) -> AsyncIterator[Served]:
-    server = aio.server(interceptors=interceptors(verifier))
+async def _serving(
+    behaviour: Behaviour, verifier: Verifier | None = None, streams: OpenStreams | None = None
+) -> AsyncIterator[Served]:
+    server = aio.server(interceptors=interceptors(verifier, streams))
     server.add_generic_rpc_handlers((_handler(behaviour),))
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()

@@ -46,7 +46,7 @@ async def refused(served: Any, shape: str = "UnaryUnary", **given: Any) -> aio.A
 def test_the_order_of_the_interceptors() -> None:
     """Trace is outside errors, errors outside identity: every refusal is logged, and every one is a status."""
     names = [i.around.__qualname__.split(".")[0] for i in around.interceptors(None)]
-    assert names == ["traced", "mapped", "identified"]
+    assert names == ["traced", "mapped", "identified", "OpenStreams"]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
