@@ -169,6 +169,8 @@ class Registry:
         ruling = RULED_BY.get(verb, verb)
         if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
+        if verb == "Watch" and not spec.publishes:
+            complaints.append(f"{spec.noun}: publishes nothing, so there is nothing to watch")
         if handler is None:
             complaints += request_faults(spec, verb, descriptor)
         return MethodSpec(

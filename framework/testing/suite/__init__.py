@@ -20,6 +20,7 @@ from framework.testing.suite import (
     reading,
     resources,
     steps,
+    watches,
     writing_twice,
 )
 from framework.testing.suite.choosing import Subjects
@@ -35,6 +36,7 @@ _PARTS: tuple[ModuleType, ...] = (
     reading,
     resources,
     steps,
+    watches,
     writing_twice,
 )
 RULES = {name: rule for part in _PARTS for name, rule in vars(part).items() if name.startswith("test_")}
