@@ -96,6 +96,7 @@ UpdateBrokenRequest.update_mask: is missing
 ArchiveBrokenRequest.etag: is missing
 ArchiveBroken: must be Broken
 Broken: Archive needs the field archived_at
+Broken: publishes nothing
 WatchBrokens: must answer with a stream
 BrokenService.ExplodeBroken: no resource does it
 """
