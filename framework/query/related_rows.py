@@ -105,17 +105,6 @@ class exists(Related):  # noqa: N801 - reads as a word of the declaration
         """Returns EXISTS."""
         return self.rows(columns)[1].add_columns(literal_column("1")).exists()
 
-    def source(self, there: Columns) -> Source | None:
-        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
-        found = source_of(self.field.split("."), there)
-        return found and number(found)
-
-    def read(self, there: Columns) -> Source:
-        """Returns the same, known to be there."""
-        found = self.source(there)
-        assert found is not None, "verified at start"
-        return found
-
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields a field that is no boolean."""
         yield from mistyped(field, Kind.BOOLEAN)
@@ -140,17 +129,6 @@ class first(Related):  # noqa: N801 - reads as a word of the declaration
         found = ordered.add_columns(self.read(there).value).scalar_subquery()
         return found if self.default is None else func.coalesce(found, literal(self.default, found.type))
 
-    def source(self, there: Columns) -> Source | None:
-        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
-        found = source_of(self.field.split("."), there)
-        return found and number(found)
-
-    def read(self, there: Columns) -> Source:
-        """Returns the same, known to be there."""
-        found = self.source(there)
-        assert found is not None, "verified at start"
-        return found
-
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields an order that is none, and a field of another type."""
         yield from _misordered(self.order_by, there)
@@ -161,7 +139,7 @@ class first(Related):  # noqa: N801 - reads as a word of the declaration
 
 @dataclass(frozen=True)
 class list_of(Related):  # noqa: N801 - reads as a word of the declaration
-    """A field of the first related rows in an order: an empty list of none."""
+    """A field of the first related rows in an order that have one: an empty list of none."""
 
     order_by: str = ""
     most: int = 100
@@ -170,23 +148,11 @@ class list_of(Related):  # noqa: N801 - reads as a word of the declaration
         """Returns a JSON array, in order."""
         there, rows = self.rows(columns)
         terms = order_from(self.order_by, there).terms(there)
-        listed = rows.add_columns(
-            self.read(there).value.label("value"), func.row_number().over(order_by=terms).label("at")
-        )
+        value, at = self.read(there).value, func.row_number().over(order_by=terms)
+        listed = rows.where(value.is_not(None)).add_columns(value.label("value"), at.label("at"))
         found = listed.order_by(*terms).limit(self.most).subquery()
         made = func.jsonb_agg(aggregate_order_by(found.c.value, found.c.at), type_=JSONB())
         return select(func.coalesce(made, EMPTY, type_=JSONB())).scalar_subquery()
-
-    def source(self, there: Columns) -> Source | None:
-        """Returns what is read of each row: a field, or a scalar in its JSON; numbers where no type is declared."""
-        found = source_of(self.field.split("."), there)
-        return found and number(found)
-
-    def read(self, there: Columns) -> Source:
-        """Returns the same, known to be there."""
-        found = self.source(there)
-        assert found is not None, "verified at start"
-        return found
 
     def misfits(self, field: Field, there: Columns) -> Iterator[str]:
         """Yields an order that is none, and a field that does not hold such lists."""

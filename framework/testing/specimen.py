@@ -59,7 +59,8 @@ _COMPUTED = """piece_count int64, red_count int64, color_count int64, part_count
     small_sum int64, weight_sum double, mean_weight optional double, mean_or_zero double, min_weight optional double,
     max_small optional int32, p50_weight optional double, p95_small optional double, last_piece_at
     google.protobuf.Timestamp, first_color Color, heaviest_name optional string, piece_names repeated string,
-    spread ashgrove.resource.v1.Histogram, days repeated ashgrove.resource.v1.TimeBucket, doubled int64, shout string"""
+    spread ashgrove.resource.v1.Histogram, days repeated ashgrove.resource.v1.TimeBucket, doubled int64, shout string,
+    weights repeated double"""
 _PIECE = """id string, specimen_id string, parent_id string, name string, color Color, small int32,
     weight optional double, detail Detail, owner_id string, visibility Visibility, created_at google.protobuf.Timestamp,
     archived_at google.protobuf.Timestamp, secret string, included repeated ashgrove.resource.v1.Included"""
@@ -223,6 +224,7 @@ class Specimen(Resource[Any]):
         "first_color": first("pieces", "color", order_by="small", default="COLOR_UNSPECIFIED"),
         "heaviest_name": first("pieces", "name", where="weight:*", order_by="weight desc"),
         "piece_names": list_of("pieces", "name", order_by="name", most=3),
+        "weights": list_of("pieces", "weight", order_by="weight"),
         "spread": histogram("pieces", "weight", bins=3),
         "days": over_time("pieces", "weight", function="max"),
         "doubled": sql(lambda row: row["small_sum"] * 2),

@@ -114,6 +114,7 @@ COMPUTED: dict[str, Callable[[Values, Values], Any]] = {
 """The fields that can be filtered and ordered by: what they are over a specimen's pieces, and all pieces seen."""
 LISTED: dict[str, Callable[[Values], Any]] = {
     "piece_names": lambda of: [one.name for one in sorted(of, key=lambda p: (p.name, p.id))][:3],
+    "weights": lambda of: sorted(weights(of)),
     "spread": lambda of: histogram(weights(of), 3),
     "days": _days,
 }
