@@ -39,26 +39,28 @@ class _Clauses:
         return and_(*parts) if isinstance(tree, Both) is holds else or_(*parts)
 
     def compared(self, asked: Restriction, columns: Columns, *, holds: bool, depth: int = 1) -> ColumnElement[bool]:
-        related = columns.related(asked.path[0])
-        negated = asked.comparator == "!=" and not (related and related.many)
-        if negated:
-            asked, holds = replace(asked, comparator="="), not holds
+        related, unequal = columns.related(asked.path[0]), asked.comparator == "!="
         if related is None:
             field = _field(asked, columns)
             self.count(asked, 1 + SUBQUERY * field.computed)
-            return _restriction(asked, field, columns, holds=holds)
-        found = self.found(asked, columns, related, depth)
-        return found if holds else not_(found)
+            asked = replace(asked, comparator="=") if unequal else asked
+            return _restriction(asked, field, columns, holds=holds is not unequal)
+        # What is absent differs from everything: where there is one at most, it must not be otherwise.
+        otherwise = unequal and not related.many
+        found = self.found(asked, columns, related, depth, holds=not otherwise)
+        return found if holds is not otherwise else not_(found)
 
-    def found(self, asked: Restriction, columns: Columns, related: Related, depth: int) -> ColumnElement[bool]:
-        """Says whether some row that the relationship leads to, and that may be read, is as asked."""
+    def found(
+        self, asked: Restriction, columns: Columns, related: Related, depth: int, *, holds: bool
+    ) -> ColumnElement[bool]:
+        """Says whether of some row that the relationship leads to, and that may be read, the comparison holds."""
         self.count(asked, SUBQUERY)
         if depth > DEEPEST_RELATED:
             raise refused(asked.at, f"a path goes through more than {DEEPEST_RELATED} relationships")
         such = related.joined
         if asked.path[1:]:
             inner = replace(asked, path=asked.path[1:])
-            such = and_(such, self.compared(inner, related.columns, holds=True, depth=depth + 1))
+            such = and_(such, self.compared(inner, related.columns, holds=holds, depth=depth + 1))
         else:
             _only_presence(asked)
         # The table is named: where nobody may read it, no clause does.

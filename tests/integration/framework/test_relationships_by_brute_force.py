@@ -340,6 +340,24 @@ async def test_lists_with_what_belongs_to_them_are_what_brute_force_gathers(
         assert [_unpacked(p) for p in single.resources] == liked
 
 
+async def test_what_is_absent_differs_and_many_are_asked_one_by_one(connection: psycopg.Connection[Any]) -> None:
+    """Through one and then many: some part of the favourite differs, or there is no favourite."""
+    mine = {"owner_id": IDS[0]}
+    actor = Actor(ActorKind.USER, IDS[0], ORGANIZATIONS[0], Role.USER)
+    pieces = [(mine, None, None, 0), (mine | {"name": "a"}, None, 0, 0), (mine | {"name": "B"}, None, 0, 0)]
+    pieces += [(mine, None, None, 0), (mine | {"name": "a"}, None, 3, 0)]
+    world = stored(connection, ([(mine, 0, 0), (mine, 3, 0), (mine, None, 0)], pieces, actor))
+    both, only_a, nothing = (one.id for one in world.wholes)
+    for text, expected in (
+        ('favourite.parts.name != "a"', {both, nothing}),
+        ('favourite.parts.name = "a"', {both, only_a}),
+        ('NOT favourite.parts.name = "a"', {nothing}),
+        ('NOT favourite.parts.name != "a"', {only_a}),
+        ('favourite.parts.name != "a" AND favourite:*', {both}),
+    ):
+        assert {one.id for one in await listed(Asking(connection, actor), filter=text)} == expected, text
+
+
 async def test_an_included_page_goes_on_for_its_own_row_only(connection: psycopg.Connection[Any]) -> None:
     """Nor with another filter, order, caller or tenant; nor in a list."""
     owner, part = {"owner_id": IDS[0], "name": "a"}, {"owner_id": IDS[0], "small": 3}
