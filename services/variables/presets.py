@@ -17,7 +17,7 @@ from framework.call import Role
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import bypass, has_role, owns, policy, signed_in
-from framework.resource import Resource, Storage, action
+from framework.resource import Resource, Storage, action, archiving
 from services.variables.components import refuse_metadata
 from services.variables.spaces import space_of
 
@@ -38,9 +38,11 @@ class VariablePreset(Resource[pb.VariablePreset]):
         indexes=[("category", "created_at")],
         initial={"status": pb.VariablePreset.STATUS_ACTIVE},
     )
+    states = archiving("Update")
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("Create", "Update", "Archive", allow=has_role(Role.USER) & owns),
+        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
+        policy("Purge", allow=has_role(Role.ADMIN)),
         policy("Get", "List", allow=signed_in),
         policy("AddDefaultPresets", allow=has_role(Role.ADMIN)),
         policy("CreateVariableSpaceFromPresets", allow=has_role(Role.USER)),
