@@ -32,7 +32,8 @@ REVIEWED = {
         "it could as well be true",
     },
     "VariablePreset": {
-        "has_role(admin) never decides in `AddDefaultPresets: needs has_role(admin)`: it could as well be false"
+        _PURGE,
+        "has_role(admin) never decides in `AddDefaultPresets: needs has_role(admin)`: it could as well be false",
     },
     "OptimizationRun": {
         "signed_in never decides in `Create, CreateOptimizationRun: needs signed_in`: it could as well be true"
