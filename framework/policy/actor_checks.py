@@ -22,8 +22,9 @@ class ActorCheck(Check):
         return self.test(actor)
 
 
-def has_role(*roles: Role) -> Check:
-    """Passes for users with one of the roles."""
+def has_role(*named: Role | str) -> Check:
+    """Passes for users with one of the roles; `has_role("admin")` is `has_role(Role.ADMIN)`."""
+    roles = [Role(each) for each in named]
     return ActorCheck(f"has_role({', '.join(r.value for r in roles)})", lambda a: a.role in roles)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ class Subjects:
         self.registry = registry
         self.migrations = migrations
         self._given = {subject.spec: subject for subject in given}
+        # Far from those that rules use themselves: what must be unique is.
+        self._numbers = count(1001)
 
     def of(self, spec: ResourceSpec) -> Subject:
         """Returns a resource as a subject."""
@@ -37,7 +40,8 @@ class Subjects:
         for name, collection in spec.storage.references.items():
             parent = next(s for s in bench.registry.specs.values() if s.collection == collection)
             if name in spec.fields and spec.fields[name].required:
-                made[name] = (await Driver(bench, self.of(parent)).create()).id
+                driver = Driver(bench, self.of(parent))
+                made[name] = (await driver.create(await driver.sound(next(self._numbers)))).id
         return made
 
 
