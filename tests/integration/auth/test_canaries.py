@@ -16,7 +16,7 @@ from framework.storage import Database
 from framework.testing.canaries import plant, tables_of
 from tests.integration.auth.house import PASSWORD
 from tests.integration.auth.stage import Stage
-from tests.integration.auth.test_processes import identity_of
+from tests.integration.auth.test_processes import admitted, identity_of
 
 CANARY = "canary-5e1b2c"
 SERVICES = (
@@ -91,6 +91,16 @@ async def test_sensitive_values_reach_no_log_no_error_and_no_table(stage: Stage)
         assert secret not in log
         for table, text in tables.items():
             assert secret not in text, table
+
+
+async def test_the_gate_logs_no_credential(stage: Stage) -> None:
+    """Neither one that holds nor one that does not, wherever it was sent."""
+    stage.environment["ASHGROVE_LOG_LEVEL"] = "DEBUG"
+    async with stage.running("authz") as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for credential in (stage.key, f"{stage.key[:-8]}{CANARY}", CANARY, f"{CANARY}.{CANARY}.{CANARY}"):
+            await admitted(channel, credential)
+    assert '"level": "DEBUG"' in stage.log
+    assert CANARY not in stage.log and stage.key not in stage.log
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda s: s.name)
