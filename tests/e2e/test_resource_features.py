@@ -58,7 +58,7 @@ def test_permissions_are_tested_and_explained(admin: Api) -> None:
     made = admin.post("/v1/variableSpaces", {"name": unique("mine"), **SPACE})
     asked = {"ids": [made["id"]], "actions": ["UpdateVariableSpace", "Get"]}
     answer = admin.post("/v1/variableSpaces:testPermissions", asked)
-    assert answer["permissions"] == [{"id": made["id"], "actions": asked["actions"]}]
+    assert answer["permissions"] == [{"id": made["id"], "actions": asked["actions"], "forbidden_fields": []}]
     viewer = {"user_id": made["id"], "role": "ROLE_VIEWER"}
     why = admin.post(
         "/v1/variableSpaces:explainAccess", {"id": made["id"], "action": "UpdateVariableSpace", "subject": viewer}
