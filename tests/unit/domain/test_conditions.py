@@ -272,7 +272,7 @@ def test_a_tight_space_is_repaired_and_an_empty_one_is_told() -> None:
     tight = Space(bits, tuple(Constraint(f"c{index}", f"b{index}") for index in range(30)))
     sampler = Sampler(tight, 1)
     assert sampler.configuration(0) == {f"b{index}": True for index in range(30)}
-    assert sampler.candidates == ATTEMPTS
+    assert sampler.effort.candidates == ATTEMPTS
     empty = Space(bits, (Constraint("some", "b0 || b1"), Constraint("never", "b0 && !b0")))
     with pytest.raises(Unsatisfied, match=r"0 of 256 candidates \(0.00%\) are valid; 100% break never"):
         random_configuration(empty, 1, 0)
