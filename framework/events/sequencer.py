@@ -33,8 +33,6 @@ class Sequencer:
         self.database = database
         self.hints = hints
         self.every = every
-        self.numbered = 0
-        """How many events this sequencer has numbered."""
 
     async def run(self) -> None:
         """Works until cancelled; a database that is away is waited for."""
@@ -49,8 +47,8 @@ class Sequencer:
         async with self.database.system() as tx:
             got = await tx.fetch_one(_LOCK)
             count = await tx.execute(MOVE, {"limit": limit}) if got and got["mine"] else 0
-        self.numbered += count
         if count and self.hints:
             self.hints.wake(topic(self.database.service))
-            await self.hints.publish(topic(self.database.service))
+            if self.hints.alive:  # other processes look by themselves, and Redis must not hold the feed up
+                await self.hints.publish(topic(self.database.service))
         return count
