@@ -149,7 +149,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "dataset_id": UUID(dataset.id),
         "dataset_revision": request.dataset_revision or dataset.revision,
         "split": dataset_pb2.Split.Name(request.split),
-        "configuration": Jsonb(refuse_faults(program.type, values_of(request.configuration))),
+        "configuration": Jsonb(refuse_faults(program, values_of(request.configuration))),
         "metrics": Jsonb(_known_metrics(request)),
         "seed": request.seed,
         "run_id": _run(call, request),

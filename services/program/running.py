@@ -11,6 +11,7 @@ from ashgrove.program.v1 import program_pb2
 from google.protobuf.json_format import MessageToDict
 
 from domain.values import Json
+from services.program.configurations import tuned
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
 
@@ -86,11 +87,12 @@ class Models:
         self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
     ) -> Run:
         """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
-        effective = parameters(MessageToDict(program.program_config, preserving_proto_field_name=True), configuration)
+        fixed, others = tuned(program.signature_config, configuration)
+        effective = parameters(MessageToDict(program.program_config, preserving_proto_field_name=True), others)
         runner = await asyncio.to_thread(self._runner, program, effective, train)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            return await _once(runner, effective.timeout_ms, inputs, seed)
+            return await _once(runner, effective.timeout_ms, {**inputs, **fixed}, seed)
 
         return run
 

@@ -7,6 +7,7 @@ from ashgrove.program.v1 import program_pb2 as pb
 
 from domain.values import Invalid, Json, normalise
 from framework.errors import FieldViolation, InvalidFields
+from services.program.lm.parameters import Parameters
 
 Field = pb.SignatureField
 _WORDS = {
@@ -29,6 +30,19 @@ def declared_faults(fields: Sequence[tuple[str, pb.SignatureField]]) -> Iterator
             yield FieldViolation(f"{path}.name", f"{field.name} is declared more than once")
         if field.choices and field.type not in (Field.TYPE_UNSPECIFIED, Field.TYPE_STRING):
             yield FieldViolation(f"{path}.choices", "only a text field may have choices")
+        if field.variable:
+            yield from _variable_faults(path, field)
+
+
+def _variable_faults(path: str, field: pb.SignatureField) -> Iterator[FieldViolation]:
+    if ".outputs[" in f".{path}" or "output_fields[" in path:
+        yield FieldViolation(f"{path}.variable", "only an input can be tuned")
+    elif field.name in Parameters.model_fields:
+        yield FieldViolation(f"{path}.name", f"{field.name} is a parameter of the model already; call it otherwise")
+    elif field.type == Field.TYPE_STRING_LIST or (_kind(field) == Field.TYPE_STRING and not field.choices):
+        yield FieldViolation(
+            f"{path}.variable", "a number, true or false, or one of choices can be tuned, no free text"
+        )
 
 
 def at(path: str, fields: Iterable[pb.SignatureField]) -> list[tuple[str, pb.SignatureField]]:

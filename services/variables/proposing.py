@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ashgrove.program.v1.dataset_pb2 import Dataset
-from ashgrove.program.v1.program_pb2 import Program
+from ashgrove.program.v1.program_pb2 import Program, SignatureField
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Value
 
@@ -26,7 +26,22 @@ def proposed(
     """
     if program.type == Program.TYPE_CUSTOM:
         raise IllegalState("a custom program's code says what may be tuned, not its document", resource="program")
-    return [*_knobs(program, models), *(_prompts(dataset) if slots else ())]
+    inputs = [_input(field) for field in program.signature_config.inputs if field.variable]
+    return [*inputs, *_knobs(program, models), *(_prompts(dataset) if slots else ())]
+
+
+def _input(field: SignatureField) -> pb.Variable:
+    """Returns an input marked variable: one of its choices, or a number in a range that is a guess to be changed."""
+    made = pb.Variable(name=field.name, description=field.description)
+    if field.type == SignatureField.TYPE_BOOLEAN:
+        made.boolean.SetInParent()
+    elif field.type == SignatureField.TYPE_INTEGER:
+        made.integer.CopyFrom(pb.IntegerDomain(low=0, high=100))
+    elif field.type == SignatureField.TYPE_NUMBER:
+        made.float.CopyFrom(pb.FloatDomain(low=0, high=1))
+    else:
+        made.choice.choices.extend(map(_text, field.choices))
+    return made
 
 
 def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:

@@ -79,7 +79,7 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         "program_id": UUID(program.id),
         "program_revision": program.revision,
         "inputs": Jsonb(normalise(inputs)),
-        "configuration": Jsonb(refuse_faults(program.type, configuration)),
+        "configuration": Jsonb(refuse_faults(program, configuration)),
         "seed": request.seed,
         "request_id": call.context.request_id,
     }

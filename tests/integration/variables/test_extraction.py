@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import CreateDatasetRequest
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.variables.v1 import space_exchange_requests_pb2 as rpc
 from ashgrove.variables.v1 import variable_preset_requests_pb2 as preset_rpc
 from ashgrove.variables.v1 import variable_space_pb2 as pb
@@ -74,3 +75,20 @@ async def test_programs_that_the_caller_may_not_see_are_missing(neighbours: Neig
     with pytest.raises(Refused) as refused:
         await neighbours.colleague.do("ExtractVariableSpace", rpc.ExtractVariableSpaceRequest(program_id=program.id))
     assert refused.value.code is StatusCode.NOT_FOUND
+
+
+async def test_inputs_marked_variable_become_variables(neighbours: Neighbours) -> None:
+    """Of their own kinds; a configuration that names them says what goes in."""
+    field = program_pb2.SignatureField
+    wanted = program_pb2.Program(name=f"program {uuid4()}", type=program_pb2.Program.TYPE_PREDICT)
+    wanted.signature_config.inputs.add(name="text")
+    wanted.signature_config.inputs.add(name="tone", choices=["warm", "cold"], variable=True, description="how")
+    wanted.signature_config.inputs.add(name="length", type=field.TYPE_INTEGER, variable=True)
+    wanted.signature_config.inputs.add(name="share", type=field.TYPE_NUMBER, variable=True)
+    wanted.signature_config.inputs.add(name="strict", type=field.TYPE_BOOLEAN, variable=True)
+    wanted.signature_config.outputs.add(name="answer")
+    program = await neighbours.program.do("CreateProgram", CreateProgramRequest(program=wanted))
+    variables = (await extracted(neighbours, program)).variable_space.variables
+    kinds = {each.name: each.WhichOneof("domain") for each in variables[:4]}
+    assert kinds == {"tone": "choice", "length": "integer", "share": "float", "strict": "boolean"}
+    assert variables[0].description == "how"
