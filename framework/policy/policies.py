@@ -15,6 +15,7 @@ from framework.call import Context
 from framework.policy.act_checks import MOST, ActCheck, asked_of, leads, possible, settled
 from framework.policy.actor_checks import anyone, nobody
 from framework.policy.checks import Check, Verdict, leaves_of
+from framework.policy.row_checks import ColumnIs, Reaches
 from framework.resource import ResourceSpec
 
 READS = ("Get", "List")
@@ -141,5 +142,7 @@ def rule_of(spec: ResourceSpec, verb: str) -> Rule:
 @cache
 def deciding_fields(spec: ResourceSpec) -> frozenset[str]:
     """Returns the columns by whose change a row comes into somebody's view or leaves it."""
-    leaves = (leaf for one in spec.policies if one.applies("Get") for leaf in leaves_of(one.allow))
-    return frozenset(str(name) for leaf in leaves if (name := getattr(leaf, "column", None)))
+    leaves = [leaf for one in spec.policies if one.applies("Get") for leaf in leaves_of(one.allow)]
+    columns = {leaf.column for leaf in leaves if isinstance(leaf, ColumnIs)}
+    ways = [spec.relationships[leaf.path.split(".")[0]] for leaf in leaves if isinstance(leaf, Reaches)]
+    return frozenset(columns | {way.key for way in ways if not way.many})
