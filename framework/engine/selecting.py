@@ -42,9 +42,9 @@ def walled(
 
 
 def reachable(spec: ResourceSpec, context: Context, table: FromClause) -> ColumnElement[bool]:
-    """Returns the clause for the rows that a read of others may reach: those that the actor, and its grant, may Get."""
-    granted = context.actor.actions
-    if granted is not None and not granted & {f"Get{spec.noun}", f"List{spec.plural}"}:
+    """Returns the clause for the rows that a read of others may reach: those that the actor may Get, and its bound."""
+    rpcs = (f"Get{spec.noun}", f"List{spec.plural}")
+    if not any(context.actor.covers(rpc, spec.collection, reads=True) for rpc in rpcs):
         return false()
     return visible(spec, context, "Get", table)
 

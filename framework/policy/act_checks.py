@@ -121,13 +121,13 @@ def _at(message: Message, path: str) -> Any:
 _OF_THE_ACTOR: Mapping[str, Callable[[Actor], Any]] = {
     "delegate": lambda actor: actor.delegate,
     "delegated": lambda actor: bool(actor.delegate),
-    "granted": lambda actor: actor.actions is not None,
+    "bounded": lambda actor: actor.actions is not None,
     "credential": lambda actor: bool(actor.credential_id),
 }
 _EXAMPLES: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     "delegate": lambda wanted: {"delegate": wanted},
     "delegated": lambda wanted: {"delegate": "some-service" if wanted else ""},
-    "granted": lambda wanted: {"actions": frozenset() if wanted else None},
+    "bounded": lambda wanted: {"actions": frozenset() if wanted else None},
     "credential": lambda wanted: {"credential_id": "some-key" if wanted else ""},
 }
 _OF_THE_CALL: Mapping[str, Callable[[Context], Any]] = {
@@ -140,9 +140,9 @@ _OF_THE_CALL: Mapping[str, Callable[[Context], Any]] = {
 def in_context(**facts: Any) -> Check:
     """Passes for calls made in this way; every fact named must be so.
 
-    `delegate` is the service that acts for the user, `delegated` and `granted` whether one does and whether a grant
-    bounds it, `credential` whether a key signed in; `action` is the RPC, `validate_only` and `request_id` whether it is
-    only tried and whether it may be sent twice. Raises TypeError for other facts.
+    `delegate` is the service that acts for the user, `delegated` whether one does, `bounded` whether a grant or a key's
+    scopes bound what may be called, `credential` whether a key signed in; `action` is the RPC, `validate_only` and
+    `request_id` whether it is only tried and whether it may be sent twice. Raises TypeError for other facts.
     """
     unknown = facts.keys() - {*_OF_THE_ACTOR, *_OF_THE_CALL}
     if unknown or not facts:

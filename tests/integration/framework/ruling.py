@@ -98,7 +98,7 @@ actor_checks = st.sampled_from(
         has_role(Role.ADMIN),
         has_role(*Role),
         in_context(delegate="optimizer"),
-        in_context(granted=True, credential=False),
+        in_context(bounded=True, credential=False),
     ]
 )
 act_checks = st.sampled_from(

@@ -396,10 +396,12 @@ async def test_an_included_page_goes_on_for_its_own_row_only(connection: psycopg
     assert "go on with GetSpecimen" in refused.value.violations[0].message
 
 
-async def test_a_grant_bounds_what_reads_reach(connection: psycopg.Connection[Any]) -> None:
-    """Neither filters, nor orders, nor includes lead to rows that the grant does not let one read."""
+async def test_a_bound_bounds_what_reads_reach(connection: psycopg.Connection[Any]) -> None:
+    """Neither filters, nor orders, nor includes lead to rows that the grant, or the key's scopes, do not let one read."""
     owner, part = {"owner_id": IDS[0]}, {"owner_id": IDS[0], "name": "a"}
-    for rpcs, reached in (({"GetSpecimen", "ListSpecimens"}, 0), ({"ListSpecimens", "ListPieces"}, 1), (None, 1)):
+    bounds = [({"GetSpecimen", "ListSpecimens"}, 0), ({"ListSpecimens", "ListPieces"}, 1), (None, 1)]
+    bounds += [({"specimens:read", "pieces:write"}, 0), ({"specimens:read", "pieces:*"}, 1), ({"*:read"}, 1)]
+    for rpcs, reached in bounds:
         actions = None if rpcs is None else frozenset(rpcs)
         actor = Actor(ActorKind.USER, IDS[0], ORGANIZATIONS[0], Role.USER, actions=actions)
         stored(connection, ([(owner, None, 0)], [(part, 0, None, 0)], actor))

@@ -66,7 +66,7 @@ def test_contexts_are_of_the_actor_or_of_the_call() -> None:
     worker = replace(USER, delegate="optimizer", actions=frozenset())
     assert in_context(delegate="optimizer").decide(worker) is True
     assert in_context(delegate="optimizer").decide(USER) is False
-    assert in_context(granted=True, delegated=True).decide(worker) is True
+    assert in_context(bounded=True, delegated=True).decide(worker) is True
     assert in_context(credential=False).decide(USER) is True
     tried = request()
     tried.validate_only = True
