@@ -397,7 +397,7 @@ async def test_an_included_page_goes_on_for_its_own_row_only(connection: psycopg
 
 
 async def test_a_bound_bounds_what_reads_reach(connection: psycopg.Connection[Any]) -> None:
-    """Neither filters, nor orders, nor includes lead to rows that the grant, or the key's scopes, do not let one read."""
+    """Neither filters, nor orders, nor includes lead to rows that a grant or scopes do not let one read."""
     owner, part = {"owner_id": IDS[0]}, {"owner_id": IDS[0], "name": "a"}
     bounds = [({"GetSpecimen", "ListSpecimens"}, 0), ({"ListSpecimens", "ListPieces"}, 1), (None, 1)]
     bounds += [({"specimens:read", "pieces:write"}, 0), ({"specimens:read", "pieces:*"}, 1), ({"*:read"}, 1)]
