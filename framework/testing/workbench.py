@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from framework.identifiers import new_id
 from framework.query import Seal
 from framework.resource import MethodSpec, Registry
 from framework.storage import Database
+from framework.storage.ddl import ddl
 from framework.storage.migrate import migrate
 from framework.tasks import stopped
 
@@ -106,10 +108,16 @@ def _people(organization: UUID) -> dict[str, Any]:
 
 @asynccontextmanager
 async def workbench(
-    registry: Registry, admin_url: str, migrations: Path, application: Any = None
+    registry: Registry, admin_url: str, migrations: Path | None = None, application: Any = None
 ) -> AsyncIterator[Workbench]:
-    """Migrates the service's schema and opens its engine for the length of a block; Redis is away."""
-    migrate(admin_url, registry.service, PASSWORD, migrations)
+    """Migrates the service's schema and opens its engine for the length of a block; Redis is away.
+
+    Without migrations the schema is the one that the declarations derive.
+    """
+    if migrations is None:
+        _derive(registry, admin_url)
+    else:
+        migrate(admin_url, registry.service, PASSWORD, migrations)
     database = Database(admin_url, PASSWORD, registry.service, size=4)
     await database.open()
     try:
@@ -119,3 +127,9 @@ async def workbench(
         await hints.close()
     finally:
         await database.close()
+
+
+def _derive(registry: Registry, admin_url: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "0001_derived.sql").write_text(ddl(registry))
+        migrate(admin_url, registry.service, PASSWORD, Path(folder))

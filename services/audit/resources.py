@@ -26,7 +26,6 @@ _LINK = "SELECT hash FROM audit_entries WHERE organization_id = %(organization)s
 class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
     """One link of an organization's chain; only the followers of the feeds add to it."""
 
-    message = audit_entry_pb2.AuditEntry
     storage = Storage(
         unique=[("sequence",)],
         indexes=[("actor_id", "created_at"), ("resource_id", "created_at"), ("type", "created_at")],
@@ -63,7 +62,6 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
 class AuditCheckpoint(Resource[audit_checkpoint_pb2.AuditCheckpoint]):
     """A signed statement about a chain; only the signer adds to it."""
 
-    message = audit_checkpoint_pb2.AuditCheckpoint
     storage = Storage(unique=[("sequence",)], append_only=True)
     policies = [policy("Get", "List", allow=has_role(Role.ADMIN))]
 

@@ -54,7 +54,6 @@ ACTIVE_ADMINS = "SELECT count(*) AS others FROM users WHERE role = 'ROLE_ADMIN' 
 class Organization(Resource[organization_pb2.Organization]):
     """The walls between tenants; a table of the platform, since an organization's id is its rows' tenant key."""
 
-    message = organization_pb2.Organization
     storage = Storage(
         unique=[("name_key",)],
         hidden={"name_key": "text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED"},
@@ -76,7 +75,6 @@ class Organization(Resource[organization_pb2.Organization]):
 class User(Resource[user_pb2.User]):
     """Members; everyone reads their colleagues, administrators write."""
 
-    message = user_pb2.User
     storage = Storage(
         unique=[("email_key",)],
         hidden={
@@ -120,7 +118,6 @@ async def _refuse_to_lose_the_last(call: Call, identifier: str) -> None:
 class ApiKey(Resource[api_key_pb2.ApiKey]):
     """Keys: many per user, each shown once, expiring, revocable; and what can be had for one."""
 
-    message = api_key_pb2.ApiKey
     storage = Storage(
         hidden={"key_hash": "bytea NOT NULL"}, references={"user_id": "users"}, indexes=[("user_id", "created_at")]
     )

@@ -56,7 +56,6 @@ def _progress(row: Columns) -> ColumnElement[Any]:
 class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     """A search: created whole, changed by nobody but its worker, paused and stopped by its owner or its program's."""
 
-    message = optimization_run_pb2.OptimizationRun
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("status", "created_at")],
@@ -166,7 +165,6 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 class Trial(Resource[trial_pb2.Trial]):
     """A step of a run: written by its worker, read by whoever may read the run."""
 
-    message = trial_pb2.Trial
     storage = Storage(
         unique=[("optimization_run_id", "number")], references={"optimization_run_id": "optimization_runs"}
     )

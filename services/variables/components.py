@@ -24,7 +24,6 @@ Known = pb.Component | pb.BuiltInComponent
 class Component(Resource[pb.Component]):
     """An organization's own components: read by all of its members, written by their owners."""
 
-    message = pb.Component
     storage = Storage(
         owner="owner_id",
         unique=[("reference",)],
@@ -49,7 +48,6 @@ class Component(Resource[pb.Component]):
 class BuiltInComponent(Resource[pb.BuiltInComponent]):
     """What the program service really knows; rows of the platform, written by migrations only."""
 
-    message = pb.BuiltInComponent
     storage = Storage(unique=[("reference",)], tenancy=Tenancy.GLOBAL)
     policies = [policy("Get", "List", allow=signed_in)]
 

@@ -31,7 +31,6 @@ _PREFIX = "variable_preset."
 class VariablePreset(Resource[pb.VariablePreset]):
     """An organization's presets: read by all of its members, written by their owners."""
 
-    message = pb.VariablePreset
     storage = Storage(
         owner="owner_id",
         unique=[("name",)],

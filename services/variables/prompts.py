@@ -32,7 +32,6 @@ _KINDS: dict[int, PromptKind] = {
 class KeptPromptValue(Resource[pb.PromptValue]):
     """What configurations refer to by its hash: read by its owner and, when public, by the organization."""
 
-    message = pb.PromptValue
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "variable_space_id", "reference")],

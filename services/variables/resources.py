@@ -35,7 +35,6 @@ from services.variables.spaces import measured, refusal, size_of, space_of, viol
 class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resource[variable_space_pb2.VariableSpace]):
     """What may be tuned: read by its owner and, when public, by the organization; its variables are revisioned."""
 
-    message = variable_space_pb2.VariableSpace
     rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "variable_space_id")}
     storage = Storage(
         owner="owner_id",
@@ -121,7 +120,6 @@ of_readable_space = of_readable(VariableSpace, "variable_space_id")
 class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_pb2.VariableConfiguration]):
     """Points that somebody kept: read by whoever may read their space, put away by their owner."""
 
-    message = variable_configuration_pb2.VariableConfiguration
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "name"), ("variable_space_id", "variable_space_revision", "content_hash")],

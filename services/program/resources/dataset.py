@@ -44,7 +44,6 @@ VALUES (%(organization_id)s, %(id)s, %(dataset_id)s, %(split)s, %(inputs)s, %(ou
 class Dataset(Resource[dataset_pb2.Dataset]):
     """Datasets: read by their owner and, when public, by the organization; each batch of examples is a revision."""
 
-    message = dataset_pb2.Dataset
     storage = Storage(
         owner="owner_id",
         unique=[("owner_id", "name")],
@@ -127,7 +126,6 @@ def _row(dataset: dict[str, Any], example: dataset_pb2.Example, position: int) -
 class Example(Resource[dataset_pb2.Example]):
     """Examples: read by whoever may read their dataset; only ever added."""
 
-    message = dataset_pb2.Example
     storage = Storage(
         indexes=[("dataset_id", "created_at")],
         references={"dataset_id": "datasets"},

@@ -38,7 +38,6 @@ def _score(row: Columns) -> ColumnElement[Any]:
 class Evaluation(Resource[execution_pb2.Evaluation]):
     """Evaluations: read by whoever may read their program, stopped by whoever asked for them."""
 
-    message = execution_pb2.Evaluation
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("dataset_id", "created_at"), ("run_id", "created_at")],
@@ -119,7 +118,6 @@ async def pause(
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
     """Results: read by whoever may read their evaluation; written once by the worker, never twice."""
 
-    message = execution_pb2.EvaluationResult
     storage = Storage(
         unique=[("evaluation_id", "example_id", "repeat"), ("evaluation_id", "sequence")],
         indexes=[("example_id",)],

@@ -33,7 +33,6 @@ of_readable_program = of_readable(Program, "program_id")
 class Execution(Resource[execution_pb2.Execution]):
     """Executions: read by whoever may read their program."""
 
-    message = execution_pb2.Execution
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("dataset_id", "created_at")],

@@ -23,7 +23,6 @@ _COMPLETED = "status = completed"
 class Program(Resource[program_pb2.Program]):
     """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
 
-    message = program_pb2.Program
     rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "program_id")}
     storage = Storage(
         owner="owner_id",

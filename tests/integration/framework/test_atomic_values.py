@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from framework.engine import Call
 from framework.storage import Expression, appended, decrement, greatest, increment, least, merged
-from framework.storage.ddl import ddl
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -33,9 +31,8 @@ CHANGES: dict[str, tuple[str, Any, Any, Any]] = {
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

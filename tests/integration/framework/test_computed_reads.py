@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -10,16 +9,14 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.errors import InvalidFields
-from framework.storage.ddl import ddl
 from framework.testing.counting import counted
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

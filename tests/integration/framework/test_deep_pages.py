@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,7 +11,6 @@ from plans import planned
 from framework.call import Context
 from framework.engine.reading import Page
 from framework.resource import spec_of
-from framework.storage.ddl import ddl
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -24,9 +22,8 @@ FILL = """INSERT INTO specimens (organization_id, id, owner_id, name, small, cre
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         async with made.database.system() as tx:
             await tx.execute(FILL, {"organization": made.organization_id, "owner": made.user.id, "rows": ROWS})
         with psycopg.connect(postgres_url, autocommit=True) as connection:

@@ -1,7 +1,6 @@
 """What a field policy keeps is in no answer, cannot be asked about, and cannot be written by whoever may not."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from framework.call import Actor
 from framework.errors import InvalidFields, NotPermitted
 from framework.identifiers import new_id
-from framework.storage.ddl import ddl
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -22,9 +20,8 @@ KEPT = [*HIDDEN, "whisper"]
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from framework.engine import exporting
-from framework.storage.ddl import ddl
 from framework.testing.counting import counted
 from framework.testing.serving import Served, served
 from framework.testing.specimen import message, registry
@@ -23,9 +21,8 @@ FILL = """INSERT INTO specimens (organization_id, id, owner_id, name, free)
 
 
 @pytest.fixture
-async def server(postgres_url: str, tmp_path: Path) -> AsyncIterator[Served]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as bench, served(bench) as made:
+async def server(postgres_url: str) -> AsyncIterator[Served]:
+    async with workbench(registry(), postgres_url) as bench, served(bench) as made:
         yield made
 
 

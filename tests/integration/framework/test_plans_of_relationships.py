@@ -1,7 +1,6 @@
 """What relationships lead to is reached by index: the cost is that of what is shown, not of what there is."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,7 +9,6 @@ from plans import planned
 from framework.engine.including import edges_of
 from framework.engine.reading import Page
 from framework.resource import spec_of
-from framework.storage.ddl import ddl
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -27,9 +25,8 @@ FROM specimens s CROSS JOIN generate_series(1, %(each)s) AS i WHERE s.organizati
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         told = {"organization": made.organization_id, "owner": made.user.id, "wholes": WHOLES, "each": PARTS // WHOLES}
         async with made.database.system() as tx:
             await tx.execute(FILL, told)

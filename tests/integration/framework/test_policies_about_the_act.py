@@ -1,7 +1,6 @@
 """Policies that ask what a request says and what it changes are asked when that is known, of creates and updates."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,15 +8,13 @@ from ashgrove.access.v1 import access_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.errors import Failure, NotFound, NotPermitted
-from framework.storage.ddl import ddl
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

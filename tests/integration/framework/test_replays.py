@@ -2,22 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from framework.engine.replay import forget, holds_secrets
 from framework.errors import AlreadyDone, InvalidFields
-from framework.storage.ddl import ddl
 from framework.tasks import stopped
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

@@ -3,7 +3,6 @@
 import io
 import logging
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ from ashgrove.resource.v1 import aggregate_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.rpc.logs import JsonLines
-from framework.storage.ddl import ddl
 from framework.testing.canaries import plant, tables_of
 from framework.testing.refusals import Refused
 from framework.testing.serving import Served, served
@@ -24,9 +22,8 @@ CANARY = "canary-90817"
 
 
 @pytest.fixture
-async def bench(postgres_url: str, tmp_path: Path) -> AsyncIterator[Workbench]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as made:
+async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
+    async with workbench(registry(), postgres_url) as made:
         yield made
 
 

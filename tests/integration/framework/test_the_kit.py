@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from framework.errors import NotFound
-from framework.storage.ddl import ddl
 from framework.testing.asserting import assert_allowed, assert_audited, assert_denied, assert_event, assert_filtered
 from framework.testing.counting import counted
 from framework.testing.refusals import Refused
@@ -19,9 +17,8 @@ from framework.testing.workbench import workbench
 
 
 @pytest.fixture
-async def server(postgres_url: str, tmp_path: Path) -> AsyncIterator[Served]:
-    (tmp_path / "0001_derived.sql").write_text(ddl(registry()))
-    async with workbench(registry(), postgres_url, tmp_path) as bench, served(bench) as made:
+async def server(postgres_url: str) -> AsyncIterator[Served]:
+    async with workbench(registry(), postgres_url) as bench, served(bench) as made:
         yield made
 
 
