@@ -50,6 +50,7 @@ async def test_a_batch_makes_what_single_calls_make(driver: Driver, bench: Workb
         assert lasting(one) == lasting(alone)
         (single,) = [e for e in await bench.events(f"{driver.spec.singular}.created") if e["resource_id"] == alone.id]
         assert event["data"].keys() == single["data"].keys() and event["actor"] == single["actor"]
+        assert event.keys() == single.keys()
         if driver.spec.revisioned:
             assert (await driver.call("Get", id=one.id, revision=1)).content_hash == alone.content_hash
 
