@@ -11,6 +11,7 @@ from ashgrove.exports import Exports
 from ashgrove.keys import Keys
 from ashgrove.measures import Metrics
 from ashgrove.organizations import Organizations
+from ashgrove.pools import Pools
 from ashgrove.presets import Presets
 from ashgrove.programs import Programs
 from ashgrove.runs import Runs
@@ -30,6 +31,7 @@ class Client:
         self.programs = Programs(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
+        self.pools = Pools(self._connection)
         self.presets = Presets(self._connection)
         self.configurations = Configurations(self._connection)
         self.executions = Executions(self._connection)

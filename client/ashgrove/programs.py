@@ -19,10 +19,17 @@ SPLITS = {
 }
 
 
-def field(name: str, kind: str = "string", *, choices: Sequence[str] = (), description: str = "") -> Any:
-    """Returns a field of a signature; `kind` is string, integer, number, boolean or string_list."""
+def field(
+    name: str, kind: str = "string", *, choices: Sequence[str] = (), description: str = "", variable: bool = False
+) -> Any:
+    """Returns a field of a signature; `kind` is string, integer, number, boolean or string_list.
+
+    The value of one that is `variable` may be tuned by configurations.
+    """
     number = program_pb2.SignatureField.Type.Value(f"TYPE_{kind.upper()}")
-    return program_pb2.SignatureField(name=name, type=number, choices=choices, description=description)
+    return program_pb2.SignatureField(
+        name=name, type=number, choices=choices, description=description, variable=variable
+    )
 
 
 class Evaluated:
