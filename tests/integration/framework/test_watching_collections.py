@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spectators import PRIVATE, PUBLIC, Item, Spectator, archive, change, create, space
 
-from framework.call import Role
+from framework.call import Actor, Role
 from framework.engine.views import View
 from framework.errors import InvalidFields, PositionGone, Unauthenticated
+from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
 from services.variables.resources import VariableSpace, registry
 
@@ -208,6 +209,32 @@ async def test_a_position_that_is_kept_no_more_is_refused_with_the_oldest(bench:
     assert gone.value.metadata == {"oldest_sequence": str(row["oldest_sequence"])}
     async with bench.database.system() as tx:
         await tx.execute("UPDATE feed_head SET oldest_sequence = 1")
+
+
+async def test_what_hangs_on_a_row_that_is_published_or_hidden_is_listed_again(bench: Workbench) -> None:
+    """The stream ends and says so, for those whose view changed; an administrator's goes on."""
+    shown = await create(bench, space("with configurations"))
+    await bench.events()
+    stand = asyncio.Barrier(3)
+    ended = asyncio.create_task(_end(bench, bench.colleague, stand))
+    untouched = asyncio.create_task(_end(bench, bench.admin, stand))
+    await stand.wait()
+    await change(bench, shown.id, visibility=PUBLIC)
+    async with asyncio.timeout(20):
+        status = await ended
+    assert (status.code, untouched.done()) == (StatusCode.ABORTED.value[0], False)
+    await stopped([untouched])
+
+
+async def _end(bench: Workbench, actor: Actor, stand: asyncio.Barrier) -> Any:
+    """Returns how a watch of configurations ended; it stands once its first frame has come."""
+    async for frame in bench.frames("WatchVariableConfigurations", WatchRequest(), actor):
+        if frame.WhichOneof("frame") == "heartbeat":
+            async with asyncio.timeout(10):
+                await stand.wait()
+        if frame.WhichOneof("frame") == "end":
+            return frame.end.status
+    raise AssertionError("a stream has an end")
 
 
 ACTS = st.tuples(
