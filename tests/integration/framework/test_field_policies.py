@@ -1,6 +1,7 @@
 """What a field policy keeps is in no answer, cannot be asked about, and cannot be written by whoever may not."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from ashgrove.resource.v1 import aggregate_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.call import Actor
+from framework.engine.concealing import concealed
 from framework.errors import InvalidFields, NotPermitted
 from framework.identifiers import new_id
 from framework.testing.specimen import message, registry
@@ -16,6 +18,7 @@ from framework.testing.workbench import Workbench, workbench
 
 WORD = "canary-whisper"
 HIDDEN = ["rank", "stamp"]
+_LIST = "/ashgrove.specimen.v1.SpecimenService/ListSpecimens"
 KEPT = [*HIDDEN, "whisper"]
 
 
@@ -135,6 +138,21 @@ async def test_no_event_carries_what_some_may_not_read(bench: Workbench) -> None
     assert len(events) == 2
     assert WORD not in str(events) and "rank" not in events[0]["data"]
     assert events[1]["changed_paths"] == ["whisper"]
+
+
+async def test_what_an_action_answers_is_bounded_at_the_last_gate(bench: Workbench) -> None:
+    """Wherever in the answer a resource stands; of one that is no more, nothing is told that depends on its row."""
+    made = await public(bench)
+    whole = {"whisper": WORD, "rank": 7, "stamp": "x", "name": "plain"}
+    method = replace(bench.registry.methods[_LIST], verb="TellSpecimens", handler=lambda call, request: None)
+    for actor, shown in ((bench.admin, {*whole}), (bench.user, {"whisper", "name"}), (bench.colleague, {"name"})):
+        told = [message("Specimen")(id=identifier, **whole) for identifier in (made.id, str(new_id()))]
+        call = bench.engine.call(bench.context(actor, "TellSpecimens"))
+        answer = await concealed(call, method, message("ListSpecimensResponse")(specimens=told))
+        first, lost = answer.specimens
+        assert {name for name in whole if getattr(first, name)} == shown
+        assert {name for name in whole if getattr(lost, name)} == (shown if actor is bench.admin else {"name"})
+        assert set(first.forbidden_fields) == whole.keys() - shown
 
 
 async def test_related_rows_keep_their_fields(bench: Workbench) -> None:
