@@ -27,6 +27,7 @@ SOUND_AND_REFUSED = {
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
     "BatchCreateVariableConfigurations": "ALREADY_EXISTS",  # the same values are kept once
     "CreateVariableConfiguration": "ALREADY_EXISTS",
+    "GetAuditCheckpoint": "NOT_FOUND",  # none is signed before five minutes
     "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
