@@ -21,7 +21,7 @@ BAD = {
     "expired": {"exp": int(time.time()) - 6},
     "of another audience": {"aud": "gateway"},
     "of another issuer": {"iss": "somebody"},
-    "issued in the future": {"iat": int(time.time()) + 600},
+    "issued in the future": {"iat": int(time.time()) + 86_400},
     "without an end": {"exp": None},
     "without a subject": {"sub": None},
     "of an unknown kind": {"kind": "robot"},
