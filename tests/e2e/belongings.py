@@ -1,5 +1,6 @@
 """What one organization has: a resource of every kind, each marked, so that a single foreign byte is recognised."""
 
+import json
 import uuid
 from typing import Any
 
@@ -45,6 +46,7 @@ class Belongings:
         saved = {"variable_space_id": setting.space, "name": self._marked("configuration"), "values": values}
         configuration = api.post("/v1/variableConfigurations", saved)
         component = {"name": f"x{uuid.uuid4().hex}", "interface": "reasoning", "description": self.mark}
+        knob = {"name": f"x{uuid.uuid4().hex}", "boolean": {}, "description": self.mark}
         prompt = {"variable_space_id": setting.space, "kind": "KIND_INSTRUCTION", "content": {"text": self.mark}}
         user = api.post("/v1/users", {"email": f"{unique('x')[2:]}@{self.mark}.test", "name": self._marked("user")})
         key = api.post("/v1/apiKeys", {"api_key": {"name": self._marked("key"), "user_id": user["id"]}})
@@ -57,6 +59,7 @@ class Belongings:
             "VariableSpace": [api.get(f"/v1/variableSpaces/{setting.space}")],
             "VariableConfiguration": [configuration],
             "Component": [api.post("/v1/components", component)],
+            "VariablePreset": [api.post("/v1/variablePresets", {"variable": knob})],
             "PromptValue": [api.post("/v1/promptValues", prompt)],
             "OptimizationRun": [api.get(f"/v1/optimizationRuns/{run}")],
             "Trial": trials,
@@ -89,6 +92,9 @@ class Belongings:
             "names": ["temperature", "rule_count", "demonstration_count", "demonstration_selection"],
             "variable": {"name": "cite", "boolean": {}},
             "constraint": {"id": "calm", "expression": "temperature < 2"},
+            "presets": [self.found["VariablePreset"][0]["name"]],
+            "format": "SPACE_FORMAT_AX",
+            "content": json.dumps({"parameters": [{"name": "a", "type": "range", "bounds": [0, 1]}]}),
             "base_revision": 1,
             "program_revision": 1,
             "previous_program_revision": 1,

@@ -28,6 +28,8 @@ SOUND_AND_REFUSED = {
     "BatchCreateVariableConfigurations": "ALREADY_EXISTS",  # the same values are kept once
     "CreateVariableConfiguration": "ALREADY_EXISTS",
     "GetAuditCheckpoint": "NOT_FOUND",  # none is signed before five minutes
+    "BatchCreateVariablePresets": "ALREADY_EXISTS",  # a preset is called like its variable
+    "CreateVariablePreset": "ALREADY_EXISTS",
     "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
