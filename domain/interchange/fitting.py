@@ -59,6 +59,11 @@ def _choice(variable: ChoiceVariable, able: Abilities, report: Report) -> Variab
     if variable.ordered and (variable.weights or not able.order):
         report.lost(name, "has an order: its choices have none")
         variable = replace(variable, ordered=False)
+    if len(variable.choices) == 1 and not able.single:
+        alone = replace(variable, default=None, weights=(), ordered=False)
+        if alone != variable:
+            report.rewritten(name, "is a constant: says no more than its one value")
+        return alone
     are_booleans = variable.choices == (False, True) and isinstance(variable.choices[0], bool)
     if are_booleans and isinstance(variable.choices[1], bool) and not variable.weights and not variable.ordered:
         report.rewritten(name, "is a choice of false and true: becomes a boolean")
@@ -122,6 +127,7 @@ def _listed(variable: IntegerVariable | FloatVariable, able: Abilities, report: 
     values = tuple(variable.at(index) if variable.step else variable.low for index in range(variable.cardinality or 1))
     default = variable.default if variable.default in values else None
     ordered = able.order and len(values) > 1
+    default = default if len(values) > 1 or able.single else None
     return ChoiceVariable(
         variable.name,
         tuple(int(each) if float(each).is_integer() else each for each in values),
