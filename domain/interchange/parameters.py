@@ -48,7 +48,10 @@ def parameters_of(space: Space, report: Report) -> list[Parameter]:
         )
     place = {name: index for index, name in enumerate(space.names)}
     ranked = sorted(found, key=lambda each: place[each.key.split(".")[0]])  # stable: parents stay first within one
-    return ranked if _is_ordered(ranked) else found
+    if _is_ordered(ranked):
+        return ranked
+    report.rewritten("parameters", "come in another order: parents before what depends on them")
+    return found
 
 
 def _is_ordered(parameters: Sequence[Parameter]) -> bool:
