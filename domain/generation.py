@@ -155,8 +155,6 @@ def _kept(space: Space, wanted: Wanted, points: Iterator[Point], name: str) -> I
 
 
 def _grid(space: Space, wanted: Wanted) -> Walk:
-    if not space.is_flat:
-        raise refused("strategy", "goes over scalars only, which some variables of the space are not", "UNSUPPORTED")
     levels = Levels(space, wanted.levels, wanted.levels_of)
     if levels.total > LARGEST_GRID:
         raise refused("strategy", "makes a grid of more than 2^62 points: more than can be numbered", "OUT_OF_RANGE")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from domain.space import Space
-from domain.structured_variables import scalar
+from domain.strategies.leaves import leaves, made
 from domain.values import Invalid, Json, Violation
 from domain.variables import FloatVariable, Variable
 
@@ -13,50 +13,57 @@ MOST_LEVELS = 1000
 
 
 class Levels:
-    """How many values of each variable a grid has, parents before children.
+    """How many values of each scalar a grid has, those inside other variables included, parents before children.
 
-    `levels` is meant for every continuous variable, `of` for single ones. Raises Invalid where `of` names others, and
-    ValueError for variables that take no scalars.
+    `levels` is meant for every continuous one, `of` for single ones, by key: `temperature`, `sampler.top_p`. Raises
+    Invalid where `of` names others.
     """
 
     def __init__(self, space: Space, levels: int, of: Mapping[str, int] | None = None) -> None:
-        self.variables = [scalar(each) for each in space.rules.order]
         wanted = dict(of or {})
-        known = {each.name for each in self.variables if each.cardinality is None}
-        faults = [_fault(name, count) for name, count in wanted.items() if name not in known or not _is_fit(count)]
+        self.variables = {each.key: each.variable for each in leaves(space, parents_first=True)}
+        known = {key for key, each in self.variables.items() if each.cardinality is None}
+        faults = [_fault(key, count) for key, count in wanted.items() if key not in known or not _is_fit(count)]
         if faults:
             raise Invalid(faults)
-        self.counts = [each.cardinality or wanted.get(each.name, levels) for each in self.variables]
-        self.total = math.prod(self.counts)
+        self.counts = {key: each.cardinality or wanted.get(key, levels) for key, each in self.variables.items()}
+        self.total = math.prod(self.counts.values())
 
 
 def grid_points(space: Space, levels: Levels, index: int) -> Iterator[tuple[int, dict[str, Json] | None]]:
-    """Yield each raw index from one on, with its configuration; the last variable changes fastest.
+    """Yield each raw index from one on, with its configuration; the last scalar changes fastest.
 
     Raw indices count all combinations: for those that break a constraint None is yielded. Of those that differ in
-    inactive variables alone only the first is looked at, so that no configuration comes twice.
+    inactive scalars alone only the first is looked at, so that no configuration comes twice.
     """
     while index < levels.total:
         found = _configuration(space, levels, index)
         if isinstance(found, int):
             index = found
         else:
-            yield index, None if space.rules.broken(found) else space.ordered(found)
+            yield index, None if space.rules.broken(found) else found
             index += 1
 
 
 def _configuration(space: Space, levels: Levels, index: int) -> dict[str, Json] | int:
     """Return the values at a raw index; where it repeats an earlier one, the next raw index that may not."""
-    values: dict[str, Json] = {}
-    below = levels.total
-    for variable, count in zip(levels.variables, levels.counts, strict=True):
+    left, below = index, levels.total
+    places: dict[str, tuple[int, int]] = {}
+    for key, count in levels.counts.items():
         below //= count
-        digit = index // below % count
-        if space.rules.active(variable, values) is not None:
-            values[variable.name] = _value(variable, digit, count)
-        elif digit:
-            # All other digits of an inactive variable repeat the first: on to where this one is 0 again.
-            return (index // (below * count) + 1) * below * count
+        digit, left = divmod(left, below)
+        places[key] = digit, below
+    unused = dict(places)
+
+    def take(key: str) -> Json:
+        return _value(levels.variables[key], unused.pop(key)[0], levels.counts[key])
+
+    values = made(space, take)
+    for key, (digit, below) in unused.items():
+        if digit:
+            # All other digits of an inactive scalar repeat the first: on to where this one is 0 again.
+            period = below * levels.counts[key]
+            return (index // period + 1) * period
     return values
 
 

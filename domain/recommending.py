@@ -29,6 +29,6 @@ def recommended_budget(space: Space) -> int:
 def recommended_strategy(space: Space) -> Recommended:
     """Return how to search within the budget: all of it, evenly, or learning from what is found."""
     size, budget = space.size(), recommended_budget(space)
-    if not size.is_infinite and size.discrete_cardinality <= budget and space.is_flat:
+    if not size.is_infinite and size.discrete_cardinality <= budget:
         return "grid"
     return "sobol" if budget < EVEN_BELOW else "bayesian"

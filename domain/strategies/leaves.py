@@ -24,11 +24,11 @@ class Leaf:
     condition: str = ""
 
 
-def leaves(space: Space, prefix: str = "", condition: str = "") -> Iterator[Leaf]:
-    """Yield every leaf of the space, in its order."""
-    for each in space.variables:
+def leaves(space: Space, prefix: str = "", condition: str = "", *, parents_first: bool = False) -> Iterator[Leaf]:
+    """Yield every leaf of the space, in its order, or with what decides about a leaf before it, as `made` takes them."""
+    for each in space.rules.order if parents_first else space.variables:
         under = f"{condition};{prefix}{each.when}" if each.when else condition
-        yield from _leaves(each, prefix + each.name, under)
+        yield from _leaves(each, prefix + each.name, under, parents_first=parents_first)
 
 
 def found(space: Space, values: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, Json]]:
@@ -65,13 +65,13 @@ def made(space: Space, take: Take, prefix: str = "") -> dict[str, Json]:
     return space.ordered(values)
 
 
-def _leaves(variable: Declared, key: str, condition: str) -> Iterator[Leaf]:
+def _leaves(variable: Declared, key: str, condition: str, *, parents_first: bool) -> Iterator[Leaf]:
     if isinstance(variable, HybridVariable):
         yield Leaf(f"{key}.choice", variable.choice, condition)
         for index, branch in enumerate(variable.branches):
             yield Leaf(f"{key}.{index}", branch.range, f"{condition};{key}.{index}")
     elif isinstance(variable, GroupVariable):
-        yield from leaves(variable.inner, f"{key}.", condition)
+        yield from leaves(variable.inner, f"{key}.", condition, parents_first=parents_first)
     elif isinstance(variable, ConditionalVariable):
         for field, each in variable.branches.items():
             yield Leaf(f"{key}.{field}", each, f"{condition};{key}.{field}")
