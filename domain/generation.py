@@ -88,7 +88,7 @@ def generate(space: Space, strategy: str, wanted: Wanted) -> Generated:
     Invalid for what the space or the strategy cannot do.
     """
     walk = walk_of(space, strategy, wanted)
-    coverage = Coverage(space.names, walk.strata)
+    coverage = Coverage(space, walk.strata)
     found: list[dict[str, Json]] = []
     index = wanted.index
     for made in islice(walk.made, wanted.count):

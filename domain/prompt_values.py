@@ -54,8 +54,7 @@ class PromptValue:
         known = _FIELDS[kind]
         faults = [Violation(f"{path}.{key}", "is not a known field", "UNKNOWN_NAME") for key in plain.keys() - known]
         faults += [Violation(f"{path}.{key}", "is required", "REQUIRED") for key in sorted(known - plain.keys())]
-        if not faults:
-            faults += _text_faults(plain, path) if kind == "instruction" else _demonstration_faults(plain, path)
+        faults += _text_faults(plain, path) if kind == "instruction" else _demonstration_faults(plain, path)
         if faults:
             raise Invalid(faults)
         return cls(kind, plain)
@@ -82,12 +81,13 @@ class PromptValue:
 
 
 def _text_faults(content: Mapping[str, Any], path: str) -> Iterator[Violation]:
-    text = content["text"]
+    text = content.get("text", "-")  # what is missing is told already
     if not isinstance(text, str) or not 1 <= len(text) <= LONGEST:
         yield Violation(f"{path}.text", f"must be text of 1 to {LONGEST} characters", "OUT_OF_RANGE")
 
 
 def _demonstration_faults(content: Mapping[str, Any], path: str) -> Iterator[Violation]:
+    content = {"dataset_id": "", "dataset_revision": 1, "split": "train", "demonstrations": []} | dict(content)
     if not isinstance(content["dataset_id"], str):
         yield Violation(f"{path}.dataset_id", "must be the id of a dataset", "WRONG_TYPE")
     revision = content["dataset_revision"]

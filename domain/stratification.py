@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.space import Space
 from domain.values import Json
 
 
@@ -25,19 +26,20 @@ MOST_STRATA = 10_000_000
 class Coverage:
     """Collects which strata of which variables are hit, configuration by configuration."""
 
-    def __init__(self, names: Sequence[str], strata: int) -> None:
-        self.names = names
-        self.strata = strata if strata * len(names) <= MOST_STRATA else 0
-        self._hit: dict[str, set[int]] = {name: set() for name in names}
+    def __init__(self, space: Space, strata: int) -> None:
+        self.names = space.names
+        self.strata = strata if strata * len(self.names) <= MOST_STRATA else 0
+        # What is computed has no distribution: its coordinate means nothing.
+        self._hit: dict[str, set[int]] = {name: set() for name in self.names if name not in space.rules.derived}
 
     def add(self, values: Mapping[str, Json], point: Sequence[float] | None) -> None:
         """Count a configuration and the point that it is; none does not count."""
         if point is None or not self.strata:
             return
         for name, place in zip(self.names, point, strict=True):
-            if name in values:
+            if name in values and name in self._hit:
                 self._hit[name].add(int(place * self.strata))
 
     def realised(self) -> tuple[Stratification, ...]:
-        """Return what is hit of every variable, in order; nothing where there are no strata."""
-        return tuple(Stratification(name, self.strata, len(self._hit[name])) for name in self.names if self.strata)
+        """Return what is hit of every variable that is drawn, in order; nothing where there are no strata."""
+        return tuple(Stratification(name, self.strata, len(hit)) for name, hit in self._hit.items() if self.strata)

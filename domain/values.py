@@ -1,6 +1,7 @@
 """JSON values as the platform keeps them: checked, normalised, and hashed the same everywhere."""
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,12 +81,19 @@ def refused(path: str, message: str, code: str) -> Invalid:
 
 
 def shown(value: Json) -> str:
-    """Return a value as text short enough for a message."""
+    """Return a value as text short enough for a message: as JSON where it is some, whole doubles as integers."""
     try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # Python refuses to write integers of more than 4,300 digits
-        text = f"a {type(value).__name__} too large to show"
+        text = json.dumps(normalise(value), ensure_ascii=False)
+    except (Invalid, RecursionError):
+        text = _represented(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _represented(value: Json) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # Python refuses to write integers of more than 4,300 digits
+        return f"a {type(value).__name__} too large to show"
 
 
 def is_number(value: Any) -> bool:

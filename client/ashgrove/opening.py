@@ -21,6 +21,11 @@ def json_object(context: click.Context, parameter: click.Parameter, value: str) 
     return found
 
 
+def json_objects(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Returns JSON objects given by an option that may be repeated; raises BadParameter as `json_object` does."""
+    return [json_object(context, parameter, each) for each in value]
+
+
 def with_client(function: Callable[..., None]) -> Callable[..., None]:
     """Hands a command its client, opened when it runs: `--help` needs neither key nor gateway."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ashgrove.client import Client
-from ashgrove.opening import json_object, with_client
+from ashgrove.opening import json_object, json_objects, with_client
 from ashgrove.printing import as_json_option, console, show_one
 from ashgrove.values import to_plain
 
@@ -26,6 +26,9 @@ _form = click.argument("form", type=click.Choice(FORMS))
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="random", show_default=True)
 @click.option("--index", default=0, help="Where to begin.")
 @click.option("--total", default=0, help="The size of a Latin hypercube.")
+@click.option("--maximin", is_flag=True, help="Take a wide Latin hypercube.")
+@click.option("--levels", default=0, help="The grid's values of each continuous variable; 5 when left out.")
+@click.option("--around", multiple=True, callback=json_objects, help="What to perturb or cross, JSON; may be repeated.")
 @with_client
 def generate(client: Client, identifier: str, **asked: Any) -> None:
     """Prints each configuration as soon as it comes."""

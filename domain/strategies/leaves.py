@@ -25,7 +25,7 @@ class Leaf:
 
 
 def leaves(space: Space, prefix: str = "", condition: str = "", *, parents_first: bool = False) -> Iterator[Leaf]:
-    """Yield every leaf of the space, in its order, or with what decides about a leaf before it, as `made` takes them."""
+    """Yield every leaf of the space, in its order, or what decides about a leaf before it, as `made` does."""
     for each in space.rules.order if parents_first else space.variables:
         under = f"{condition};{prefix}{each.when}" if each.when else condition
         yield from _leaves(each, prefix + each.name, under, parents_first=parents_first)

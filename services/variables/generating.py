@@ -83,7 +83,7 @@ class _Told:
         self.walk = walk
         self.left = request.count
         self.next_index = request.index
-        self.coverage = Coverage(space.names, walk.strata)
+        self.coverage = Coverage(space, walk.strata)
         self.hopeless: Unsatisfied | None = None
         """Why there are no more."""
 

@@ -80,6 +80,8 @@ def test_the_commands_about_spaces_are_there() -> None:
     runner = CliRunner()
     for command in ("spaces generate", "spaces export", "spaces import", "spaces extract", "presets add-defaults"):
         assert runner.invoke(main, [*command.split(), "--help"]).exit_code == 0
+    refused = runner.invoke(main, ["spaces", "generate", "id", "--around", "[1]"])
+    assert refused.exit_code == 2 and "not a JSON object" in refused.output
     refused = runner.invoke(main, ["spaces", "export", "id", "excel"])
     assert refused.exit_code == 2 and "configspace" in refused.output
     assert runner.invoke(main, ["spaces", "import", "ax", str(Path("/nowhere")), "--name", "x"]).exit_code == 2

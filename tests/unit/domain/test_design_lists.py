@@ -18,7 +18,15 @@ from domain.generation import STRATEGIES, Wanted, generate, walk_of
 from domain.hypercubes import _strata
 from domain.sampling import Unsatisfied
 from domain.seeds import digest
-from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
+from domain.space import (
+    BooleanVariable,
+    ChoiceVariable,
+    ComputedVariable,
+    Constraint,
+    FloatVariable,
+    IntegerVariable,
+    Space,
+)
 from domain.values import Invalid, canonical_json
 
 SEEDS = st.integers(-(2**63), 2**63 - 1)
@@ -82,6 +90,12 @@ def test_a_whole_hypercube_hits_every_stratum() -> None:
     found = generate(Space(SPACE.variables[:4]), "latin_hypercube", Wanted(50, 1))
     assert [(each.strata, each.hit) for each in found.stratification] == [(50, 50)] * 4
     assert generate(SPACE, "random", Wanted(5)).stratification == ()
+
+
+def test_nothing_is_told_of_how_evenly_computed_values_lie() -> None:
+    """They are not drawn."""
+    space = Space((*SPACE.variables[:1], ComputedVariable("one", "1")))
+    assert [each.variable for each in generate(space, "sobol", Wanted(4)).stratification] == [SPACE.names[0]]
 
 
 def test_a_design_that_only_meets_broken_constraints_is_repaired_then_given_up() -> None:

@@ -83,7 +83,7 @@ def test_a_grid_has_levels_of_what_is_continuous_and_jumps_over_what_repeats() -
 
 
 def test_a_grid_goes_through_what_is_inside_variables() -> None:
-    """A hybrid's number belongs to its choice, members of a group have levels by their keys, what is computed follows."""
+    """A hybrid's number belongs to its choice, members of a group have levels by key, what is computed follows."""
     tool = HybridVariable(
         "tool", (HybridBranch("one", IntegerVariable("tool", 1, 2)), HybridBranch("two", FloatVariable("tool", 0, 1)))
     )
@@ -96,7 +96,7 @@ def test_a_grid_goes_through_what_is_inside_variables() -> None:
         "tool": {"choice": "one", "number": 1},
         "group": {"x": 0, "on": True},
     }
-    with pytest.raises(Invalid, match="group.z"):
+    with pytest.raises(Invalid, match=r"group\.z"):
         generate(space, "grid", Wanted(1, levels_of={"group.z": 3}))
 
 

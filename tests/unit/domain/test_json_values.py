@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.values import DEEPEST, Invalid, Violation, canonical_json, content_hash, normalise
+from domain.values import DEEPEST, Invalid, Violation, canonical_json, content_hash, normalise, shown
 from tests.unit.domain.arbitrary import JSON, TEXT
 
 
@@ -101,3 +101,10 @@ def test_what_has_no_canonical_json_is_invalid() -> None:
 def test_invalid_says_everything_in_its_text() -> None:
     """A log line alone tells what was wrong."""
     assert str(Invalid([Violation("a", "is bad", "X"), Violation("b", "too", "Y")])) == "a: is bad; b: too"
+
+
+def test_values_are_shown_as_the_caller_wrote_them() -> None:
+    """As JSON, whole doubles as integers; what is no JSON as it is, and everything short."""
+    told = {"1": 1, "3": 3.0, "true": True, "null": None, '"1"': "1", '{"a": [1.5]}': {"a": [1.5]}, "nan": math.nan}
+    assert {text: shown(value) for text, value in told.items()} == {text: text for text in told}
+    assert len(shown("x" * 1000)) == 60 and shown(10**5000).startswith("a int too large")

@@ -107,6 +107,11 @@ def test_demonstrations_come_from_one_dataset_and_revision_and_are_no_more_than_
         ("instruction", "x", {"content"}),
         ("instruction", {"text": "a\0b"}, {"content.text"}),
         ("demo_set", {"dataset_id": "d"}, {f"content.{n}" for n in ("dataset_revision", "split", "demonstrations")}),
+        (
+            "demo_set",
+            {"split": "test", "demonstrations": [1]},
+            {"content.dataset_id", "content.dataset_revision", "content.split", "content.demonstrations[0]"},
+        ),
     ],
 )
 def test_a_value_of_another_form_is_refused(kind: Any, content: Any, paths: set[str]) -> None:
