@@ -105,6 +105,7 @@ _COLD = variable_space_pb2.Variable(name="cold", boolean=variable_space_pb2.Bool
 _WARM = variable_space_pb2.Variable(name="heat", float=variable_space_pb2.FloatDomain(low=0, high=9))
 SPACE_ACTS: dict[str, Any] = {
     "GenerateConfigurations": {"count": 1},
+    "StreamConfigurations": {"count": 1},
     "ValidateConfiguration": {"values": VALUES},
     "AddVariable": {"variable": _COLD},
     "UpdateVariable": {"name": "heat", "variable": _WARM},
