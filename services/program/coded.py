@@ -10,7 +10,16 @@ from services.program.code.contract import CodeFault
 from services.program.code.registry import required
 
 _PATH = "program.program_config"
-_OF_MODELS = ("model", "temperature", "max_tokens")
+_OF_MODELS = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "demonstration_count",
+    "demonstration_selection",
+    "demonstration_order",
+    "rule_count",
+)
 _OF_CODE = ("entry_point", "limits")
 
 

@@ -19,14 +19,24 @@ MAIN = "main"
 _INSTRUCTIONS = "signature_config.instructions"
 _PLACES: Mapping[str, tuple[str, type]] = {
     "instructions": (_INSTRUCTIONS, str),
-    "model": ("program_config.model", str),
-    "temperature": ("program_config.temperature", float),
-    "max_tokens": ("program_config.max_tokens", int),
-    "timeout_ms": ("program_config.timeout_ms", int),
+    **{
+        name: (f"program_config.{name}", kind)
+        for name, kind in {
+            "model": str,
+            "temperature": float,
+            "top_p": float,
+            "max_tokens": int,
+            "timeout_ms": int,
+            "demonstration_count": int,
+            "demonstration_selection": str,
+            "demonstration_order": str,
+            "rule_count": int,
+        }.items()
+    },
 }
 """The field that a variable of each name sets, and what that holds."""
 
-_WORDS = {str: "text", float: "a number", int: "a whole number"}
+_WORDS = {str: "text", float: "a number", int: "a whole number of 32 bits"}
 
 
 @dataclass(frozen=True)
@@ -74,14 +84,20 @@ def _placed(variable: Declared, value: Json, space: Space) -> Iterator[Placed | 
         yield from _prompt(variable, value, path)
     elif variable.name in _PLACES:
         field, kind = _PLACES[variable.name]
-        fits = isinstance(value, str) if kind is str else is_number(value) and (kind is float or value == int(value))
-        if fits:
+        if _fits(value, kind):
             yield Placed(variable.name, field, kind(value))
         else:
             yield FieldViolation(path, f"{field} holds {_WORDS[kind]}, not {shown(value)}")
     elif not isinstance(variable, ComputedVariable):
         places = ", ".join(_PLACES)
         yield FieldViolation(path, f"has no place in a program document; those that have one are called {places}")
+
+
+def _fits(value: Json, kind: type) -> bool:
+    """Tells whether a field of the kind can hold the value; whether it may is for the program service to say."""
+    if kind is str:
+        return isinstance(value, str)
+    return is_number(value) and (kind is float or (value == int(value) and -(2**31) <= value < 2**31))
 
 
 def _prompt(variable: PromptVariable, value: Json, path: str) -> Iterator[Placed | FieldViolation]:

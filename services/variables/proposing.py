@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ashgrove.program.v1.dataset_pb2 import Dataset
-from ashgrove.program.v1.program_pb2 import Program, SignatureField
+from ashgrove.program.v1.program_pb2 import Program, ProgramConfig, SignatureField
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Value
 
@@ -58,11 +58,12 @@ def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:
         float=pb.FloatDomain(low=0, high=2),
         default=Value(number_value=heat),
     )
+    mass = config.top_p if config.HasField("top_p") else 1.0
     yield pb.Variable(
         name="top_p",
         description="The probability mass that answers are drawn from.",
-        float=pb.FloatDomain(low=0.05, high=1, step=0.05),
-        default=Value(number_value=1),
+        float=pb.FloatDomain(low=min(0.05, mass), high=1, step=0 if config.HasField("top_p") else 0.05),
+        default=Value(number_value=mass),
     )
     tokens = config.max_tokens if config.HasField("max_tokens") else DEFAULT_TOKENS
     yield pb.Variable(
@@ -71,7 +72,7 @@ def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:
         integer=pb.IntegerDomain(low=min(16, tokens), high=max(MOST_TOKENS, tokens), log=True),
         default=Value(number_value=tokens),
     )
-    yield from _demonstrations()
+    yield from _demonstrations(config)
 
 
 def _prompts(dataset: Dataset | None) -> Iterator[pb.Variable]:
@@ -88,18 +89,18 @@ def _prompts(dataset: Dataset | None) -> Iterator[pb.Variable]:
         yield pb.Variable(name="demonstrations", description="Which examples are shown.", demo_set=shown)
 
 
-def _demonstrations() -> Iterator[pb.Variable]:
+def _demonstrations(config: ProgramConfig) -> Iterator[pb.Variable]:
     yield pb.Variable(
         name="demonstration_count",
         description="How many training examples are shown.",
-        integer=pb.IntegerDomain(low=0, high=MOST_SHOWN),
-        default=Value(number_value=0),
+        integer=pb.IntegerDomain(low=0, high=max(MOST_SHOWN, config.demonstration_count)),
+        default=Value(number_value=config.demonstration_count),
     )
     selection = pb.Variable(
         name="demonstration_selection",
         description="Which of them.",
         when="demonstration_count > 0",
-        default=_text(SELECTIONS[0]),
+        default=_text(config.demonstration_selection or SELECTIONS[0]),
     )
     selection.choice.choices.extend(map(_text, SELECTIONS))
     yield selection

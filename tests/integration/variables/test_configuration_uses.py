@@ -14,8 +14,9 @@ from ashgrove.variables.v1 import variable_configuration_pb2 as pb
 from ashgrove.variables.v1 import variable_configuration_requests_pb2 as kept_rpc
 from ashgrove.variables.v1 import variable_space_pb2 as space_pb
 from ashgrove.variables.v1.prompt_value_requests_pb2 import AddPromptValueRequest
+from ashgrove.variables.v1.space_exchange_requests_pb2 import ExtractVariableSpaceRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc import StatusCode
 
 from framework.errors import AlreadyExists, InvalidFields, NotFound
@@ -24,6 +25,7 @@ from framework.testing.refusals import Refused
 from framework.testing.serving import Served, served
 from framework.testing.tokens import Issuer
 from framework.testing.workbench import Workbench, workbench
+from services.program.lm.parameters import parameters
 from services.program.resources import registry as program_registry
 from services.variables.application import application
 from services.variables.resources import registry
@@ -221,7 +223,7 @@ async def test_what_has_no_place_in_a_program_is_refused_by_name(neighbours: Nei
     """And so is what its place does not hold, and what its kind does not have."""
     program = await neighbours.made()
     more = [
-        {"name": "rule_count", "integer": {"low": 0, "high": 9}, "default": 1},
+        {"name": "speed", "integer": {"low": 0, "high": 9}, "default": 1},
         {"name": "cite", "boolean": {}, "default": True},
     ]
     space = await space_of(neighbours.variables.do, [*VARIABLES, *more])
@@ -235,15 +237,38 @@ async def test_what_has_no_place_in_a_program_is_refused_by_name(neighbours: Nei
             )
         found.append(set(refused.value.fields))
     assert found == [
-        {"values.rule_count", "values.cite"},
-        {"values.rule_count", "values.cite", "values.model"},
+        {"values.speed", "values.cite"},
+        {"values.speed", "values.cite", "values.model"},
         {"values.critic"},
     ]
-    space = await space_of(neighbours.variables.do)
-    kept = await keep(neighbours.variables.do, space, {"temperature": 2.5})
-    with pytest.raises(Refused) as refused:
-        await neighbours.variables.do("ApplyConfiguration", variable_configuration_id=kept.id, program_id=program.id)
-    assert set(refused.value.fields) == {"values.temperature"}
+    huge = {"name": "timeout_ms", "integer": {"low": 0, "high": 2**40}, "default": 1}
+    space = await space_of(neighbours.variables.do, [*VARIABLES, huge])
+    for values, name in (({"temperature": 2.5}, "temperature"), ({"timeout_ms": 2**40}, "timeout_ms")):
+        kept = await keep(neighbours.variables.do, space, values)
+        with pytest.raises(Refused) as refused:
+            await neighbours.variables.do(
+                "ApplyConfiguration", variable_configuration_id=kept.id, program_id=program.id
+            )
+        assert set(refused.value.fields) == {f"values.{name}"}
+
+
+async def test_whatever_is_extracted_from_a_program_can_be_put_into_it(neighbours: Neighbours) -> None:
+    """Every knob has its place, is proposed as it is, and is what the program runs with."""
+    program = await neighbours.made()
+    asked = ExtractVariableSpaceRequest(program_id=program.id, models=["large", "small"], slots=True)
+    proposal = (await neighbours.variables.do("ExtractVariableSpace", asked)).variable_space
+    proposal.name = "extracted"
+    space = await neighbours.variables.do("CreateVariableSpace", CreateVariableSpaceRequest(variable_space=proposal))
+    values = {"model": "large", "top_p": 0.5, "demonstration_count": 4, "demonstration_selection": "nearest"}
+    kept = await keep(neighbours.variables.do, space, values)
+    await neighbours.variables.do("ApplyConfiguration", variable_configuration_id=kept.id, program_id=program.id)
+    config = (await neighbours.read(program)).program_config
+    assert {name: getattr(config, name) for name in values} == values
+    again = (await neighbours.variables.do("ExtractVariableSpace", asked)).variable_space
+    defaults = {each.name: MessageToDict(each.default) for each in again.variables if each.name in values}
+    assert defaults == values
+    effective = parameters(MessageToDict(config, preserving_proto_field_name=True), {})
+    assert {name: getattr(effective, name) for name in values} == values
 
 
 async def test_it_takes_the_right_to_change_the_program(neighbours: Neighbours) -> None:
