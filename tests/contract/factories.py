@@ -106,6 +106,7 @@ _WARM = variable_space_pb2.Variable(name="heat", float=variable_space_pb2.FloatD
 SPACE_ACTS: dict[str, Any] = {
     "GenerateConfigurations": {"count": 1},
     "StreamConfigurations": {"count": 1},
+    "ExportVariableSpace": {"format": 1},
     "ValidateConfiguration": {"values": VALUES},
     "AddVariable": {"variable": _COLD},
     "UpdateVariable": {"name": "heat", "variable": _WARM},

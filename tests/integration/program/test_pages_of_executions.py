@@ -15,9 +15,11 @@ async def test_no_page_scans_the_table(bench: Workbench, program_url: str) -> No
         request = ListExecutionsRequest(program_id=program, page_size=50, **asked)
         for _ in range(3):
             nodes = await plan(bench, request, request.page_token)
-            kinds = {node["Node Type"] for node in nodes}
-            assert not kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, kinds
+            assert not {node["Node Type"] for node in nodes} & {"Sort", "Incremental Sort"}
+            # Of the few programs beside them PostgreSQL may well read all.
             read = [node for node in nodes if node.get("Relation Name") == "executions"]
+            kinds = {node["Node Type"] for node in read}
+            assert read and not kinds & {"Seq Scan", "Bitmap Heap Scan"}, kinds
             assert all(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) < 200 for node in read)
             answer = await bench.do("ListExecutions", request)
             request.page_token = answer.next_page_token
