@@ -78,7 +78,7 @@ class Belongings:
         example = {"split": "SPLIT_TRAIN", "inputs": {"text": "x"}, "outputs": {"language": "sv"}}
         values = {"temperature": 0.5}
         return {
-            "action": "Get",
+            "action": "List",
             "new_name": unique("copy"),
             "count": 1,
             "split": "SPLIT_VALIDATION",

@@ -23,14 +23,15 @@ NOUNS = resource_nouns()
 SOUND_AND_REFUSED = {
     "AnalyzeVariableImportance": "FAILED_PRECONDITION",  # two trials say nothing yet
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
-    "ApplyConfiguration": "INVALID_ARGUMENT",  # not every variable has a place in a program
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
     "BatchCreateVariableConfigurations": "ALREADY_EXISTS",  # the same values are kept once
     "CreateVariableConfiguration": "ALREADY_EXISTS",
     "GetAuditCheckpoint": "NOT_FOUND",  # none is signed before five minutes
     "BatchCreateVariablePresets": "ALREADY_EXISTS",  # a preset is called like its variable
     "CreateVariablePreset": "ALREADY_EXISTS",
-    "GetBuiltInComponent": "NOT_FOUND",  # those belong to nobody
+    "ExplainAuditCheckpointAccess": "NOT_FOUND",
+    "ExplainBuiltInComponentAccess": "NOT_FOUND",  # those belong to nobody
+    "GetBuiltInComponent": "NOT_FOUND",
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
     "EndSession": "INVALID_ARGUMENT",
