@@ -13,7 +13,7 @@ from framework.resource.fields import Field
 
 # Each relationship that a comparison goes through is a subquery, and so may be each computed field: to compile and plan
 # one costs as much as so many comparisons.
-SUBQUERY = 5
+SUBQUERY = 7
 DEEPEST_RELATED = 2
 
 

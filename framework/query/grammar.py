@@ -9,7 +9,7 @@ from framework.errors import FieldViolation, InvalidFields
 # A filter larger than this answers no question that a person asks, and costs more to plan than to run.
 LONGEST = 4096
 DEEPEST = 16
-MOST_TERMS = 50
+MOST_TERMS = 40
 LONGEST_PATH = 8
 MOST_NAMES = 100
 

@@ -7,6 +7,7 @@ import pytest
 from framework.resource import Registry
 from framework.storage.additions import additions, next_migration
 from framework.storage.ddl import ddl
+from framework.storage.migrate import files
 from framework.testing.specimen import registry
 from services.describe import registries
 
@@ -15,6 +16,13 @@ from services.describe import registries
 def test_no_service_lacks_a_migration(declared: Registry) -> None:
     """`python -m services.<area> migration <what>` writes it."""
     assert additions(declared, Path("services") / declared.service / "migrations") == ""
+
+
+@pytest.mark.parametrize("declared", registries(), ids=[r.service for r in registries()])
+def test_migrations_have_one_head(declared: Registry) -> None:
+    """No two of a service have one number, so that their order is what their authors meant."""
+    numbers = [file.name[:4] for file in files(Path("services") / declared.service / "migrations")]
+    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
 
 
 def test_a_new_table_comes_whole(tmp_path: Path) -> None:
