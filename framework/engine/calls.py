@@ -36,6 +36,8 @@ class Call:
     def __init__(self, engine: "Engine", context: Context) -> None:
         self.engine = engine
         self.context = context
+        self.rehearsing = False
+        """Whether all is undone in the end: what a peer was asked to do is then the action's to undo."""
         self._open: Transaction | None = None
         self._found: dict[Any, Any] = {}
 

@@ -138,7 +138,7 @@ async def _act(call: Call, method: MethodSpec, request: Any) -> Any:
 async def _guarded(call: Call, method: MethodSpec, request: Any) -> Any:
     act = partial(_act, call, method, request)
     if method.rehearses and request.validate_only:
-        return await rehearsed(call, method, act)
+        return await rehearsed(call, request, act)
     if method.replays and request.request_id:
         return await once(call, method, request, act)
     return await act()

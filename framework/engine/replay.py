@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -41,19 +41,33 @@ class _Undone(Exception):  # noqa: N818 - no error: the way out of a transaction
     """Ends a rehearsal."""
 
 
-async def rehearsed(call: Call, method: MethodSpec, act: Act) -> Any:
+async def rehearsed(call: Call, request: Any, act: Act) -> Any:
     """Does a call and undoes it: the answer or the refusal is what the call would give, nothing is written or told."""
     answer: Any = None
+    call.rehearsing = True
     try:
         async with call.transaction():
             answer = await act()
             raise _Undone
     except _Undone:
         pass
-    made = {"Create": [answer], "BatchCreate": getattr(answer, method.resource.collection, [])}
-    for one in made.get(method.verb, []) if method.standard else []:
-        one.ClearField("id")  # the real one will have another
+    _without_new_ids(call, answer, request)
     return answer
+
+
+def _without_new_ids(call: Call, answer: Any, request: Any) -> None:
+    """Clears the ids of what was made and undone: the real ones will have others. Ids that were asked by stay."""
+    resources = {spec.message.DESCRIPTOR.full_name for spec in call.engine.registry.specs.values()}
+    asked = str(request)
+    for one in (answer, *_within(answer)):
+        if one.DESCRIPTOR.full_name in resources and one.id not in asked:
+            one.ClearField("id")
+
+
+def _within(message: Any) -> Iterator[Any]:
+    for field, value in message.ListFields():
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            yield from value if field.is_repeated else [value]
 
 
 async def once(call: Call, method: MethodSpec, request: Any, act: Act) -> Any:

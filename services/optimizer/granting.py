@@ -33,7 +33,7 @@ def permit(call: Call, program: Program) -> None:
 
 @asynccontextmanager
 async def granted_by_caller(call: Call, run_id: str, run: pb.OptimizationRun) -> AsyncIterator[str]:
-    """Yields a new grant of the caller's for what the run pins; a block that fails ends it."""
+    """Yields a new grant of the caller's for what the run pins; it ends with a block that fails or is only tried."""
     resources = [
         f"program/{run.program_id}@{run.program_revision}",
         f"variable_space/{run.variable_space_id}@{run.variable_space_revision}",
@@ -47,3 +47,5 @@ async def granted_by_caller(call: Call, run_id: str, run: pb.OptimizationRun) ->
     except BaseException:
         await call.application.end_grant(answer.grant_id)
         raise
+    if call.rehearsing:
+        await call.application.end_grant(answer.grant_id)
