@@ -10,6 +10,7 @@ from ashgrove.auth.v1.organization_requests_pb2 import (
     ListOrganizationsRequest,
 )
 from ashgrove.auth.v1.user_requests_pb2 import CreateUserRequest, GetUserRequest, ListUsersRequest, UpdateUserRequest
+from ashgrove.resource.v1.aggregate_pb2 import AggregateRequest
 
 from framework.errors import AlreadyExists, Failure, IllegalState, InvalidFields, NotFound, NotPermitted
 from tests.integration.auth.house import House
@@ -128,5 +129,7 @@ async def test_x86_an_administrator_sees_the_own_organization_only(house: House)
     other = await house.found()
     seen = await house.call(house.admin, "ListOrganizations", ListOrganizationsRequest())
     assert [o.id for o in seen.organizations] == [str(house.organization_id)]
+    counted = await house.call(house.admin, "AggregateOrganizations", AggregateRequest(measures=["count()"]))
+    assert counted.rows[0].values["count"].number_value == 1
     with pytest.raises(NotFound):
         await house.call(house.admin, "GetOrganization", GetOrganizationRequest(id=other.organization.id))
