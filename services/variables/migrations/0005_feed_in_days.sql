@@ -46,6 +46,8 @@ BEGIN
     FOR day IN SELECT today + n FROM generate_series(0, days) AS n LOOP
         part := 'feed_' || to_char(day, 'YYYYMMDD');
         CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        -- Nothing may be numbered into feed_rest between its emptying and the new partition's taking its place.
+        LOCK TABLE feed IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('CREATE TABLE %I (LIKE feed)', part);
         EXECUTE format('WITH moved AS (DELETE FROM feed_rest WHERE numbered_on = %L RETURNING *)
                         INSERT INTO %I SELECT * FROM moved', day, part);

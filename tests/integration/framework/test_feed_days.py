@@ -1,5 +1,6 @@
 """The feed's days: opened ahead, dropped once they are old and every consumer has passed, and without a gap."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from ashgrove.event.v1 import event_feed_service_pb2 as pb
 from spectators import create, space
 
+from framework.engine.writing import event_of
 from framework.errors import PositionGone
 from framework.events.measures import METRICS, Measures, flow_of
 from framework.events.retention import Retention, forget_consumer
+from framework.events.sequencer import Sequencer
 from framework.storage.migrate import files
 from framework.testing.feeds import LocalFeed
 from framework.testing.workbench import Workbench, workbench
@@ -148,3 +151,42 @@ async def test_what_a_feed_held_before_it_had_days_is_kept(postgres_url: str) ->
         )
         assert connection.execute("SELECT last_sequence, oldest_sequence FROM feed_head").fetchone() == (9, 5)
         connection.execute("DROP SCHEMA moved CASCADE")
+
+
+def closed_again(url: str) -> None:
+    """Puts what lies in today's partition where events lie before their day is opened."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET search_path TO variables")
+        connection.execute("LOCK TABLE feed IN ACCESS EXCLUSIVE MODE")
+        names = [name for (name,) in connection.execute(PARTITIONS) if name != "feed_rest"]
+        for name in names:
+            connection.execute(f"ALTER TABLE feed DETACH PARTITION {name}".encode())
+            connection.execute(f"INSERT INTO feed SELECT * FROM {name}".encode())
+            connection.execute(f"DROP TABLE {name}".encode())
+
+
+async def test_a_day_is_opened_while_events_are_numbered_into_it(bench: Workbench, url: str) -> None:
+    """As at a first start, when the sequencer is faster than whoever opens the day: nothing fails, nothing is lost."""
+    wanted, done = 300, asyncio.Event()
+
+    async def told() -> None:
+        context = bench.context(bench.user, "Test")
+        for _ in range(wanted):
+            async with bench.database.tenant(bench.organization_id) as tx:
+                await tx.record(event_of(context, "variable_space.denied", "PERMISSION_DENIED"))
+
+    async def numbered() -> None:
+        sequencer = Sequencer(bench.database)
+        while not done.is_set():
+            await sequencer.step(2)
+
+    async def opened() -> None:
+        for _ in range(15):
+            await Retention(bench.database).open()
+            await asyncio.to_thread(closed_again, url)
+
+    numbering = asyncio.create_task(numbered())
+    await asyncio.gather(told(), opened())
+    done.set()
+    await numbering
+    assert len(await bench.events("variable_space.denied")) == wanted
