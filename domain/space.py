@@ -177,7 +177,11 @@ class Space:
         return self.ordered(completed(self.rules, source))
 
     def size(self) -> Size:
-        """Return how large the space is, before its constraints are applied."""
+        """Return how large the space is, before its constraints are applied; counted once."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> Size:
         return size_of(self.rules)
 
     def _unknown(self, values: Mapping[Any, Json]) -> Iterator[Violation]:

@@ -44,7 +44,7 @@ async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any],
     refuse_if(v for i, message in enumerate(clean) for v in check(message, f"{spec.collection}[{i}]."))
     async with call.transaction() as tx:
         await _prepare(call, spec, clean)
-        rows = [new_row(spec, call.context, message) async for message in _in_turns(clean)]
+        rows = [new_row(spec, call.context, message) async for _, message in _in_turns(clean)]
         await _insert(tx, spec, rows)
         await _permit(tx, spec, call.context, rows, clean, messages)
         made = await _as_made(tx, spec, call.context, rows, clean)
@@ -54,17 +54,18 @@ async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any],
     return made
 
 
-async def _in_turns(messages: Sequence[Any]) -> AsyncIterator[Any]:
-    for i, message in enumerate(messages):
-        if i % _TURN == 0:
+async def _in_turns(messages: Sequence[Any]) -> AsyncIterator[tuple[int, Any]]:
+    """Yields messages with their places, and lets other calls have their turns meanwhile."""
+    for place in enumerate(messages):
+        if place[0] % _TURN == 0:
             await asyncio.sleep(0)
-        yield message
+        yield place
 
 
 async def _prepare(call: "Call", spec: ResourceSpec, messages: Sequence[Any]) -> None:
     """Prepares every message; raises what is wrong with all of them at once."""
     resource, faults = spec.resource(), []
-    for i, message in enumerate(messages):
+    async for i, message in _in_turns(messages):
         try:
             await resource.prepare(call, message, None)
         except InvalidFields as refused:
@@ -129,18 +130,17 @@ async def _as_made(
 ) -> list[Any]:
     """Returns the rows as messages; raises NotPermitted when the policies refuse one of them as made.
 
-    Only what the database and the server add is read back: the rest is what was just written.
+    Only times, which the database sets or rounds, are read back: the rest is what was just written.
     """
     table, codec = table_of(spec), codec_of(spec)
-    added = [n for n, f in spec.fields.items() if f.output_only or f.kind is Kind.TIMESTAMP]
+    times = [table.c[n] for n, f in spec.fields.items() if f.kind is Kind.TIMESTAMP]
+    added = [n for n, f in spec.fields.items() if f.output_only and f.kind not in (Kind.TIMESTAMP, Kind.JSON)]
     mine = table.c.id == any_(bindparam("ids"))
-    query = select(*(table.c[n] for n in added), table.c.lock_version).where(scope(spec, context, "Create"), mine)
+    query = select(table.c.id, *times, table.c.lock_version).where(scope(spec, context, "Create"), mine)
     sql, params = compiled(query)
     found = {row["id"]: row for row in await tx.fetch(sql, params | {"ids": [row["id"] for row in rows]})}
     if len(found) < len(rows):
         raise refusal(spec)
     for row, message in zip(rows, messages, strict=True):
-        for name in added:
-            message.ClearField(name)
-        codec.fill(message, found[row["id"]])
+        codec.fill(message, {n: row[n] for n in added if n in row} | found[row["id"]])
     return list(messages)

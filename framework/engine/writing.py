@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import rfc8785
 from ashgrove.event.v1 import event_pb2
 from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.call import Actor, ActorKind, Context
+from framework.engine.canonical import canonical
 from framework.engine.messages import content_of
 from framework.errors import AlreadyExists, WriteConflict
 from framework.identifiers import new_id
@@ -91,7 +91,7 @@ async def _grown(tx: Transaction, spec: ResourceSpec, old_row: Mapping[str, Any]
 
 def content_hash(content: Mapping[str, Any]) -> str:
     """Returns SHA-256 of the content as RFC 8785 JSON, in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(dict(content))).hexdigest()
+    return hashlib.sha256(canonical(dict(content))).hexdigest()
 
 
 async def keep_revisions(

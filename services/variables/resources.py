@@ -29,7 +29,7 @@ from services.variables.prompts import KeptPromptValue, referred
 from services.variables.runs import refuse_strange_run
 from services.variables.space_comparisons import SpaceComparisons
 from services.variables.space_edits import EDITS, SpaceEdits
-from services.variables.spaces import measured, refusal, size_of, space_of, violation_of
+from services.variables.spaces import measured_apart, refusal, size_of, space_of, violation_of
 
 
 class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resource[variable_space_pb2.VariableSpace]):
@@ -67,13 +67,12 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resour
         copied = call.context.action == "CloneVariableSpace"
         faults = [] if copied else await fill_components(call, new, old, prefix)
         try:
-            # Reading a large space, counting its branches and trying what its constraints leave takes a second each.
-            space = await asyncio.to_thread(space_of, new, prefix)
+            size = await measured_apart(new, prefix)
         except InvalidFields as invalid:
             raise InvalidFields(*faults, *invalid.violations) from None
         if faults:
             raise InvalidFields(*faults)
-        new.size.CopyFrom(await asyncio.to_thread(measured, space, prefix))
+        new.size.CopyFrom(size)
         new.visibility = new.visibility or variable_space_pb2.VariableSpace.VISIBILITY_PRIVATE
 
     def derive(self, message: variable_space_pb2.VariableSpace) -> None:

@@ -1,5 +1,6 @@
 """Carries spaces and values between the protos and the domain, every violation at its path in the request."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,9 @@ from domain.satisfiability import emptiness
 from domain.space import Space
 from domain.values import Invalid, Violation
 from framework.errors import Failure, FieldViolation, InvalidFields
+
+_LIGHT_BYTES = 2048
+_SCALAR = {"float", "integer", "choice", "boolean"}
 
 
 def space_of(space: pb.VariableSpace, prefix: str = "") -> Space:
@@ -43,8 +47,23 @@ def _entries(messages: Iterable[pb.Variable] | Iterable[pb.Constraint]) -> list[
     ]
 
 
-def measured(space: Space, prefix: str) -> pb.SpaceSize:
-    """Returns how large a space is; raises InvalidFields where its constraints are proven to leave nothing."""
+async def measured_apart(new: pb.VariableSpace, prefix: str) -> pb.SpaceSize:
+    """Returns how large a space is, worked out on a thread where that may take longer than the way there and back.
+
+    Reading a large space, counting its branches and trying what its constraints leave takes a second each; what is
+    small, flat and without conditions takes less than a thread costs.
+    """
+    light = new.ByteSize() <= _LIGHT_BYTES and not new.constraints and all(map(_stands_alone, new.variables))
+    return measured(new, prefix) if light else await asyncio.to_thread(measured, new, prefix)
+
+
+def _stands_alone(variable: pb.Variable) -> bool:
+    return variable.WhichOneof("domain") in _SCALAR and not variable.when
+
+
+def measured(new: pb.VariableSpace, prefix: str) -> pb.SpaceSize:
+    """Returns how large a space is; raises InvalidFields for what is none, or is proven to have no configuration."""
+    space = space_of(new, prefix)
     if reason := emptiness(space):
         message = f"leave no configuration: {reason}"
         raise InvalidFields(FieldViolation(f"{prefix}constraints", message))
