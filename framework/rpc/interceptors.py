@@ -43,13 +43,16 @@ Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
 class Surround(aio.ServerInterceptor):
     """Runs one async context manager around every call: unary, streaming, or written with `context.write`."""
 
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, *, streams_only: bool = False) -> None:
         self.around = around
+        self.streams_only = streams_only
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wraps the handler; an unknown method stays unknown."""
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_EXEMPT):
+            return handler
+        if self.streams_only and not handler.response_streaming:
             return handler
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         around, details = self.around, _Details(handler_call_details, handler.response_streaming)
@@ -100,7 +103,7 @@ def interceptors(verifier: Verifier | None, streams: OpenStreams | None = None) 
         # Inside mapped, which turns its refusals into statuses; the actor is unknown until here.
         Surround(identified(verifier)),
         # Innermost: whose stream it is must be known.
-        Surround((streams or OpenStreams()).bounded),
+        Surround((streams or OpenStreams()).bounded, streams_only=True),
     ]
 
 

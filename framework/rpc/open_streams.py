@@ -23,8 +23,8 @@ class OpenStreams:
 
     @asynccontextmanager
     async def bounded(self, details: Any, context: Any) -> AsyncIterator[None]:
-        """Surrounds a call; raises LimitReached for one stream too many."""
-        counted = _counted(current().actor) if details.streaming else {}
+        """Surrounds a stream; raises LimitReached for one too many."""
+        counted = _counted(current().actor)
         for kind, name in counted.items():
             most = self.per_caller if kind == "caller" else self.per_organization
             if self._open[name] >= most:
