@@ -4,6 +4,7 @@ from types import TracebackType
 
 from ashgrove.aggregates import Aggregates
 from ashgrove.audit_trail import AuditTrail
+from ashgrove.components import Components
 from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
@@ -32,6 +33,7 @@ class Client:
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
         self.pools = Pools(self._connection)
+        self.components = Components(self._connection)
         self.presets = Presets(self._connection)
         self.configurations = Configurations(self._connection)
         self.executions = Executions(self._connection)

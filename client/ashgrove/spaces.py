@@ -146,33 +146,55 @@ class Spaces(Archived[_Space]):
         proposal: _Space = self._call("ExtractVariableSpace", **asked).variable_space
         return proposal
 
-    def add_variable(self, identifier: str, name: str, domain: Domain, position: int | None = None) -> _Space:
-        """Adds a variable, at the end unless a position is named; returns the new revision."""
-        return self._edited("AddVariable", identifier, variable=domain.variable(name), position=position)
+    def add_variable(
+        self, identifier: str, name: str, domain: Domain, position: int | None = None, *, over: int = 0
+    ) -> _Space:
+        """Adds a variable, at the end unless a position is named; returns the new revision.
 
-    def update_variable(self, identifier: str, name: str, domain: Domain) -> _Space:
+        Every edit takes `over`: the revision that it is meant for, so that Aborted is raised where somebody was faster.
+        """
+        variable = domain.variable(name)
+        return self._edited("AddVariable", identifier, over, variable=variable, position=position)
+
+    def update_variable(self, identifier: str, name: str, domain: Domain, *, over: int = 0) -> _Space:
         """Gives a variable another domain."""
-        return self._edited("UpdateVariable", identifier, name=name, variable=domain.variable(name))
+        return self._edited("UpdateVariable", identifier, over, name=name, variable=domain.variable(name))
 
-    def remove_variable(self, identifier: str, name: str) -> _Space:
+    def remove_variable(self, identifier: str, name: str, *, over: int = 0) -> _Space:
         """Removes a variable."""
-        return self._edited("RemoveVariable", identifier, name=name)
+        return self._edited("RemoveVariable", identifier, over, name=name)
 
-    def reorder(self, identifier: str, names: Sequence[str]) -> _Space:
+    def reorder(self, identifier: str, names: Sequence[str], *, over: int = 0) -> _Space:
         """Puts the variables into this order."""
-        return self._edited("ReorderVariables", identifier, names=names)
+        return self._edited("ReorderVariables", identifier, over, names=names)
 
-    def add_constraint(self, identifier: str, constraint: Constraint) -> _Space:
+    def add_constraint(self, identifier: str, constraint: Constraint, *, over: int = 0) -> _Space:
         """Adds a constraint."""
-        return self._edited("AddConstraint", identifier, constraint=constraint.constraint())
+        return self._edited("AddConstraint", identifier, over, constraint=constraint.constraint())
 
-    def remove_constraint(self, identifier: str, constraint_id: str) -> _Space:
+    def remove_constraint(self, identifier: str, constraint_id: str, *, over: int = 0) -> _Space:
         """Removes a constraint."""
-        return self._edited("RemoveConstraint", identifier, constraint_id=constraint_id)
+        return self._edited("RemoveConstraint", identifier, over, constraint_id=constraint_id)
+
+    def merge(
+        self, identifier: str, other: str, *, prefer: str = "", over: int = 0, **base: Any
+    ) -> comparison.MergeVariableSpacesResponse:
+        """Takes over what another space changed since the two were one; the answer names every conflict.
+
+        With conflicts nothing is changed, unless `prefer` says whose change wins: `ours` or `theirs`. `base` names the
+        common ancestor where cloning does not tell it: `base_variable_space_id` and `base_revision`.
+        """
+        wins = comparison.MergeVariableSpacesRequest.Prefer.Value(f"PREFER_{prefer.upper() or 'UNSPECIFIED'}")
+        asked = {"from_variable_space_id": other, "prefer": wins, "expected_revision": over, **base}
+        merged: comparison.MergeVariableSpacesResponse = self._call(
+            "MergeVariableSpaces", variable_space_id=identifier, **asked
+        )
+        return merged
 
     def clone(self, identifier: str, name: str, revision: int = 0) -> _Space:
         """Copies a revision under a new name."""
-        return self._edited("CloneVariableSpace", identifier, new_name=name, revision=revision)
+        copy: _Space = self._call("CloneVariableSpace", variable_space_id=identifier, new_name=name, revision=revision)
+        return copy
 
     def analyze(self, identifier: str, revision: int = 0) -> comparison.AnalyzeVariableSpaceResponse:
         """Says what is known of a space: its size, whether it can be satisfied, what each variable depends on."""
@@ -194,8 +216,8 @@ class Spaces(Archived[_Space]):
         )
         return found
 
-    def _edited(self, rpc: str, identifier: str, **fields: Any) -> _Space:
-        edited: _Space = self._call(rpc, variable_space_id=identifier, **fields)
+    def _edited(self, rpc: str, identifier: str, over: int, **fields: Any) -> _Space:
+        edited: _Space = self._call(rpc, variable_space_id=identifier, expected_revision=over, **fields)
         return edited
 
 
