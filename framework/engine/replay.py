@@ -13,7 +13,7 @@ from sqlalchemy import and_, select
 from framework.engine.calls import Call
 from framework.engine.reading import load, scope
 from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields, NotFound
-from framework.resource import MethodSpec
+from framework.resource import MethodSpec, ResourceSpec
 from framework.resource.sensitive import holds_secrets
 from framework.storage import Database, Transaction, table_of
 from framework.storage.tables import compiled
@@ -79,7 +79,7 @@ async def once(call: Call, method: MethodSpec, request: Any, act: Act) -> Any:
     key = _key(call, method, request)
     async with call.transaction() as tx:
         if await tx.fetch_one(_CLAIM, key) is None:
-            return await _again(tx, call, method, key)
+            return await _again(tx, call, method, request, key)
         answer = await act()
         if not holds_secrets(method.response_class.DESCRIPTOR):
             await tx.execute(_KEEP, key | {"response": answer.SerializeToString()})
@@ -98,7 +98,7 @@ def _key(call: Call, method: MethodSpec, request: Any) -> dict[str, Any]:
     }
 
 
-async def _again(tx: Transaction, call: Call, method: MethodSpec, key: dict[str, Any]) -> Message:
+async def _again(tx: Transaction, call: Call, method: MethodSpec, request: Any, key: dict[str, Any]) -> Message:
     kept = await tx.fetch_one(_READ, key)
     assert kept is not None, "what conflicts is there"
     if kept["body_hash"] != key["body_hash"]:
@@ -106,11 +106,11 @@ async def _again(tx: Transaction, call: Call, method: MethodSpec, key: dict[str,
     if kept["response"] is None:
         raise AlreadyDone("this request was done before, and its answer held secrets that are not kept")
     answer: Any = method.response_class.FromString(kept["response"])
-    await _authorize_again(tx, call, method, answer)
+    await _authorize_again(tx, call, method, request, answer)
     return answer  # type: ignore[no-any-return]
 
 
-async def _authorize_again(tx: Transaction, call: Call, method: MethodSpec, answer: Any) -> None:
+async def _authorize_again(tx: Transaction, call: Call, method: MethodSpec, request: Any, answer: Any) -> None:
     """Refuses whoever may no longer do what was done: they may no longer learn what came of it."""
     spec = method.resource
     if method.response_class is spec.message:
@@ -121,6 +121,19 @@ async def _authorize_again(tx: Transaction, call: Call, method: MethodSpec, answ
         found = {str(row["id"]) for row in await tx.fetch(*compiled(select(table.c.id).where(theirs)))}
         for lost in [i for i in ids if i not in found]:
             raise NotFound(spec.singular, lost)
+    elif not method.standard:  # what was purged is gone, and its answer tells nothing
+        for named, identifier, verb in _named(call, method, request):
+            await load(tx, named, call.context, identifier, verb)
+
+
+def _named(call: Call, method: MethodSpec, request: Any) -> Iterator[tuple[ResourceSpec, str, str]]:
+    """Yields the rows that a request acts on, or beside, each with what its caller must still be able to do to it."""
+    for spec in call.engine.registry.specs.values():
+        own = spec is method.resource
+        for name, verb in (("id", method.verb), (f"{spec.singular}_id", method.verb if own else "Get")):
+            identifier = getattr(request, name, "")
+            if identifier and (own or name != "id"):
+                yield spec, identifier, verb
 
 
 async def forget(database: Database) -> None:
