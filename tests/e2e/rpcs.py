@@ -2,10 +2,10 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Timer
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -73,7 +73,7 @@ class Rpc:
         try:
             if not streams:
                 return Answer("OK", _shown(call(asked, metadata=metadata, timeout=20)))
-            return Answer("OK", _first(call(asked, metadata=metadata, timeout=_PATIENCE)))
+            return Answer("OK", _first(call(asked, metadata=metadata, timeout=20)))
         except grpc.RpcError as refused:
             trailing = dict(refused.trailing_metadata() or ())
             return Answer(refused.code().name, f"{refused.details()} {trailing.get('grpc-status-details-bin', b'')!r}")
@@ -136,16 +136,20 @@ def _shown(message: Message) -> str:
 
 
 def _first(frames: Any) -> str:
-    told, ends = [], time.monotonic() + _PATIENCE
+    told = []
+    patience = Timer(_PATIENCE, frames.cancel)  # not gRPC's deadline: that ends a stream in more than one way
+    patience.start()
     try:
         for frame in frames:
             told.append(_shown(frame))
             if len(told) == _FRAMES:
                 frames.cancel()
                 break
-    except grpc.RpcError as ended:  # a stream that the deadline ends breaks off in more than one way
-        if ended.code() is not grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() < ends:
+    except grpc.RpcError as ended:
+        if ended.code() is not grpc.StatusCode.CANCELLED:
             raise
+    finally:
+        patience.cancel()
     return "\n".join(told)
 
 
