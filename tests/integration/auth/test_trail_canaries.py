@@ -1,5 +1,6 @@
 """The trail holds no secret: whatever auth tells is recorded in earnest, and every row of it is searched."""
 
+from pathlib import Path
 from uuid import UUID
 
 from ashgrove.auth.v1.api_key_requests_pb2 import RotateApiKeyRequest
@@ -33,7 +34,7 @@ async def test_no_row_of_the_trail_holds_a_secret_or_what_is_stored_of_one(house
         digests = [bytes(row["key_hash"]) for row in await tx.fetch("SELECT key_hash FROM api_keys")]
     told = await house.events()
     assert {"api_key.created", "api_key.authenticated", "session.signed_out"} <= {one["type"] for one in told}
-    async with workbench(registry(), postgres_url) as trail:
+    async with workbench(registry(), postgres_url, Path("services/audit/migrations")) as trail:
         for number, one in enumerate(told, 1):
             event = ParseDict(one, Event())
             event.sequence = number
