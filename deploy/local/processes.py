@@ -81,12 +81,21 @@ def environment(settings: StackSettings, servers: Servers) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}",
         "PYTHONUNBUFFERED": "1",
     }
-    inherited = {k: v for k, v in os.environ.items() if k in _NEEDED or k.startswith(_NEEDED_PREFIXES)}
+    inherited = {k: v for k, v in os.environ.items() if k in _NEEDED | TUNING or k.startswith(_NEEDED_PREFIXES)}
     return inherited | {k: v for k, v in told.items() if v}
 
 
 _NEEDED = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV"}
 _NEEDED_PREFIXES = ("OPENBLAS_", "OMP_")
+TUNING = {
+    f"ASHGROVE_{name}"
+    for name in (
+        *("KEY_RATE", "KEY_BURST", "ORGANIZATION_RATE", "ORGANIZATION_BURST", "ANONYMOUS_RATE", "ANONYMOUS_BURST"),
+        *("STREAMS_PER_CALLER", "STREAMS_PER_ORGANIZATION", "SESSION_SECONDS", "CHECKPOINT_SECONDS", "FEED_DAYS"),
+        *("POOL_SIZE", "DRAIN_SECONDS"),
+    )
+}
+"""What services may be told beyond what the stack decides; passed on as it is."""
 
 
 def envoy_plan(settings: StackSettings, binary: Path, configuration: Path, admin_port: int) -> ProcessPlan:

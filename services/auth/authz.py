@@ -14,13 +14,13 @@ from google.protobuf.json_format import MessageToJson
 from google.rpc import status_pb2
 
 from framework.errors import DependencyUnavailable, Failure, LimitReached, Unauthenticated
+from framework.rpc.interceptors import ADDRESS
 from services.auth.buckets import Taken
 from services.auth.gatekeeper import Admission, Gatekeeper
 from services.auth.limits import Limits
 from services.auth.refusals import Refusals
 
 ORGANIZATION = "x-ashgrove-organization"
-ADDRESS = "x-ashgrove-internal-address"
 _OURS = "x-ashgrove-"
 _HTTP = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
@@ -73,7 +73,7 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
         else:
             taken = await self._limits.admitted(admission.credential, path)
         if taken.wait_seconds:
-            return _refused(_limit_reached(taken), headers, told_about(taken))
+            return _refused(_limit_reached(taken), headers, _told_about(taken))
         if admission is None:
             self._refusals.note(address)
             return _refused(Unauthenticated(), headers)
@@ -95,7 +95,7 @@ def _limit_reached(taken: Taken) -> LimitReached:
     return LimitReached(told, seconds, limit=kind)
 
 
-def told_about(taken: Taken) -> Mapping[str, str]:
+def _told_about(taken: Taken) -> Mapping[str, str]:
     """Returns the headers that say where a caller stands."""
     bucket = taken.tightest
     headers = {"ratelimit-limit": str(bucket.burst), "ratelimit-remaining": str(taken.remaining)}

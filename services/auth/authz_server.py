@@ -49,7 +49,7 @@ async def authz_process(settings: AuthSettings) -> Process:
         services=[external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name],
         ready=[current],
         background=[refresher.follow, uses.follow, refusals.follow],
-        close=[buckets.close, database.close],
+        close=[uses.write, refusals.write, buckets.close, database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,
     )

@@ -21,7 +21,7 @@ INSERT INTO grants (organization_id, id, user_id, run_id, service, actions, reso
 VALUES (%(organization)s, %(id)s, %(user)s, %(run)s, %(service)s, %(actions)s, %(resources)s)
 """
 _SELECT = """
-SELECT g.*, u.role, u.deactivated
+SELECT g.*, u.role, u.deactivated, u.email
 FROM grants g
 JOIN users u ON u.organization_id = g.organization_id AND u.id = g.user_id
 WHERE g.id = %(id)s
@@ -120,6 +120,7 @@ def _delegated(row: Mapping[str, Any]) -> Actor:
         credential_id=str(row["id"]),
         delegate=row["service"],
         actions=frozenset(row["actions"]),
+        label=row["email"],
     )
 
 

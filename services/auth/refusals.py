@@ -50,7 +50,7 @@ class Refusals:
         self._noted[address if len(self._noted) < _MOST or address in self._noted else "others"] += 1
 
     async def follow(self) -> None:
-        """Writes every ten seconds, until cancelled."""
+        """Writes every ten seconds, until cancelled; whoever ends the process writes once more."""
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             await self.write()

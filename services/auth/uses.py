@@ -35,12 +35,9 @@ class Uses:
         self._noted[credential] = time.time()
 
     async def follow(self) -> None:
-        """Writes every minute, until cancelled, and then once more."""
-        try:
-            while True:
-                await asyncio.sleep(_EVERY_SECONDS)
-                await self.write()
-        finally:
+        """Writes every minute, until cancelled; whoever ends the process writes once more."""
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
             await self.write()
 
     async def write(self) -> None:

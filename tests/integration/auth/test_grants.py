@@ -1,5 +1,6 @@
 """Grants: work goes on in a user's name for exactly as long as the user may do it."""
 
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -29,7 +30,7 @@ async def test_a_grant_becomes_the_users_identity_with_the_service_as_delegate(h
     user = await house.user()
     claims = await exchange(house, await house.grant(house.actor(user)))
     assert (claims["sub"], claims["act"], claims["org"]) == (user.id, "optimizer", str(house.organization_id))
-    assert (claims["actions"], claims["op"]) == (["EvaluateProgram"], False)
+    assert (claims["actions"], claims["op"], claims["label"]) == (["EvaluateProgram"], False, user.email)
     assert claims["exp"] - claims["iat"] <= 60
 
 
@@ -103,3 +104,9 @@ async def test_a_service_proves_itself_with_its_own_secret(house: House) -> None
     for service, secret in (("audit", "wrong"), ("nobody", "right")):
         with pytest.raises(Unauthenticated):
             await servicer.IssueServiceToken(pb.IssueServiceTokenRequest(service=service, secret=secret), None)
+
+
+async def test_a_key_with_scopes_may_let_a_run_act(house: House) -> None:
+    """Whoever may start a run may have it run, whatever else their key does not cover."""
+    bound = replace(house.admin, actions=frozenset({"optimization_runs:*"}))
+    assert (await exchange(house, await house.grant(bound)))["act"] == "optimizer"

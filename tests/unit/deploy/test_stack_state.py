@@ -13,10 +13,12 @@ from deploy.local import postgres, valkey
 from deploy.local.faults import StackFault
 from deploy.local.leftovers import end_leftovers, only_one
 from deploy.local.postgres import Place, Postgres
-from deploy.local.processes import ProcessPlan, Servers, environment, ports, service_plans
+from deploy.local.processes import TUNING, ProcessPlan, Servers, environment, ports, service_plans
 from deploy.local.settings import StackSettings
 from deploy.local.state import Running, State, running
 from deploy.local.supervisor import Supervisor
+from services.audit.__main__ import AuditSettings
+from services.auth.application import AuthSettings
 
 SERVERS = Servers(
     "postgresql://127.0.0.1:1/ashgrove", "postgresql://root:word@127.0.0.1:1/ashgrove", "roles", "redis://"
@@ -142,3 +144,13 @@ def test_an_external_server_is_not_started(tmp_path: Path) -> None:
     assert stack.valkey is None
     assert servers.database_url == "postgresql://db:5432/ashgrove"
     assert servers.redis_url == "redis://cache:6379/0"
+
+
+def test_services_are_told_what_tunes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits, lives and days reach them as they were given; each is a setting that some process reads."""
+    for name in TUNING:
+        monkeypatch.setenv(name, f"given {name}")
+    told = environment(settings(tmp_path), SERVERS)
+    assert {name: told[name] for name in TUNING} == {name: f"given {name}" for name in TUNING}
+    read = {name for known in (AuthSettings, AuditSettings) for name in known.model_fields}
+    assert {name.removeprefix("ASHGROVE_").lower() for name in TUNING} <= read
