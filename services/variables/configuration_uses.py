@@ -8,7 +8,6 @@ from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest, UpdateProgramRequest
 from ashgrove.variables.v1 import configuration_use_requests_pb2 as rpc
 from ashgrove.variables.v1 import variable_configuration_pb2 as pb
-from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
@@ -24,6 +23,7 @@ from framework.structs import values_of
 from services.variables.applying import Placed, changed_mask, placed
 from services.variables.components import known
 from services.variables.prompts import referred
+from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal, space_of
 
 _CONTENT = FieldMask(paths=["signature_config", "program_config"])
@@ -110,8 +110,7 @@ def _expect(program: program_pb2.Program, revision: int) -> None:
 
 async def _places(call: Call, kept: pb.VariableConfiguration, program: program_pb2.Program) -> list[Placed]:
     """Returns where the values belong in this program, judged anew: for its slots, and what they refer to."""
-    spaces = call.engine.registry.by_message(VariableSpace.DESCRIPTOR.full_name).resource
-    found: Any = await call.get(spaces, kept.variable_space_id, revision=kept.variable_space_revision)
+    found = await call.get(spaces_of(call), kept.variable_space_id, revision=kept.variable_space_revision)
     slots = await _slots(call, program)
     space = (await referred(call, found.id, space_of(found), values_of(kept.values))).within(slots)
     values = values_of(kept.values)

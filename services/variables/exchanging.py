@@ -36,7 +36,7 @@ class Exchanges:
     @action("ExportVariableSpace")
     async def export(self, call: Call, request: rpc.ExportVariableSpaceRequest) -> rpc.ExportVariableSpaceResponse:
         """Writes a space for another library."""
-        spaces = spaces_of(self)
+        spaces = spaces_of(call)
         found = await call.get(spaces, request.variable_space_id, revision=request.revision, verb="ExportVariableSpace")
         there = await asyncio.to_thread(lambda: Exported(space_of(found), _form(request.format)))
         return rpc.ExportVariableSpaceResponse(

@@ -45,7 +45,7 @@ class Generations:
 
         Raises Unsatisfiable where there seem to be none.
         """
-        space, revision, pool_size = await _space(self, call, request, "GenerateConfigurations")
+        space, revision, pool_size = await _space(call, request, "GenerateConfigurations")
         try:
             made = await asyncio.to_thread(generate, space, strategy_of(request), wanted_of(request))
         except Unsatisfied as hopeless:
@@ -64,7 +64,7 @@ class Generations:
     @action("StreamConfigurations")
     async def stream(self, call: Call, request: stream.StreamConfigurationsRequest) -> AsyncIterator[_Frame]:
         """Yields configurations one by one, a summary and the end; an end with a failure where none is found."""
-        space, revision, pool_size = await _space(self, call, request, "StreamConfigurations")
+        space, revision, pool_size = await _space(call, request, "StreamConfigurations")
         try:
             walk = walk_of(space, strategy_of(request), wanted_of(request))
         except Invalid as invalid:
@@ -127,9 +127,9 @@ class _Told:
         return found
 
 
-async def _space(mixed: Any, call: Call, request: Any, verb: str) -> tuple[Space, int, int]:
+async def _space(call: Call, request: Any, verb: str) -> tuple[Space, int, int]:
     """Returns the space with its pool, its revision, and how large the pool is; raises IllegalState when archived."""
-    found = await call.get(spaces_of(mixed), request.variable_space_id, revision=request.revision, verb=verb)
+    found = await call.get(spaces_of(call), request.variable_space_id, revision=request.revision, verb=verb)
     space = await asyncio.to_thread(space_of, found)
     space, pool_size = await offered(call, found.id, space, request.pool_size)
     space = space.within(request.slots) if request.slots else space

@@ -19,6 +19,7 @@ from framework.errors import FieldViolation, InvalidFields
 from framework.policy import bypass, has_role, owns, policy, signed_in
 from framework.resource import Resource, Storage, action, archiving
 from services.variables.components import refuse_metadata
+from services.variables.space_edits import spaces_of
 from services.variables.spaces import space_of
 
 CATALOGUE = Path(__file__).parent / "presets.json"
@@ -77,8 +78,6 @@ class VariablePreset(Resource[pb.VariablePreset]):
     @action("CreateVariableSpaceFromPresets")
     async def create_space(self, call: Call, request: rpc.CreateVariableSpaceFromPresetsRequest) -> VariableSpace:
         """Creates a space of copies."""
-        from services.variables.resources import VariableSpace as Spaces  # its module declares this resource
-
         async with call.transaction():
             known = {each.name: each for each in await kept(call)}
             lacking = [(index, name) for index, name in enumerate(request.presets) if name not in known]
@@ -88,7 +87,7 @@ class VariablePreset(Resource[pb.VariablePreset]):
                 )
             made = composed([known[name] for name in request.presets])
             made.name, made.description = request.name, request.description
-            return await call.create(Spaces, made, prefix="variable_space.")
+            return await call.create(spaces_of(call), made, prefix="variable_space.")
 
 
 async def kept(call: Call) -> Sequence[pb.VariablePreset]:

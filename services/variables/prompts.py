@@ -5,7 +5,6 @@ from typing import Any
 
 from ashgrove.variables.v1 import prompt_value_pb2 as pb
 from ashgrove.variables.v1.prompt_value_requests_pb2 import AddPromptValueRequest
-from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 
 from domain.notes import Notes
 from domain.prompt_values import PromptKind, PromptValue, is_reference
@@ -18,6 +17,7 @@ from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Resource, Storage, action
 from framework.structs import struct_of, values_of
 from services.variables.runs import refuse_strange_run
+from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal
 
 MOST_OFFERED = 1000
@@ -65,10 +65,9 @@ class KeptPromptValue(Resource[pb.PromptValue]):
         """Keeps a value, or returns the one that says the same already."""
         wanted = pb.PromptValue()
         wanted.CopyFrom(request.prompt_value)
-        spaces = call.engine.registry.by_message(VariableSpace.DESCRIPTOR.full_name).resource
         async with call.transaction():
             # Whoever adds to the same pool waits here: so no value comes twice, and later ones have later ids.
-            row = await call.row(spaces, wanted.variable_space_id, lock=True)
+            row = await call.row(spaces_of(call), wanted.variable_space_id, lock=True)
             if row["archived_at"] is not None:
                 raise IllegalState("this variable space is archived", status="ARCHIVED", action="AddPromptValue")
             await self.prepare(call, wanted, None)

@@ -41,7 +41,7 @@ class SpaceComparisons:
     @action("AnalyzeVariableSpace")
     async def analyze(self, call: Call, request: rpc.AnalyzeVariableSpaceRequest) -> rpc.AnalyzeVariableSpaceResponse:
         """Says what is known of a space."""
-        spaces = spaces_of(self)
+        spaces = spaces_of(call)
         found = await call.get(
             spaces, request.variable_space_id, revision=request.revision, verb="AnalyzeVariableSpace"
         )
@@ -52,7 +52,7 @@ class SpaceComparisons:
     @action("DiffVariableSpaces")
     async def diff(self, call: Call, request: rpc.DiffVariableSpacesRequest) -> rpc.DiffVariableSpacesResponse:
         """Says what differs."""
-        spaces = spaces_of(self)
+        spaces = spaces_of(call)
         verb = "DiffVariableSpaces"
         other = request.to_variable_space_id or request.variable_space_id
         old = await call.get(spaces, request.variable_space_id, revision=request.revision, verb=verb)
@@ -64,7 +64,7 @@ class SpaceComparisons:
     @action("MergeVariableSpaces")
     async def merge(self, call: Call, request: rpc.MergeVariableSpacesRequest) -> rpc.MergeVariableSpacesResponse:
         """Takes over what another space changed since the common ancestor; conflicts are told, not decided."""
-        spaces = spaces_of(self)
+        spaces = spaces_of(call)
         async with call.transaction():
             await call.row(spaces, request.variable_space_id, "MergeVariableSpaces", lock=True)
             ours = await call.get(spaces, request.variable_space_id)
@@ -77,14 +77,14 @@ class SpaceComparisons:
                 return answer
             if request.prefer == rpc.MergeVariableSpacesRequest.PREFER_THEIRS:
                 made = [each.preferring_theirs() for each in made]
-            space = await edited(call, self, request, "MergeVariableSpaces", lambda space: _put(space, made))
+            space = await edited(call, request, "MergeVariableSpaces", lambda space: _put(space, made))
         answer.variable_space.CopyFrom(space)
         return answer
 
     @action("CloneVariableSpace")
     async def clone(self, call: Call, request: rpc.CloneVariableSpaceRequest) -> pb.VariableSpace:
         """Copies a revision under a new name; the copy belongs to the caller and remembers its parent."""
-        spaces = spaces_of(self)
+        spaces = spaces_of(call)
         async with call.transaction():
             parent = await call.get(
                 spaces, request.variable_space_id, revision=request.revision, verb="CloneVariableSpace"

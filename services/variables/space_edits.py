@@ -31,10 +31,9 @@ Edit = Callable[[pb.VariableSpace], None]
 Spaces = type[Resource[pb.VariableSpace]]
 
 
-def spaces_of(mixed: Any) -> Spaces:
-    """Returns the resource of spaces into which an object's actions are mixed."""
-    kind: Spaces = type(mixed)
-    return kind
+def spaces_of(call: Call) -> Spaces:
+    """Returns the resource of spaces, whose declaration imports whoever asks here."""
+    return call.engine.registry.by_message(pb.VariableSpace.DESCRIPTOR.full_name).resource
 
 
 def _name(variable: pb.Variable) -> str:
@@ -59,7 +58,7 @@ class SpaceEdits:
             _set(space.variables, added(list(space.variables), request.variable, _name, position))
 
         with _told({"name": "variable.name"}, "variables", place, "variable"):
-            return await edited(call, self, request, "AddVariable", edit)
+            return await edited(call, request, "AddVariable", edit)
 
     @action("UpdateVariable")
     async def update_variable(self, call: Call, request: rpc.UpdateVariableRequest) -> pb.VariableSpace:
@@ -71,7 +70,7 @@ class SpaceEdits:
             _set(space.variables, replaced(list(space.variables), request.name, request.variable, _name))
 
         with _told({}, "variables", place, "variable"):
-            return await edited(call, self, request, "UpdateVariable", edit)
+            return await edited(call, request, "UpdateVariable", edit)
 
     @action("RemoveVariable")
     async def remove_variable(self, call: Call, request: rpc.RemoveVariableRequest) -> pb.VariableSpace:
@@ -80,7 +79,7 @@ class SpaceEdits:
         def edit(space: pb.VariableSpace) -> None:
             _set(space.variables, removed(list(space.variables), request.name, _name))
 
-        return await edited(call, self, request, "RemoveVariable", edit)
+        return await edited(call, request, "RemoveVariable", edit)
 
     @action("ReorderVariables")
     async def reorder_variables(self, call: Call, request: rpc.ReorderVariablesRequest) -> pb.VariableSpace:
@@ -89,7 +88,7 @@ class SpaceEdits:
         def edit(space: pb.VariableSpace) -> None:
             _set(space.variables, reordered(list(space.variables), list(request.names), _name))
 
-        return await edited(call, self, request, "ReorderVariables", edit)
+        return await edited(call, request, "ReorderVariables", edit)
 
     @action("AddConstraint")
     async def add_constraint(self, call: Call, request: rpc.AddConstraintRequest) -> pb.VariableSpace:
@@ -101,7 +100,7 @@ class SpaceEdits:
             _set(space.constraints, added(list(space.constraints), request.constraint, _id))
 
         with _told({"name": "constraint.id"}, "constraints", place, "constraint"):
-            return await edited(call, self, request, "AddConstraint", edit)
+            return await edited(call, request, "AddConstraint", edit)
 
     @action("RemoveConstraint")
     async def remove_constraint(self, call: Call, request: rpc.RemoveConstraintRequest) -> pb.VariableSpace:
@@ -111,30 +110,30 @@ class SpaceEdits:
             _set(space.constraints, removed(list(space.constraints), request.constraint_id, _id))
 
         with _told({"name": "constraint_id"}, "constraints", [], ""):
-            return await edited(call, self, request, "RemoveConstraint", edit)
+            return await edited(call, request, "RemoveConstraint", edit)
 
 
-async def edited(call: Call, resource: Any, request: Any, verb: str, edit: Edit) -> pb.VariableSpace:
+async def edited(call: Call, request: Any, verb: str, edit: Edit) -> pb.VariableSpace:
     """Returns the space as an edit of its content leaves it; raises StaleEtag when somebody else was faster.
 
     The row is locked meanwhile: edits of two people never mix, and without an expectation both are done.
     """
-    kind = spaces_of(resource)
+    spaces = spaces_of(call)
     async with call.transaction():
-        row = await call.row(kind, request.variable_space_id, verb, lock=True)
+        row = await call.row(spaces, request.variable_space_id, verb, lock=True)
         if request.expected_revision not in (0, row["revision"]):
             raise StaleEtag(
                 "the space has another revision than you expect: read it again and retry",
                 current_revision=str(row["revision"]),
             )
         space = pb.VariableSpace()
-        space.CopyFrom(await call.get(kind, request.variable_space_id))
+        space.CopyFrom(await call.get(spaces, request.variable_space_id))
         try:
             edit(space)
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
         space.etag = request.etag
-        return await call.replace(kind, space, FieldMask(paths=["variables", "constraints"]), PREFIX)
+        return await call.replace(spaces, space, FieldMask(paths=["variables", "constraints"]), PREFIX)
 
 
 def _set(field: Any, items: list[Any]) -> None:
