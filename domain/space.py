@@ -134,14 +134,6 @@ class Space:
             object.__setattr__(made, name, value)
         return made
 
-    def is_active(self, name: str, values: Mapping[str, Json]) -> bool:
-        """Tell whether a variable is active by the values of its parents."""
-        return self.rules.active(self._by_name[name], values) is not None
-
-    @cached_property
-    def _by_name(self) -> dict[str, Declared]:
-        return {variable.name: variable for variable in self.variables}
-
     def validate(self, values: Mapping[str, Json]) -> dict[str, Json]:
         """Return the configuration with defaults filled in and every value normalised, in the space's order.
 

@@ -66,7 +66,7 @@ def placed(space: Space, values: Mapping[str, Json]) -> list[Placed]:
     taken: dict[str, str] = {}
     for variable in space.variables:
         if variable.name in values:
-            for each in _placed(variable, values[variable.name], space):
+            for each in _placed(variable, values[variable.name]):
                 if isinstance(each, Placed) and (other := taken.setdefault(each.field, each.variable)) != each.variable:
                     each = FieldViolation(f"values.{each.variable}", f"sets {each.field}, as {other} does")
                 if isinstance(each, Placed):
@@ -78,7 +78,7 @@ def placed(space: Space, values: Mapping[str, Json]) -> list[Placed]:
     return found
 
 
-def _placed(variable: Declared, value: Json, space: Space) -> Iterator[Placed | FieldViolation]:
+def _placed(variable: Declared, value: Json) -> Iterator[Placed | FieldViolation]:
     path = f"values.{variable.name}"
     if isinstance(variable, PromptVariable):
         yield from _prompt(variable, value, path)

@@ -112,8 +112,8 @@ async def _places(call: Call, kept: pb.VariableConfiguration, program: program_p
     """Returns where the values belong in this program, judged anew: for its slots, and what they refer to."""
     found = await call.get(spaces_of(call), kept.variable_space_id, revision=kept.variable_space_revision)
     slots = await _slots(call, program)
-    space = (await referred(call, found.id, space_of(found), values_of(kept.values))).within(slots)
     values = values_of(kept.values)
+    space = (await referred(call, found.id, space_of(found), values)).within(slots)
     lacking = {each.name for each in space.prompts if each.slot not in slots and values.get(each.name) == UNCHANGED}
     try:
         return placed(space, space.validate({name: each for name, each in values.items() if name not in lacking}))

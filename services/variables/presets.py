@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ashgrove.variables.v1 import variable_preset_pb2 as pb
 from ashgrove.variables.v1 import variable_preset_requests_pb2 as rpc
-from ashgrove.variables.v1.variable_space_pb2 import Variable, VariableSpace
+from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 from google.protobuf.json_format import ParseDict
-from google.protobuf.struct_pb2 import Value
 
 from domain.expressions import parse
 from domain.expressions.faults import Malformed
@@ -98,7 +97,7 @@ async def kept(call: Call) -> Sequence[pb.VariablePreset]:
 
 async def known_models(call: Call) -> list[str]:
     """Returns the models that the organization's preset `model` offers; none where there is no such preset."""
-    choices = [each for preset in await kept(call) if preset.name == "model" for each in _choices(preset.variable)]
+    choices = [each for preset in await kept(call) if preset.name == "model" for each in preset.variable.choice.choices]
     return [each.string_value for each in choices if each.WhichOneof("kind") == "string_value"]
 
 
@@ -115,10 +114,6 @@ def composed(presets: Sequence[pb.VariablePreset]) -> VariableSpace:
 def catalogue() -> tuple[pb.VariablePreset, ...]:
     """Returns the platform's presets."""
     return tuple(ParseDict(each, pb.VariablePreset()) for each in json.loads(CATALOGUE.read_text()))
-
-
-def _choices(variable: Variable) -> Sequence[Value]:
-    return variable.choice.choices
 
 
 def _unreadable(preset: pb.VariablePreset, index: int) -> list[FieldViolation]:
