@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from domain.module_variables import ModuleVariable
+from domain.prompt_values import UNCHANGED
 from domain.prompt_variables import DemoSetVariable, InstructionVariable
 from domain.structured_variables import (
     ComputedVariable,
@@ -96,7 +97,7 @@ def _prompt(one: Any, other: Any) -> bool:
     if one.slot != other.slot:
         return False
     if not other.mutable:
-        return bool(one.default == other.default or (one.mutable and other.default == "unchanged"))
+        return bool(one.default == other.default or (one.mutable and other.default == UNCHANGED))
     unlimited = one.token_limit == 0 or 0 < other.token_limit <= one.token_limit
     return bool(one.mutable and unlimited)
 

@@ -11,6 +11,9 @@ from domain.values import Json
 ATTEMPTS = 256
 """How many candidates are drawn for one configuration before the best of them is repaired."""
 
+CANDIDATES = 200
+"""How many draws tell which share of a space its constraints leave."""
+
 MOST_VALUES = 2_000_000
 """How many values are drawn for one list of configurations: some seconds' work."""
 
@@ -109,9 +112,14 @@ def random_configurations(space: Space, count: int, seed: int) -> list[dict[str,
     return [sampler.configuration(index) for index in range(count)]
 
 
-def feasible_share(space: Space, candidates: int = 200) -> float:
-    """Return which share of candidates is valid, by so many draws; 1 where all of them are."""
+def tried(space: Space, candidates: int) -> list[list[str]]:
+    """Return the names of what each of so many draws breaks; they are always the same draws."""
+    drawn = (space.draw(Draw("feasible", index)) for index in range(candidates))
+    return [[name for name, _ in space.rules.broken(each)] for each in drawn]
+
+
+def feasible_share(space: Space) -> float:
+    """Return which share of CANDIDATES draws is valid; 1 where nothing can break."""
     if not space.rules.may_break:
         return 1.0
-    valid = sum(not space.rules.broken(space.draw(Draw("feasible", index))) for index in range(candidates))
-    return valid / candidates
+    return sum(not broken for broken in tried(space, CANDIDATES)) / CANDIDATES

@@ -9,15 +9,13 @@ from domain.bounds import Bound, Span, bound, bound_of, never_holds
 from domain.enumeration import every_configuration
 from domain.expressions import Node, parse
 from domain.module_variables import implied_constraints
-from domain.seeds import Draw
+from domain.sampling import CANDIDATES, tried
 from domain.space import Space
 from domain.structured_variables import Declared
 from domain.variables import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable
 
 ROUNDS = 20
 """How often constraints narrow the ranges of the variables before it is given up."""
-
-CANDIDATES = 200
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,11 @@ def satisfiability(space: Space, candidates: int = CANDIDATES) -> Satisfiability
     """Return whether a space has a configuration, by proof where there is one, else by so many draws."""
     if reason := emptiness(space):
         return Satisfiability("proven_empty", reason=reason)
-    broken: Counter[str] = Counter()
-    accepted = 0
-    for index in range(candidates if space.rules.may_break else 1):
-        found = space.rules.broken(space.draw(Draw("feasible", index)))
-        accepted += not found
-        broken.update(name for name, _ in found)
-    looked = candidates if space.rules.may_break else 1
+    found = tried(space, candidates if space.rules.may_break else 1)
+    accepted = sum(not broken for broken in found)
+    counts = Counter(name for broken in found for name in broken)
     verdict: Literal["satisfiable", "unknown"] = "satisfiable" if accepted else "unknown"
-    return Satisfiability(verdict, looked, accepted, tuple(broken.most_common()))
+    return Satisfiability(verdict, len(found), accepted, tuple(counts.most_common()))
 
 
 def emptiness(space: Space) -> str:
