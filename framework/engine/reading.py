@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, true
 
 from framework.call import Actor, Context
 from framework.engine.including import edges_of
@@ -76,7 +76,9 @@ def _load_statement(
     )
     # A row that was just inserted need not be readable by its maker; whether it may be made is the same question.
     visible = walled(spec, readable.context, table, allowed if verb == "Create" else seen)
-    query = select(*columns_of(readable, fetched), allowed.label("allowed_")).where(
+    # What is found by the answer to a question is not asked it again: policies may be subqueries.
+    answered = true() if verb in ("Get", "Create") else allowed
+    query = select(*columns_of(readable, fetched), answered.label("allowed_")).where(
         and_(visible, table.c.id == bindparam("id_", type_=table.c.id.type))
     )
     sql, params = compiled(query.with_for_update(of=table) if lock else query)
