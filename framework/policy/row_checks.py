@@ -112,7 +112,7 @@ def _named(spec: ResourceSpec, here: FromClause, path: Sequence[str], actor: Act
     relationship = spec.relationships[step]
     target = relationship.target
     there = table(target.collection, *map(column, ("organization_id", *target.fields))).alias()
-    mine, its = ("id", relationship.key) if relationship.many else (relationship.key, "id")
+    mine, its = relationship.ends
     joined = [there.c[its] == here.c[mine]]
     if spec.tenant and target.tenant:
         joined.append(there.c.organization_id == here.c.organization_id)
