@@ -13,7 +13,7 @@ from framework.call import Context
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if
 from framework.engine.reading import scope
-from framework.engine.selecting import Readable
+from framework.engine.selecting import Readable, in_use
 from framework.errors import FieldViolation, InvalidFields
 from framework.query import filter_clause, order_from
 from framework.query.grouping import Groups
@@ -46,10 +46,11 @@ class Asked:
 
     def _counted(self) -> ColumnElement[bool]:
         spec = self.readable.spec
-        clauses = [scope(spec, self.readable.context, "List"), filter_clause(self.request.filter, self.readable)]
-        if spec.archivable and not self.request.show_archived:
-            clauses.append(self.readable.table.c.archived_at.is_(None))
-        return and_(*clauses)
+        return and_(
+            scope(spec, self.readable.context, "List"),
+            filter_clause(self.request.filter, self.readable),
+            in_use(spec, self.readable.table, archived=self.request.show_archived),
+        )
 
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one group more than wanted, so that it is known whether there are more."""

@@ -1,7 +1,5 @@
 """What a read includes: each relationship is one statement for all rows, and each row has a page of its own."""
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,10 +9,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 
 from framework.call import Context
-from framework.engine.selecting import Selection, reachable
+from framework.engine.selecting import Selection, in_use, reachable
 from framework.errors import FieldViolation, InvalidFields, InvalidPageToken
 from framework.query import filter_clause, order_from
 from framework.query.includes import Asked, asked_from
+from framework.query.page import bound_to
 from framework.resource import ResourceSpec
 from framework.storage.tables import compiled
 
@@ -107,11 +106,10 @@ class Edge:
     def _clauses(self) -> list[ColumnElement[bool]]:
         """The rows that may be read and are as asked, archived ones only where the read itself shows them."""
         spec, table = self.selection.spec, self.selection.readable.table
-        hidden = spec.archivable and not self.archived
         return [
             reachable(spec, self.context, table),
             self.filter,
-            *([table.c.archived_at.is_(None)] if hidden else []),
+            in_use(spec, table, archived=self.archived),
         ]
 
     def _binding(self, key: UUID) -> str:
@@ -126,4 +124,4 @@ class Edge:
             actor.id,
             self.archived,
         ]
-        return hashlib.sha256(json.dumps(bound, default=str).encode()).hexdigest()
+        return bound_to(*bound)

@@ -1,7 +1,5 @@
 """Reads: one row or a page of rows, each statement walled by tenant, policy and deadline."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -19,6 +17,7 @@ from framework.engine.selecting import (
     Readable,
     Selection,
     columns_of,
+    in_use,
     visible,
     walled,
 )
@@ -27,6 +26,7 @@ from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import guard_of, rule_of
 from framework.policy.policies import Answers
 from framework.query import Order, Seal, filter_clause, order_from
+from framework.query.page import bound_to
 from framework.resource import Kind, ResourceSpec
 from framework.storage import Reads, Transaction, table_of
 from framework.storage.rows import enum_name
@@ -142,6 +142,7 @@ class Page:
         self.begins: str = getattr(request, token)
         self.seal = seal
         self.narrowing = narrowing(spec, request)
+        self.archived = bool(getattr(request, "show_archived", False))
         self.binding = self._binding(path)
 
     def _binding(self, path: str) -> str:
@@ -153,9 +154,9 @@ class Page:
             sorted(self.narrowing.items()),
             actor.organization_id,
             actor.id,
+            self.archived,
         ]
-        archived = getattr(self.request, "show_archived", False)
-        return hashlib.sha256(json.dumps([*bound, archived], default=str).encode()).hexdigest()
+        return bound_to(*bound)
 
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
@@ -185,15 +186,12 @@ class Page:
         return compiled(count.where(and_(*self._clauses())))
 
     def _clauses(self) -> list[ColumnElement[bool]]:
-        table = self.readable.table
-        clauses = [
+        return [
             scope(self.spec, self.context, "List"),
             filter_clause(self.request.filter, self.readable),
             *(self.readable[n] == v for n, v in self.narrowing.items()),
+            in_use(self.spec, self.readable.table, archived=self.archived),
         ]
-        if self.spec.archivable and not self.request.show_archived:
-            clauses.append(table.c.archived_at.is_(None))
-        return clauses
 
     def answer(self, rows: Sequence[Mapping[str, Any]], messages: Sequence[Any], response: Any) -> Any:
         """Fills the response with the messages of a page's rows and the token of the next."""

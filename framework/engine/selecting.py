@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from sqlalchemy import Column, ColumnElement, FromClause, and_, case, false, func, literal, null, type_coerce
+from sqlalchemy import Column, ColumnElement, FromClause, and_, case, false, func, literal, null, true, type_coerce
 
 from framework.call import Context
 from framework.engine import allowing
@@ -47,6 +47,11 @@ def reachable(spec: ResourceSpec, context: Context, table: FromClause) -> Column
     if not any(context.actor.covers(rpc, spec.collection, reads=True) for rpc in rpcs):
         return false()
     return visible(spec, context, "Get", table)
+
+
+def in_use(spec: ResourceSpec, table: FromClause, *, archived: bool) -> ColumnElement[bool]:
+    """Returns the clause for the rows that are not put away, or for all where `archived` ones are shown too."""
+    return true() if archived or not spec.archivable else table.c.archived_at.is_(None)
 
 
 class Readable(Columns):

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, select
 
 from framework.engine.calls import Call
 from framework.engine.changes import Change
-from framework.engine.selecting import Selection, visible
+from framework.engine.selecting import Selection, in_use, visible
 from framework.errors import ViewChanged
 from framework.policy import deciding_fields, field_rules, rule_of
 from framework.query import filter_clause
@@ -40,13 +40,11 @@ class View:
         self.spec = spec
         self.selection = Selection(spec, call.context, request.read_mask)
         table = self.selection.readable.table
-        clauses = [
+        self._inside: ColumnElement[bool] = and_(
             visible(spec, call.context, "Get", table),
             filter_clause(request.filter, self.selection.readable),
-        ]
-        if spec.archivable and not request.show_archived:
-            clauses.append(table.c.archived_at.is_(None))
-        self._inside: ColumnElement[bool] = and_(*clauses)
+            in_use(spec, table, archived=request.show_archived),
+        )
         self._settled = rule_of(spec, "Get").check.decide(call.actor) is True
         self._parents = {s.singular: s for s in call.engine.registry.specs.values() if s in _parents(call, spec)}
         # Where policies ask about the call itself, everybody is different.

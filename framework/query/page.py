@@ -1,6 +1,7 @@
 """Page tokens: a keyset position, sealed, and bound to the list, its filter, its order, its tenant and its caller."""
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -41,6 +42,11 @@ class Seal:
         except (ValueError, InvalidTag) as error:
             raise InvalidPageToken(field) from error
         return [_value(v) for v in json.loads(plain)]
+
+
+def bound_to(*facts: Any) -> str:
+    """Returns what a token is bound to: a digest of all that makes its list the list that it is."""
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
