@@ -9,7 +9,7 @@ from domain.values import Invalid, Json, Violation, canonical_json, normalise, s
 
 MOST_HINTS = 32
 MOST_BYTES = 16_384
-"""How long a variable's metadata may be as RFC 8785 JSON."""
+"""How long metadata may be as RFC 8785 JSON."""
 
 BASE_HINTS: Mapping[str, tuple[str, ...]] = {
     "float": ("continuous", "differentiable"),
@@ -45,13 +45,7 @@ class Notes:
                 yield Violation(
                     f"{path}.hints[{index}]", f"must be a lower-case name, not {shown(hint)}", "INVALID_NAME"
                 )
-        try:
-            length = len(canonical_json(normalise(self.metadata, f"{path}.metadata")))
-        except Invalid as invalid:
-            yield from invalid.violations
-            return
-        if length > MOST_BYTES:
-            yield Violation(f"{path}.metadata", f"must be at most {MOST_BYTES} bytes, not {length}", "TOO_LARGE")
+        yield from metadata_faults(self.metadata, f"{path}.metadata")
 
     def to_json(self) -> dict[str, Json]:
         """Return it as JSON; what is empty stays absent."""
@@ -61,6 +55,17 @@ class Notes:
 
 NOTHING = Notes()
 """The notes of a variable without any."""
+
+
+def metadata_faults(metadata: Json, path: str) -> Iterator[Violation]:
+    """Yield what is wrong with data of the caller's own: what is not JSON in it, else that it is too long."""
+    try:
+        length = len(canonical_json(normalise(metadata, path)))
+    except Invalid as invalid:
+        yield from invalid.violations
+        return
+    if length > MOST_BYTES:
+        yield Violation(path, f"must be at most {MOST_BYTES} bytes, not {length}", "TOO_LARGE")
 
 
 def hints_of(kind: str, notes: Notes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from ashgrove.variables.v1 import component_pb2 as pb
 from ashgrove.variables.v1 import variable_space_pb2 as space_pb
 from sqlalchemy import and_, select
 
-from domain.notes import Notes
+from domain.notes import metadata_faults
 from framework.call import Role
 from framework.engine import Call, reading
 from framework.errors import FieldViolation
@@ -54,10 +54,8 @@ class BuiltInComponent(Resource[pb.BuiltInComponent]):
 
 def refuse_metadata(message: Any, prefix: str) -> None:
     """Raises InvalidFields where a message's `metadata` is too large."""
-    if message.HasField("metadata"):
-        faults = list(Notes(metadata=values_of(message.metadata)).faults(prefix.removesuffix(".")))
-        if faults:
-            raise refusal(faults)
+    if faults := list(metadata_faults(values_of(message.metadata), f"{prefix}metadata")):
+        raise refusal(faults)
 
 
 async def known(call: Call, references: Collection[str]) -> dict[str, Known]:

@@ -6,7 +6,7 @@ from typing import Any
 from ashgrove.variables.v1 import prompt_value_pb2 as pb
 from ashgrove.variables.v1.prompt_value_requests_pb2 import AddPromptValueRequest
 
-from domain.notes import Notes
+from domain.notes import metadata_faults
 from domain.prompt_values import PromptKind, PromptValue, is_reference
 from domain.space import Space
 from domain.values import Invalid
@@ -50,11 +50,10 @@ class KeptPromptValue(Resource[pb.PromptValue]):
         path = "prompt_value."
         try:
             value = PromptValue.of(_KINDS[new.kind], values_of(new.content), f"{path}content")
-            faults = list(Notes(metadata=values_of(new.provenance)).faults("prompt_value"))
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
-        if faults:
-            raise refusal(each for each in faults)
+        if faults := list(metadata_faults(values_of(new.provenance), f"{path}provenance")):
+            raise refusal(faults)
         await refuse_strange_run(call, new, path)
         new.content.CopyFrom(struct_of(value.content))
         new.reference, new.token_count = value.reference, value.token_count

@@ -102,6 +102,8 @@ async def test_a_value_has_the_form_of_its_kind(bench: Workbench) -> None:
         with pytest.raises(InvalidFields) as refused:
             await add(bench, space, content)
         assert [v.path for v in refused.value.violations] == [f"prompt_value.content.{path}"]
+    with pytest.raises(InvalidFields, match=r"prompt_value\.provenance: must be at most"):
+        await add(bench, space, "Say {text}.", provenance={"proposer": "x" * 20_000})
     with pytest.raises(InvalidFields, match="prompt_value"):
         await bench.do("AddPromptValue", AddPromptValueRequest(prompt_value=pb.PromptValue(variable_space_id=space.id)))
 
