@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from domain.constraints import Constraint
-from domain.values import Json, Violation, shown
+from domain.values import IDENTIFIER, Json, Violation, shown
 from domain.variables import ChoiceVariable
 
 MOST_CAPABILITIES = 100
 MOST_INTERFACES = 20
-_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _COMPONENT = re.compile(r"[a-z][a-z0-9_-]{0,62}(@[0-9][0-9a-z.-]{0,30})?")
 
 
@@ -124,7 +123,7 @@ def _implied(one: ModuleVariable, other: ModuleVariable) -> Constraint | None:
 
 
 def _interface_faults(interface: object, path: str) -> Iterator[Violation]:
-    if not isinstance(interface, str) or not _ID.fullmatch(interface):
+    if not isinstance(interface, str) or not IDENTIFIER.fullmatch(interface):
         message = f"must be the lower-case name of an interface, such as `reasoning`, not {shown(interface)}"
         yield Violation(f"{path}.interface", message, "INVALID_NAME")
 
@@ -139,5 +138,5 @@ def _names_faults(names: tuple[str, ...], path: str) -> Iterator[Violation]:
     if len(names) > MOST_CAPABILITIES:
         yield Violation(path, f"must be at most {MOST_CAPABILITIES}, not {len(names)}", "OUT_OF_RANGE")
     for index, name in enumerate(names):
-        if not isinstance(name, str) or not _ID.fullmatch(name):
+        if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
             yield Violation(f"{path}[{index}]", f"must be a lower-case name, not {shown(name)}", "INVALID_NAME")

@@ -1,11 +1,10 @@
 """What a variable says to searches and to people beside its values: hints, and data of the caller's own."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.values import Invalid, Json, Violation, canonical_json, normalise, shown
+from domain.values import IDENTIFIER, Invalid, Json, Violation, canonical_json, normalise, shown
 
 MOST_HINTS = 32
 MOST_BYTES = 16_384
@@ -26,8 +25,6 @@ BASE_HINTS: Mapping[str, tuple[str, ...]] = {
 }
 """What is known of every variable of a kind; a variable's own hints are added."""
 
-_HINT = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
 
 @dataclass(frozen=True)
 class Notes:
@@ -41,7 +38,7 @@ class Notes:
         if len(self.hints) > MOST_HINTS:
             yield Violation(f"{path}.hints", f"must be at most {MOST_HINTS}, not {len(self.hints)}", "OUT_OF_RANGE")
         for index, hint in enumerate(self.hints):
-            if not isinstance(hint, str) or not _HINT.fullmatch(hint):
+            if not isinstance(hint, str) or not IDENTIFIER.fullmatch(hint):
                 yield Violation(
                     f"{path}.hints[{index}]", f"must be a lower-case name, not {shown(hint)}", "INVALID_NAME"
                 )

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from domain.expressions.kinds import TEXT, Kind
 from domain.prompt_values import LONGEST, MOST_DEMONSTRATIONS, UNCHANGED, PromptKind, PromptValue, is_reference
-from domain.values import LARGEST_INTEGER, Invalid, Json, Violation, refused, shown
+from domain.values import IDENTIFIER, LARGEST_INTEGER, Invalid, Json, Violation, refused, shown
 from domain.variables import ChoiceVariable
 
 Pool = Mapping[str, PromptValue]
@@ -21,7 +21,6 @@ Pool = Mapping[str, PromptValue]
 MOST_PARTS = 100
 """How many placeholders and how many segments an instruction may have."""
 
-_SLOT = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -52,7 +51,7 @@ class PromptVariable(ChoiceVariable):
 
     def faults(self, path: str) -> Iterator[Violation]:
         """Yield what is wrong with its rule, at paths below `path`."""
-        if not isinstance(self.slot, str) or not _SLOT.fullmatch(self.slot):
+        if not isinstance(self.slot, str) or not IDENTIFIER.fullmatch(self.slot):
             yield Violation(f"{path}.slot", f"must be a lower-case name, not {shown(self.slot)}", "INVALID_NAME")
         if not _is_count(self.token_limit):
             yield Violation(f"{path}.token_limit", "must be a whole number, 0 for none", "OUT_OF_RANGE")

@@ -1,6 +1,5 @@
 """What makes a space sound: names, domains, defaults, conditions and constraints."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from domain.constraints import Constraint
@@ -10,15 +9,13 @@ from domain.module_variables import ModuleVariable, implied_constraints
 from domain.prompt_variables import PromptVariable
 from domain.rules import Rules, read_rules
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable
-from domain.values import Invalid, Violation, shown
+from domain.values import IDENTIFIER, Invalid, Violation, shown
 
 MOST_VARIABLES = 1000
 MOST_CONSTRAINTS = 1000
 LONGEST_DESCRIPTION = 1000
 LONGEST_TOGETHER = 200_000
 """How many characters all expressions of a space may have together: reading them takes a second."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def judge_space(
@@ -95,7 +92,7 @@ def _variables_faults(variables: Mapping[int, Declared]) -> Iterator[Violation]:
 
 
 def _variable_faults(variable: Declared, path: str) -> Iterator[Violation]:
-    if not isinstance(variable.name, str) or not _NAME.fullmatch(variable.name):
+    if not isinstance(variable.name, str) or not IDENTIFIER.fullmatch(variable.name):
         message = "must be a lower-case identifier of at most 63 letters, digits and underscores"
         yield Violation(f"{path}.name", message, "INVALID_NAME")
     if not isinstance(variable.description, str) or len(variable.description) > LONGEST_DESCRIPTION:

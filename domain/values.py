@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,6 +15,9 @@ Json: TypeAlias = Any
 
 LARGEST_INTEGER = 2**53 - 1
 """Beyond it a double no longer tells neighbouring integers apart (RFC 7493)."""
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""What variables, slots, interfaces, capabilities and hints are called."""
 
 DEEPEST = 64
 """How many levels of lists and objects a value may have."""
