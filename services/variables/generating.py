@@ -47,7 +47,7 @@ class Generations:
         """
         space, revision, pool_size = await _space(call, request, "GenerateConfigurations")
         try:
-            made = await asyncio.to_thread(generate, space, strategy_of(request), wanted_of(request))
+            made = await asyncio.to_thread(generate, space, _strategy(request), _wanted(request))
         except Unsatisfied as hopeless:
             raise unsatisfied(hopeless) from None
         except Invalid as invalid:
@@ -66,7 +66,7 @@ class Generations:
         """Yields configurations one by one, a summary and the end; an end with a failure where none is found."""
         space, revision, pool_size = await _space(call, request, "StreamConfigurations")
         try:
-            walk = walk_of(space, strategy_of(request), wanted_of(request))
+            walk = walk_of(space, _strategy(request), _wanted(request))
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
         told = _Told(space, walk, request)
@@ -136,12 +136,12 @@ async def _space(call: Call, request: Any, verb: str) -> tuple[Space, int, int]:
     return space, found.revision, pool_size
 
 
-def strategy_of(request: Any) -> str:
+def _strategy(request: Any) -> str:
     """Returns the domain's name of the strategy; random where none is named."""
     return _Request.Strategy.Name(request.strategy or _Request.STRATEGY_RANDOM).removeprefix("STRATEGY_").lower()
 
 
-def wanted_of(request: Any) -> Wanted:
+def _wanted(request: Any) -> Wanted:
     """Returns what is wanted by a request of either kind, defaults filled in."""
     return Wanted(
         request.count,

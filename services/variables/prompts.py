@@ -12,13 +12,12 @@ from domain.space import Space
 from domain.values import Invalid
 from framework.call import Role
 from framework.engine import Call
-from framework.errors import IllegalState
 from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Resource, Storage, action
 from framework.structs import struct_of, values_of
 from services.variables.runs import refuse_strange_run
 from services.variables.space_edits import spaces_of
-from services.variables.spaces import refusal
+from services.variables.spaces import archived, refusal
 
 MOST_OFFERED = 1000
 """How many values of a pool prompts are drawn from at most."""
@@ -68,7 +67,7 @@ class KeptPromptValue(Resource[pb.PromptValue]):
             # Whoever adds to the same pool waits here: so no value comes twice, and later ones have later ids.
             row = await call.row(spaces_of(call), wanted.variable_space_id, lock=True)
             if row["archived_at"] is not None:
-                raise IllegalState("this variable space is archived", status="ARCHIVED", action="AddPromptValue")
+                raise archived("AddPromptValue")
             await self.prepare(call, wanted, None)
             mine: dict[str, Any] = {
                 "variable_space_id": row["id"],

@@ -14,7 +14,7 @@ from domain.space import Space
 from domain.values import Invalid, content_hash
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.errors import IllegalState, InvalidFields
+from framework.errors import InvalidFields
 from framework.policy import bypass, has_role, is_public, owns, policy, signed_in
 from framework.query.aggregates import count
 from framework.resource import Registry, Resource, Rollup, Storage, action, archiving
@@ -29,7 +29,7 @@ from services.variables.prompts import KeptPromptValue, referred
 from services.variables.runs import refuse_strange_run
 from services.variables.space_comparisons import SpaceComparisons
 from services.variables.space_edits import EDITS, SpaceEdits
-from services.variables.spaces import measured_apart, refusal, size_of, space_of, violation_of
+from services.variables.spaces import archived, measured_apart, refusal, size_of, space_of, violation_of
 
 
 class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resource[variable_space_pb2.VariableSpace]):
@@ -97,23 +97,15 @@ class VariableSpace(SpaceEdits, SpaceComparisons, Generations, Exchanges, Resour
         return response
 
 
-async def in_use(call: Call, identifier: str, revision: int, verb: str) -> variable_space_pb2.VariableSpace:
-    """Returns a space that the caller may see; raises IllegalState when it is archived."""
-    found = await call.get(VariableSpace, identifier, revision=revision, verb=verb)
-    if found.status == variable_space_pb2.VariableSpace.STATUS_ARCHIVED:
-        raise IllegalState(
-            "this variable space is archived; legal: Get, List, ValidateConfiguration", status="ARCHIVED", action=verb
-        )
-    return found
-
-
 async def _pinned(call: Call, identifier: str, revision: int) -> tuple[variable_space_pb2.VariableSpace, Space]:
-    """Returns a space in use, and what it means."""
-    found = await in_use(call, identifier, revision, "Get")
+    """Returns a space that the caller may see, and what it means; raises IllegalState when it is archived."""
+    found = await call.get(VariableSpace, identifier, revision=revision)
+    if found.status == variable_space_pb2.VariableSpace.STATUS_ARCHIVED:
+        raise archived(call.context.action)
     return found, await asyncio.to_thread(space_of, found)
 
 
-of_readable_space = of_readable(VariableSpace, "variable_space_id")
+_of_readable_space = of_readable(VariableSpace, "variable_space_id")
 
 
 class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_pb2.VariableConfiguration]):
@@ -131,9 +123,9 @@ class VariableConfiguration(ConfigurationUses, Resource[variable_configuration_p
         bypass(has_role(Role.ADMIN)),
         policy("Create", "Archive", "Unarchive", allow=has_role(Role.USER) & owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
-        policy("Get", "List", "CompareConfigurations", allow=owns | of_readable_space),
+        policy("Get", "List", "CompareConfigurations", allow=owns | _of_readable_space),
         # What becomes of the program is for the program service to allow.
-        policy("ApplyConfiguration", "UndoConfiguration", allow=has_role(Role.USER) & (owns | of_readable_space)),
+        policy("ApplyConfiguration", "UndoConfiguration", allow=has_role(Role.USER) & (owns | _of_readable_space)),
     ]
 
     async def prepare(

@@ -17,7 +17,7 @@ from domain.sampling import Unsatisfied, feasible_share
 from domain.satisfiability import emptiness
 from domain.space import Space
 from domain.values import Invalid, Violation
-from framework.errors import Failure, FieldViolation, InvalidFields
+from framework.errors import Failure, FieldViolation, IllegalState, InvalidFields
 
 _LIGHT_BYTES = 2048
 _SCALAR = {"float", "integer", "choice", "boolean"}
@@ -112,6 +112,12 @@ def _share(space: Space, known: float | None) -> float | None:
     if not space.rules.constraints:
         return None
     return feasible_share(space) if known is None else known
+
+
+def archived(action: str) -> IllegalState:
+    """Returns what an action that adds to an archived space fails with."""
+    told = "this variable space is archived; legal: UnarchiveVariableSpace first, or another space"
+    return IllegalState(told, status="ARCHIVED", action=action)
 
 
 class Unsatisfiable(Failure):
