@@ -72,7 +72,7 @@ class FloatVariable:
     @cached_property
     def cardinality(self) -> int | None:
         """The number of values; None where they are a continuum."""
-        if self.low == self.high:
+        if self._rounded(self.low) == self._rounded(self.high):  # no two values between them differ in their digits
             return 1
         if self.step is None:
             return None

@@ -48,7 +48,8 @@ def _float_step(variable: FloatVariable, value: float, source: Draw, scale: floa
     for _ in range(_TRIES):
         if (found := _shifted(variable, value, source, scale)) != value:
             return found
-    return variable.low if value != variable.low else variable.high
+    low, high = (variable.accept(end, variable.name) for end in (variable.low, variable.high))
+    return low if value != low else high
 
 
 def _shifted(variable: FloatVariable | IntegerVariable, value: float, source: Draw, scale: float) -> float:

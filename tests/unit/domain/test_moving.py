@@ -146,3 +146,11 @@ def test_a_crossing_that_constraints_refuse_is_mended() -> None:
     space = Space(bits, tuple(Constraint(f"c{i}", f"b{i} == b{i + 1}") for i in range(11)))
     one, two = ({f"b{index}": value for index in range(12)} for value in (True, False))
     assert crossed(space, one, two, Draw(1)) in (one, two)
+
+
+def test_a_range_too_narrow_for_two_values_has_one() -> None:
+    """Values hold twelve significant digits: whatever lies between its ends is the same number."""
+    space = Space((FloatVariable("a", 10.0, 10.00000000002),))
+    assert space.size().discrete_cardinality == 1 and not space.size().is_infinite
+    near = perturbed(space, {"a": 10.0}, Draw(0))
+    assert near == space.validate(near) == {"a": 10.0}
