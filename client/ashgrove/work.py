@@ -2,49 +2,40 @@
 
 from collections.abc import Iterator, Sequence
 
-from ashgrove.collection import Readable, mask_of
+from ashgrove.collection import M, Readable, mask_of
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 
-class Executions(Readable[execution_pb2.Execution]):
+class OfPrograms(Readable[M]):
+    """A kind of which each is of a program, and listed with those of the same one."""
+
+    def list(
+        self,
+        program_id: str,
+        filter: str = "",
+        order_by: str = "",
+        *,
+        include: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> Iterator[M]:
+        """Yields those of a program, newest first unless ordered otherwise."""
+        asked = {"include": include, "read_mask": mask_of(fields)}
+        return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
+
+
+class Executions(OfPrograms[execution_pb2.Execution]):
     """The executions of programs that the caller may see."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
 
-    def list(
-        self,
-        program_id: str,
-        filter: str = "",
-        order_by: str = "",
-        *,
-        include: Sequence[str] = (),
-        fields: Sequence[str] = (),
-    ) -> Iterator[execution_pb2.Execution]:
-        """Yields a program's executions, newest first unless ordered otherwise."""
-        asked = {"include": include, "read_mask": mask_of(fields)}
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
 
-
-class Evaluations(Readable[execution_pb2.Evaluation]):
+class Evaluations(OfPrograms[execution_pb2.Evaluation]):
     """The evaluations of programs that the caller may see; `programs.evaluate` starts them."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Evaluation", "evaluations"
-
-    def list(
-        self,
-        program_id: str,
-        filter: str = "",
-        order_by: str = "",
-        *,
-        include: Sequence[str] = (),
-        fields: Sequence[str] = (),
-    ) -> Iterator[execution_pb2.Evaluation]:
-        """Yields a program's evaluations, newest first unless ordered otherwise."""
-        asked = {"include": include, "read_mask": mask_of(fields)}
-        return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
 
     def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
         """Yields what became of each example, in the order in which they finished."""

@@ -35,7 +35,7 @@ def fitted(variable: Variable, name: str, able: Abilities, report: Report) -> Va
     if made.description and not able.description:
         report.lost(name, "has a description")
         made = replace(made, description="")
-    made = _KINDS[BooleanVariable if isinstance(made, BooleanVariable) else type(made)](made, able, report)
+    made = _KINDS[type(made)](made, able, report)
     if made.default is not None and not able.default:
         report.lost(name, "has a default")
         made = replace(made, default=None)
@@ -90,7 +90,7 @@ def _integer(variable: IntegerVariable, able: Abilities, report: Report) -> Vari
         if variable.cardinality <= MOST_VALUES and not variable.log:
             return _listed(variable, able, report)
         report.lost(name, f"has a step of {variable.step}: its numbers are rounded on the way back")
-        return replace(variable, step=1, default=variable.default)
+        return replace(variable, step=1)
     last = variable.at(variable.cardinality - 1)
     if last != variable.high:
         report.rewritten(name, f"ends at {last}, its last value")
