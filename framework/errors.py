@@ -1,6 +1,6 @@
 """Every way a call can fail: one class per reason, each knowing its gRPC code and what a caller may be told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -78,6 +78,10 @@ class InvalidFields(Failure):
     def __init__(self, *violations: FieldViolation) -> None:
         super().__init__("; ".join(f"{v.path}: {v.message}" for v in violations[:10]))
         self.violations = violations
+
+    def moved(self, place: Callable[[str], str]) -> "InvalidFields":
+        """Returns the same violations in the words of who asked: each at what `place` makes of its path."""
+        return InvalidFields(*(FieldViolation(place(each.path), each.message) for each in self.violations))
 
     def details(self) -> list[Message]:
         """Returns every violation as `BadRequest`."""

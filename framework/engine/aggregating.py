@@ -85,7 +85,7 @@ def _having(text: str, groups: Groups) -> ColumnElement[bool]:
     try:
         return filter_clause(text, groups)
     except InvalidFields as refused:
-        raise InvalidFields(*(FieldViolation("having", v.message) for v in refused.violations)) from None
+        raise refused.moved(lambda path: "having") from None
 
 
 def value_of(value: Any) -> Value:

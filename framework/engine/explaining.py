@@ -10,7 +10,7 @@ from framework.call import Actor, ActorKind, Role
 from framework.engine.access import actions_named
 from framework.engine.calls import Call
 from framework.engine.reading import identifier_of, scope
-from framework.errors import FieldViolation, InvalidFields, NotFound
+from framework.errors import InvalidFields, NotFound
 from framework.policy import Check, rule_for
 from framework.policy.act_checks import ActCheck
 from framework.policy.checks import Verdict, leaves_of
@@ -30,7 +30,7 @@ async def explain_access(call: Call, method: MethodSpec, request: Any) -> Any:
     try:
         (verb,) = actions_named(call, spec, [request.action]).values()
     except InvalidFields as refused:
-        raise InvalidFields(*(FieldViolation("action", v.message) for v in refused.violations)) from None
+        raise refused.moved(lambda path: "action") from None
     subject = _subject(call, request)
     answers = await _answers(call, spec, subject, request.id) if request.id else {}
 

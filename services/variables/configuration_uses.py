@@ -16,7 +16,7 @@ from domain.comparing import ABSENT, Row, compared
 from domain.prompt_values import UNCHANGED
 from domain.values import Invalid, normalise
 from framework.engine import Call
-from framework.errors import FieldViolation, InvalidFields, StaleEtag
+from framework.errors import InvalidFields, StaleEtag
 from framework.resource import Resource, action
 from framework.rpc.peer_failures import from_peer
 from framework.structs import values_of
@@ -135,9 +135,7 @@ def _in_our_words(places: list[Placed]) -> Iterator[None]:
         yield
     except InvalidFields as refused:
         names = {f"program.{each.field}": f"values.{each.variable}" for each in places}
-        raise InvalidFields(
-            *(FieldViolation(names.get(each.path, each.path), each.message) for each in refused.violations)
-        ) from None
+        raise refused.moved(lambda path: names.get(path, path)) from None
 
 
 def _told(row: Row) -> rpc.ComparedRow:

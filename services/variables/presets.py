@@ -55,12 +55,7 @@ class VariablePreset(Resource[pb.VariablePreset]):
         try:
             space_of(alone)
         except InvalidFields as invalid:
-            raise InvalidFields(
-                *(
-                    FieldViolation(each.path.replace("variables[0]", f"{_PREFIX}variable", 1), each.message)
-                    for each in invalid.violations
-                )
-            ) from None
+            raise invalid.moved(lambda path: path.replace("variables[0]", f"{_PREFIX}variable", 1)) from None
         if unreadable := [fault for index in range(len(new.constraints)) for fault in _unreadable(new, index)]:
             raise InvalidFields(*unreadable)
         new.name = new.variable.name

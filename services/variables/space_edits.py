@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from domain.editing import added, removed, reordered, replaced
 from domain.values import Invalid
 from framework.engine import Call
-from framework.errors import FieldViolation, InvalidFields, StaleEtag
+from framework.errors import InvalidFields, StaleEtag
 from framework.resource import Resource, action
 from services.variables.spaces import refusal
 
@@ -149,9 +149,7 @@ def _told(names: Mapping[str, str], collection: str, place: list[int], own: str)
         yield
     except InvalidFields as refused:
         theirs = [f"{PREFIX}{collection}[{index}]" for index in place]
-        raise InvalidFields(
-            *(FieldViolation(_path(each.path, theirs, own, names), each.message) for each in refused.violations)
-        ) from None
+        raise refused.moved(lambda path: _path(path, theirs, own, names)) from None
 
 
 def _path(path: str, theirs: list[str], own: str, names: Mapping[str, str]) -> str:
