@@ -91,7 +91,7 @@ def illegal(registry: Registry, spec: ResourceSpec, row: Columns, move: str) -> 
     changing = spec.states.changing(value)
     legal = ", ".join(rpc for rpc, method in registry.acting_on(spec).items() if method.verb in changing) or "none"
     state = spec.states.of(value)
-    told = f"this {spec.singular.replace('_', ' ')} is {state}: {move} is not legal now; legal: {legal}"
+    told = f"this {spec.called} is {state}: {move} is not legal now; legal: {legal}"
     return IllegalState(told, status=state, action=move, legal=legal)
 
 

@@ -71,7 +71,7 @@ async def permitted(
 
 def refusal(spec: ResourceSpec) -> NotPermitted:
     """Returns the refusal of a row that its maker may not make."""
-    return NotPermitted(f"you may not create this {spec.singular.replace('_', ' ')}", action="Create")
+    return NotPermitted(f"you may not create this {spec.called}", action="Create")
 
 
 def new_row(spec: ResourceSpec, context: Context, message: Any) -> dict[str, Any]:

@@ -64,8 +64,7 @@ async def permit_fields(tx: Transaction, spec: ResourceSpec, context: Context, i
 def _refuse(spec: ResourceSpec, verb: str, names: Iterable[str]) -> None:
     told = ", ".join(names)
     if told:
-        noun = spec.singular.replace("_", " ")
-        raise NotPermitted(f"you may not write {told} of this {noun}", action=verb, fields=told)
+        raise NotPermitted(f"you may not write {told} of this {spec.called}", action=verb, fields=told)
 
 
 async def _refused(

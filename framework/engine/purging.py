@@ -63,6 +63,6 @@ def _key(row: Row) -> dict[str, Any]:
 def _referred(spec: ResourceSpec, row: Row, names: str) -> IllegalState:
     assert spec.states is not None
     state = spec.states.of(row[spec.states.field])
-    noun, others = spec.singular.replace("_", " "), names.replace("_", " ")
-    told = f"this {noun} is still referred to by {others}; legal: purge those first"
+    others = names.replace("_", " ")
+    told = f"this {spec.called} is still referred to by {others}; legal: purge those first"
     return IllegalState(told, status=state, action="Purge", referred_by=names, legal="none")

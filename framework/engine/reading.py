@@ -58,7 +58,7 @@ async def load(
     if row is None:
         raise NotFound(spec.singular, identifier)
     if not row.pop("allowed_"):
-        raise NotPermitted(f"you may see this {spec.singular.replace('_', ' ')}, and may not {verb} it", action=verb)
+        raise NotPermitted(f"you may see this {spec.called}, and may not {verb} it", action=verb)
     return row
 
 

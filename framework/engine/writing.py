@@ -128,7 +128,7 @@ def named_conflict(spec: ResourceSpec) -> Iterator[None]:
 
 def taken(spec: ResourceSpec, fields: Sequence[str], **places: str) -> AlreadyExists:
     """Returns the refusal of values that must be unique and are another row's."""
-    told = f"another {spec.singular.replace('_', ' ')} has the same {' and '.join(fields) or 'id'}; choose others"
+    told = f"another {spec.called} has the same {' and '.join(fields) or 'id'}; choose others"
     return AlreadyExists(told, resource=spec.singular, fields=",".join(fields), **places)
 
 

@@ -67,6 +67,11 @@ class ResourceSpec:
         return self.storage.tenancy is Tenancy.TENANT
 
     @property
+    def called(self) -> str:
+        """What people call one of it, such as `variable space`."""
+        return self.singular.replace("_", " ")
+
+    @property
     def plural(self) -> str:
         """The plural noun as RPCs have it, such as `VariableSpaces`."""
         return "".join(word.capitalize() for word in self.collection.split("_"))
