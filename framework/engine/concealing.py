@@ -18,12 +18,10 @@ from framework.resource import MethodSpec, Registry, ResourceSpec
 from framework.storage import table_of
 from framework.storage.tables import compiled
 
-_READ = ("Get", "List", "Aggregate", "Export", "Watch", "TestPermissions", "ExplainAccess")
-
 
 async def concealed(call: Call, method: MethodSpec, answer: Any) -> Any:
     """Returns an answer without the fields that its resources' field policies keep from the caller."""
-    if method.standard and method.verb in _READ:
+    if method.standard and method.reads:
         return answer
     for spec in _guarded_in(call.engine.registry, method.response_class):
         guard = guard_of(spec, call.actor)

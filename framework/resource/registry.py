@@ -65,9 +65,14 @@ class MethodSpec:
         """Whether it can be sent twice and is done once."""
         return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
 
+    @cached_property
+    def reads(self) -> bool:
+        """Whether it only reads."""
+        return is_read(self.name)
+
     def covered_for(self, actor: Actor) -> bool:
         """Whether the bound of the actor's grant or key, if there is one, covers it."""
-        return actor.covers(self.name, self.resource.collection, reads=is_read(self.name))
+        return actor.covers(self.name, self.resource.collection, reads=self.reads)
 
     @property
     def ruled_by(self) -> str:
