@@ -8,7 +8,7 @@ from google.api import annotations_pb2
 
 from framework.resource import MethodSpec, Registry, Relationship, ResourceSpec, Tenancy
 from framework.resource.fields import Field
-from framework.storage.rows import enum_name
+from framework.storage.rows import named
 
 SERVICES = ("auth", "program", "variables", "optimizer", "audit")
 _FLAGS = ("required", "immutable", "output_only", "sensitive", "nullable", "comparable", "sortable")
@@ -91,10 +91,8 @@ def _storage(spec: ResourceSpec) -> Iterator[str]:
         yield f"hidden {name} {kind}"
     for name, counted in spec.resource.rollups.items():
         yield f"{name} counts {counted.service}'s {counted.resource} rows by their {counted.key}"
-    for name, value in storage.initial.items():
-        field = spec.fields.get(name)
-        shown = enum_name(field, value) if field and field.descriptor.enum_type and isinstance(value, int) else value
-        yield f"initially {name} = {shown}"
+    for name, value in named(spec, storage.initial).items():
+        yield f"initially {name} = {value}"
 
 
 def _field(field: Field) -> str:

@@ -13,9 +13,9 @@ from framework.engine import acting, batching, creating, purging, reading
 from framework.engine.including import Edge
 from framework.engine.selecting import EVERYTHING, Selection
 from framework.query import order_from
-from framework.resource import Kind, Resource, ResourceSpec, spec_of
+from framework.resource import Resource, spec_of
 from framework.storage import Database, Reads, Transaction, table_of
-from framework.storage.rows import enum_name
+from framework.storage.rows import named
 from framework.storage.tables import compiled
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Call:
         spec = spec_of(resource)
 
         async def given(row: Mapping[str, Any]) -> Mapping[str, Any]:
-            return _named(spec, columns)
+            return named(spec, columns)
 
         written: M = await acting.act(self, spec, identifier, verb, given, move=move, etag=etag)
         return written
@@ -208,18 +208,9 @@ class Call:
         table, order = table_of(spec), order_from(order_by, selection.readable)
         clauses = [
             reading.scope(spec, self.context, "List"),
-            *(table.c[n] == v for n, v in _named(spec, equal).items()),
+            *(table.c[n] == v for n, v in named(spec, equal).items()),
         ]
         query = select(*selection.columns()).where(and_(*clauses)).order_by(*order.terms(selection.readable))
         async with self.transaction() as tx:
             rows = await tx.fetch(*compiled(query.limit(limit)))
         return [selection.message(row) for row in rows]
-
-
-def _named(spec: ResourceSpec, columns: Mapping[str, Any]) -> dict[str, Any]:
-    named = dict(columns)
-    for name, value in columns.items():
-        field = spec.fields.get(name)
-        if field and field.kind is Kind.ENUM and isinstance(value, int):
-            named[name] = enum_name(field, value)
-    return named

@@ -18,7 +18,7 @@ from framework.identifiers import new_id
 from framework.policy import rule_of
 from framework.resource import Kind, ResourceSpec
 from framework.storage import Transaction, codec_of
-from framework.storage.rows import enum_name
+from framework.storage.rows import named
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
@@ -77,9 +77,7 @@ def refusal(spec: ResourceSpec) -> NotPermitted:
 def new_row(spec: ResourceSpec, context: Context, message: Any) -> dict[str, Any]:
     """Returns the row that a message becomes: the server's part of it completed, times left to the database."""
     row = {k: v for k, v in codec_of(spec).row(message).items() if k not in ("created_at", "updated_at")}
-    for name, value in spec.storage.initial.items():
-        field = spec.fields.get(name)
-        row[name] = enum_name(field, value) if field and field.kind is Kind.ENUM else value
+    row |= named(spec, spec.storage.initial)
     if spec.storage.owner and row.get(spec.storage.owner) is None:
         row[spec.storage.owner] = context.actor.user_id
     if spec.tenant:

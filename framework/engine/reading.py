@@ -29,7 +29,7 @@ from framework.query import Order, Seal, filter_clause, order_from
 from framework.query.page import bound_to
 from framework.resource import Kind, ResourceSpec
 from framework.storage import Reads, Transaction, table_of
-from framework.storage.rows import enum_name
+from framework.storage.rows import named
 from framework.storage.tables import compiled
 
 DEFAULT_PAGE = 50
@@ -212,8 +212,8 @@ def narrowing(spec: ResourceSpec, request: Any) -> dict[str, Any]:
         if field.kind is Kind.UUID:
             refuse_if(_no_uuid(field.name, value))
             value = UUID(value)
-        values[field.name] = enum_name(field, value) if field.kind is Kind.ENUM else value
-    return values
+        values[field.name] = value
+    return named(spec, values)
 
 
 def _no_uuid(name: str, value: str) -> list[FieldViolation]:

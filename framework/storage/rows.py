@@ -113,6 +113,15 @@ def enum_name(field: Field, number: int) -> str:
     return str(enum.values_by_number[number].name)
 
 
+def named(spec: ResourceSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values of columns with the numbers of enums as their names; names stay what they are."""
+    return {name: _named(spec.fields.get(name), value) for name, value in values.items()}
+
+
+def _named(field: Field | None, value: Any) -> Any:
+    return enum_name(field, value) if field and field.kind is Kind.ENUM and isinstance(value, int) else value
+
+
 def _is_map(field: Field) -> bool:
     nested = field.descriptor.message_type
     return field.descriptor.is_repeated and nested is not None and nested.GetOptions().map_entry
