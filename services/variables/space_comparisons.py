@@ -45,7 +45,7 @@ class SpaceComparisons:
         found = await call.get(
             spaces, request.variable_space_id, revision=request.revision, verb="AnalyzeVariableSpace"
         )
-        answer = await asyncio.to_thread(lambda: analysis_of(space_of(found)))
+        answer = await asyncio.to_thread(lambda: _analysis(space_of(found)))
         answer.revision = found.revision
         return answer
 
@@ -96,7 +96,7 @@ class SpaceComparisons:
             return await call.create(spaces, copy, hidden=lineage)
 
 
-def analysis_of(space: Space) -> rpc.AnalyzeVariableSpaceResponse:
+def _analysis(space: Space) -> rpc.AnalyzeVariableSpaceResponse:
     """Returns what is known of a space."""
     found = satisfiability(space)
     share = found.accepted / found.candidates if found.candidates else 0.0

@@ -26,7 +26,7 @@ EDITS = (
 )
 """What only those may do who may change the space."""
 
-PREFIX = "variable_space."
+_PREFIX = "variable_space."
 Edit = Callable[[pb.VariableSpace], None]
 Spaces = type[Resource[pb.VariableSpace]]
 
@@ -133,7 +133,7 @@ async def edited(call: Call, request: Any, verb: str, edit: Edit) -> pb.Variable
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
         space.etag = request.etag
-        return await call.replace(spaces, space, FieldMask(paths=["variables", "constraints"]), PREFIX)
+        return await call.replace(spaces, space, FieldMask(paths=["variables", "constraints"]), _PREFIX)
 
 
 def _set(field: Any, items: list[Any]) -> None:
@@ -148,7 +148,7 @@ def _told(names: Mapping[str, str], collection: str, place: list[int], own: str)
     try:
         yield
     except InvalidFields as refused:
-        theirs = [f"{PREFIX}{collection}[{index}]" for index in place]
+        theirs = [f"{_PREFIX}{collection}[{index}]" for index in place]
         raise refused.moved(lambda path: _path(path, theirs, own, names)) from None
 
 
