@@ -16,7 +16,7 @@ _TYPES = {bool: "bool", str: "str", int: "int", float: "float"}
 class AxForm:
     """Ax's range, choice and fixed parameters; a choice of texts may have dependents."""
 
-    abilities = Abilities("Ax", order=True, single=False)
+    abilities = Abilities(order=True, single=False)
 
     def labels(self, choices: Sequence[Json]) -> list[Json]:
         """Return the choices, as JSON where they are not of one type."""

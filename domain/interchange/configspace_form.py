@@ -18,9 +18,7 @@ _VERSION = 0.4
 class ConfigSpaceForm:
     """ConfigSpace's hyperparameters, conditions and forbidden clauses."""
 
-    abilities = Abilities(
-        "ConfigSpace", normal=True, weights=True, order=True, description=True, default=True, single=False
-    )
+    abilities = Abilities(normal=True, weights=True, order=True, description=True, default=True, single=False)
 
     def labels(self, choices: Sequence[Json]) -> list[Json]:
         """Return the choices, as JSON where ConfigSpace would confuse them."""

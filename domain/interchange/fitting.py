@@ -15,7 +15,6 @@ from domain.values import Invalid
 class Abilities:
     """What a library's parameters can say beside a range or a list of choices."""
 
-    name: str
     steps: bool = False
     normal: bool = False
     weights: bool = False

@@ -21,7 +21,7 @@ from domain.values import Json
 class OptunaForm:
     """Optuna's distributions."""
 
-    abilities = Abilities("Optuna", steps=True, default=True)
+    abilities = Abilities(steps=True, default=True)
 
     def labels(self, choices: Sequence[Json]) -> list[Json]:
         """Return the places of the choices."""

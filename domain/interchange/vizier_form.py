@@ -21,7 +21,7 @@ _SPECS = ("doubleValueSpec", "integerValueSpec", "categoricalValueSpec", "discre
 class VizierForm:
     """OSS Vizier's parameter specs."""
 
-    abilities = Abilities("OSS Vizier", default=True)
+    abilities = Abilities(default=True)
 
     def labels(self, choices: Sequence[Json]) -> list[Json]:
         """Return the choices as texts: True and False, or JSON where they are no texts."""
