@@ -58,8 +58,7 @@ class Engine:
             call = self._begin(method, context, request)
             act = _guarded if method.rehearses or method.replays else _act
             answer: Message = await act(call, method, request)
-            # An answer kept for a request that comes twice was another time's: its reader may see less by now.
-            return await concealed(call, method, answer) if method.replays else answer
+            return answer
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)
             raise
@@ -140,7 +139,8 @@ async def _guarded(call: Call, method: MethodSpec, request: Any) -> Any:
     if method.rehearses and request.validate_only:
         return await rehearsed(call, request, act)
     if method.replays and request.request_id:
-        return await once(call, method, request, act)
+        # An answer that was kept was another time's: its reader may see less by now.
+        return await concealed(call, method, await once(call, method, request, act))
     return await act()
 
 

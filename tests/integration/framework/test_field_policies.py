@@ -61,6 +61,17 @@ async def test_what_is_kept_is_in_no_answer_and_is_named(bench: Workbench) -> No
         assert (masked.whisper, list(masked.forbidden_fields)) == (expected[0], expected[2])
 
 
+async def test_a_write_that_is_tried_tells_its_caller_what_the_real_one_tells(bench: Workbench) -> None:
+    """The row that a policy asks is there while the answer is made, though it is gone afterwards."""
+    made = message("Specimen")(name="tried", whisper=WORD)
+    asked = message("CreateSpecimenRequest")
+    tried = await bench.do("CreateSpecimen", asked(specimen=made, validate_only=True))
+    real = await bench.do("CreateSpecimen", asked(specimen=made))
+    assert (
+        (tried.whisper, list(tried.forbidden_fields)) == (real.whisper, list(real.forbidden_fields)) == (WORD, HIDDEN)
+    )
+
+
 async def test_what_is_never_shown_is_unknown_and_what_depends_is_absent(bench: Workbench) -> None:
     """Filters, orders, measures and groups answer of a kept value as of none."""
     made = await public(bench)
