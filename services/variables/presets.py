@@ -23,7 +23,7 @@ from services.variables.spaces import space_of
 
 CATALOGUE = Path(__file__).parent / "presets.json"
 MOST = 1000
-"""How many presets of an organization are looked at."""
+"""How many presets in use of an organization are looked at."""
 
 _PREFIX = "variable_preset."
 
@@ -86,8 +86,8 @@ class VariablePreset(Resource[pb.VariablePreset]):
 
 async def kept(call: Call) -> Sequence[pb.VariablePreset]:
     """Returns the organization's presets that are in use."""
-    found = await call.list(VariablePreset, {}, limit=MOST, order_by="name")
-    return [each for each in found if not each.HasField("archived_at")]
+    in_use = {"status": pb.VariablePreset.STATUS_ACTIVE}
+    return await call.list(VariablePreset, in_use, limit=MOST, order_by="name")
 
 
 async def known_models(call: Call) -> list[str]:
