@@ -223,9 +223,19 @@ class Postgres:
     def _ensure_database(self) -> None:
         import psycopg
 
-        with psycopg.connect(self.admin_url.rsplit("/", 1)[0] + "/postgres", autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'ashgrove'").fetchone():
-                connection.execute("CREATE DATABASE ashgrove")
+        try:
+            with psycopg.connect(self.admin_url.rsplit("/", 1)[0] + "/postgres", autocommit=True) as connection:
+                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'ashgrove'").fetchone():
+                    connection.execute("CREATE DATABASE ashgrove")
+        except psycopg.OperationalError as error:
+            # A refused connection carries no SQLSTATE; its text is English, for the server's locale is C.
+            if "password authentication failed" not in str(error):
+                raise
+            raise StackFault(self._of_a_removed_home()) from None
+
+    def _of_a_removed_home(self) -> str:
+        remedy = f"remove {self.place.data} to begin anew, or bring back the {self.home} that it was made with"
+        return f"the data in {self.place.data} has another password than {self.home / 'secrets'}: {remedy}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError
 
 from deploy.local import postgres as postgres_server
+from deploy.local.faults import StackFault
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 
@@ -60,6 +61,18 @@ def test_a_first_start_that_was_cut_off_leaves_nothing_in_the_way(home: Path) ->
     with postgres(home, durable=False) as server, psycopg.connect(server.admin_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert not half.exists()
+
+
+def test_data_of_a_removed_home_is_named_with_the_remedy(home: Path) -> None:
+    """Data whose password went with its home is refused with its folder and what to do, and stays as it is."""
+    with postgres(home, durable=False) as server:
+        data = server.place.data
+    (home / "secrets" / "postgres.password").unlink()
+    with pytest.raises(StackFault, match=f"remove {data} to begin anew, or bring back the {home}"), postgres(home):
+        pass
+    shutil.rmtree(data)
+    with postgres(home, durable=False) as server, psycopg.connect(server.admin_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops privileges")
