@@ -66,6 +66,7 @@ that are sensitive, fields that a field policy keeps from somebody, and values o
 
 A feed lies in daily partitions. A day goes once it is 7 days old *and* every consumer has passed it: one that was down
 for a day is behind, nobody waits for it, and nothing is lost. `python -m services.<service> lag` says how far each is;
+beside `make up` that is `.venv/bin/python -m deploy.local run <service> lag`, and so for the other commands here.
 `forget-consumer` lets go of one that is no more. Whoever asks for a position that is gone is told so
 ([POSITION_GONE](errors/position-gone.md)); a projection then begins anew with its owner's rows, as
 `python -m services.<service> rebuild <name>` does by hand (`access:program` of the optimizer;

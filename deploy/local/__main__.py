@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import psutil
 from rich.console import Console
 
 from deploy.local.faults import StackFault
 from deploy.local.leftovers import end_leftovers
+from deploy.local.processes import SERVICES
 from deploy.local.report import table
 from deploy.local.settings import StackSettings
 from deploy.local.state import State
@@ -103,6 +105,20 @@ def logs(settings: StackSettings, names: tuple[str, ...]) -> None:
     folder = settings.home / "logs"
     files = [folder / f"{n}.log" for n in names] or sorted(folder.glob("*.log"))
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("service")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def run(settings: StackSettings, service: str, words: tuple[str, ...]) -> None:
+    """Run a command of a service as the running stack would, such as `run auth rotate-signing-key`."""
+    running = {p.name: p for p in State(settings.home).read() if p.alive}
+    if service not in running or service not in SERVICES:
+        known = ", ".join(SERVICES)
+        raise click.ClickException(f"no service {service} runs here: start the stack with `make up`; there are {known}")
+    told = psutil.Process(running[service].pid).environ()
+    os.execve(sys.executable, [sys.executable, "-m", f"services.{service}", *words], told)
 
 
 @main.command()

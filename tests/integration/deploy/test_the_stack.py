@@ -104,6 +104,17 @@ def test_the_status_tells_who_is_behind(home: Home) -> None:
     )
 
 
+def test_a_services_command_is_run_as_the_stack_runs_it(home: Home) -> None:
+    """With its secrets and its database; whoever names no service is told which there are."""
+    before = home.run("run", "auth", "lag")
+    assert before.returncode == 0, before.stdout + before.stderr
+    done = home.run("run", "auth", "rotate-signing-key")
+    assert done.returncode == 0 and "signing with" in done.stdout, done.stdout + done.stderr
+    assert list((home.folder / "secrets").glob("retired-*.pem"))
+    refused = home.run("run", "nobody", "lag")
+    assert refused.returncode == 1 and "there are auth, program" in refused.stdout + refused.stderr
+
+
 @pytest.mark.parametrize("name", ["variables", "valkey", "postgres"])
 def test_a_process_that_dies_is_reported_and_restarted(home: Home, name: str) -> None:
     """A killed process runs again under a new pid, the gateway becomes healthy, and the log tells of it."""
