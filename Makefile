@@ -69,7 +69,8 @@ test: setup ## Lint, types and every test (under 10 minutes on 2 cores)
 quick: lint types ## Lint, types, and the tests without a stack
 	@$(BIN)/pytest tests/unit tests/contract -q
 
-test-full: test ## The tests, and the property tests again with many more examples
+test-full: test ## The tests, kills at every failpoint, and the property tests again with many more examples
+	@$(BIN)/pytest tests/crash -q
 	@$(BIN)/pytest tests/unit tests/contract tests/integration -q --hypothesis-profile=thorough
 
 demo: setup ## Run the main job end to end (starts the stack if none runs)

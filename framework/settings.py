@@ -28,4 +28,5 @@ class ServiceSettings(BaseSettings):
     streams_per_caller: int = Field(1_000, gt=0, description="Streams that one caller may have open in one process.")
     streams_per_organization: int = Field(10_000, gt=0, description="Streams of one organization, likewise.")
     drain_seconds: float = Field(5.0, description="How long calls may finish after SIGTERM.")
+    failpoint: str = Field("", description="For crash tests only: where this process dies, such as feed.numbered=3.")
     log_level: str = Field("INFO", description="The least severe log line that is written.")

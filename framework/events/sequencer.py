@@ -6,7 +6,11 @@ from contextlib import suppress
 from framework.errors import Failure
 from framework.events.hints import Hints
 from framework.events.recent import topic
+from framework.failpoints import Failpoint
 from framework.storage.database import Database
+
+NUMBERING = Failpoint("feed.numbering", "events are numbered in a transaction that is not committed")
+NUMBERED = Failpoint("feed.numbered", "events are numbered and committed, nobody has been told")
 
 # Within one resource the order holds because its writers wait for each other's row lock before they reach the outbox.
 MOVE = """
@@ -47,6 +51,10 @@ class Sequencer:
         async with self.database.system() as tx:
             got = await tx.fetch_one(_LOCK)
             count = await tx.execute(MOVE, {"limit": limit}) if got and got["mine"] else 0
+            if count:
+                NUMBERING()
+        if count:
+            NUMBERED()
         if count and self.hints:
             self.hints.wake(topic(self.database.service))
             if self.hints.alive:  # other processes look by themselves, and Redis must not hold the feed up

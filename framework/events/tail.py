@@ -11,11 +11,16 @@ from ashgrove.event.v1 import event_feed_service_pb2 as pb
 from ashgrove.event.v1.event_pb2 import Event
 
 from framework.errors import Failure, PositionGone
+from framework.failpoints import Failpoint
 from framework.storage.database import Database, Transaction
 
 Handle = Callable[[Transaction, Event], Awaitable[None]]
 _ACKNOWLEDGE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
+PULLED = Failpoint("feed.pulled", "a consumer has received an event and not begun with it")
+MOVED = Failpoint("feed.moved", "a consumer has moved its cursor in a transaction, and not handled the event")
+HANDLED = Failpoint("feed.handled", "a consumer has handled an event; neither that nor its cursor is committed")
+PASSED = Failpoint("feed.passed", "a consumer has committed an event with its cursor, the feed's owner does not know")
 
 
 class Source(Protocol):
@@ -66,7 +71,9 @@ async def _pull(consumer: Consumer, database: Database) -> None:
     told = time.monotonic()
     async for frame in consumer.source.tail(pb.TailRequest(from_sequence=done, consumer=consumer.name)):
         if frame.WhichOneof("frame") == "item":
+            PULLED()
             await _handled(database, consumer, frame.item)
+            PASSED()
             done = frame.item.sequence
         if time.monotonic() - told > _ACKNOWLEDGE_SECONDS:
             told = time.monotonic()
@@ -132,4 +139,6 @@ async def _handled(database: Database, consumer: Consumer, event: Event) -> None
             {"consumer": consumer.name, "sequence": event.sequence},
         )
         if fresh:
+            MOVED()
             await consumer.handle(tx, event)
+            HANDLED()

@@ -10,6 +10,7 @@ import click
 from ashgrove.event.v1 import event_feed_service_pb2, event_feed_service_pb2_grpc
 from grpc import aio
 
+from framework import failpoints
 from framework.engine import Engine
 from framework.engine.replay import forget
 from framework.engine.writing import told_of
@@ -50,7 +51,8 @@ class Parts:
 
 
 async def parts(settings: ServiceSettings, registry: Registry, application: Any = None) -> Parts:
-    """Opens the database and makes the engine."""
+    """Opens the database and makes the engine; a failpoint that a test set is armed before anything happens."""
+    failpoints.arm(settings.failpoint)
     password = settings.database_password.get_secret_value()
     database = Database(settings.database_url, password, registry.service, size=settings.pool_size)
     await database.open()
@@ -163,6 +165,10 @@ def commands(
         password = given.database_password.get_secret_value()
         done = migrate(given.admin_database_url.get_secret_value(), registry.service, password, migrations)
         click.echo("\n".join(done) or "current")
+
+    @group.command("failpoints", help="List the places at which tests may have this service's processes killed.")
+    def _failpoints() -> None:
+        click.echo("\n".join(f"{name:<22}{stands}" for name, stands in failpoints.declared().items()))
 
     add_feed_commands(group, registry.service, settings, consumers)
     return group

@@ -14,8 +14,12 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage.failures import mapped
+
+RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
+COMMITTED = Failpoint("write.committed", "a write and its event are committed, the event is not numbered")
 
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -30,6 +34,8 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.told = False
+        """Whether events are recorded in it."""
 
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
@@ -70,6 +76,7 @@ class Transaction:
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
             {"organization": organization, "event": data},
         )
+        self._recorded()
 
     async def record_many(self, organization_id: UUID | None, events: Sequence[Mapping[str, Any]]) -> None:
         """Leaves events of one organization, as JSON of the event message, in the outbox with one statement."""
@@ -78,6 +85,11 @@ class Transaction:
                SELECT %(organization)s, event FROM jsonb_array_elements(%(events)s) AS event""",
             {"organization": organization_id, "events": Jsonb(list(events))},
         )
+        self._recorded()
+
+    def _recorded(self) -> None:
+        self.told = True
+        RECORDED()
 
     async def _settle(self) -> None:
         # In pipeline mode a statement's fate is known only after a sync.
@@ -145,7 +157,10 @@ class Database:
                 connection.transaction(),
             ):
                 await connection.execute(_SETTINGS, settings)
-                yield Transaction(connection)
+                tx = Transaction(connection)
+                yield tx
+        if tx.told:
+            COMMITTED()
 
     def reads(self, organization_id: UUID | None, deadline_seconds: float = 30.0) -> "Reads":
         """Returns what runs single queries as `tenant` would, each a transaction and a round trip of its own."""
@@ -156,7 +171,10 @@ class Database:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
         with mapped():
             async with self._system.connection() as connection, connection.transaction():
-                yield Transaction(connection)
+                tx = Transaction(connection)
+                yield tx
+        if tx.told:
+            COMMITTED()
 
     async def ping(self) -> None:
         """Raises unless the database answers now."""

@@ -5,11 +5,14 @@ import logging
 from typing import Any
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Database, Transaction
 from services.audit.signing import Signer
 
 _log = logging.getLogger(__name__)
+SIGNING = Failpoint("checkpoint.signing", "chains have grown, and their checkpoints are not written")
+SIGNED = Failpoint("checkpoint.signed", "checkpoints are written in a transaction that is not committed")
 
 # One index lookup for each organization, however long the chains are.
 _GROWN = """
@@ -38,8 +41,12 @@ async def sign_grown(database: Database, signer: Signer) -> int:
     """Signs every chain that has grown since its last checkpoint; returns how many there were."""
     async with database.system() as tx:
         grown = await tx.fetch(_GROWN)
+        if grown:
+            SIGNING()
         for head in grown:
             await tx.execute(_INSERT, _checkpoint(head, signer))
+        if grown:
+            SIGNED()
     return len(grown)
 
 

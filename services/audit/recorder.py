@@ -9,9 +9,12 @@ from ashgrove.event.v1.event_pb2 import Actor, Event
 from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
+from framework.failpoints import Failpoint
 from framework.storage import Transaction
 from framework.storage.rows import whole_numbers
 from services.audit.chain import FIRST, VERSION, link_of, payload_of
+
+LINKED = Failpoint("audit.linked", "an entry is linked to its predecessor, and not inserted")
 
 PLATFORM = UUID(int=0)
 """The chain of events that belong to no organization; nobody is its member."""
@@ -36,6 +39,7 @@ async def append(tx: Transaction, event: Event, source: str) -> None:
         return
     row = _row(event, source, organization, head)
     row["hash"] = link_of(row["previous_hash"], row)
+    LINKED()
     stored = {
         name: Jsonb(value) if name in ("actor", "data", "changed_paths", "before") else value
         for name, value in row.items()
