@@ -8,6 +8,8 @@ from hypothesis import settings
 from deploy.local import postgres as postgres_server
 from deploy.local.valkey import valkey
 
+pytest_plugins = ["tests.models.fixtures"]
+
 # Rules of the suite fail with what was compared, as other tests do.
 pytest.register_assert_rewrite("framework.testing.suite", "framework.testing.asserting")
 settings.register_profile("thorough", max_examples=1000, deadline=None)
