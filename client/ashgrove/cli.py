@@ -15,6 +15,7 @@ from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
+from ashgrove.parquet_files import write_parquet
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
 from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.values import to_plain
@@ -187,18 +188,28 @@ def _watch_collection(client: Client, collection: str, condition: str, *, as_jso
 
 @main.command("export", help="Write every row of a COLLECTION that you may see; a cut one goes on where it was.")
 @click.argument("collection")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="One JSON object a line.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    help="One JSON object a line, or Parquet.",
+)
 @_filter
 @_order
 @click.option("--field", "fields", multiple=True, help="A field to write; all of them when none is named.")
 @click.option("--archived", is_flag=True, help="Write archived ones too.")
 @with_client
-def _export(client: Client, collection: str, out: Path, condition: str, **more: Any) -> None:
+def _export(client: Client, collection: str, out: Path, condition: str, form: str, **more: Any) -> None:
     asked: dict[str, Any] = {"filter": condition, **more, "fields": list(more["fields"])}
-    file = ExportFile(out, {"collection": collection, **asked})
-    rows = client.exports.rows(collection, **asked, resume_token=file.reached.token)
     total = client.exports.count(collection, filter=condition, archived=more["archived"])
-    show_progress(f"{collection} → {out}", file.take(rows), total)
+    if form == "parquet":  # a file of row groups cannot be gone on with: what is cut begins anew
+        written = write_parquet(out, client.exports.rows(collection, **asked), asked["fields"])
+    else:
+        file = ExportFile(out, {"collection": collection, **asked})
+        written = file.take(client.exports.rows(collection, **asked, resume_token=file.reached.token))
+    show_progress(f"{collection} → {out}", written, total)
 
 
 @main.command("aggregate", help="Measure a COLLECTION, group by group, by MEASURES such as: 'p95(latency_ms) as slow'.")
