@@ -12,6 +12,7 @@ from deploy.local.faults import StackFault
 from deploy.local.state import Running, State
 
 STOP_SECONDS = 15.0
+_NEEDED_BY_ALL = {"postgres", "valkey"}
 
 
 @contextmanager
@@ -28,19 +29,25 @@ def only_one(home: Path) -> Iterator[None]:
 
 
 def end_leftovers(home: Path) -> list[str]:
-    """Ends what a killed supervisor left running in this home, last started first, and returns the names."""
+    """Ends what a killed supervisor left running in this home, the servers that the rest needs last; returns the names."""
     left = [p for p in State(home).read() if p.name != "supervisor" and p.pid != os.getpid() and p.alive]
-    for process in reversed(left):
-        _end(process)
+    _end([p for p in left if p.name not in _NEEDED_BY_ALL])
+    _end([p for p in left if p.name in _NEEDED_BY_ALL])
     return [p.name for p in left]
 
 
-def _end(process: Running) -> None:
-    # SIGINT is PostgreSQL's fast stop; on SIGTERM it would wait for its clients.
-    with suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGINT if process.name == "postgres" else signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while process.alive and time.monotonic() < deadline:
-            time.sleep(0.05)
+def _end(processes: list[Running]) -> None:
+    for process in processes:
+        # SIGINT is PostgreSQL's fast stop; on SIGTERM it would wait for its clients.
+        _tell(process, signal.SIGINT if process.name == "postgres" else signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(p.alive for p in processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in processes:
         if process.alive:
-            os.kill(process.pid, signal.SIGKILL)
+            _tell(process, signal.SIGKILL)
+
+
+def _tell(process: Running, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)

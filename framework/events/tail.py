@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,10 @@ from ashgrove.event.v1.event_pb2 import Event
 from framework.errors import Failure, PositionGone
 from framework.failpoints import Failpoint
 from framework.storage.database import Database, Transaction
+from framework.tasks import stopped
 
 Handle = Callable[[Transaction, Event], Awaitable[None]]
-_ACKNOWLEDGE_SECONDS = 5.0
+_ACKNOWLEDGE_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 PULLED = Failpoint("feed.pulled", "a consumer has received an event and not begun with it")
 MOVED = Failpoint("feed.moved", "a consumer has moved its cursor in a transaction, and not handled the event")
@@ -67,17 +68,34 @@ async def follow(consumer: Consumer, database: Database) -> None:
 
 
 async def _pull(consumer: Consumer, database: Database) -> None:
-    done = await position(database, consumer.name)
-    told = time.monotonic()
-    async for frame in consumer.source.tail(pb.TailRequest(from_sequence=done, consumer=consumer.name)):
-        if frame.WhichOneof("frame") == "item":
-            PULLED()
-            await _handled(database, consumer, frame.item)
-            PASSED()
-            done = frame.item.sequence
-        if time.monotonic() - told > _ACKNOWLEDGE_SECONDS:
-            told = time.monotonic()
-            await consumer.source.acknowledge(pb.AcknowledgeRequest(consumer=consumer.name, sequence=done))
+    reached = _Reached(await position(database, consumer.name))
+    acknowledging = asyncio.create_task(_acknowledge(consumer, reached))
+    try:
+        async for frame in consumer.source.tail(pb.TailRequest(from_sequence=reached.sequence, consumer=consumer.name)):
+            if frame.WhichOneof("frame") == "item":
+                PULLED()
+                await _handled(database, consumer, frame.item)
+                PASSED()
+                reached.sequence = frame.item.sequence
+    finally:
+        await stopped([acknowledging])
+
+
+@dataclass
+class _Reached:
+    sequence: int
+
+
+async def _acknowledge(consumer: Consumer, reached: _Reached) -> None:
+    """Tells the owner how far the consumer is, on a clock of its own: the last event of a burst has none behind it."""
+    told = -1  # what an earlier process of ours had told is not known
+    while True:
+        await asyncio.sleep(_ACKNOWLEDGE_SECONDS)
+        if (now := reached.sequence) != told:
+            # What fails is told again with the next one: the owner only keeps events longer.
+            with suppress(Failure):
+                await consumer.source.acknowledge(pb.AcknowledgeRequest(consumer=consumer.name, sequence=now))
+                told = now
 
 
 async def _begin_anew(consumer: Consumer, database: Database, gone: PositionGone) -> None:

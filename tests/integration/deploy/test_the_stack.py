@@ -28,7 +28,13 @@ class Home:
         self.folder = folder
         self.port = free_port()
         self.base = next(b for b in iter(free_port, 0) if b < 60_000 and all(is_free(b + i) for i in range(12)))
-        self.told = {"HOME": str(folder), "PORT": str(self.port), "BASE_PORT": str(self.base), "PROGRAM_WORKERS": "1"}
+        self.told = {
+            "HOME": str(folder),
+            "PORT": str(self.port),
+            "BASE_PORT": str(self.base),
+            "PROGRAM_WORKERS": "1",
+            "DRAIN_SECONDS": "1",
+        }
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Runs a command to its end."""
