@@ -29,7 +29,7 @@ def only_one(home: Path) -> Iterator[None]:
 
 
 def end_leftovers(home: Path) -> list[str]:
-    """Ends what a killed supervisor left running in this home, the servers that the rest needs last; returns the names."""
+    """Ends what a killed supervisor left running in this home, servers last, and returns the names."""
     left = [p for p in State(home).read() if p.name != "supervisor" and p.pid != os.getpid() and p.alive]
     _end([p for p in left if p.name not in _NEEDED_BY_ALL])
     _end([p for p in left if p.name in _NEEDED_BY_ALL])
