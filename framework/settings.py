@@ -1,15 +1,42 @@
 """The settings that every process of the platform shares; built in `__main__`, frozen, passed down."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-class ServiceSettings(BaseSettings):
+def _parted(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)]
+"""Words that a variable names parted by commas."""
+
+
+class OutsideSettings(BaseSettings):
+    """What organizations may reach and use beyond the platform: hosts, and secrets that the operator keeps."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASHGROVE_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    egress_hosts: Words = Field(
+        (), description="Public hosts that may be called, such as *.example.com; any when empty."
+    )
+    egress_allow: Words = Field((), description="Own hosts or networks, such as models.internal:8000 or 10.1.0.0/16.")
+    egress_ca: Path | None = Field(None, description="A PEM file of authorities trusted beside the public ones.")
+    tenant_secrets: Path | None = Field(None, description="The folder of what secret://NAMESPACE/NAME refers to.")
+    tenant_secret: dict[str, dict[str, SecretStr]] = Field(
+        {},
+        description="The same by variables: ASHGROVE_TENANT_SECRET__NAMESPACE__NAME; for a file's namesake, the file.",
+    )
+    secret_grants: Path | None = Field(None, description="A JSON file: organization id to the namespaces it may use.")
+
+
+class ServiceSettings(OutsideSettings):
     """What a service process needs to know; read from `ASHGROVE_*` variables once, at start."""
-
-    model_config = SettingsConfigDict(env_prefix="ASHGROVE_", frozen=True, extra="ignore")
 
     service_host: str = Field("127.0.0.1", description="The address to listen on.")
     service_port: int = Field(description="The port to listen on.")

@@ -86,13 +86,14 @@ def environment(settings: StackSettings, servers: Servers) -> dict[str, str]:
 
 
 _NEEDED = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV"}
-_NEEDED_PREFIXES = ("OPENBLAS_", "OMP_")
+_NEEDED_PREFIXES = ("OPENBLAS_", "OMP_", "ASHGROVE_TENANT_SECRET__")
 TUNING = {
     f"ASHGROVE_{name}"
     for name in (
         *("KEY_RATE", "KEY_BURST", "ORGANIZATION_RATE", "ORGANIZATION_BURST", "ANONYMOUS_RATE", "ANONYMOUS_BURST"),
         *("STREAMS_PER_CALLER", "STREAMS_PER_ORGANIZATION", "SESSION_SECONDS", "CHECKPOINT_SECONDS", "FEED_DAYS"),
         *("POOL_SIZE", "DRAIN_SECONDS"),
+        *("EGRESS_HOSTS", "EGRESS_ALLOW", "EGRESS_CA", "TENANT_SECRETS", "SECRET_GRANTS"),
     )
 }
 """What services may be told beyond what the stack decides; passed on as it is."""

@@ -1,0 +1,89 @@
+"""The transport of checked clients: URL before, address while connecting, redirects and size of the answer after."""
+
+import ssl
+from collections.abc import AsyncIterator
+
+import httpcore
+import httpx
+
+from framework.egress.connecting import FIELD, CheckedBackend
+from framework.egress.judging import EgressRefused, Rules, port_of
+
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport on a pool whose connections are checked."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        backend: CheckedBackend,
+        context: ssl.SSLContext,
+        limits: httpx.Limits | None,
+        max_response_bytes: int,
+    ) -> None:
+        super().__init__(verify=context, trust_env=False)
+        self._rules = rules
+        self._most = max_response_bytes
+        limits = limits or _LIMITS
+        # httpx has no word for the network beneath; connections that are reused stay at the checked address.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=backend,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request whose URL is allowed and returns the answer, bounded; raises EgressRefused."""
+        self._rules.check(request.url, FIELD)
+        # What a few bytes unfold to would be beyond counting.
+        request.headers["accept-encoding"] = "identity"
+        response = await super().handle_async_request(request)
+        try:
+            _check_redirect(request, response)
+            _check_encoding(response)
+        except BaseException:
+            await response.aclose()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Bounded(response.stream, self._most, request)
+        return response
+
+
+def _check_redirect(request: httpx.Request, response: httpx.Response) -> None:
+    if not response.has_redirect_location:
+        return
+    try:
+        goal = request.url.join(response.headers["location"])
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        goal = httpx.URL()
+    here = request.url
+    if (goal.scheme, goal.raw_host, port_of(goal)) != (here.scheme, here.raw_host, port_of(here)):
+        raise EgressRefused(FIELD, "answers with a redirect to another host: name the host that answers itself")
+
+
+def _check_encoding(response: httpx.Response) -> None:
+    if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise httpx.RemoteProtocolError("the answer is compressed, though it was asked not to be")
+
+
+class _Bounded(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, most: int, request: httpx.Request) -> None:
+        self._stream = stream
+        self._most = most
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        seen = 0
+        async for chunk in self._stream:
+            seen += len(chunk)
+            if seen > self._most:
+                told = f"the answer is longer than {self._most} bytes"
+                raise httpx.RemoteProtocolError(told, request=self._request)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
