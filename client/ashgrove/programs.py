@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Value
 
 from ashgrove.collection import Archived, mask_of
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
@@ -20,16 +22,45 @@ SPLITS = {
 
 
 def field(
-    name: str, kind: str = "string", *, choices: Sequence[str] = (), description: str = "", variable: bool = False
+    name: str = "",
+    kind: str = "string",
+    *,
+    choices: Sequence[str] = (),
+    description: str = "",
+    variable: bool = False,
+    optional: bool = False,
+    nullable: bool = False,
+    default: Any = None,
+    items: Any = None,
+    properties: Sequence[Any] = (),
+    dimension: int = 0,
+    shape: Sequence[int] = (),
+    **constraints: Any,
 ) -> Any:
-    """Returns a field of a signature; `kind` is string, integer, number, boolean or string_list.
+    """Returns a field of a signature, such as `field("score", "number", minimum=0, maximum=10)`.
 
-    The value of one that is `variable` may be tuned by configurations.
+    `kind` is string, integer, number, boolean, string_list, enum, array (of `items`), object (of `properties`),
+    date_time, probability, confidence, embedding, token_list, reasoning_chain or tensor. The value of one that is
+    `variable` may be tuned by configurations; one with a `default`, or that is `optional`, may be left out.
     """
-    number = program_pb2.SignatureField.Type.Value(f"TYPE_{kind.upper()}")
-    return program_pb2.SignatureField(
-        name=name, type=number, choices=choices, description=description, variable=variable
+    made = signature_pb2.SignatureField(
+        name=name,
+        type=signature_pb2.SignatureField.Type.Value(f"TYPE_{kind.upper()}"),
+        choices=choices,
+        description=description,
+        variable=variable,
+        optional=optional,
+        nullable=nullable,
+        items=items,
+        properties=properties,
+        dimension=dimension,
+        shape=shape,
     )
+    if default is not None:
+        made.default_value.CopyFrom(ParseDict(default, Value()))
+    if constraints:
+        made.constraints.CopyFrom(signature_pb2.FieldConstraints(**constraints))
+    return made
 
 
 class Evaluated:
@@ -77,7 +108,7 @@ class Programs(Archived[program_pb2.Program]):
         program = program_pb2.Program(
             name=name,
             type=program_pb2.Program.Type.Value(f"TYPE_{'CUSTOM' if entry_point else kind.upper()}"),
-            signature_config=program_pb2.SignatureConfig(instructions=instructions, inputs=inputs, outputs=outputs),
+            signature_config=signature_pb2.SignatureConfig(instructions=instructions, inputs=inputs, outputs=outputs),
             visibility=program_pb2.Program.VISIBILITY_PUBLIC if public else program_pb2.Program.VISIBILITY_PRIVATE,
         )
         if entry_point:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import program_pb2, signature_pb2
 
 from domain.values import Invalid, Json, normalise
 from framework.errors import FieldViolation, InvalidFields
@@ -31,7 +31,7 @@ def refuse_faults(program: program_pb2.Program, configuration: Mapping[str, Json
 
 
 def tuned(
-    signature: program_pb2.SignatureConfig, configuration: Mapping[str, Json]
+    signature: signature_pb2.SignatureConfig, configuration: Mapping[str, Json]
 ) -> tuple[dict[str, Json], dict[str, Json]]:
     """Returns what a configuration says of inputs marked variable, and what of anything else."""
     names = {field.name for field in signature.inputs if field.variable}

@@ -11,6 +11,7 @@ from ashgrove.program.v1 import program_pb2
 from google.protobuf.json_format import MessageToDict
 
 from domain.values import Json
+from services.program import shapes
 from services.program.configurations import tuned
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
@@ -92,7 +93,9 @@ class Models:
         runner = await asyncio.to_thread(self._runner, program, effective, train)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            return await _once(runner, effective.timeout_ms, {**inputs, **fixed}, seed)
+            # An example may have been written with another signature than the program has.
+            given = shapes.read_as(program.signature_config.inputs, {**inputs, **fixed})
+            return await _once(runner, effective.timeout_ms, given, seed)
 
         return run
 

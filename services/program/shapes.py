@@ -1,48 +1,32 @@
 """Shapes: which fields there are, what each may hold, and what is wrong with values that should have the shape."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ashgrove.program.v1 import program_pb2 as pb
+from ashgrove.program.v1 import signature_pb2 as pb
 
-from domain.values import Invalid, Json, normalise
+from domain.signatures import declaring
+from domain.signatures.compatibility import misfits
+from domain.signatures.filling import upcast
+from domain.signatures.kinds import WORDS
+from domain.values import Json, Violation
 from framework.errors import FieldViolation, InvalidFields
 from services.program.lm.parameters import Parameters
-
-Field = pb.SignatureField
-_WORDS = {
-    Field.TYPE_UNSPECIFIED: "text",
-    Field.TYPE_STRING: "text",
-    Field.TYPE_INTEGER: "a whole number",
-    Field.TYPE_NUMBER: "a finite number",
-    Field.TYPE_BOOLEAN: "true or false",
-    Field.TYPE_STRING_LIST: "a list of texts",
-}
+from services.program.schemas.checking import Checker, checker_of
+from services.program.schemas.declared import field_from
+from services.program.schemas.models import pattern_fault
 
 
 def declared_faults(fields: Sequence[tuple[str, pb.SignatureField]]) -> Iterator[FieldViolation]:
-    """Yields what is wrong with declared fields, given with their paths: names used twice, choices of no text."""
-    counts = Counter(field.name for _, field in fields)
-    for path, field in fields:
-        if not field.name:
-            yield FieldViolation(f"{path}.name", "a field needs a name")
-        elif counts[field.name] > 1:
-            yield FieldViolation(f"{path}.name", f"{field.name} is declared more than once")
-        if field.choices and field.type not in (Field.TYPE_UNSPECIFIED, Field.TYPE_STRING):
-            yield FieldViolation(f"{path}.choices", "only a text field may have choices")
-        if field.variable:
-            yield from _variable_faults(path, field)
-
-
-def _variable_faults(path: str, field: pb.SignatureField) -> Iterator[FieldViolation]:
-    if ".outputs[" in f".{path}" or "output_fields[" in path:
-        yield FieldViolation(f"{path}.variable", "only an input can be tuned")
-    elif field.name in Parameters.model_fields:
-        yield FieldViolation(f"{path}.name", f"{field.name} is a parameter of the model already; call it otherwise")
-    elif field.type == Field.TYPE_STRING_LIST or (_kind(field) == Field.TYPE_STRING and not field.choices):
-        yield FieldViolation(
-            f"{path}.variable", "a number, true or false, or one of choices can be tuned, no free text"
-        )
+    """Yields what is wrong with declared fields, given with their paths, their defaults included."""
+    plain = [(path, field_from(field)) for path, field in fields]
+    known = Parameters.model_fields
+    faults = list(declaring.declared_faults(plain, pattern_fault=pattern_fault, taken=known))
+    yield from map(_told, faults)
+    if not faults:
+        for path, field in plain:
+            for place, default, inner in declaring.defaults(field, path):
+                found = Checker([inner]).check({inner.name: default}, place)
+                yield from (FieldViolation(place, each.message) for each in found.violations)
 
 
 def at(path: str, fields: Iterable[pb.SignatureField]) -> list[tuple[str, pb.SignatureField]]:
@@ -54,41 +38,24 @@ def value_faults(
     fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path: str
 ) -> Iterator[FieldViolation]:
     """Yields what is wrong with values for these fields: missing, unknown, of another type, unstorable."""
-    known = {field.name: field for field in fields}
-    for name in known.keys() - values.keys():
-        yield FieldViolation(f"{path}.{name}", f"is missing; it must be {_WORDS[known[name].type]}")
-    for name in values.keys() - known.keys():
-        yield FieldViolation(f"{path}.{name[:80]}", f"is no field here; there are {', '.join(known)}")
-    for name in known.keys() & values.keys():
-        yield from _value_faults(known[name], values[name], f"{path}.{name}")
+    return map(_told, checker_of(fields).check(values, path).violations)
 
 
-def _value_faults(field: pb.SignatureField, value: Json, path: str) -> Iterator[FieldViolation]:
-    try:
-        plain = normalise(value, path)
-    except Invalid as invalid:
-        yield from (FieldViolation(v.path, v.message) for v in invalid.violations)
-        return
-    if not _fits(field.type, plain):
-        yield FieldViolation(path, f"must be {_WORDS[field.type]}")
-    elif field.choices and plain not in field.choices:
-        yield FieldViolation(path, "must be one of the field's choices")
+def fitted(fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path: str) -> dict[str, Json]:
+    """Returns values as they are kept, defaults filled in; raises InvalidFields with everything that is wrong."""
+    checked = checker_of(fields).check(values, path)
+    if checked.violations:
+        raise InvalidFields(*map(_told, checked.violations))
+    return checked.values
 
 
-def _fits(kind: int, value: Json) -> bool:
-    if kind == Field.TYPE_BOOLEAN:
-        return isinstance(value, bool)
-    if kind == Field.TYPE_INTEGER:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind == Field.TYPE_NUMBER:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == Field.TYPE_STRING_LIST:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return isinstance(value, str)
+def read_as(fields: Iterable[pb.SignatureField], values: Mapping[str, Json]) -> dict[str, Json]:
+    """Returns stored values as these fields have them now, whatever earlier fields they were written with."""
+    return upcast(checker_of(fields).fields, values)
 
 
 def fit(program: pb.SignatureConfig, inputs: Iterable[pb.SignatureField], outputs: Iterable[pb.SignatureField]) -> None:
-    """Raises InvalidFields unless a dataset has every field of a signature, of the same type."""
+    """Raises InvalidFields unless a dataset has every field that a signature needs, of a type that it takes."""
     faults = [*_misfits(program.inputs, inputs, "input"), *_misfits(program.outputs, outputs, "output")]
     if faults:
         raise InvalidFields(*faults)
@@ -97,14 +64,17 @@ def fit(program: pb.SignatureConfig, inputs: Iterable[pb.SignatureField], output
 def _misfits(
     wanted: Iterable[pb.SignatureField], held: Iterable[pb.SignatureField], side: str
 ) -> Iterator[FieldViolation]:
-    there = {field.name: field for field in held}
-    for field in wanted:
+    there = {field.name: field_from(field) for field in held}
+    for field in map(field_from, wanted):
         if field.name not in there:
-            yield FieldViolation("dataset_id", f"the dataset has no {side} field {field.name}, which the program needs")
-        elif _kind(field) != _kind(there[field.name]):
-            has, needs = _WORDS[there[field.name].type], _WORDS[field.type]
+            if not field.may_be_left_out:
+                message = f"the dataset has no {side} field {field.name}, which the program needs"
+                yield FieldViolation("dataset_id", message)
+        # Bounds are judged value by value: an example that breaks one fails, and the others run.
+        elif any(each.of_type for each in misfits(field, there[field.name], field.name)):
+            has, needs = WORDS[there[field.name].kind], WORDS[field.kind]
             yield FieldViolation("dataset_id", f"the dataset's {side} field {field.name} is {has}; needed is {needs}")
 
 
-def _kind(field: pb.SignatureField) -> int:
-    return field.type or Field.TYPE_STRING
+def _told(violation: Violation) -> FieldViolation:
+    return FieldViolation(violation.path, violation.message)

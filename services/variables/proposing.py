@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from ashgrove.program.v1.dataset_pb2 import Dataset
-from ashgrove.program.v1.program_pb2 import Program, ProgramConfig, SignatureField
+from ashgrove.program.v1.program_pb2 import Program, ProgramConfig
+from ashgrove.program.v1.signature_pb2 import SignatureField
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Value
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, program_pb2, signature_pb2
 from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
@@ -83,8 +83,8 @@ async def program(bench: Workbench, number: int) -> program_pb2.Program:
         visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
     )
     made.signature_config.instructions = f"Answer {number}."
-    made.signature_config.inputs.add(name="question", type=program_pb2.SignatureField.TYPE_STRING)
-    made.signature_config.outputs.add(name="answer", type=program_pb2.SignatureField.TYPE_STRING)
+    made.signature_config.inputs.add(name="question", type=signature_pb2.SignatureField.TYPE_STRING)
+    made.signature_config.outputs.add(name="answer", type=signature_pb2.SignatureField.TYPE_STRING)
     return made
 
 
@@ -95,8 +95,8 @@ async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
         description=f"about {number // 2}",
         visibility=(program_pb2.Program.VISIBILITY_PRIVATE, program_pb2.Program.VISIBILITY_PUBLIC)[number % 2],
     )
-    made.input_fields.add(name="question", type=program_pb2.SignatureField.TYPE_STRING)
-    made.output_fields.add(name="answer", type=program_pb2.SignatureField.TYPE_STRING)
+    made.input_fields.add(name="question", type=signature_pb2.SignatureField.TYPE_STRING)
+    made.output_fields.add(name="answer", type=signature_pb2.SignatureField.TYPE_STRING)
     return made
 
 

@@ -8,10 +8,14 @@ import dspy
 import httpx
 from dspy.utils.exceptions import AdapterParseError
 
+from domain.signatures.field import fields_of
+from domain.signatures.json_schema import without_nulls
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
 from services.program.lm.signature import REASONING, chain_of_thought, dspy_signature, inner_name, input_name
+from services.program.schemas.checking import Checker
+from services.program.schemas.models import plain
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class Runner:
         self._shape = Shape(
             [f["name"] for f in signature["inputs"]], [f["name"] for f in signature["outputs"]], reasons
         )
+        self._outputs = Checker(fields_of(signature["outputs"]))
         asked = self._shape.asked
         given = None if parameters.demonstrations is None else [each.example() for each in parameters.demonstrations]
         self._prompts = Prompts(
@@ -144,8 +149,23 @@ class Runner:
             raise _fault(error, charged) from error
         finally:
             meter.reset(token)
-        outputs = {name: said[inner_name(name)] for name in self._shape.given}
+        outputs = self._judged({name: said[inner_name(name)] for name in self._shape.given}, charged)
         return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+
+    def _judged(self, said: dict[str, Any], charged: Meter) -> dict[str, Any]:
+        """Returns the answer as plain values; raises OutputUnparsable for what breaks a constraint."""
+        values = without_nulls(self._outputs.fields, {name: plain(each) for name, each in said.items()})
+        more = {name: each for name, each in values.items() if name not in self._shape.outputs}
+        checked = self._outputs.check({k: v for k, v in values.items() if k not in more}, "outputs", lenient=True)
+        if checked.violations:
+            told = "; ".join(f"{each.path} {each.message}" for each in checked.violations)
+            raise _charged(OutputUnparsable(f"the model's answer does not fit the signature: {told}"), charged)
+        return more | checked.values
+
+
+def _charged(fault: ModelFault, charged: Meter) -> ModelFault:
+    fault.charged = charged
+    return fault
 
 
 def _fault(error: Exception, charged: Meter) -> Exception:
@@ -155,8 +175,7 @@ def _fault(error: Exception, charged: Meter) -> Exception:
         if isinstance(cause, AdapterParseError):
             cause = OutputUnparsable("the model's answer does not have the shape of the signature")
         if isinstance(cause, ModelFault):
-            cause.charged = charged
-            return cause
+            return _charged(cause, charged)
         cause = cause.__cause__
     return error
 

@@ -2,18 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any
+
+from domain.signatures.field import field_of
+from services.program.schemas.models import loose_type
 
 REASONING = "reasoning"
 """The output that a chain of thought gives beside the declared ones, unless the author declares it."""
-_NAMES = {"TYPE_UNSPECIFIED": "string"}
-_PYTHON: dict[str, Any] = {
-    "string": str,
-    "integer": int,
-    "number": float,
-    "boolean": bool,
-    "string_list": list[str],
-}
 # What DSPy's Predict takes for itself among a call's keyword arguments, and the marker that ends every answer.
 _TAKEN = {"self", "args", "kwargs", "instance", "signature", "new_signature", "demos", "config", "lm", "prediction"}
 _TAKEN |= {"trace", "completed"}
@@ -41,12 +36,6 @@ def input_name(name: str) -> str:
     return name.upper() if name == REASONING else inner_name(name)
 
 
-def type_of(field: Mapping[str, Any]) -> str:
-    """Returns a field's type in lower case, `string` when it names none; enum names of the proto fit too."""
-    given = str(field.get("type") or "string")
-    return _NAMES.get(given, given.removeprefix("TYPE_").lower())
-
-
 def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
     """Returns a signature as DSPy's class, with these instructions."""
     import dspy
@@ -69,5 +58,4 @@ def chain_of_thought(signature: Any) -> Any:
 
 
 def _python_type(field: Mapping[str, Any]) -> Any:
-    choices = field.get("choices")
-    return Literal[tuple(choices)] if choices else _PYTHON[type_of(field)]
+    return loose_type(field_of(field))

@@ -7,10 +7,8 @@ from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from psycopg.types.json import Jsonb
 
-from domain.values import normalise
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.errors import InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.resource import Resource, StateMachine, Storage, action, spec_of
 from framework.storage import LEASE_COLUMNS, codec_of
@@ -71,13 +69,11 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
     program = await call.get(Program, request.program_id, verb=_VERB)
     signature = program.signature_config
     inputs, configuration = values_of(request.inputs), values_of(request.configuration)
-    faults = list(shapes.value_faults(signature.inputs, inputs, "inputs"))
-    if faults:
-        raise InvalidFields(*faults)
+    whole = shapes.fitted(signature.inputs, inputs, "inputs")
     columns: dict[str, Any] = {
         "program_id": UUID(program.id),
         "program_revision": program.revision,
-        "inputs": Jsonb(normalise(inputs)),
+        "inputs": Jsonb(whole),
         "configuration": Jsonb(refuse_faults(program, configuration)),
         "seed": request.seed,
         "request_id": call.context.request_id,

@@ -1,6 +1,6 @@
 """Chains of thought as the service runs them: reasoning is kept with the outputs, and neither wanted nor scored."""
 
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
@@ -34,7 +34,7 @@ async def test_an_execution_keeps_the_reasoning(bench: Workbench, workshop: Work
 async def test_an_evaluation_scores_the_answer_and_not_the_reasoning(bench: Workbench, workshop: Workshop) -> None:
     """A dataset may hold reasoning, which serves as demonstrations; what the model reasons is compared with nothing."""
     made = await create_chain(bench)
-    field = program_pb2.SignatureField(name="reasoning")
+    field = signature_pb2.SignatureField(name="reasoning")
     dataset = await create_dataset(bench, train=0, validation=0, output_fields=[field])
     examples = [
         example(i, split) for split in (dataset_pb2.SPLIT_TRAIN, dataset_pb2.SPLIT_VALIDATION) for i in range(8)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1 import execution_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
@@ -18,7 +18,7 @@ TEXTS = ["2 och 2", "2 und 2"]
 async def create(bench: Workbench, **field: Any) -> program_pb2.Program:
     """Creates a program whose text is tuned."""
     wanted = program()
-    wanted.signature_config.inputs[0].MergeFrom(program_pb2.SignatureField(variable=True, **field))
+    wanted.signature_config.inputs[0].MergeFrom(signature_pb2.SignatureField(variable=True, **field))
     made: program_pb2.Program = await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
     return made
 
@@ -53,9 +53,9 @@ async def test_values_that_the_signature_does_not_allow_are_refused(bench: Workb
     ("place", "field", "path"),
     [
         ("inputs", {"name": "more"}, "inputs[1].variable"),
-        ("inputs", {"name": "more", "type": program_pb2.SignatureField.TYPE_STRING_LIST}, "inputs[1].variable"),
-        ("inputs", {"name": "top_p", "type": program_pb2.SignatureField.TYPE_NUMBER}, "inputs[1].name"),
-        ("outputs", {"name": "more", "type": program_pb2.SignatureField.TYPE_NUMBER}, "outputs[1].variable"),
+        ("inputs", {"name": "more", "type": signature_pb2.SignatureField.TYPE_STRING_LIST}, "inputs[1].variable"),
+        ("inputs", {"name": "top_p", "type": signature_pb2.SignatureField.TYPE_NUMBER}, "inputs[1].name"),
+        ("outputs", {"name": "more", "type": signature_pb2.SignatureField.TYPE_NUMBER}, "outputs[1].variable"),
     ],
 )
 async def test_what_cannot_be_tuned_is_refused(bench: Workbench, place: str, field: dict[str, Any], path: str) -> None:

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import CreateDatasetRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.variables.v1 import space_exchange_requests_pb2 as rpc
@@ -79,7 +79,7 @@ async def test_programs_that_the_caller_may_not_see_are_missing(neighbours: Neig
 
 async def test_inputs_marked_variable_become_variables(neighbours: Neighbours) -> None:
     """Of their own kinds; a configuration that names them says what goes in."""
-    field = program_pb2.SignatureField
+    field = signature_pb2.SignatureField
     wanted = program_pb2.Program(name=f"program {uuid4()}", type=program_pb2.Program.TYPE_PREDICT)
     wanted.signature_config.inputs.add(name="text")
     wanted.signature_config.inputs.add(name="tone", choices=["warm", "cold"], variable=True, description="how")

@@ -1,7 +1,7 @@
 """Shapes: what fits a declared field, and what is told about the rest."""
 
 import pytest
-from ashgrove.program.v1 import program_pb2 as pb
+from ashgrove.program.v1 import signature_pb2 as pb
 
 from framework.errors import InvalidFields
 from services.program import shapes

@@ -1,0 +1,1 @@
+"""Signatures: declared fields, what is wrong with them, and what can be made of them."""
