@@ -72,7 +72,8 @@ def service_actor(name: str, organization_id: UUID | None = None) -> Actor:
 class Context:
     """One call: its actor, the RPC's name, its request id, its deadline and the token to pass on.
 
-    `deadline` is `time.monotonic()` seconds, `token_ends` is `time.time()`; `trace_id` is empty outside a trace.
+    `deadline` is `time.monotonic()` seconds, `token_ends` is `time.time()`; `trace_id` is empty outside a trace, and
+    `traceparent` is what the caller said of it.
     `address` is the client's IP address as the gateway saw it, empty for calls that did not come through it.
     `arguments` is the request and `changes` what it would write, each field with its old and new value as columns hold
     them; both are None while nobody knows them, and neither is ever shown.
@@ -89,6 +90,7 @@ class Context:
     changes: Mapping[str, tuple[Any, Any]] | None = field(default=None, repr=False)
     token_ends: float = math.inf
     trace_id: str = ""
+    traceparent: str = ""
 
     @property
     def organization_id(self) -> UUID:

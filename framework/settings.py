@@ -57,3 +57,7 @@ class ServiceSettings(OutsideSettings):
     drain_seconds: float = Field(5.0, description="How long calls may finish after SIGTERM.")
     failpoint: str = Field("", description="For crash tests only: where this process dies, such as feed.numbered=3.")
     log_level: str = Field("INFO", description="The least severe log line that is written.")
+    otlp_endpoint: str = Field(
+        "", description="Where spans and metrics go by OTLP/http, such as http://127.0.0.1:4318."
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of the traces begun here that is sent.")

@@ -75,6 +75,8 @@ def environment(settings: StackSettings, servers: Servers) -> dict[str, str]:
         "ASHGROVE_ACCESS_TOKEN_SECONDS": str(settings.access_token_seconds),
         "ASHGROVE_IDENTITY_TOKEN_SECONDS": str(settings.identity_token_seconds),
         "ASHGROVE_LOG_LEVEL": settings.log_level,
+        "ASHGROVE_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "ASHGROVE_TRACE_RATIO": str(settings.trace_ratio),
         "ASHGROVE_LM_API_KEY": settings.lm_api_key.get_secret_value(),
         "ASHGROVE_LM_BASE_URL": settings.lm_base_url,
         "ASHGROVE_LM": settings.lm,

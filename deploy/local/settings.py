@@ -25,6 +25,8 @@ class StackSettings(BaseSettings):
     lm: str = Field("", description="The default model; local/nearest-demo when empty.")
     lm_base_url: str = Field("", description="The OpenAI-compatible endpoint of every other model.")
     lm_api_key: SecretStr = Field(SecretStr(""), description="That endpoint's key.")
+    otlp_endpoint: str = Field("", description="The collector of spans and metrics, such as http://127.0.0.1:4318.")
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of calls without a trace that begin one.")
     log_level: str = Field("INFO", description="The least severe log line that services write.")
 
     @field_validator("home")

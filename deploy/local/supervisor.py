@@ -119,7 +119,12 @@ class Supervisor:
         at = ports(self.settings)
         upstreams = {s: at[s] for s in ("auth", "program", "variables", "optimizer", "audit")}
         log = self.settings.home / "logs" / "access.log"
-        known = GatewaySettings(self.settings.port, admin, upstreams, at["authz"], log, self.settings.origins)
+        told = self.settings
+        known = GatewaySettings(
+            *(told.port, admin, upstreams, at["authz"], log, told.origins),
+            otlp_endpoint=told.otlp_endpoint,
+            trace_ratio=told.trace_ratio,
+        )
         configuration.write_text(render(known))
         return envoy_plan(self.settings, binary, configuration, admin)
 

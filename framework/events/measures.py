@@ -3,13 +3,13 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 from opentelemetry.sdk.resources import Resource
 
 from framework.errors import Failure
@@ -61,15 +61,15 @@ async def flow_of(database: Database) -> Flow:
 
 
 class Measures:
-    """Keeps one service's metrics current and writes them as a log line; any OpenTelemetry reader may be added."""
+    """Keeps one service's metrics current and writes them as a log line; `readers` read them too."""
 
-    def __init__(self, database: Database, watchers: Callable[[], int]) -> None:
+    def __init__(self, database: Database, watchers: Callable[[], int], readers: Sequence[MetricReader] = ()) -> None:
         self.database = database
         self.flow = Flow()
         self.reader = InMemoryMetricReader()
         resource = Resource({"service.name": f"ashgrove-{database.service}"})
-        provider = MeterProvider([self.reader], resource, shutdown_on_exit=False)
-        meter = provider.get_meter("ashgrove")
+        self.provider = MeterProvider([self.reader, *readers], resource, shutdown_on_exit=False)
+        meter = self.provider.get_meter("ashgrove")
         reads: dict[str, Callable[[], Iterable[Observation]]] = {
             "ashgrove.feed.sequence": lambda: [Observation(self.flow.sequence)],
             "ashgrove.feed.lag": lambda: [Observation(c.events, {"consumer": c.consumer}) for c in self.flow.lags],

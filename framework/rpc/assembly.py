@@ -23,6 +23,7 @@ from framework.events.snapshot import Snapshots
 from framework.events.tail import Consumer, Source, follow
 from framework.query import Seal
 from framework.resource import Registry
+from framework.rpc import tracing
 from framework.rpc.current import current
 from framework.rpc.ending import follow_own, follow_revocations
 from framework.rpc.feed_commands import Consumers, add_feed_commands
@@ -53,6 +54,7 @@ class Parts:
 async def parts(settings: ServiceSettings, registry: Registry, application: Any = None) -> Parts:
     """Opens the database and makes the engine; a failpoint that a test set is armed before anything happens."""
     failpoints.arm(settings.failpoint)
+    tracing.start(settings, registry.service)
     password = settings.database_password.get_secret_value()
     database = Database(settings.database_url, password, registry.service, size=settings.pool_size)
     await database.open()
@@ -100,7 +102,7 @@ def api(
             engine.recent.run,
             made.hints.run,
             lambda: forget(database),
-            Measures(database, engine.recent.watchers).run,
+            Measures(database, engine.recent.watchers, tracing.readers(made.settings)).run,
             partial(follow_revocations, auth_feed, engine) if auth_feed else partial(follow_own, engine),
             *(partial(follow, consumer, database) for consumer in consumers),
             *background,

@@ -6,7 +6,9 @@ from typing import Any
 
 from grpc import aio
 
+from framework import telemetry
 from framework.rpc.current import current_or_none
+from framework.rpc.tracing import answered, leaving
 
 DEFAULT_SECONDS = 30.0
 # No retries here: a call that may have been done is the caller's to repeat.
@@ -28,7 +30,7 @@ def channel_to(address: str) -> aio.Channel:
     return aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
 
 
-def _passed_on(details: Any, *, unlimited: bool) -> Any:
+def _passed_on(details: Any, traceparent: str, *, unlimited: bool) -> Any:
     call = current_or_none()
     metadata = list(details.metadata or ())
     given = {key for key, _ in metadata}
@@ -36,6 +38,8 @@ def _passed_on(details: Any, *, unlimited: bool) -> Any:
         metadata.append(("authorization", f"Bearer {call.token}"))
     if call and "x-request-id" not in given:
         metadata.append(("x-request-id", call.request_id))
+    if traceparent := traceparent or (call.traceparent if call else ""):
+        metadata.append(("traceparent", traceparent))
     own = details.timeout if unlimited else (details.timeout or DEFAULT_SECONDS)
     timeout = own if call is None or unlimited else min(own, call.remaining())
     return aio.ClientCallDetails(
@@ -45,12 +49,25 @@ def _passed_on(details: Any, *, unlimited: bool) -> Any:
 
 class _Unary(aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(_passed_on(client_call_details, unlimited=False), request)
+        if not telemetry.on():
+            return await continuation(_passed_on(client_call_details, "", unlimited=False), request)
+        with leaving(client_call_details) as span:
+            call = await continuation(
+                _passed_on(client_call_details, telemetry.traceparent(), unlimited=False), request
+            )
+            if span.sampled:
+                await answered(call, span)
+            return call
 
 
 class _Stream(aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(_passed_on(client_call_details, unlimited=True), request)
+        span = leaving(client_call_details) if telemetry.on() else telemetry.NOTHING
+        header = span.traceparent if span.sampled else telemetry.traceparent()
+        call = await continuation(_passed_on(client_call_details, header, unlimited=True), request)
+        if span.sampled:
+            call.add_done_callback(lambda _: span.end())
+        return call
 
 
 def as_caller(token: str) -> aio.Metadata:

@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
+from framework import telemetry
 from framework.call import ANONYMOUS, Actor, Context
 from framework.errors import DeadlinePassed, Failure, InternalFault
 from framework.identifiers import new_id
@@ -24,6 +25,7 @@ from framework.resource.sensitive import secrets_in, strike, struck
 from framework.rpc.current import current_or_none, enter
 from framework.rpc.identity import Verifier, bearer
 from framework.rpc.open_streams import OpenStreams
+from framework.rpc.tracing import traced
 
 DEFAULT_SECONDS = 30.0
 LONGEST_SECONDS = 300.0
@@ -34,7 +36,6 @@ _SHORT = 300
 _EXEMPT = ("/grpc.health.", "/grpc.reflection.")
 # Set by ext_authz; the gateway strips what clients call so.
 ADDRESS = "x-ashgrove-internal-address"
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _log = logging.getLogger("ashgrove.rpc")
 Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
@@ -105,23 +106,6 @@ def interceptors(verifier: Verifier | None, streams: OpenStreams | None = None) 
         # Innermost: whose stream it is must be known.
         Surround((streams or OpenStreams()).bounded, streams_only=True),
     ]
-
-
-@asynccontextmanager
-async def traced(details: Any, context: Any) -> AsyncIterator[None]:
-    """Logs each call once, with method, status, time and request id; payloads never."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        call = current_or_none()
-        code = context.code() or grpc.StatusCode.OK
-        _log.debug(
-            "%s %s",
-            details.method,
-            getattr(code, "name", code),
-            extra={"request_id": call.request_id if call else "", "ms": round((time.monotonic() - began) * 1000, 1)},
-        )
 
 
 @asynccontextmanager
@@ -198,7 +182,7 @@ def identified(verifier: Verifier | None) -> Around:
         token = bearer(metadata.get("authorization", ""))
         actor: Actor = await verifier.actor(token) if token and verifier else ANONYMOUS
         action = details.method.rsplit("/", 1)[-1]
-        trace = _TRACE.fullmatch(metadata.get("traceparent", ""))
+        came = telemetry.Traced.by(metadata.get("traceparent", ""))
         call = Context(
             actor,
             action,
@@ -209,7 +193,8 @@ def identified(verifier: Verifier | None) -> Around:
             metadata.get("user-agent", "")[:_SHORT],
             arguments=details.request if isinstance(details.request, Message) else None,
             token_ends=verifier.ends(token) if token and verifier else math.inf,
-            trace_id=trace[1] if trace else "",
+            trace_id=telemetry.trace_id() or came.trace_id,
+            traceparent=came.header,
         )
         enter(call)
         # gRPC itself stops a call at its caller's deadline, but knows nothing of the default and of the longest.

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error, one per event, with the request id where there is one."""
+"""Logs as JSON lines on standard error, one per event, with request id and trace where there are such."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from framework import telemetry
 from framework.resource.sensitive import secrets_in, struck
 from framework.rpc.current import current_or_none
 
@@ -25,6 +26,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": struck(record.getMessage(), secrets),
         }
+        if traced := (call.trace_id if call else telemetry.trace_id()):
+            line["trace_id"] = traced
         for key in ("request_id", "ms"):
             if hasattr(record, key):
                 line[key] = getattr(record, key)

@@ -12,6 +12,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from framework import telemetry
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.logs import set_up
@@ -91,6 +92,7 @@ async def _end(process: Process, tasks: Sequence["asyncio.Task[None]"], stopping
     await stopped([*tasks, stopping])
     for close in process.close:
         await close()
+    await asyncio.to_thread(telemetry.stop)
     for task in died:
         fault = task.exception() if not task.cancelled() else None
         _log.error("a background task of %s ended", process.name, exc_info=fault)

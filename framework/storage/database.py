@@ -17,10 +17,12 @@ from psycopg_pool import AsyncConnectionPool
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage.failures import mapped
+from framework.telemetry import CLIENT, span
 
 RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
 COMMITTED = Failpoint("write.committed", "a write and its event are committed, the event is not numbered")
 
+_TOLD = {"db.system.name": "postgresql"}
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
 
@@ -111,7 +113,7 @@ class Reads:
 
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
-        with mapped():
+        with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with self._pool.connection(timeout=self._deadline) as connection, connection.pipeline():
                 await connection.execute(_SETTINGS, self._settings)
                 cursor = await connection.execute(sql, params)
@@ -150,7 +152,7 @@ class Database:
         Tenant, timeout and first query travel in one pipeline; the settings end with the transaction.
         """
         settings = _told(organization_id, deadline_seconds)
-        with mapped():
+        with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
             async with (
                 self._tenant.connection(timeout=deadline_seconds) as connection,
                 connection.pipeline(),
@@ -169,7 +171,7 @@ class Database:
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
-        with mapped():
+        with mapped(), span("system transaction", _TOLD, kind=CLIENT, alone=False):
             async with self._system.connection() as connection, connection.transaction():
                 tx = Transaction(connection)
                 yield tx

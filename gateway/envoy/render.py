@@ -11,6 +11,7 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
 from gateway.envoy.local_replies import local_replies
+from gateway.envoy.tracing import collectors, tracing_to
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -54,6 +55,10 @@ class GatewaySettings:
     access_log: Path
     allowed_origins: tuple[str, ...] = ()
     """Origins whose pages may call, such as `https://app.example.org`; `*` is any of them; none by default."""
+    otlp_endpoint: str = ""
+    """Where spans go, such as `http://127.0.0.1:4318`; the gateway makes none when empty."""
+    trace_ratio: float = 1.0
+    """The share of the calls that came without a trace of which the gateway begins one."""
 
 
 def descriptors() -> Path:
@@ -83,8 +88,10 @@ def render(settings: GatewaySettings) -> str:
         transcoder=json.dumps(_transcoder(file, services)),
         local_replies=json.dumps(local_replies()),
         host=json.dumps(_host(file, services, settings.allowed_origins)),
+        tracing=json.dumps(tracing_to(settings.otlp_endpoint, settings.trace_ratio)),
         clusters=json.dumps(
-            [_cluster(a, p, a) for a, p in settings.upstreams.items()] + [_cluster("authz", settings.authz_port, "")]
+            [_cluster(a, p, a) for a, p in settings.upstreams.items()]
+            + [_cluster("authz", settings.authz_port, ""), *collectors(settings.otlp_endpoint)]
         ),
         healthy=json.dumps({area: {"value": 1} for area in settings.upstreams}),
         max_bytes=MAX_REQUEST_BYTES,

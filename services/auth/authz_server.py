@@ -3,6 +3,7 @@
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from grpc import aio
 
+from framework.rpc import tracing
 from framework.rpc.server import Process
 from framework.storage import Database
 from services.auth.application import AuthSettings, application_of
@@ -20,6 +21,7 @@ _CONNECTIONS = 2
 
 async def authz_process(settings: AuthSettings) -> Process:
     """Returns the process; it is healthy from the first load on, and as long as its memory is current."""
+    tracing.start(settings, "authz")
     application = application_of(settings)
     password = settings.database_password.get_secret_value()
     database = Database(settings.database_url, password, "auth", size=_CONNECTIONS)

@@ -14,6 +14,7 @@ from framework.resource.sensitive import holds_secrets, secrets_in
 from framework.rpc.channels import as_caller
 from framework.storage import Database
 from framework.testing.canaries import plant, tables_of
+from framework.testing.spans import Collector, collecting
 from tests.integration.auth.house import PASSWORD
 from tests.integration.auth.stage import Stage
 from tests.integration.auth.test_processes import admitted, identity_of
@@ -52,8 +53,15 @@ async def ask(channel: grpc.aio.Channel, path: str, request: Any, response: Any,
         return None, "\n".join(map(str, told))
 
 
-async def test_sensitive_values_reach_no_log_no_error_and_no_table(stage: Stage) -> None:
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as made:
+        yield made
+
+
+async def test_sensitive_values_reach_no_log_no_error_no_span_and_no_table(stage: Stage, collector: Collector) -> None:
     """Neither those that clients send nor those that they are told: keys and tokens rest as hashes only."""
+    stage.environment["ASHGROVE_OTLP_ENDPOINT"] = collector.endpoint
     stage.environment["ASHGROVE_LOG_LEVEL"] = "DEBUG"
     secrets = {stage.key}
     async with stage.running("serve") as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -78,7 +86,8 @@ async def test_sensitive_values_reach_no_log_no_error_and_no_table(stage: Stage)
                 assert CANARY not in told, path
                 assert answer is None or CANARY not in str(answer), path
     assert len(secrets) >= 6
-    log = stage.log
+    log, spans = stage.log, b"".join(collector.bodies)
+    assert {f"/{span.name}" for _, span in collector.spans} >= set(classes), "every call left its span"
     assert '"level": "DEBUG"' in log
     database = Database(stage.url, PASSWORD, "auth", size=2)
     await database.open()
@@ -89,6 +98,7 @@ async def test_sensitive_values_reach_no_log_no_error_and_no_table(stage: Stage)
     assert {"outbox", "replays", "users", "api_keys"} <= tables.keys()
     for secret in (CANARY, *secrets):
         assert secret not in log
+        assert secret.encode() not in spans
         for table, text in tables.items():
             assert secret not in text, table
 

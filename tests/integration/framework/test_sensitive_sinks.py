@@ -12,9 +12,11 @@ from ashgrove.resource.v1 import aggregate_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.rpc.logs import JsonLines
+from framework.telemetry import Span, span
 from framework.testing.canaries import plant, tables_of
 from framework.testing.refusals import Refused
 from framework.testing.serving import Served, served
+from framework.testing.spans import recorded
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -54,7 +56,12 @@ async def refused(service: Served, actor: Any, rpc: str, request: Any) -> str:
 
 
 async def test_sensitive_values_rest_in_their_row_and_nowhere_else(bench: Workbench, log: io.StringIO) -> None:
-    """Creates, updates, replays, refusals, events, explanations, page tokens and logs tell nothing of them."""
+    """Creates, updates, replays, refusals, events, explanations, page tokens, logs and spans tell nothing of them."""
+    with recorded() as spans:
+        await _told(bench, log, spans)
+
+
+async def _told(bench: Workbench, log: io.StringIO, spans: list[Span]) -> None:
     async with served(bench) as service:
         admin = service.as_actor(bench.admin)
         creating = message("CreateSpecimenRequest")(specimen=planted(name="a"), request_id="once")
@@ -78,6 +85,8 @@ async def test_sensitive_values_rest_in_their_row_and_nowhere_else(bench: Workbe
     sinks = {"log": log.getvalue(), "token": page.next_page_token, "events": str(events), **tables}
     sinks |= {f"refusal {i}": text for i, text in enumerate(told)}
     sinks |= {"explained": str(explained), "tested": str(tested)}
+    sinks["spans"] = str([(span.name, span.attributes) for span in spans])
+    assert {"prepare", "transaction", "ashgrove.specimen.v1.SpecimenService/CreateSpecimen"} <= {s.name for s in spans}
     for name, text in sinks.items():
         assert CANARY not in text, name
     assert '"level": "ERROR"' in sinks["log"], "the handler that burst was logged"
@@ -113,7 +122,8 @@ def bursting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resource whose code fails with the very value in its message, as code that reads secrets may."""
 
     async def prepare(self: Any, call: Any, new: Any, old: Any) -> None:
-        if new.name == "burst":
-            raise ValueError(f"cannot read {new.secret}")
+        with span("prepare", {"said": new.secret, "name": new.name}):
+            if new.name == "burst":
+                raise ValueError(f"cannot read {new.secret}")
 
     monkeypatch.setattr(Specimen, "prepare", prepare)
