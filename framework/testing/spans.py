@@ -62,13 +62,22 @@ def collecting() -> Iterator[Collector]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = b"".join(self._body())
             if self.path == "/v1/traces":
                 collector.take(body)
             self.send_response(200)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", "0")
             self.end_headers()
+
+        def _body(self) -> Iterator[bytes]:
+            if self.headers.get("transfer-encoding") != "chunked":  # as Envoy sends
+                yield self.rfile.read(int(self.headers.get("content-length") or 0))
+                return
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Says nothing: a test's output is the test's."""

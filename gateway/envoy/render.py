@@ -40,6 +40,7 @@ RESPONSE_HEADERS = (
     "ratelimit-remaining",
     "ratelimit-reset",
 )
+_UNNAMED = r"/v1/(.*/)?(:[^/?]*)?"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 
@@ -128,6 +129,14 @@ def _host(file: Path, services: list[str], origins: tuple[str, ...]) -> dict[str
     nowhere = {"route": {"cluster_header": header, "cluster_not_found_response_code": "NOT_FOUND"}}
     accepts = {"name": "accept", "string_match": {"contains": EVENT_STREAM, "ignore_case": True}}
     rest: list[dict[str, Any]] = [
+        {
+            # An empty id is no id: read as the collection's, `/v1/optimizationRuns/:watch` would answer something else.
+            "match": {"safe_regex": {"regex": _UNNAMED}},
+            "typed_per_filter_config": {
+                "envoy.filters.http.grpc_json_transcoder": {**_transcoder(file, []), "request_validation_options": {}}
+            },
+            **nowhere,
+        },
         {
             "match": {"prefix": "/v1/", "headers": [accepts]},
             "typed_per_filter_config": {

