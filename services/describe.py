@@ -91,6 +91,8 @@ def _storage(spec: ResourceSpec) -> Iterator[str]:
         yield f"hidden {name} {kind}"
     for name, counted in spec.resource.rollups.items():
         yield f"{name} counts {counted.service}'s {counted.resource} rows by their {counted.key}"
+    if storage.droppable:
+        yield f"lets go month by month: {', '.join(storage.droppable)}"
     for name, value in named(spec, storage.initial).items():
         yield f"initially {name} = {value}"
 

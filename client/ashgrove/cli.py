@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from ashgrove.audit_commands import verify
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
 from ashgrove.export_files import ExportFile
@@ -93,6 +94,7 @@ presets.add_command(add_defaults)
 runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", "best_objectives", "created_at"))
 runs.add_command(importance)
 audit = _collection("audit", "audit", ("sequence", "type", "outcome", "resource_type", "resource_id", "occurred_at"))
+audit.add_command(verify)
 
 
 def _on_run(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -143,15 +145,6 @@ def _front(client: Client, identifier: str, *, as_json: bool) -> None:
     if not as_json:
         size = f", hypervolume {number(front.hypervolume)}" if front.HasField("hypervolume") else ""
         console.print(f"version {front.version}: {len(points)} trials{size}")
-
-
-@audit.command("verify", help="Recompute the whole chain; exit code 1 when it does not hold.")
-@with_client
-def _verify(client: Client) -> None:
-    verdict = client.audit.verify()
-    show_one(verdict)
-    if not verdict.valid:
-        sys.exit(1)
 
 
 @programs.command("custom", help="List the registered code that custom programs can run.")

@@ -30,7 +30,8 @@ class Storage:
     fields whose every change makes a new revision; `initial` holds the values of a new row by field name; rows of an
     `append_only` table can be changed and deleted by no role of the service. `references` maps columns to the tables
     they refer to: what is referred to cannot be purged, unless `part_of` names the column: then its rows are a part
-    of what they refer to, and go with it.
+    of what they refer to, and go with it. `droppable` names what an append-only row loses when the month of its
+    `created_at` is let go, while the row itself stays.
     """
 
     owner: str | None = None
@@ -43,6 +44,7 @@ class Storage:
     initial: Mapping[str, Any] = field(default_factory=dict)
     tenancy: Tenancy = Tenancy.TENANT
     append_only: bool = False
+    droppable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def _misplaced(spec: ResourceSpec) -> Iterator[str]:
     named = [("unique", n) for group in storage.unique for n in group]
     named += [("indexes", n) for group in storage.indexes for n in group]
     named += [("content", n) for n in storage.content] + [("references", n) for n in storage.references]
+    named += [("droppable", n) for n in storage.droppable]
     named += [("initial", n) for n in storage.initial] + [("owner", storage.owner or "id")]
     for place, name in named:
         if name not in known:
@@ -49,6 +50,7 @@ def _misplaced(spec: ResourceSpec) -> Iterator[str]:
             yield f"{spec.noun}: unique names {name}, which is sensitive: ALREADY_EXISTS would tell it"
     for name in set(storage.part_of) - storage.references.keys():
         yield f"{spec.noun}: part_of names {name}, which is none of its references"
+    yield from _undroppable(spec)
     for name in storage.hidden.keys() & spec.fields.keys():
         yield f"{spec.noun}: hidden column {name} is a public field"
     for name in storage.references.keys() & known:
@@ -59,6 +61,19 @@ def _misplaced(spec: ResourceSpec) -> Iterator[str]:
     for derived in ("created_at", "updated_at", "revision", "content_hash", storage.owner or "id"):
         if derived in spec.fields and not spec.fields[derived].output_only:
             yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
+
+
+def _undroppable(spec: ResourceSpec) -> Iterator[str]:
+    """Yields why what is to be droppable is not: rows are found by what stays, and can do without what goes."""
+    storage = spec.storage
+    if storage.droppable and not (storage.append_only and spec.tenant and "created_at" in spec.fields):
+        yield f"{spec.noun}: droppable needs an append-only table of tenants with created_at"
+    keys = {name for group in (*storage.unique, *storage.indexes) for name in group} | storage.references.keys()
+    for name in storage.droppable:
+        if name in keys or name in ("id", "created_at"):
+            yield f"{spec.noun}: droppable names {name}, by which rows are found"
+        if name in spec.fields and not spec.fields[name].nullable and spec.fields[name].kind is not Kind.JSON:
+            yield f"{spec.noun}: droppable names {name}, which cannot be absent: make it optional"
 
 
 def _unkeyed(spec: ResourceSpec) -> Iterator[str]:

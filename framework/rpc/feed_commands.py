@@ -36,7 +36,8 @@ def add_feed_commands(group: click.Group, service: str, settings: Settings, cons
 
 
 @asynccontextmanager
-async def _database(settings: ServiceSettings, service: str) -> AsyncIterator[Database]:
+async def opened(settings: ServiceSettings, service: str) -> AsyncIterator[Database]:
+    """Opens a service's database for a command."""
     database = Database(settings.database_url, settings.database_password.get_secret_value(), service, size=2)
     await database.open()
     try:
@@ -46,14 +47,14 @@ async def _database(settings: ServiceSettings, service: str) -> AsyncIterator[Da
 
 
 async def _lags(settings: ServiceSettings, service: str) -> list[str]:
-    async with _database(settings, service) as database:
+    async with opened(settings, service) as database:
         flow = await flow_of(database)
     lines = [f"{lag.consumer:<40}{lag.events:>10} events{lag.seconds:>10.1f} s" for lag in flow.lags]
     return [f"event {flow.sequence}, {flow.depth} not numbered yet", *lines]
 
 
 async def _forgotten(settings: ServiceSettings, service: str, consumer: str) -> bool:
-    async with _database(settings, service) as database:
+    async with opened(settings, service) as database:
         return await forget_consumer(database, consumer)
 
 
@@ -61,6 +62,6 @@ async def _rebuilt(settings: ServiceSettings, service: str, consumers: Consumers
     known = {consumer.name: consumer for consumer in consumers(settings) if consumer.resources}
     if name not in known:
         raise click.ClickException(f"{service} can rebuild {', '.join(known) or 'nothing'}")
-    async with _database(settings, service) as database:
+    async with opened(settings, service) as database:
         count = await rebuild(known[name], database)
     return f"{name} is made of {count} rows"

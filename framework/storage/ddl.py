@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from framework.resource import Kind, Registry, ResourceSpec
 from framework.resource.fields import Field
+from framework.storage import droppable
 from framework.storage.feed_schema import FEED
 
 _ZERO = {
@@ -79,6 +80,9 @@ def _ordered(registry: Registry) -> list[ResourceSpec]:
 
 def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     service = registry.service
+    if spec.storage.droppable:
+        yield from _in_halves(spec, service)
+        return
     yield f"CREATE TABLE {spec.collection} ("
     yield ",\n".join(f"    {line}" for line in _lines(spec))
     yield ");"
@@ -91,6 +95,18 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
         yield _FROZEN.format(table=spec.collection, path=path, unless="".join(_going_with(spec)))
     if spec.revisioned:
         yield from _revisions(spec, service)
+
+
+def _in_halves(spec: ResourceSpec, service: str) -> Iterator[str]:
+    """Yields what a resource needs of which some columns can be let go: both tables, and the view that is both."""
+    lines = list(_lines(spec))
+    for table, create in droppable.tables(spec, lines):
+        yield create
+        if table.endswith("_kept"):
+            yield from _indexes(spec, table)
+        yield from walls(table, service, tenant=spec.tenant, append_only=True)
+        yield _FROZEN.format(table=table, path="", unless="")
+    yield from droppable.view(spec, lines, service)
 
 
 def _lines(spec: ResourceSpec) -> Iterator[str]:
@@ -122,15 +138,16 @@ def _key(spec: ResourceSpec, *columns: str) -> str:
     return ", ".join(("organization_id", *columns) if spec.tenant else columns)
 
 
-def _indexes(spec: ResourceSpec) -> Iterator[str]:
+def _indexes(spec: ResourceSpec, table: str = "") -> Iterator[str]:
+    table = table or spec.collection
     for columns in spec.storage.unique:
         where = " WHERE archived_at IS NULL" if spec.archivable else ""
         name = f"{spec.collection}_{'_'.join(columns)}_key"
-        yield f"CREATE UNIQUE INDEX {name} ON {spec.collection} ({_key(spec, *columns)}){where};"
+        yield f"CREATE UNIQUE INDEX {name} ON {table} ({_key(spec, *columns)}){where};"
     if "created_at" in spec.fields:
-        yield f"CREATE INDEX {spec.collection}_created_at ON {spec.collection} ({_key(spec, 'created_at', 'id')});"
+        yield f"CREATE INDEX {spec.collection}_created_at ON {table} ({_key(spec, 'created_at', 'id')});"
     for columns in spec.storage.indexes:
-        yield f"CREATE INDEX {spec.collection}_{'_'.join(columns)} ON {spec.collection} ({_key(spec, *columns)});"
+        yield f"CREATE INDEX {spec.collection}_{'_'.join(columns)} ON {table} ({_key(spec, *columns)});"
 
 
 def walls(table: str, service: str, *, tenant: bool, append_only: bool = False) -> Iterator[str]:

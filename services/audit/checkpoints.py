@@ -4,6 +4,8 @@ import asyncio
 import logging
 from typing import Any
 
+from ashgrove.audit_statements import checkpoint_statement
+
 from framework.errors import Failure
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
@@ -17,22 +19,22 @@ SIGNED = Failpoint("checkpoint.signed", "checkpoints are written in a transactio
 # One index lookup for each organization, however long the chains are.
 _GROWN = """
 WITH RECURSIVE chains AS (
-    (SELECT organization_id FROM audit_entries ORDER BY organization_id LIMIT 1)
+    (SELECT organization_id FROM audit_entries_kept ORDER BY organization_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT organization_id FROM audit_entries WHERE organization_id > chains.organization_id
+    SELECT (SELECT organization_id FROM audit_entries_kept WHERE organization_id > chains.organization_id
             ORDER BY organization_id LIMIT 1)
     FROM chains WHERE chains.organization_id IS NOT NULL
 )
 SELECT chains.organization_id, head.sequence, head.hash
 FROM chains
-JOIN LATERAL (SELECT sequence, hash FROM audit_entries WHERE organization_id = chains.organization_id
+JOIN LATERAL (SELECT sequence, hash FROM audit_entries_kept WHERE organization_id = chains.organization_id
               ORDER BY sequence DESC LIMIT 1) AS head ON true
 WHERE head.sequence > (SELECT coalesce(max(sequence), 0) FROM audit_checkpoints
                        WHERE organization_id = chains.organization_id)
 """
 _INSERT = """
-INSERT INTO audit_checkpoints (organization_id, id, sequence, head_hash, signature, public_key)
-VALUES (%(organization_id)s, %(id)s, %(sequence)s, %(head_hash)s, %(signature)s, %(public_key)s)
+INSERT INTO audit_checkpoints (organization_id, chain, id, sequence, head_hash, signature, public_key)
+VALUES (%(organization_id)s, %(chain)s, %(id)s, %(sequence)s, %(head_hash)s, %(signature)s, %(public_key)s)
 ON CONFLICT DO NOTHING
 """
 
@@ -51,15 +53,9 @@ async def sign_grown(database: Database, signer: Signer) -> int:
 
 
 def _checkpoint(head: dict[str, Any], signer: Signer) -> dict[str, Any]:
-    organization, sequence = head["organization_id"], head["sequence"]
-    return {
-        "organization_id": organization,
-        "id": new_id(),
-        "sequence": sequence,
-        "head_hash": head["hash"],
-        "signature": signer.sign(organization, sequence, head["hash"]),
-        "public_key": signer.public_key,
-    }
+    stated = {"chain": str(head["organization_id"]), "sequence": head["sequence"], "head_hash": head["hash"]}
+    signed = {"signature": signer.sign(checkpoint_statement(stated)), "public_key": signer.public_key}
+    return {"organization_id": head["organization_id"], "id": new_id(), **stated, **signed}
 
 
 async def keep_signing(database: Database, signer: Signer, every_seconds: float) -> None:

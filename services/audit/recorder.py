@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+from ashgrove.audit_chain import FIRST, VERSION, link_of, payload_digest_of
 from ashgrove.event.v1.event_pb2 import Actor, Event
 from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
@@ -12,20 +13,20 @@ from psycopg.types.json import Jsonb
 from framework.failpoints import Failpoint
 from framework.storage import Transaction
 from framework.storage.rows import whole_numbers
-from services.audit.chain import FIRST, VERSION, link_of, payload_of
 
 LINKED = Failpoint("audit.linked", "an entry is linked to its predecessor, and not inserted")
 
 PLATFORM = UUID(int=0)
 """The chain of events that belong to no organization; nobody is its member."""
 
-# One writer per organization: whoever holds this lock sees the chain's last link.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('audit:' || %(organization)s, 0))"
+# One writer per organization: whoever holds this lock sees the chain's last link. Retention waits for all of them.
+_LOCK = """SELECT pg_advisory_xact_lock_shared(hashtextextended('audit', 0)),
+                  pg_advisory_xact_lock(hashtextextended('audit:' || %(organization)s, 0))"""
 _HEAD = """
 SELECT clock_timestamp() AS now, head.sequence, head.hash,
-       EXISTS (SELECT FROM audit_entries WHERE organization_id = %(o)s AND id = %(id)s) AS known
+       EXISTS (SELECT FROM audit_entries_kept WHERE organization_id = %(o)s AND id = %(id)s) AS known
 FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-    SELECT sequence, hash FROM audit_entries WHERE organization_id = %(o)s ORDER BY sequence DESC LIMIT 1
+    SELECT sequence, hash FROM audit_entries_kept WHERE organization_id = %(o)s ORDER BY sequence DESC LIMIT 1
 ) AS head ON true"""
 
 
@@ -74,6 +75,7 @@ def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) ->
         "user_agent": event.user_agent,
         "trace_id": event.trace_id,
         "link_version": VERSION,
-        "salt": secrets.token_bytes(16),
+        "payload_salt": secrets.token_hex(16),
+        "chain": str(organization),
     }
-    return row | {"payload": payload_of(row)}
+    return row | {"payload_digest": payload_digest_of(row)}

@@ -6,6 +6,7 @@ from typing import Any
 from ashgrove.audit.v1 import audit_checkpoint_pb2, audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
+from ashgrove.audit_verification import Verification
 
 from framework.call import Role
 from framework.engine import Call
@@ -13,14 +14,13 @@ from framework.errors import NotFound
 from framework.policy import bypass, has_role, policy, relates_to
 from framework.resource import Registry, Resource, Storage, action
 from framework.storage import Transaction
-from services.audit.chain import Verification
 from services.audit.checkpoints import checkpoints_of
 
 _BATCH = 500
 _LINKS = """
 SELECT * FROM audit_entries WHERE organization_id = %(organization)s AND sequence > %(after)s
 ORDER BY sequence LIMIT %(limit)s"""
-_LINK = "SELECT hash FROM audit_entries WHERE organization_id = %(organization)s AND sequence = %(sequence)s"
+_LINK = "SELECT hash FROM audit_entries_kept WHERE organization_id = %(organization)s AND sequence = %(sequence)s"
 
 
 class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
@@ -29,8 +29,8 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
     storage = Storage(
         unique=[("sequence",)],
         indexes=[("actor_id", "created_at"), ("resource_id", "created_at"), ("type", "created_at")],
-        hidden={"salt": "bytea NOT NULL", "payload": "bytea NOT NULL"},
         append_only=True,
+        droppable=("data", "changed_paths", "before", "payload_salt"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
@@ -55,6 +55,7 @@ class AuditEntry(Resource[audit_entry_pb2.AuditEntry]):
             broken_at=found.broken_at,
             head_hash=found.head,
             checkpoint_count=found.checkpoints,
+            payloads_gone_count=found.payloads_gone,
             fault=found.fault,
         )
 
@@ -67,12 +68,13 @@ class AuditCheckpoint(Resource[audit_checkpoint_pb2.AuditCheckpoint]):
 
 
 async def _start(tx: Transaction, call: Call, first: int) -> Verification:
-    if first == 1:
-        return Verification()
-    row = await tx.fetch_one(_LINK, _mine(call) | {"sequence": first - 1})
-    if row is None:
-        raise NotFound("audit_entry", str(first - 1))
-    return Verification(sequence=first - 1, head=row["hash"])
+    found = Verification(chain=str(call.context.organization_id), trusted=call.application or ())
+    if first > 1:
+        row = await tx.fetch_one(_LINK, _mine(call) | {"sequence": first - 1})
+        if row is None:
+            raise NotFound("audit_entry", str(first - 1))
+        found.sequence, found.head = first - 1, row["hash"]
+    return found
 
 
 def _mine(call: Call) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from framework.call import Actor
 from framework.errors import Failure, InvalidFields, NotFound, StaleEtag
 from framework.identifiers import new_id
 from framework.resource import MethodSpec
+from framework.storage.droppable import tables_behind
 from framework.testing.contract import Driver, forged
 from framework.testing.suite.choosing import Pair, over
 from framework.testing.workbench import Workbench
@@ -199,12 +200,12 @@ async def test_the_database_alone_shows_no_foreign_row_and_takes_none(driver: Dr
 @walled
 async def test_every_tenant_table_is_walled(bench: Workbench, pair: Pair) -> None:
     """Row-level security is enabled and forced, also for its owner."""
-    async with bench.database.system() as tx:
-        row = await tx.fetch_one(
-            "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %(t)s::regclass",
-            {"t": pair.spec.collection},
-        )
-    assert row == {"relrowsecurity": True, "relforcerowsecurity": True}
+    for table in tables_behind(pair.spec):
+        async with bench.database.system() as tx:
+            row = await tx.fetch_one(
+                "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %(t)s::regclass", {"t": table}
+            )
+        assert row == {"relrowsecurity": True, "relforcerowsecurity": True}, table
 
 
 @archivable
