@@ -80,9 +80,7 @@ def entry_of(message: AuditEntry) -> Entry:
     entry = {name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name}
     plain = to_plain(message)
     entry |= {name: getattr(message, name) or None for name in _UUIDS}
-    entry |= {
-        name: getattr(message, name).ToDatetime(tzinfo=UTC) if message.HasField(name) else None for name in _TIMES
-    }
+    entry |= {name: getattr(message, name).ToDatetime(tzinfo=UTC) if name in plain else None for name in _TIMES}
     entry |= {name: plain.get(name) for name in ("data", "before")}
     return entry | {"actor": plain.get("actor", {}), "changed_paths": list(message.changed_paths)}
 
