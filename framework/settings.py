@@ -1,26 +1,51 @@
 """The settings that every process of the platform shares; built in `__main__`, frozen, passed down."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Self
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, FilePath, SecretStr, model_validator
 
-
-def _parted(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+from framework.environment import Settings, Words
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)]
-"""Words that a variable names parted by commas."""
+class TlsSettings(Settings):
+    """What a process shows to its peers and asks of them; without these, all of its connections are plain."""
+
+    tls_certificate: FilePath | None = Field(None, description="This process's certificates, PEM, its own first.")
+    tls_key: FilePath | None = Field(None, description="The private key of the first certificate, PEM.")
+    tls_authority: FilePath | None = Field(None, description="The authority that vouches for every peer, PEM.")
+    tls_mutual: bool = Field(True, description="Whether those who call must show a certificate as well.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        named = (self.tls_certificate, self.tls_key, self.tls_authority)
+        if any(named) and not all(named):
+            raise ValueError(
+                "set all of ASHGROVE_TLS_CERTIFICATE, ASHGROVE_TLS_KEY and ASHGROVE_TLS_AUTHORITY, or none"
+            )
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Whether listeners and channels speak TLS."""
+        return self.tls_certificate is not None
+
+    def with_files(self, url: str, names: tuple[str, str, str], asked: bool) -> str:
+        """Returns a server's URL, when TLS is asked for with certificate, key and authority in it under their `names`.
+
+        What the URL names already stays.
+        """
+        if not (self.tls and asked):
+            return url
+        files = zip(names, (self.tls_certificate, self.tls_key, self.tls_authority), strict=True)
+        given = parse_qs(urlsplit(url).query)
+        more = urlencode({name: str(file) for name, file in files if name not in given})
+        return f"{url}{'&' if '?' in url else '?'}{more}" if more else url
 
 
-class OutsideSettings(BaseSettings):
+class OutsideSettings(Settings):
     """What organizations may reach and use beyond the platform: hosts, and secrets that the operator keeps."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ASHGROVE_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
 
     egress_hosts: Words = Field(
         (), description="Public hosts that may be called, such as *.example.com; any when empty."
@@ -35,7 +60,7 @@ class OutsideSettings(BaseSettings):
     secret_grants: Path | None = Field(None, description="A JSON file: organization id to the namespaces it may use.")
 
 
-class ServiceSettings(OutsideSettings):
+class ServiceSettings(OutsideSettings, TlsSettings):
     """What a service process needs to know; read from `ASHGROVE_*` variables once, at start."""
 
     service_host: str = Field("127.0.0.1", description="The address to listen on.")
@@ -61,3 +86,18 @@ class ServiceSettings(OutsideSettings):
         "", description="Where spans and metrics go by OTLP/http, such as http://127.0.0.1:4318."
     )
     trace_ratio: float = Field(1.0, ge=0, le=1, description="The share of the traces begun here that is sent.")
+
+    @property
+    def database(self) -> str:
+        """The database's URL; where it says `sslmode`, with the process's own certificate and authority."""
+        return self.secured(self.database_url)
+
+    @property
+    def redis(self) -> str:
+        """The broker's URL; `rediss://` with the process's own certificate and authority."""
+        url = self.redis_url.get_secret_value()
+        return self.with_files(url, ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"), url.startswith("rediss://"))
+
+    def secured(self, database_url: str) -> str:
+        """Returns a database's URL likewise."""
+        return self.with_files(database_url, ("sslcert", "sslkey", "sslrootcert"), "sslmode=" in database_url)

@@ -1,6 +1,7 @@
 """The client: one object, one connection, one attribute per kind of thing."""
 
 from types import TracebackType
+from typing import Any
 
 from ashgrove.aggregates import Aggregates
 from ashgrove.audit_trail import AuditTrail
@@ -24,11 +25,14 @@ from ashgrove.work import Evaluations, Executions
 
 
 class Client:
-    """A caller of one Ashgrove; use it in a `with` block, or close it."""
+    """A caller of one Ashgrove; use it in a `with` block, or close it.
 
-    def __init__(self, address: str = "127.0.0.1:8080", *, api_key: str) -> None:
+    `credentials` are those of a gRPC channel, such as `grpc.ssl_channel_credentials()`; without, nothing is encrypted.
+    """
+
+    def __init__(self, address: str = "127.0.0.1:8080", *, api_key: str, credentials: Any = None) -> None:
         self.address = address
-        self._connection = Connection(address, api_key)
+        self._connection = Connection(address, api_key, credentials)
         self.programs = Programs(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
@@ -52,7 +56,7 @@ class Client:
     def from_environment(cls) -> "Client":
         """Connects to where `ASHGROVE_*` says, or to the embedded stack; raises FileNotFoundError without a key."""
         settings = ClientSettings()
-        return cls(settings.gateway, api_key=settings.key())
+        return cls(settings.gateway, api_key=settings.key(), credentials=settings.credentials())
 
     def close(self) -> None:
         """Closes the connection."""

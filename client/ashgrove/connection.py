@@ -13,11 +13,14 @@ M = TypeVar("M", bound=Message)
 
 
 class Connection:
-    """A channel and a key."""
+    """A channel, by TLS when there are credentials for it, and a key."""
 
-    def __init__(self, address: str, api_key: str) -> None:
-        self.channel: Any = grpc.insecure_channel(
-            address, options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+    def __init__(self, address: str, api_key: str, credentials: Any = None) -> None:
+        options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+        self.channel: Any = (
+            grpc.secure_channel(address, credentials, options=options)
+            if credentials
+            else grpc.insecure_channel(address, options=options)
         )
         self._address = address
         self._metadata = [("authorization", f"Bearer {api_key}")]

@@ -1,6 +1,7 @@
 """Where the client finds the gateway and its key; the one place of the client that reads the environment."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,16 +15,40 @@ class ClientSettings(BaseSettings):
     port: int = Field(8080, description="The port of a gateway on this machine.")
     address: str = Field("", description="host:port of the gateway; a local one on `port` when empty.")
     api_key: SecretStr = Field(SecretStr(""), description="The API key; the one in `home` when empty.")
+    api_key_file: Path | None = Field(None, description="A file that holds the key.")
     home: Path = Field(Path(".run"), description="The home of the embedded stack.")
+    tls: bool = Field(False, description="Whether the gateway speaks TLS.")
+    tls_authority: Path | None = Field(
+        None, description="Who vouches for the gateway, PEM; public authorities if none."
+    )
+    tls_certificate: Path | None = Field(None, description="What is shown to a gateway that asks for it, PEM.")
+    tls_key: Path | None = Field(None, description="Its private key, PEM.")
 
     @property
     def gateway(self) -> str:
         """The gateway's host:port."""
         return self.address or f"127.0.0.1:{self.port}"
 
+    def credentials(self) -> Any:
+        """Returns what a channel shows and accepts as gRPC's credentials, None without TLS.
+
+        Without an authority named, the public ones count, for a gateway on this machine the embedded stack's own.
+        """
+        if not self.tls:
+            return None
+        import grpc
+
+        local = self.home / "tls" / "ca.pem"
+        authority = self.tls_authority or (local if not self.address and local.exists() else None)
+        files = (authority, self.tls_key, self.tls_certificate)
+        root, key, certificate = (file.read_bytes() if file else None for file in files)
+        return grpc.ssl_channel_credentials(root, key, certificate)
+
     def key(self) -> str:
         """Returns the API key; raises FileNotFoundError with the remedy when there is none."""
         given = self.api_key.get_secret_value()
+        if not given and self.api_key_file:
+            return self.api_key_file.read_text().strip()
         file = self.home / "admin.key"
         if not given and not file.exists():
             raise FileNotFoundError(

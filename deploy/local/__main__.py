@@ -11,12 +11,14 @@ import click
 import psutil
 from rich.console import Console
 
+from deploy.local.certificates import DAYS
 from deploy.local.faults import StackFault
 from deploy.local.leftovers import end_leftovers
 from deploy.local.processes import SERVICES
 from deploy.local.report import table
 from deploy.local.settings import StackSettings
 from deploy.local.state import State
+from deploy.local.tls_files import TlsFiles
 
 console = Console()
 
@@ -138,6 +140,15 @@ def migrate(settings: StackSettings) -> None:
     )
     migrate_all(servers, settings)
     console.print("current")
+
+
+@main.command()
+@click.pass_obj
+def certificates(settings: StackSettings) -> None:
+    """Make a new authority and certificates for development in home/tls; with ASHGROVE_TLS=true, `up` uses them."""
+    files = TlsFiles(settings)
+    made = files.make()
+    console.print(f"made {', '.join(made)} in {files.folder}; good for {DAYS} days", soft_wrap=True)
 
 
 if __name__ == "__main__":

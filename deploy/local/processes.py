@@ -4,10 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+import grpc
 
 from deploy.local import ready
 from deploy.local.settings import ROOT, StackSettings
+from deploy.local.tls_files import TlsFiles
 
 SERVICES = ("auth", "program", "variables", "optimizer", "audit")
 
@@ -50,16 +54,15 @@ def service_plans(settings: StackSettings, servers: Servers) -> list[ProcessPlan
     roles |= {"optimizer-worker": ("optimizer", "worker")}
     at = ports(settings)
     shared = environment(settings, servers)
-    return [
-        ProcessPlan(
-            name,
-            (sys.executable, "-m", f"services.{service}", role),
-            at[name],
-            lambda port=at[name]: ready.is_serving(port),  # type: ignore[misc]
-            shared | {"ASHGROVE_SERVICE_PORT": str(at[name])},
-        )
-        for name, (service, role) in roles.items()
-    ]
+    tls = TlsFiles(settings) if settings.tls else None
+    plans = []
+    for name, (service, role) in roles.items():
+        shown = "authz" if name == "authz" else service
+        told = shared | {"ASHGROVE_SERVICE_PORT": str(at[name])} | (tls.environment(shown) if tls else {})
+        channel_to = partial(tls.channel, service=shown) if tls else grpc.insecure_channel
+        command = (sys.executable, "-m", f"services.{service}", role)
+        plans.append(ProcessPlan(name, command, at[name], partial(ready.is_serving, at[name], channel_to), told))
+    return plans
 
 
 def environment(settings: StackSettings, servers: Servers) -> dict[str, str]:
@@ -118,7 +121,7 @@ def envoy_plan(settings: StackSettings, binary: Path, configuration: Path, admin
         "envoy",
         tuple(command),
         settings.port,
-        lambda: ready.is_live(admin_port) and ready.answers(settings.port),
+        lambda: ready.is_live(admin_port) and ready.upstreams_are_healthy(admin_port),
         {"PATH": "/usr/bin:/bin"},
         lambda: ready.drain(admin_port),
     )

@@ -2,6 +2,7 @@
 
 import http.client
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,9 +10,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 
-def is_serving(port: int) -> bool:
+def is_serving(port: int, channel_to: Callable[[str], grpc.Channel] = grpc.insecure_channel) -> bool:
     """Says whether a gRPC service on loopback calls itself SERVING."""
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with channel_to(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
@@ -23,6 +24,13 @@ def is_serving(port: int) -> bool:
 def is_live(admin_port: int) -> bool:
     """Says whether Envoy calls itself live."""
     return _status("GET", admin_port, "/ready") == 200
+
+
+def upstreams_are_healthy(admin_port: int) -> bool:
+    """Says whether Envoy finds every service that it needs healthy; its own port may ask for certificates first."""
+    status, body = _ask("GET", admin_port, r"/stats?filter=^cluster\..*\.membership_healthy$")
+    counts = [line.rpartition(b": ")[2] for line in body.splitlines()]
+    return status == 200 and bool(counts) and b"0" not in counts
 
 
 def answers(port: int) -> bool:

@@ -1,17 +1,17 @@
 """What the embedded stack may be told; read from `ASHGROVE_*` variables once, by `deploy.local`."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+
+from framework.environment import Settings, Words
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class StackSettings(BaseSettings):
+class StackSettings(Settings):
     """Where the stack lives, on which ports, and which servers are somebody else's."""
-
-    model_config = SettingsConfigDict(env_prefix="ASHGROVE_", frozen=True, extra="ignore")
 
     home: Path = Field(ROOT / ".run", description="State, logs, secrets and data.")
     port: int = Field(8080, description="The gateway's port.")
@@ -21,7 +21,11 @@ class StackSettings(BaseSettings):
     redis_url: SecretStr = Field(SecretStr(""), description="An external Redis or Valkey; none is started then.")
     access_token_seconds: int = Field(900, ge=1, description="How long access tokens hold.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long identity tokens hold.")
-    allowed_origins: str = Field("", description="Origins whose pages may call, parted by commas; `*` is any.")
+    allowed_origins: Words = Field((), description="Origins whose pages may call, parted by commas; `*` is any.")
+    tls: bool = Field(False, description="Whether every listener and channel speaks TLS; certificates are in home/tls.")
+    gateway_certificate: FilePath | None = Field(None, description="With TLS: what the gateway shows instead, PEM.")
+    gateway_key: FilePath | None = Field(None, description="Its private key, PEM.")
+    gateway_clients: FilePath | None = Field(None, description="With TLS: the authority of clients' certificates.")
     lm: str = Field("", description="The default model; local/nearest-demo when empty.")
     lm_base_url: str = Field("", description="The OpenAI-compatible endpoint of every other model.")
     lm_api_key: SecretStr = Field(SecretStr(""), description="That endpoint's key.")
@@ -35,7 +39,10 @@ class StackSettings(BaseSettings):
         """Makes the home absolute: the servers run in other folders."""
         return home.expanduser().absolute()
 
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """The origins whose pages may call the gateway."""
-        return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.gateway_certificate) != bool(self.gateway_key):
+            raise ValueError("set both of ASHGROVE_GATEWAY_CERTIFICATE and ASHGROVE_GATEWAY_KEY, or none")
+        if (self.gateway_certificate or self.gateway_clients) and not self.tls:
+            raise ValueError("the gateway's certificates need ASHGROVE_TLS=true")
+        return self

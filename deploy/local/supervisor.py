@@ -22,6 +22,7 @@ from deploy.local.report import table
 from deploy.local.restarts import Restarts
 from deploy.local.settings import StackSettings
 from deploy.local.state import Running, State, running
+from deploy.local.tls_files import TlsFiles
 from deploy.local.valkey import Valkey
 from gateway.envoy.render import GatewaySettings, render
 
@@ -57,8 +58,9 @@ class Supervisor:
         try:
             self._start()
             self.console.print(table(self.known, time.monotonic() - began))
+            scheme = "https" if self.settings.tls else "http"
             self.console.print(
-                f"gateway: http://127.0.0.1:{self.settings.port}   key: {self.settings.home / 'admin.key'}"
+                f"gateway: {scheme}://127.0.0.1:{self.settings.port}   key: {self.settings.home / 'admin.key'}"
             )
             self._watch()
         finally:
@@ -68,6 +70,8 @@ class Supervisor:
         self._check_ports()
         self.known = [running("supervisor", os.getpid(), "", 0.0)]
         self.state.write(self.known)
+        if self.settings.tls:
+            TlsFiles(self.settings).make_missing()
         servers = self._servers()
         began = time.monotonic()
         migrations.migrate_all(servers, self.settings)
@@ -119,11 +123,13 @@ class Supervisor:
         at = ports(self.settings)
         upstreams = {s: at[s] for s in ("auth", "program", "variables", "optimizer", "audit")}
         log = self.settings.home / "logs" / "access.log"
-        told = self.settings
+        told, tls = self.settings, TlsFiles(self.settings)
         known = GatewaySettings(
-            *(told.port, admin, upstreams, at["authz"], log, told.origins),
+            *(told.port, admin, upstreams, at["authz"], log, told.allowed_origins),
             otlp_endpoint=told.otlp_endpoint,
             trace_ratio=told.trace_ratio,
+            listening=tls.listening() if told.tls else None,
+            calling=tls.calling() if told.tls else None,
         )
         configuration.write_text(render(known))
         return envoy_plan(self.settings, binary, configuration, admin)

@@ -56,9 +56,9 @@ async def parts(settings: ServiceSettings, registry: Registry, application: Any 
     failpoints.arm(settings.failpoint)
     tracing.start(settings, registry.service)
     password = settings.database_password.get_secret_value()
-    database = Database(settings.database_url, password, registry.service, size=settings.pool_size)
+    database = Database(settings.database, password, registry.service, size=settings.pool_size)
     await database.open()
-    hints = Hints(settings.redis_url.get_secret_value())
+    hints = Hints(settings.redis)
     key = bytes.fromhex((settings.secrets / "page-token.key").read_text().strip())
     return Parts(settings, database, hints, Engine(registry, database, hints, Seal(key), application))
 
@@ -110,6 +110,7 @@ def api(
         close=[*close, made.hints.close, made.database.close],
         drain_seconds=made.settings.drain_seconds,
         log_level=made.settings.log_level,
+        tls=made.settings,
     )
 
 
@@ -126,6 +127,7 @@ def worker(
         close=[*close, made.hints.close, made.database.close],
         drain_seconds=made.settings.drain_seconds,
         log_level=made.settings.log_level,
+        tls=made.settings,
     )
 
 
@@ -165,7 +167,9 @@ def commands(
         if given.admin_database_url is None:
             raise click.ClickException("set ASHGROVE_ADMIN_DATABASE_URL to a superuser's URL")
         password = given.database_password.get_secret_value()
-        done = migrate(given.admin_database_url.get_secret_value(), registry.service, password, migrations)
+        done = migrate(
+            given.secured(given.admin_database_url.get_secret_value()), registry.service, password, migrations
+        )
         click.echo("\n".join(done) or "current")
 
     @group.command("failpoints", help="List the places at which tests may have this service's processes killed.")

@@ -9,6 +9,8 @@ from grpc import aio
 from framework import telemetry
 from framework.rpc.current import current_or_none
 from framework.rpc.tracing import answered, leaving
+from framework.rpc.tls import channel_credentials
+from framework.settings import TlsSettings
 
 DEFAULT_SECONDS = 30.0
 # No retries here: a call that may have been done is the caller's to repeat.
@@ -23,11 +25,17 @@ _OPTIONS = (
 )
 
 
-def channel_to(address: str) -> aio.Channel:
-    """Returns a channel to one or more comma-separated `host:port`; calls are spread over them."""
+def channel_to(address: str, tls: TlsSettings | None = None, service: str = "") -> aio.Channel:
+    """Returns a channel to one or more comma-separated `host:port`; calls are spread over them.
+
+    With TLS, whoever answers must show a certificate of the service's name, wherever it runs.
+    """
     target = f"ipv4:{address}" if address[0].isdigit() else address
     interceptors: Sequence[Any] = [_Unary(), _Stream()]
-    return aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    if tls is None or not tls.tls:
+        return aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", service))
+    return aio.secure_channel(target, channel_credentials(tls), options=options, interceptors=interceptors)
 
 
 def _passed_on(details: Any, traceparent: str, *, unlimited: bool) -> Any:

@@ -25,7 +25,7 @@ class Peers:
         stub: Callable[[aio.Channel], Any],
         requests: Any,
     ) -> None:
-        self.channels = {name: channel_to(getattr(settings, f"{name}_address")) for name in names}
+        self.channels = {name: channel_to(getattr(settings, f"{name}_address"), settings, name) for name in names}
         secret = (settings.secrets / f"{service}.secret").read_text().strip()
         self.tokens = ServiceTokens(stub(self.channels["auth"]), requests, service, secret)
 

@@ -17,6 +17,8 @@ from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.logs import set_up
 from framework.rpc.open_streams import OpenStreams
+from framework.rpc.tls import server_credentials
+from framework.settings import TlsSettings
 from framework.tasks import stopped
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -58,6 +60,7 @@ class Process:
     close: Sequence[Check] = ()
     drain_seconds: float = 5.0
     log_level: str = field(default="INFO")
+    tls: TlsSettings | None = None
 
 
 def run(make: Callable[[], Awaitable[Process]]) -> None:
@@ -108,8 +111,16 @@ def _server(process: Process) -> tuple[aio.Server, Any]:
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = (*process.services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    server.add_insecure_port(f"{process.host}:{process.port}")
+    _listen(server, process)
     return server, healthy
+
+
+def _listen(server: aio.Server, process: Process) -> None:
+    address = f"{process.host}:{process.port}"
+    if process.tls and process.tls.tls:
+        server.add_secure_port(address, server_credentials(process.tls))
+    else:
+        server.add_insecure_port(address)
 
 
 async def _watch_health(process: Process, healthy: Any) -> None:

@@ -1,6 +1,6 @@
 """What Envoy itself says to REST callers, in the shape of every other error: code, message, details with a reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 DOMAIN = "ashgrove.dev"
@@ -33,11 +33,15 @@ REPLIES: Mapping[int, Told] = {
 }
 
 
-def local_replies() -> list[dict[str, Any]]:
-    """Returns the mappers of Envoy's `local_reply_config`, most particular first."""
+def local_replies(headers: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Returns the mappers of Envoy's `local_reply_config`, most particular first; each adds the headers.
+
+    What is refused before any filter sees it is told here only.
+    """
     by_status = [_mapper(_status("EQ", status), told) for status, told in sorted(REPLIES.items())]
     by_hundred = [_mapper(_status("GE", 500), OURS), _mapper(_status("GE", 400), CALLER)]
-    return [_NATIVE, _mapper(_UNANSWERED, UNAVAILABLE), _DENIED, *by_status, *by_hundred]
+    mappers = [_NATIVE, _mapper(_UNANSWERED, UNAVAILABLE), _DENIED, *by_status, *by_hundred]
+    return [mapper | {"headers_to_add": list(headers)} for mapper in mappers]
 
 
 _NO_REST = {"name": "x-envoy-original-path", "present_match": True, "invert_match": True}

@@ -12,6 +12,8 @@ from google.protobuf import descriptor_pb2
 
 from gateway.envoy.local_replies import local_replies
 from gateway.envoy.tracing import collectors, tracing_to
+from gateway.envoy.security_headers import security_headers
+from gateway.envoy.tls import Calling, Listening, downstream, upstream
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -60,6 +62,10 @@ class GatewaySettings:
     """Where spans go, such as `http://127.0.0.1:4318`; the gateway makes none when empty."""
     trace_ratio: float = 1.0
     """The share of the calls that came without a trace of which the gateway begins one."""
+    listening: Listening | None = None
+    """TLS towards clients; none, and plain HTTP, by default."""
+    calling: Calling | None = None
+    """TLS towards the services, likewise."""
 
 
 def descriptors() -> Path:
@@ -82,17 +88,23 @@ def render(settings: GatewaySettings) -> str:
     """Returns the whole configuration as YAML."""
     file = descriptors()
     services = public_services(file)
+    headers = security_headers(tls=settings.listening is not None)
     return Template(TEMPLATE.read_text()).substitute(
         port=settings.port,
         admin_port=settings.admin_port,
         access_log=json.dumps(str(settings.access_log)),
         transcoder=json.dumps(_transcoder(file, services)),
-        local_replies=json.dumps(local_replies()),
+        local_replies=json.dumps(local_replies(headers)),
+        security_headers=json.dumps([{"append": header} for header in headers]),
+        transport_socket=json.dumps(downstream(settings.listening) if settings.listening else None),
         host=json.dumps(_host(file, services, settings.allowed_origins)),
         tracing=json.dumps(tracing_to(settings.otlp_endpoint, settings.trace_ratio)),
         clusters=json.dumps(
-            [_cluster(a, p, a) for a, p in settings.upstreams.items()]
-            + [_cluster("authz", settings.authz_port, ""), *collectors(settings.otlp_endpoint)]
+            [
+                *(_cluster(area, port, settings.calling) for area, port in settings.upstreams.items()),
+                _cluster("authz", settings.authz_port, settings.calling, watched=False),
+                *collectors(settings.otlp_endpoint),
+            ]
         ),
         healthy=json.dumps({area: {"value": 1} for area in settings.upstreams}),
         max_bytes=MAX_REQUEST_BYTES,
@@ -176,7 +188,7 @@ def _route(service: str) -> dict[str, Any]:
     }
 
 
-def _cluster(name: str, port: int, area: str) -> dict[str, Any]:
+def _cluster(name: str, port: int, calling: Calling | None, *, watched: bool = True) -> dict[str, Any]:
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     check = {
         "timeout": "1s",
@@ -206,5 +218,6 @@ def _cluster(name: str, port: int, area: str) -> dict[str, Any]:
                 "explicit_http_config": {"http2_protocol_options": keepalive},
             }
         },
-        **({"health_checks": [check]} if area else {}),
+        **({"health_checks": [check]} if watched else {}),
+        **({"transport_socket": upstream(calling, name)} if calling else {}),
     }

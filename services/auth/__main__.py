@@ -55,7 +55,7 @@ async def _bootstrap(settings: AuthSettings) -> None:
     for name in make_missing(settings.secrets):
         click.echo(f"made {name}")
     application = application_of(settings)
-    database = Database(settings.database_url, settings.database_password.get_secret_value(), "auth", size=2)
+    database = Database(settings.database, settings.database_password.get_secret_value(), "auth", size=2)
     await database.open()
     try:
         path = await found_first(database, registry(), application.pepper, settings.home)

@@ -24,7 +24,7 @@ async def authz_process(settings: AuthSettings) -> Process:
     tracing.start(settings, "authz")
     application = application_of(settings)
     password = settings.database_password.get_secret_value()
-    database = Database(settings.database_url, password, "auth", size=_CONNECTIONS)
+    database = Database(settings.database, password, "auth", size=_CONNECTIONS)
     await database.open()
     credentials = Credentials()
     uses = Uses(database)
@@ -32,7 +32,7 @@ async def authz_process(settings: AuthSettings) -> Process:
     refresher = Refresher(database, credentials, gatekeeper)
     # A memory older than an access token may live knows nothing for sure any more.
     patience = float(settings.access_token_seconds)
-    buckets = Buckets(settings.redis_url.get_secret_value())
+    buckets = Buckets(settings.redis)
     limits, refusals = Limits(buckets, settings.rates), Refusals(database)
     servicer = Authorization(gatekeeper, limits, refusals, refresher.age, patience, refresher.renew)
 
@@ -54,4 +54,5 @@ async def authz_process(settings: AuthSettings) -> Process:
         close=[uses.write, refusals.write, buckets.close, database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,
+        tls=settings,
     )

@@ -45,11 +45,8 @@ class Application:
 
 def application(settings: ServiceSettings) -> Application:
     """Connects to the peers; nothing is asked of them yet."""
-    channels = {
-        "auth": channel_to(settings.auth_address),
-        "program": channel_to(settings.program_address),
-        "variables": channel_to(settings.variables_address),
-    }
+    names = ("auth", "program", "variables")
+    channels = {name: channel_to(getattr(settings, f"{name}_address"), settings, name) for name in names}
     auth: Any = AuthInternalServiceStub(channels["auth"])
     secret = (settings.secrets / f"{SERVICE}.secret").read_text().strip()
     return Application(
