@@ -115,12 +115,11 @@ def _server(process: Process) -> tuple[aio.Server, Any]:
     return server, healthy
 
 
-def _listen(server: aio.Server, process: Process) -> None:
+def _listen(server: aio.Server, process: Process) -> int:
     address = f"{process.host}:{process.port}"
     if process.tls and process.tls.tls:
-        server.add_secure_port(address, server_credentials(process.tls))
-    else:
-        server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(process.tls))
+    return server.add_insecure_port(address)
 
 
 async def _watch_health(process: Process, healthy: Any) -> None:

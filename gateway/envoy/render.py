@@ -43,6 +43,8 @@ RESPONSE_HEADERS = (
     "ratelimit-reset",
 )
 _UNNAMED = r"/v1/(.*/)?(:[^/?]*)?"
+# Envoy tells at its health check which node answered; nobody needs to know.
+OF_HEALTH = "x-envoy-upstream-healthchecked-cluster"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 
@@ -95,7 +97,7 @@ def render(settings: GatewaySettings) -> str:
         access_log=json.dumps(str(settings.access_log)),
         transcoder=json.dumps(_transcoder(file, services)),
         local_replies=json.dumps(local_replies(headers)),
-        security_headers=json.dumps([{"append": header} for header in headers]),
+        security_headers=json.dumps([{"append": header} for header in headers] + [{"remove": OF_HEALTH}]),
         transport_socket=json.dumps(downstream(settings.listening) if settings.listening else None),
         host=json.dumps(_host(file, services, settings.allowed_origins)),
         tracing=json.dumps(tracing_to(settings.otlp_endpoint, settings.trace_ratio)),

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 _PREFIX = "ashgrove:limit:"
 _PATIENCE_SECONDS = 0.1
+_HANDSHAKE_SECONDS = 0.5  # once for a connection, by TLS
 # How long Redis is left alone after it did not answer: no call waits for it meanwhile.
 _PAUSE_SECONDS = 1.0
 _REMEMBERED = 100_000
@@ -101,7 +102,8 @@ class Buckets:
     """Buckets of the whole platform; calls that come at the same time share one question to Redis."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS)
+        connecting = _HANDSHAKE_SECONDS if url.startswith("rediss://") else _PATIENCE_SECONDS
+        self._redis = Redis.from_url(url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=connecting)
         self._script = self._redis.register_script(_SCRIPT)
         self._memory = Memory()
         self._waiting: list[tuple[Sequence[Bucket], int, asyncio.Future[Taken]]] = []

