@@ -8,8 +8,8 @@ from grpc import aio
 
 from framework import telemetry
 from framework.rpc.current import current_or_none
-from framework.rpc.tracing import answered, leaving
 from framework.rpc.tls import channel_credentials
+from framework.rpc.tracing import answered, leaving
 from framework.settings import TlsSettings
 
 DEFAULT_SECONDS = 30.0

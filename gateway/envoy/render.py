@@ -11,9 +11,9 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
 from gateway.envoy.local_replies import local_replies
-from gateway.envoy.tracing import collectors, tracing_to
 from gateway.envoy.security_headers import security_headers
 from gateway.envoy.tls import Calling, Listening, downstream, upstream
+from gateway.envoy.tracing import collectors, tracing_to
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024

@@ -15,7 +15,7 @@ CALLS = 5
 async def test_a_call_has_a_span_of_the_gateways_between_its_caller_and_the_service(tmp_path: Path) -> None:
     """Which says nothing of what was asked for; who asks not to be sampled is not."""
     with collecting() as collector:
-        async with gateway(tmp_path, collector=collector.endpoint) as running:
+        async with gateway(tmp_path, otlp_endpoint=collector.endpoint) as running:
             asked = "/v1/optimizationRuns?filter=name+%3D+canary"
             for header in [HEADER[:-2] + "00", ""] + [HEADER] * CALLS:
                 await (await running.ask("GET", asked, traceparent=header)).rest()
