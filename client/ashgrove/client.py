@@ -17,6 +17,7 @@ from ashgrove.pools import Pools
 from ashgrove.presets import Presets
 from ashgrove.programs import Programs
 from ashgrove.runs import Runs
+from ashgrove.schemas import Schemas
 from ashgrove.settings import ClientSettings
 from ashgrove.spaces import Spaces
 from ashgrove.users import Users
@@ -34,6 +35,7 @@ class Client:
         self.address = address
         self._connection = Connection(address, api_key, credentials)
         self.programs = Programs(self._connection)
+        self.schemas = Schemas(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)
         self.pools = Pools(self._connection)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
-from domain.values import Json
+from domain.values import Invalid, Json, normalise
 
 ANY_LENGTH = 0
 """A dimension of an embedding or tensor that may be of any length."""
@@ -73,6 +74,11 @@ class Field:
         """Whether a value without it is whole."""
         return self.optional or self.default is not MISSING
 
+    @cached_property
+    def fills(self) -> bool:
+        """Whether a field inside it has a default."""
+        return any(each.default is not MISSING or each.fills for _, each in self.within)
+
     @property
     def within(self) -> Iterator[tuple[str, "Field"]]:
         """The fields inside it, with the ends of their paths."""
@@ -94,6 +100,14 @@ class Field:
         return plain | ({"properties": [each.to_json() for each in self.properties]} if self.properties else {})
 
 
+def _default(plain: Mapping[str, Any]) -> Json:
+    """Return a default with whole doubles as integers; what JSON cannot keep stays, for whoever judges it."""
+    try:
+        return normalise(plain["default_value"]) if "default_value" in plain else MISSING
+    except Invalid:
+        return plain["default_value"]
+
+
 def kind_of(name: Json) -> str:
     """Return a type's kind: `TYPE_DATE_TIME` and `date_time` are one, and what is not said is a string."""
     kind = str(name or "string").removeprefix("TYPE_").lower()
@@ -109,7 +123,7 @@ def field_of(plain: Mapping[str, Any]) -> Field:
         choices=tuple(plain.get("choices", ())),
         variable=bool(plain.get("variable", False)),
         optional=bool(plain.get("optional", False)),
-        default=plain.get("default_value", MISSING),
+        default=_default(plain),
         nullable=bool(plain.get("nullable", False)),
         constraints=Constraints(**plain.get("constraints", {})),
         items=field_of(plain["items"]) if "items" in plain else None,

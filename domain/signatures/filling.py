@@ -7,15 +7,12 @@ from domain.signatures.field import MISSING, Field
 from domain.values import Json
 
 
-def has_defaults(fields: Sequence[Field]) -> bool:
-    """Tell whether any of the fields, or of those inside them, has a default."""
-    return any(each.default is not MISSING or has_defaults([inner for _, inner in each.within]) for each in fields)
-
-
 def filled(fields: Sequence[Field], values: Mapping[str, Json]) -> dict[str, Json]:
     """Return values with every default that is missing, inside lists and objects, too."""
-    known = {field.name: field for field in fields}
-    given = {name: _filled(known[name], value) if name in known else value for name, value in values.items()}
+    given = dict(values)
+    for field in fields:
+        if field.name in given and field.fills:
+            given[field.name] = _filled(field, given[field.name])
     lacking = [each for each in fields if each.default is not MISSING and each.name not in given]
     return given | {each.name: deepcopy(each.default) for each in lacking}
 

@@ -15,12 +15,13 @@ from framework.query.related_rows import first
 from framework.resource import Resource, Rollup, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
+from services.program.schemas.serving import OF_FIELDS, Schemas
 from services.program.spaces import drop_strange_space, refuse_strange_space
 
 _COMPLETED = "status = completed"
 
 
-class Program(Resource[program_pb2.Program]):
+class Program(Schemas, Resource[program_pb2.Program]):
     """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
 
     rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "program_id")}
@@ -39,9 +40,9 @@ class Program(Resource[program_pb2.Program]):
         bypass(is_service, "Get", "List", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=owns | is_public),
-        policy("CloneProgram", allow=owns | is_public),
+        policy("CloneProgram", "GetProgramSchema", allow=owns | is_public),
         # What is registered is the same for everybody, and no secret.
-        policy("ListMetrics", "ListCustomPrograms", allow=signed_in),
+        policy("ListMetrics", "ListCustomPrograms", *OF_FIELDS, allow=signed_in),
         policy("Create", allow=signed_in & owns),
         policy("Update", "Archive", "Unarchive", "ExecuteProgram", "EvaluateProgram", allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),

@@ -9,8 +9,8 @@ from ashgrove.program.v1.signature_pb2 import SignatureField
 from pydantic import ValidationError
 
 from domain.signatures.coercion import coerced
-from domain.signatures.field import Field
-from domain.signatures.filling import filled, has_defaults
+from domain.signatures.field import MISSING, Field
+from domain.signatures.filling import filled
 from domain.signatures.kinds import WORDS
 from domain.values import Invalid, Json, Violation, normalise
 from services.program.schemas.declared import read_field
@@ -34,9 +34,8 @@ class Checker:
     def __init__(self, fields: Sequence[Field]) -> None:
         self.fields = tuple(fields)
         self.model = model_of(fields)
-        self._fills = has_defaults(fields)
+        self._fills = any(each.default is not MISSING or each.fills for each in fields)
         self._validate = self.model.__pydantic_validator__.validate_python
-        self._dump = self.model.__pydantic_serializer__.to_python
 
     def check(self, values: Mapping[str, Json], path: str = "", *, lenient: bool = False) -> Checked:
         """Returns what values come to; paths begin with `path`."""
@@ -47,11 +46,11 @@ class Checker:
         except Invalid as invalid:
             return Checked({}, (*invalid.violations, *self._others(values, path, invalid.violations)))
         try:
-            made = self._validate(plain)
+            self._validate(plain)
         except ValidationError as error:
             return Checked({}, tuple(self._violations(error, path)))
-        whole = normalise(self._dump(made, by_alias=True, exclude_unset=True))
-        return Checked(filled(self.fields, whole) if self._fills else whole)
+        # A strict model changes nothing but the type of whole numbers: what was judged is what is kept.
+        return Checked(filled(self.fields, plain) if self._fills else plain)
 
     def _others(self, values: Mapping[str, Json], path: str, known: Sequence[Violation]) -> list[Violation]:
         """Returns what is wrong with the values that JSON itself could keep."""
