@@ -35,6 +35,7 @@ class Actor:
 
     `delegate` names the service that acts for a user; `actions` bounds what a grant or a key allows: names of RPCs and
     scopes such as `programs:read`, None meaning no bound. `label` is what people call a user: the e-mail address.
+    `ends_at` is when the credential ends by itself, in `time.time()` seconds: streams end with it.
     """
 
     kind: ActorKind = ActorKind.ANONYMOUS
@@ -46,6 +47,7 @@ class Actor:
     operator: bool = False
     actions: frozenset[str] | None = None
     label: str = ""
+    ends_at: float = math.inf
 
     @property
     def user_id(self) -> UUID | None:

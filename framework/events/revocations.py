@@ -1,4 +1,4 @@
-"""What auth's feed takes away while a stream lives: keys, memberships, roles; a stream asks before each frame."""
+"""What auth's feed takes away while a stream lives: keys, memberships, roles, organizations; each frame asks."""
 
 import math
 import time
@@ -12,14 +12,16 @@ from framework.errors import Unauthenticated
 _REMEMBERED = 100_000
 # A heartbeat comes every 15 seconds: a feed that is silent for longer tells nothing about anybody.
 _SILENCE_SECONDS = 20.0
+_CHANGES_OF_USERS = ("user.updated", "user.archived", "user.purged")
 
 
 class Revocations:
-    """The credentials that were revoked and the users whose role changed since this process began to listen."""
+    """What was taken away since this process began to listen: keys, users' roles, whole organizations."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._roles: OrderedDict[str, str] = OrderedDict()
+        self._suspended: OrderedDict[str, None] = OrderedDict()
         self._heard = -math.inf
 
     def heard(self) -> None:
@@ -32,9 +34,14 @@ class Revocations:
             return False
         if event.resource_type == "api_key" and "revoked_at" in event.changed_paths:
             return _remember(self._keys, event.resource_id, None)
-        if event.resource_type == "user" and event.type != "user.created":
+        if event.resource_type == "organization" and "suspended_at" in event.changed_paths:
+            if event.data.fields["suspended_at"].string_value:
+                return _remember(self._suspended, event.resource_id, None)
+            self._suspended.pop(event.resource_id, None)
+            return False
+        if event.resource_type == "user" and event.type in _CHANGES_OF_USERS:
             role = event.data.fields["role"].string_value
-            lost = event.data.fields["deactivated"].bool_value or event.type in ("user.archived", "user.purged")
+            lost = event.data.fields["deactivated"].bool_value or event.type != "user.updated"
             return _remember(self._roles, event.resource_id, "" if lost else role)
         return False
 
@@ -47,6 +54,8 @@ class Revocations:
         if actor.kind is not ActorKind.USER:
             return
         if time.monotonic() - self._heard > _SILENCE_SECONDS and time.time() > context.token_ends:
+            raise Unauthenticated
+        if time.time() > actor.ends_at or str(actor.organization_id) in self._suspended:
             raise Unauthenticated
         role = f"ROLE_{actor.role.name}" if actor.role else ""
         if actor.credential_id in self._keys or self._roles.get(actor.id, role) != role:

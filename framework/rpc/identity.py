@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -112,6 +113,7 @@ def actor_from(claims: Mapping[str, Any]) -> Actor:
             operator=bool(claims.get("op", False)),
             actions=frozenset(claims["actions"]) if claims.get("actions") is not None else None,
             label=str(claims.get("label", "")),
+            ends_at=float(claims.get("ends", math.inf)),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise Unauthenticated from error

@@ -38,7 +38,7 @@ def authz() -> None:
 
 @main.command()
 def bootstrap() -> None:
-    """Make what a first start lacks: secrets, the organization `default`, its administrator and the key file."""
+    """Make what a first start lacks: secrets, the operator, the organization `default`, and a key file of each."""
     asyncio.run(_bootstrap(AuthSettings()))
 
 
@@ -58,10 +58,13 @@ async def _bootstrap(settings: AuthSettings) -> None:
     database = Database(settings.database, settings.database_password.get_secret_value(), "auth", size=2)
     await database.open()
     try:
-        path = await found_first(database, registry(), application.pepper, settings.home)
+        made = await found_first(database, registry(), application.pepper, settings.home)
     finally:
         await database.close()
-    click.echo(f"the administrator's API key is in {path}" if path else "there is an organization already")
+    for path in made:
+        click.echo(f"the {path.stem}'s API key is in {path}")
+    if not made:
+        click.echo("the platform is founded already")
 
 
 if __name__ == "__main__":

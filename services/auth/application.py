@@ -8,6 +8,7 @@ from pydantic import Field
 from framework.settings import ServiceSettings
 from services.auth.limits import Rate, Rates
 from services.auth.secrets import PEPPER, SERVICES, read_secret
+from services.auth.sign_ins import SignIns
 from services.auth.tokens import Tokens, read_tokens
 
 
@@ -40,6 +41,7 @@ class AuthApplication:
     tokens: Tokens
     pepper: bytes = field(repr=False)
     session_seconds: int = 30 * 86_400
+    sign_ins: SignIns = field(default_factory=SignIns)
 
 
 def application_of(settings: AuthSettings) -> AuthApplication:

@@ -69,7 +69,7 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):
             path, headers.get("authorization", ""), headers.get(ORGANIZATION, ""), address
         )
         if admission is None or admission.credential is None:
-            taken = await self._limits.anonymous(address)
+            taken = await self._limits.anonymous(address, path if admission else "")
         else:
             taken = await self._limits.admitted(admission.credential, path)
         if taken.wait_seconds:

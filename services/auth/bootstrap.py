@@ -1,4 +1,4 @@
-"""The first start: secrets, the organization `default`, and its administrator's key where only the owner reads it."""
+"""The first start: the operators' organization, the organization `default`, and a key of each for its owner's eyes."""
 
 import os
 import time
@@ -10,30 +10,45 @@ from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
 from framework.call import Actor, ActorKind, Context, Role
 from framework.identifiers import new_id
 from framework.resource import Registry
-from framework.storage import Database
+from framework.storage import Database, Transaction
 from services.auth.founding import found_organization
 
-ADMIN_KEY = "admin.key"
+ADMIN_KEY, OPERATOR_KEY = "admin.key", "operator.key"
 _SECONDS = 30.0
+_OPERATORS = "SELECT 1 FROM users WHERE operator AND kind <> 'KIND_BREAK_GLASS' LIMIT 1"
+_OTHERS = """
+SELECT 1 FROM organizations o WHERE NOT EXISTS (
+    SELECT FROM users u WHERE u.organization_id = o.id AND u.operator AND u.kind <> 'KIND_BREAK_GLASS'
+) LIMIT 1
+"""
 
 
-async def found_first(database: Database, registry: Registry, pepper: bytes, home: Path) -> Path | None:
-    """Founds the platform's first organization unless there is one; returns where the administrator's key lies.
+async def found_first(database: Database, registry: Registry, pepper: bytes, home: Path) -> list[Path]:
+    """Founds what the platform lacks; returns where the keys lie that it made.
 
-    The administrator is the platform's operator. Safe to repeat, and to run twice at once.
+    The operator runs the platform and sees nobody's content; the administrator of `default` rules there and nowhere
+    else. Safe to repeat, and to run twice at once.
     """
     async with database.system() as tx:
         await tx.fetch("SELECT pg_advisory_xact_lock(hashtext('auth:bootstrap'))")
-        if await tx.fetch("SELECT 1 FROM organizations LIMIT 1"):
-            return None
-        request = CreateOrganizationRequest(
-            organization=organization_pb2.Organization(name="default"),
-            admin_email="admin@localhost",
-            admin_name="Administrator",
-        )
-        founded = await found_organization(tx, _context(), registry, pepper, request, operator=True)
-        # Before the commit: an organization whose key nobody has would be worse than a key without organization.
-        return _keep(home / ADMIN_KEY, founded.secret)
+        made = []
+        for name, request in await _lacking(tx):
+            operator = name == OPERATOR_KEY
+            founded = await found_organization(tx, _context(), registry, pepper, request, operator=operator)
+            # Before the commit: an organization whose key nobody has would be worse than a key without organization.
+            made.append(_keep(home / name, founded.secret))
+        return made
+
+
+async def _lacking(tx: Transaction) -> list[tuple[str, CreateOrganizationRequest]]:
+    operators, others = await tx.fetch(_OPERATORS), await tx.fetch(_OTHERS)
+    found = [] if operators else [(OPERATOR_KEY, _request("platform", "operator@localhost", "Operator"))]
+    return found if others else [*found, (ADMIN_KEY, _request("default", "admin@localhost", "Administrator"))]
+
+
+def _request(name: str, email: str, person: str) -> CreateOrganizationRequest:
+    organization = organization_pb2.Organization(name=name)
+    return CreateOrganizationRequest(organization=organization, admin_email=email, admin_name=person)
 
 
 def _context() -> Context:

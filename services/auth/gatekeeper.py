@@ -12,7 +12,8 @@ from services.auth.credentials import Credential, Credentials
 from services.auth.tokens import Token, Tokens
 
 _AUTH = "/ashgrove.auth.v1.AuthService/"
-PUBLIC = frozenset(_AUTH + rpc for rpc in ("Authenticate", "RefreshAccessToken", "EndSession", "GetJwks"))
+_SIGNING_IN = ("Authenticate", "SignIn", "AcceptInvitation", "ChangePassword", "RefreshAccessToken", "EndSession")
+PUBLIC = frozenset(_AUTH + rpc for rpc in (*_SIGNING_IN, "GetJwks"))
 # Services speak these among themselves; through the gateway they do not exist.
 INTERNAL = ("/ashgrove.auth.v1.AuthInternalService/", "/ashgrove.event.v1.EventFeedService/")
 _CACHED = 50_000  # entries of some 700 bytes
@@ -60,8 +61,7 @@ class Gatekeeper:
             return Admission()
         if path.startswith(INTERNAL):
             return None
-        secret = _bearer(authorization)
-        remembered = self._recall(secret)
+        remembered = self._recall(_bearer(authorization), organization)
         if remembered is None or not _same_organization(organization, remembered.credential.organization_id):
             return None
         if not remembered.credential.admits(address):
@@ -81,14 +81,15 @@ class Gatekeeper:
         """Drops every remembered token: the next call of each credential is decided anew."""
         self._remembered.clear()
 
-    def _recall(self, secret: str) -> _Remembered | None:
-        name = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()  # memory holds no credential
+    def _recall(self, secret: str, organization: str) -> _Remembered | None:
+        told = f"{secret} {organization}".encode("utf-8", "surrogatepass")
+        name = hashlib.sha256(told).digest()  # memory holds no credential
         known = self._remembered.get(name)
         now = time.time()
         # What a key signed that signs no more may hold no more.
         if known and now < known.until and known.credential.holds(now) and known.kid == self._tokens.kid:
             return known
-        credential, ends = self._credential(secret)
+        credential, ends = self._credential(secret, organization)
         if credential is None:
             return None
         if len(self._remembered) >= _CACHED:
@@ -96,10 +97,12 @@ class Gatekeeper:
         fresh = self._remembered[name] = self._issue(credential, now, ends)
         return fresh
 
-    def _credential(self, secret: str) -> tuple[Credential | None, float]:
+    def _credential(self, secret: str, organization: str = "") -> tuple[Credential | None, float]:
         if secret.count(".") == 2:  # a JWT; no API key contains a point
             claims = self._tokens.verify_access(secret)
-            return (self._credentials.by_access_claims(claims), claims.expires_at) if claims else (None, 0.0)
+            if claims is None:
+                return None, 0.0
+            return self._credentials.by_access_claims(claims, _organization(organization)), claims.expires_at
         return self._credentials.by_key_digest(keys.digest(secret, self._pepper)), math.inf
 
     def _issue(self, credential: Credential, now: float, ends: float) -> _Remembered:
@@ -113,7 +116,11 @@ def _bearer(authorization: str) -> str:
 
 
 def _same_organization(header: str, organization_id: UUID) -> bool:
+    return not header or _organization(header) == organization_id
+
+
+def _organization(header: str) -> UUID | None:
     try:
-        return not header or UUID(header) == organization_id
+        return UUID(header) if header else None
     except ValueError:
-        return False
+        return None

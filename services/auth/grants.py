@@ -21,9 +21,10 @@ INSERT INTO grants (organization_id, id, user_id, run_id, service, actions, reso
 VALUES (%(organization)s, %(id)s, %(user)s, %(run)s, %(service)s, %(actions)s, %(resources)s)
 """
 _SELECT = """
-SELECT g.*, u.role, u.deactivated, u.email
+SELECT g.*, u.role, u.deactivated, u.email, u.ended_at <= now() AS membership_ended, o.suspended_at
 FROM grants g
 JOIN users u ON u.organization_id = g.organization_id AND u.id = g.user_id
+JOIN organizations o ON o.id = g.organization_id
 WHERE g.id = %(id)s
 """
 
@@ -105,6 +106,8 @@ def _cause_of_loss(row: Mapping[str, Any] | None, service: str) -> str:
     causes = {
         "granted to another service": row["service"] != service,
         "grant ended": row["ended_at"] is not None,
+        "organization suspended": row["suspended_at"] is not None,
+        "membership ended": bool(row["membership_ended"]),
         "user inactive": row["deactivated"],
         "role lowered": role_of(row["role"]) is Role.VIEWER,
     }

@@ -1,7 +1,8 @@
 """API keys: how they are made, recognised, and kept without being known.
 
 A key is `ashgrove_<43 base62 digits>_<6 base62 digits>`: 256 random bits and the CRC-32 of all that stands before it,
-so that a typing error is caught and a leaked key is found by its shape. Only `digest` of a key is ever stored.
+so that a typing error is caught and a leaked key is found by its shape. Only `digest` of a key is ever stored. An
+invitation's token is made in the same way under a brand of its own.
 """
 
 import hmac
@@ -10,6 +11,7 @@ import secrets
 import zlib
 
 BRAND = "ashgrove"
+INVITATION = "ashgrove_invitation"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES = 32
 _RANDOM_DIGITS = 43  # the fewest base62 digits that hold 256 bits
@@ -18,9 +20,9 @@ _SHAPE = re.compile(rf"{BRAND}_[0-9A-Za-z]{{{_RANDOM_DIGITS}}}_[0-9A-Za-z]{{{_CH
 _SHOWN = len(BRAND) + 1 + 6  # six digits tell a user's keys apart and leave 220 bits unknown
 
 
-def new_key() -> str:
+def new_key(brand: str = BRAND) -> str:
     """Returns a new key of 256 random bits."""
-    body = f"{BRAND}_{_base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES), 'big'), _RANDOM_DIGITS)}"
+    body = f"{brand}_{_base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES), 'big'), _RANDOM_DIGITS)}"
     return f"{body}_{_checksum(body)}"
 
 

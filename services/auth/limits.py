@@ -12,6 +12,9 @@ WEIGHTS: Mapping[str, int] = {
     "EvaluateProgram": 20,
     "CreateOptimizationRun": 20,
     "GenerateConfigurations": 5,
+    "SignIn": 20,
+    "AcceptInvitation": 20,
+    "ChangePassword": 20,
 }
 _WEIGHTY: Mapping[str, int] = {"BatchCreate": 20, "Export": 20, "Aggregate": 5, "Watch": 5}
 
@@ -58,9 +61,9 @@ class Limits:
         ]
         return await self._buckets.take(buckets, cost_of(path))
 
-    async def anonymous(self, address: str) -> Taken:
+    async def anonymous(self, address: str, path: str = "") -> Taken:
         """Counts a call without a credential that holds, by where it came from."""
-        return await self._buckets.take([_bucket("address", address, self._rates.anonymous)])
+        return await self._buckets.take([_bucket("address", address, self._rates.anonymous)], cost_of(path))
 
 
 def _bucket(kind: str, name: object, rate: Rate) -> Bucket:

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Refresher:
-    """Follows `credential_changes`: one row per key or user, numbered in the order of commits, without gaps."""
+    """Follows `credential_changes`: a row per key, user or organization, numbered in the order of commits."""
 
     def __init__(self, database: Database, credentials: Credentials, gatekeeper: Gatekeeper) -> None:
         self._database = database
@@ -68,7 +68,8 @@ class Refresher:
     async def _load(self, tx: Transaction) -> None:
         # READ COMMITTED: the rows read here are at least as new as the number read before.
         changed = "(SELECT id FROM credential_changes WHERE number > %(number)s)"
-        where = "" if self._number < 0 else f" WHERE k.id IN {changed} OR k.user_id IN {changed}"
+        touched = " OR ".join(f"{name} IN {changed}" for name in ("api_key_id", "user_id", "organization_id"))
+        where = "" if self._number < 0 else f" WHERE {touched}"
         rows = await tx.fetch(CREDENTIAL_QUERY + where, {"number": self._number})
         self._credentials.learn(credential_of(row) for row in rows)
         ended = await tx.fetch(_ENDED)

@@ -14,6 +14,8 @@ from services.auth.credentials import Credential
 
 NO_KEY = "no key or token that holds"
 WRONG_KEY = "a key that does not hold was to be traded"
+WRONG_PASSWORD = "a password that is not the person's, or of nobody who may come in"
+WRONG_INVITATION = "an invitation that does not hold, or a password that is not the invited person's"
 _EVERY_SECONDS = 10.0
 _MOST = 10_000  # addresses that one process remembers between two writings
 _log = logging.getLogger(__name__)

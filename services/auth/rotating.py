@@ -20,7 +20,7 @@ async def rotated(call: Call, request: RotateApiKeyRequest) -> RotateApiKeyRespo
 
     Raises IllegalState when it was revoked or has ended.
     """
-    from services.auth.resources import ApiKey  # it declares this very act
+    from services.auth.api_keys import ApiKey  # it declares this very act
 
     overlap = request.overlap_seconds if request.HasField("overlap_seconds") else DEFAULT_OVERLAP
     secret = keys.new_key()

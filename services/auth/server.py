@@ -38,4 +38,6 @@ def assembled(made: Parts, application: AuthApplication, secrets: Mapping[str, b
     async def own_keys() -> Sequence[Mapping[str, Any]]:
         return tokens.jwks()
 
-    return api(made, migrations, own_keys, servicers=[add_internal], background=[partial(keep_telling, made.database)])
+    sign_ins = application.sign_ins
+    background = [partial(keep_telling, made.database), partial(sign_ins.keep_writing, made.database)]
+    return api(made, migrations, own_keys, servicers=[add_internal], background=background)

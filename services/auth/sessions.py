@@ -19,8 +19,8 @@ from services.auth.tokens import AccessClaims, Token
 _GRACE_SECONDS = 10
 
 _BEGIN = """
-INSERT INTO sessions (organization_id, id, api_key_id, expires_at)
-VALUES (%(organization)s, %(id)s, %(key)s, now() + %(seconds)s * interval '1 second') RETURNING expires_at
+INSERT INTO sessions (organization_id, id, api_key_id, user_id, expires_at)
+VALUES (%(organization)s, %(id)s, %(key)s, %(user)s, now() + %(seconds)s * interval '1 second') RETURNING expires_at
 """
 _FIND = """
 SELECT *, ended_at IS NULL AND now() < expires_at AS open,
@@ -42,9 +42,10 @@ class SignedIn:
 
 
 async def begin(tx: Transaction, application: AuthApplication, credential: Credential) -> SignedIn:
-    """Begins a session of a credential that holds."""
+    """Begins a session of a credential that holds: of a key, or of a membership."""
     identifier = new_id()
-    values = {"organization": credential.organization_id, "id": identifier, "key": credential.api_key_id}
+    key, user = (None, credential.user_id) if credential.key_hash is None else (credential.api_key_id, None)
+    values = {"organization": credential.organization_id, "id": identifier, "key": key, "user": user}
     row = await tx.fetch_one(_BEGIN, values | {"seconds": application.session_seconds})
     assert row is not None
     return _signed_in(application, credential, RefreshToken(identifier, 1), row["expires_at"])
@@ -83,8 +84,8 @@ async def end(tx: Transaction, application: AuthApplication, context: Context, t
 async def _found(tx: Transaction, token: RefreshToken | None) -> tuple[dict[str, Any], Credential | None]:
     identifier = token.session_id if token else _NOBODY
     row = await tx.fetch_one(_FIND, {"id": identifier, "grace": _GRACE_SECONDS})
-    key = row["api_key_id"] if row else _NOBODY
-    found = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE k.id = %(id)s", {"id": key})
+    held = (row["api_key_id"] or row["user_id"]) if row else _NOBODY
+    found = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE api_key_id = %(id)s", {"id": held})
     return row or {"open": False}, credential_of(found) if found else None
 
 
@@ -99,7 +100,8 @@ def _signed_in(application: AuthApplication, credential: Credential, token: Refr
 
 async def _tell(tx: Transaction, context: Context, credential: Credential, what: str) -> None:
     event = event_of(context, f"session.{what}", "OK" if what == "signed_out" else "UNAUTHENTICATED")
-    event.resource_type, event.resource_id = "api_key", str(credential.api_key_id)
+    event.resource_type = "api_key" if credential.key_hash is not None else "user"
+    event.resource_id = str(credential.api_key_id)
     event.organization_id = str(credential.organization_id)
     event.actor.credential_id = str(credential.api_key_id)
     await tx.record(event)

@@ -25,7 +25,7 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
     """
     presented = keys.digest(key, call.application.pepper)
     async with call.database.system() as tx:
-        row = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE k.key_hash = %(hash)s", {"hash": presented})
+        row = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE key_hash = %(hash)s", {"hash": presented})
         credential = credential_of(row) if row else None
         matching = keys.matches(credential.key_hash if credential else None, presented)
         holds = matching and credential is not None and credential.holds(time.time())
@@ -35,6 +35,7 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
             begun = user = None
         else:
             await _tell(tx, call.context, credential)
+            call.application.sign_ins.note(credential)
             user, begun = await _user(tx, call, credential), await begin(tx, call.application, credential)
     if begun is None:  # after the commit: that it was tried must stay known
         raise Unauthenticated

@@ -4,6 +4,7 @@ Access tokens (audience `gateway`) are for clients, identity tokens (audience `i
 accepts the other's. Times are this host's clock; readers allow five seconds of difference.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Token:
 
 @dataclass(frozen=True)
 class AccessClaims:
-    """What an access token states: its user, API key and session, and its end in Unix seconds."""
+    """What an access token states: its user, credential and session, and its end in Unix seconds."""
 
     user_id: UUID
     organization_id: UUID
@@ -62,6 +63,8 @@ class Tokens:
         }
         if actor.actions is not None:
             claims["actions"] = sorted(actor.actions)
+        if actor.ends_at != math.inf:
+            claims["ends"] = actor.ends_at
         return self._sign(INTERNAL, claims, self._identity_seconds, until)
 
     def issue_access(self, claims: AccessClaims, *, until: float | None = None) -> Token:

@@ -31,8 +31,9 @@ class Uses:
         self._noted: dict[Credential, float] = {}
 
     def note(self, credential: Credential) -> None:
-        """Notes that a key let a call in just now."""
-        self._noted[credential] = time.time()
+        """Notes that a key let a call in just now; memberships tell of themselves by signing in."""
+        if credential.key_hash is not None:
+            self._noted[credential] = time.time()
 
     async def follow(self) -> None:
         """Writes every minute, until cancelled; whoever ends the process writes once more."""

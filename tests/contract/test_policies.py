@@ -15,7 +15,8 @@ _PURGE = "has_role(admin) never decides in `Purge: needs has_role(admin)`: it co
 REVIEWED = {
     "User": {
         "has_role(admin) never decides in `everything: bypass has_role(admin)`: it could as well be false",
-        "has_role(admin) never decides in `Create, Update: needs has_role(admin)`: it could as well be false",
+        "has_role(admin) never decides in `Create, Update, CreateServiceAccount: needs has_role(admin)`: "
+        "it could as well be false",
     },
     "AuditEntry": {
         "has_role(admin) never decides in `VerifyAuditChain: needs has_role(admin)`: it could as well be false"

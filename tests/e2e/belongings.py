@@ -50,6 +50,7 @@ class Belongings:
         prompt = {"variable_space_id": setting.space, "kind": "KIND_INSTRUCTION", "content": {"text": self.mark}}
         user = api.post("/v1/users", {"email": f"{unique('x')[2:]}@{self.mark}.test", "name": self._marked("user")})
         key = api.post("/v1/apiKeys", {"api_key": {"name": self._marked("key"), "user_id": user["id"]}})
+        invited = api.post("/v1/invitations", {"invitation": {"email": f"{uuid.uuid4().hex}@{self.mark}.test"}})
         trials = api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]
         evaluation = api.get(f"/v1/evaluations/{trials[0]['evaluation_id']}")
         self.found = {
@@ -68,6 +69,7 @@ class Belongings:
             "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],
             "User": [user],
             "ApiKey": [key["api_key"]],
+            "Invitation": [invited["invitation"]],
             "AuditEntry": api.get("/v1/auditEntries?page_size=2")["audit_entries"],
             "Organization": api.get("/v1/organizations")["organizations"],
         }
@@ -101,6 +103,13 @@ class Belongings:
             "base_revision": 1,
             "program_revision": 1,
             "previous_program_revision": 1,
+            "handle": f"x{uuid.uuid4().hex}",
+            "reason": "to see whether it may be done",
+            "email": "nobody@plain.test",
+            "password": "a password of nobody",
+            "new_password": "another one of nobody",
+            "token": "ashgrove_invitation_of_nobody",
+            "preferences": {"theme": "THEME_DARK"},
         }
 
     def body(self, noun: str, *, new: bool) -> dict[str, Any]:

@@ -78,8 +78,8 @@ def _wait(home: Path, process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture(scope="session")
 def operator(stack: Stack) -> Api:
-    """The bootstrap administrator."""
-    return Api(stack.port, (stack.home / "admin.key").read_text().strip())
+    """Who runs the platform."""
+    return Api(stack.port, (stack.home / "operator.key").read_text().strip())
 
 
 @pytest.fixture(scope="session")

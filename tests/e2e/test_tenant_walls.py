@@ -23,7 +23,13 @@ NOUNS = resource_nouns()
 SOUND_AND_REFUSED = {
     "AnalyzeVariableImportance": "FAILED_PRECONDITION",  # two trials say nothing yet
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
+    "AcceptInvitation": "UNAUTHENTICATED",  # nobody was invited
+    "SignIn": "UNAUTHENTICATED",  # nor is anybody known
+    "ChangePassword": "UNAUTHENTICATED",
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
+    "SuspendOrganization": "PERMISSION_DENIED",
+    "ResumeOrganization": "PERMISSION_DENIED",
+    "BreakGlass": "PERMISSION_DENIED",
     "BatchCreateVariableConfigurations": "ALREADY_EXISTS",  # the same values are kept once
     "CreateVariableConfiguration": "ALREADY_EXISTS",
     "GetAuditCheckpoint": "NOT_FOUND",  # none is signed before five minutes

@@ -75,9 +75,14 @@ class House:
     async def found(self, name: str = "") -> CreateOrganizationResponse:
         """Founds an organization of a new name."""
         organization = organization_pb2.Organization(name=name or f"organization {new_id()}")
-        request = CreateOrganizationRequest(organization=organization, admin_email="first@example.org")
-        response: CreateOrganizationResponse = await self.call(OPERATOR, "CreateOrganization", request)
+        response: CreateOrganizationResponse = await self.call(
+            OPERATOR, "CreateOrganization", self.founding(organization)
+        )
         return response
+
+    def founding(self, organization: organization_pb2.Organization) -> CreateOrganizationRequest:
+        """Returns what founds an organization."""
+        return CreateOrganizationRequest(organization=organization, admin_email="first@example.org")
 
     async def call(self, actor: Actor, rpc: str, request: Any) -> Any:
         """Does an RPC as an actor."""

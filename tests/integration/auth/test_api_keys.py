@@ -277,7 +277,7 @@ async def test_the_last_use_of_a_key_is_written_and_told_once_a_day(house: House
     """Without a change that ext_authz would have to hear of."""
     made = await house.key(house.admin)
     async with house.database.system() as tx:
-        row = await tx.fetch_one(f"{CREDENTIAL_QUERY} WHERE k.id = %(id)s", {"id": made.api_key.id})
+        row = await tx.fetch_one(f"{CREDENTIAL_QUERY} WHERE api_key_id = %(id)s", {"id": made.api_key.id})
         number = await tx.fetch("SELECT number FROM credential_counter")
     assert row is not None
     uses = Uses(house.database)

@@ -15,21 +15,25 @@ from tests.integration.auth.house import PASSWORD, migrated
 
 
 async def test_the_first_start_founds_the_platform_once(postgres_url: str, tmp_path: Path) -> None:
-    """Two first starts at once make one organization, one operator and one key file of mode 0600."""
+    """Two first starts at once make one operator, one organization with an administrator, and a key file of each."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE auth_bootstrap_tests")
     database = Database(migrated(postgres_url.rsplit("/", 1)[0] + "/auth_bootstrap_tests"), PASSWORD, "auth", size=4)
     await database.open()
     try:
         starts = [found_first(database, registry(), b"pepper", tmp_path) for _ in range(2)]
-        made = [path for path in await asyncio.gather(*starts) if path]
-        assert made == [tmp_path / "admin.key"]
-        assert stat.S_IMODE(made[0].stat().st_mode) == 0o600
+        made = [path for paths in await asyncio.gather(*starts) for path in paths]
+        assert made == [tmp_path / "operator.key", tmp_path / "admin.key"]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
         async with database.system() as tx:
-            rows = await tx.fetch("SELECT email, role, operator FROM users")
+            rows = await tx.fetch("SELECT email, role, operator FROM users ORDER BY email")
             stored = await tx.fetch("SELECT key_hash FROM api_keys")
-        assert rows == [{"email": "admin@localhost", "role": "ROLE_ADMIN", "operator": True}]
-        assert stored == [{"key_hash": keys.digest(made[0].read_text().strip(), b"pepper")}]
+        assert rows == [
+            {"email": "admin@localhost", "role": "ROLE_ADMIN", "operator": False},
+            {"email": "operator@localhost", "role": "ROLE_VIEWER", "operator": True},
+        ]
+        digests = {keys.digest(path.read_text().strip(), b"pepper") for path in made}
+        assert {bytes(row["key_hash"]) for row in stored} == digests
     finally:
         await database.close()
 

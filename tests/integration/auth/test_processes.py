@@ -87,7 +87,7 @@ def identity_of(stage: Stage, user: user_pb2.User) -> str:
     with psycopg.connect(stage.url, user="auth_system", password=PASSWORD, options="-c search_path=auth") as connection:
         row = connection.execute("SELECT organization_id FROM users WHERE id = %s", (user.id,)).fetchone()
     assert row is not None
-    return tokens.issue_identity(Actor(ActorKind.USER, user.id, row[0], Role.ADMIN, operator=True)).text
+    return tokens.issue_identity(Actor(ActorKind.USER, user.id, row[0], Role.ADMIN)).text
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

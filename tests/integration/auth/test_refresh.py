@@ -2,53 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 
 from framework.call import Role
-from services.auth.credentials import Credentials
-from services.auth.gatekeeper import Gatekeeper
-from services.auth.refresh import Refresher
+from tests.integration.auth.gate import Gate, eventually, following
 from tests.integration.auth.house import House
-
-GET = "/ashgrove.program.v1.ProgramService/GetProgram"
-
-
-async def eventually(true: Callable[[], bool]) -> None:
-    """Returns once the condition holds; a quarter second is promised, ten are waited for: no test measures speed."""
-    async with asyncio.timeout(10.0):
-        while not true():  # noqa: ASYNC110 - what is waited for is another process's memory in real life
-            await asyncio.sleep(0.01)
-
-
-class Gate:
-    """A gatekeeper that follows the house's database."""
-
-    def __init__(self, house: House) -> None:
-        self.credentials = Credentials()
-        self.gatekeeper = Gatekeeper(self.credentials, house.tokens, house.application.pepper)
-        self.refresher = Refresher(house.database, self.credentials, self.gatekeeper)
-
-    def admits(self, secret: str) -> bool:
-        return self.gatekeeper.admit(GET, f"Bearer {secret}", "") is not None
-
-    async def until(self, secret: str, *, admitted: bool) -> None:
-        """Returns as soon as the gate decides so, by itself."""
-        await eventually(lambda: self.admits(secret) is admitted)
 
 
 @pytest.fixture
 async def gate(house: House) -> AsyncIterator[Gate]:
-    gate = Gate(house)
-    await gate.refresher.refresh()
-    following = asyncio.create_task(gate.refresher.follow())
-    yield gate
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+    async with following(house) as gate:
+        yield gate
 
 
 async def test_a_new_key_is_known_and_a_revoked_one_refused(house: House, gate: Gate) -> None:

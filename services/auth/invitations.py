@@ -1,0 +1,77 @@
+"""Invitations as a resource: administrators make them, one person may accept each."""
+
+from datetime import UTC, datetime, timedelta
+
+from ashgrove.auth.v1 import invitation_pb2, user_pb2
+from ashgrove.auth.v1.authentication_requests_pb2 import SignInResponse
+from ashgrove.auth.v1.invitation_requests_pb2 import (
+    AcceptInvitationRequest,
+    CreateInvitationRequest,
+    CreateInvitationResponse,
+    RevokeInvitationRequest,
+)
+
+from framework.call import Role
+from framework.engine import Call
+from framework.engine.messages import refuse_if
+from framework.errors import AlreadyExists, FieldViolation, IllegalState
+from framework.policy import anyone, field_policy, forbid, has_role, is_operator, policy
+from framework.resource import Resource, Storage, action
+from services.auth import keys
+from services.auth.accepting import accepted
+
+DEFAULT_DAYS, MOST_DAYS = 7, 30
+_SIGNS_IN = """
+SELECT 1 FROM users WHERE email_key = lower(%(email)s) AND person_id IS NOT NULL AND ended_at IS NULL
+"""
+
+
+class Invitation(Resource[invitation_pb2.Invitation]):
+    """How people come into an organization: by a token that was made for them."""
+
+    storage = Storage(hidden={"token_hash": "bytea NOT NULL"}, references={"user_id": "users"}, indexes=[("user_id",)])
+    policies = [
+        forbid(is_operator, "CreateInvitation", "Create", "RevokeInvitation"),
+        policy("Get", "List", "CreateInvitation", "Create", "RevokeInvitation", allow=has_role(Role.ADMIN)),
+        policy("AcceptInvitation", allow=anyone),
+    ]
+    # Kept out of events, which others than administrators may read.
+    field_policies = [field_policy("email", allow=has_role(Role.ADMIN))]
+
+    async def prepare(self, call: Call, new: invitation_pb2.Invitation, old: invitation_pb2.Invitation | None) -> None:
+        """Reads what is left out: the role as ROLE_USER, the end as a week from now; bounds the end."""
+        now = datetime.now(UTC)
+        new.role = new.role or user_pb2.User.ROLE_USER
+        if not new.HasField("expires_at"):
+            new.expires_at.FromDatetime(now + timedelta(days=DEFAULT_DAYS))
+        ends = new.expires_at.ToDatetime(UTC)
+        if not now < ends <= now + timedelta(days=MOST_DAYS):
+            refuse_if([FieldViolation("invitation.expires_at", f"must lie ahead, by {MOST_DAYS} days at most")])
+
+    @action("CreateInvitation")
+    async def create_invitation(self, call: Call, request: CreateInvitationRequest) -> CreateInvitationResponse:
+        """Creates an invitation and shows its token this once."""
+        token = keys.new_key(keys.INVITATION)
+        hidden = {"token_hash": keys.digest(token, call.application.pepper), "created_by": call.actor.id}
+        async with call.transaction() as tx:
+            made = await call.create(Invitation, request.invitation, hidden=hidden, prefix="invitation.")
+            if await tx.fetch_one(_SIGNS_IN, {"email": made.email}):
+                raise AlreadyExists("they are a member who signs in already", resource="user", fields="email")
+        return CreateInvitationResponse(invitation=made, token=token)
+
+    @action("RevokeInvitation")
+    async def revoke_invitation(self, call: Call, request: RevokeInvitationRequest) -> invitation_pb2.Invitation:
+        """Revokes an invitation; one that is revoked stays as it is."""
+        async with call.transaction():
+            row = await call.row(Invitation, request.id, "RevokeInvitation", lock=True)
+            if row["accepted_at"] is not None:
+                raise IllegalState("it was accepted; legal: EndMembership of the member", user_id=str(row["user_id"]))
+            if row["revoked_at"] is not None:
+                return await call.get(Invitation, request.id, verb="RevokeInvitation")
+            now = datetime.now(UTC)
+            return await call.update(Invitation, request.id, {"revoked_at": now}, verb="RevokeInvitation")
+
+    @action("AcceptInvitation")
+    async def accept_invitation(self, call: Call, request: AcceptInvitationRequest) -> SignInResponse:
+        """Joins an organization, and signs in to it."""
+        return await accepted(call, request)

@@ -1,0 +1,109 @@
+"""Users as a resource: the members of an organization, who may see and change them, and how people sign in."""
+
+from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1.authentication_requests_pb2 import (
+    ChangePasswordRequest,
+    ChangePasswordResponse,
+    SignInRequest,
+    SignInResponse,
+)
+from ashgrove.auth.v1.user_requests_pb2 import (
+    CreateServiceAccountRequest,
+    EndMembershipRequest,
+    ListMembershipsRequest,
+    ListMembershipsResponse,
+    SetPreferencesRequest,
+)
+
+from framework.call import Role
+from framework.engine import Call
+from framework.errors import IllegalState
+from framework.policy import anyone, bypass, field_policy, forbid, has_role, is_operator, itself, policy, signed_in
+from framework.resource import Resource, Storage, action
+from services.auth import members
+from services.auth.names import plain_name
+from services.auth.password_sign_in import changed_password, signed_in_with_password
+
+_PERSON = user_pb2.User.KIND_PERSON
+
+
+class User(Resource[user_pb2.User]):
+    """Members; everyone reads their colleagues, administrators write."""
+
+    storage = Storage(
+        unique=[("email_shape",)],
+        hidden={
+            "email_key": "text NOT NULL GENERATED ALWAYS AS (lower(email)) STORED",
+            "email_shape": "text NOT NULL GENERATED ALWAYS AS "
+            "(replace(replace(translate(lower(email), '01', 'ol'), 'rn', 'm'), 'vv', 'w')) STORED",
+            "operator": "boolean NOT NULL DEFAULT false",
+            "person_id": "uuid",
+        },
+    )
+    policies = [
+        # Whoever is let in for a while must leave nobody behind.
+        forbid(is_operator, "Create", "Update", "CreateServiceAccount", "EndMembership"),
+        bypass(has_role(Role.ADMIN)),
+        policy("Get", "List", allow=signed_in),
+        policy("Create", "Update", "CreateServiceAccount", allow=has_role(Role.ADMIN)),
+        policy("EndMembership", "SetPreferences", allow=itself),
+        policy("ListMemberships", allow=signed_in),
+        policy("SignIn", "ChangePassword", allow=anyone),
+    ]
+    # Colleagues are known by name; where mail reaches them is their own and the administrators' affair. Who has not
+    # signed in is told of one user only, by signing in.
+    field_policies = [
+        field_policy("email", allow=has_role(Role.ADMIN) | itself | ~signed_in),
+        field_policy("preferences", allow=itself | ~signed_in),
+    ]
+
+    async def prepare(self, call: Call, new: user_pb2.User, old: user_pb2.User | None) -> None:
+        """Reads an unspecified role as ROLE_USER; refuses to lose the last active administrator."""
+        new.role = new.role or user_pb2.User.ROLE_USER
+        new.kind = new.kind or _PERSON
+        new.name = plain_name(new.name, "user.name")
+        if old is None:
+            return
+        if old.kind == user_pb2.User.KIND_BREAK_GLASS and new.role != old.role:
+            raise IllegalState("the operator's role is what BreakGlass gave; legal: UpdateUser of `deactivated`")
+        if old.HasField("ended_at") and old.kind == _PERSON:
+            raise IllegalState("this membership has ended; legal: CreateInvitation", user_id=old.id)
+        if members.rules(old) and not members.rules(new):
+            await members.refuse_to_lose_the_last(call, old.id)
+
+    @action("CreateServiceAccount")
+    async def create_service_account(self, call: Call, request: CreateServiceAccountRequest) -> user_pb2.User:
+        """Creates a member that has keys and no sign-in."""
+        wanted = user_pb2.User(name=request.name or request.handle, role=request.role)
+        wanted.email = f"{request.handle}@{members.SERVICE_ACCOUNTS}"
+        return await call.create(User, wanted, hidden={"kind": "KIND_SERVICE_ACCOUNT"})
+
+    @action("EndMembership")
+    async def end_membership(self, call: Call, request: EndMembershipRequest) -> user_pb2.User:
+        """Ends a membership, and with it every key; one that has ended stays as it is."""
+        async with call.transaction():
+            row = await call.row(User, request.id, "EndMembership", lock=True)
+            if row["ended_at"] is not None and row["deactivated"]:
+                return await call.get(User, request.id, verb="EndMembership")
+            return await members.ended(call, row)
+
+    @action("SetPreferences")
+    async def set_preferences(self, call: Call, request: SetPreferencesRequest) -> user_pb2.User:
+        """Sets how the caller likes things shown."""
+        preferences = members.as_column(request.preferences)
+        return await call.update(User, call.actor.id, {"preferences": preferences}, verb="SetPreferences")
+
+    @action("ListMemberships")
+    async def list_memberships(self, call: Call, request: ListMembershipsRequest) -> ListMembershipsResponse:
+        """Lists where the caller belongs."""
+        return await members.memberships_of(call)
+
+    @action("SignIn")
+    async def sign_in(self, call: Call, request: SignInRequest) -> SignInResponse:
+        """Trades a password for tokens."""
+        return await signed_in_with_password(call, request)
+
+    @action("ChangePassword")
+    async def change_password(self, call: Call, request: ChangePasswordRequest) -> ChangePasswordResponse:
+        """Puts a new password in the place of another."""
+        return await changed_password(call, request)
