@@ -206,5 +206,7 @@ def _loses_digits(number: float) -> bool:
 def _text_faults(text: str, path: str) -> Iterator[Violation]:
     if "\x00" in text:
         yield Violation(path, "contains U+0000, which cannot be stored", "NUL_CHARACTER")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         yield Violation(path, "contains half of a surrogate pair", "NOT_JSON")

@@ -112,7 +112,8 @@ def _method(registry: Registry, method: MethodSpec) -> str:
 
 
 def _how(method: MethodSpec) -> str:
-    return ("standard" if method.standard else "action") + (" stream" if method.streaming else "")
+    streams = " stream" if method.streaming else " upload" if method.gathers else ""
+    return ("standard" if method.standard else "action") + streams
 
 
 def _route(registry: Registry, method: MethodSpec) -> str:

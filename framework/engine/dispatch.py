@@ -52,11 +52,19 @@ class Engine:
         self.revocations = Revocations()
         self.shared = Shared()
 
-    async def unary(self, method: MethodSpec, context: Context, request: Message) -> Message:
-        """Does a call with one answer; raises a Failure for everything a caller may be told."""
+    async def unary(
+        self, method: MethodSpec, context: Context, request: Message, more: AsyncIterator[Any] | None = None
+    ) -> Message:
+        """Does a call with one answer; raises a Failure for everything a caller may be told.
+
+        `more` are the requests after the first of a call that is asked with a stream: none of them is read before the
+        first was found permitted and sound.
+        """
         try:
             call = self._begin(method, context, request)
-            act = _guarded if method.rehearses or method.replays else _act
+            act: Standard = _guarded if method.rehearses or method.replays else _act
+            if method.gathers:
+                act = partial(_gathered, more=more)
             answer: Message = await act(call, method, request)
             return answer
         except NotPermitted as refusal:
@@ -132,6 +140,19 @@ def _validate(method: MethodSpec, request: Any) -> None:
 async def _act(call: Call, method: MethodSpec, request: Any) -> Any:
     act = method.handler(call, request) if method.handler else _STANDARD[method.verb](call, method, request)
     return await concealed(call, method, await act)
+
+
+async def _gathered(call: Call, method: MethodSpec, request: Any, more: AsyncIterator[Any] | None) -> Any:
+    assert method.handler is not None, "the registry lets only actions gather"
+    return await concealed(call, method, await method.handler(call, request, _while_valid(call, more)))
+
+
+async def _while_valid(call: Call, more: AsyncIterator[Any] | None) -> AsyncIterator[Any]:
+    """Yields requests for as long as the caller's credential is worth something."""
+    if more is not None:
+        async for request in more:
+            call.engine.revocations.check(call.context)
+            yield request
 
 
 async def _guarded(call: Call, method: MethodSpec, request: Any) -> Any:

@@ -54,16 +54,22 @@ class MethodSpec:
     resource: ResourceSpec
     verb: str
     handler: Callable[..., Any] | None
+    gathers: bool = False
+    """Whether it is asked with a stream; its action is given the first request, and an iterator over the others."""
 
     @cached_property
     def rehearses(self) -> bool:
         """Whether it can be tried without being done."""
-        return not self.streaming and "validate_only" in self.request_class.DESCRIPTOR.fields_by_name
+        return self._repeatable and "validate_only" in self.request_class.DESCRIPTOR.fields_by_name
 
     @cached_property
     def replays(self) -> bool:
         """Whether it can be sent twice and is done once."""
-        return not self.streaming and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
+        return self._repeatable and "request_id" in self.request_class.DESCRIPTOR.fields_by_name
+
+    @property
+    def _repeatable(self) -> bool:
+        return not (self.streaming or self.gathers)
 
     @cached_property
     def reads(self) -> bool:
@@ -178,6 +184,8 @@ class Registry:
             complaints.append(f"{spec.noun}: publishes nothing, so there is nothing to watch")
         if handler is None:
             complaints += request_faults(spec, verb, descriptor)
+        if descriptor.client_streaming and (handler is None or descriptor.server_streaming):
+            complaints.append(f"{descriptor.name}: only an action that answers once may be asked with a stream")
         return MethodSpec(
             descriptor.name,
             f"/{self.descriptor.full_name}/{descriptor.name}",
@@ -187,6 +195,7 @@ class Registry:
             spec,
             verb,
             handler,
+            descriptor.client_streaming,
         )
 
     def _custom(self, rpc: str) -> tuple[ResourceSpec, str, Callable[..., Any]] | None:

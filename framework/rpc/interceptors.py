@@ -53,10 +53,11 @@ class Surround(aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_EXEMPT):
             return handler
-        if self.streams_only and not handler.response_streaming:
+        streams = handler.request_streaming or handler.response_streaming
+        if self.streams_only and not streams:
             return handler
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        around, details = self.around, _Details(handler_call_details, handler.response_streaming)
+        around, details = self.around, _Details(handler_call_details, streams)
 
         if inspect.isasyncgenfunction(inner):
 
@@ -77,7 +78,7 @@ class Surround(aio.ServerInterceptor):
 
 
 class _Details:
-    """What gRPC tells about a call, and whether its answer is a stream."""
+    """What gRPC tells about a call, and whether it is a stream one way or the other."""
 
     def __init__(self, details: Any, streaming: bool) -> None:
         self.method: str = details.method

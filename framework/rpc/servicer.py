@@ -18,13 +18,20 @@ def handler_of(engine: Engine) -> grpc.GenericRpcHandler:
 
 
 def _method(engine: Engine, method: MethodSpec) -> Any:
-    make = grpc.unary_stream_rpc_method_handler if method.streaming else grpc.unary_unary_rpc_method_handler
-    behaviour: Callable[..., Any] = _stream(engine, method) if method.streaming else _unary(engine, method)
+    make, behaviour = _shape(method)
     return make(
-        behaviour,
+        behaviour(engine, method),
         request_deserializer=method.request_class.FromString,
         response_serializer=method.response_class.SerializeToString,
     )
+
+
+def _shape(method: MethodSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    if method.gathers:
+        return grpc.stream_unary_rpc_method_handler, _gathering
+    if method.streaming:
+        return grpc.unary_stream_rpc_method_handler, _stream
+    return grpc.unary_unary_rpc_method_handler, _unary
 
 
 def _unary(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
@@ -38,5 +45,14 @@ def _stream(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
     async def behaviour(request: Any, _: Any) -> AsyncIterator[Any]:
         async for frame in engine.stream(method, current(), request):
             yield frame
+
+    return behaviour
+
+
+def _gathering(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
+    async def behaviour(requests: AsyncIterator[Any], _: Any) -> Any:
+        # Whoever sends nothing asks with an empty request, and hears what it lacks.
+        first = await anext(requests, None) or method.request_class()
+        return await engine.unary(method, current(), first, requests)
 
     return behaviour

@@ -5,7 +5,7 @@ import math
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,6 +59,16 @@ class Workbench:
     async def do(self, rpc: str, request: Message, actor: Actor | None = None) -> Any:
         """Does a unary RPC, as the user unless another actor is named."""
         return await self.engine.unary(self._method(rpc), self.context(actor or self.user, rpc), request)
+
+    async def send(self, rpc: str, requests: Sequence[Message], actor: Actor | None = None) -> Any:
+        """Does an RPC that is asked with a stream, as the user unless another actor is named."""
+
+        async def more() -> AsyncIterator[Message]:
+            for request in requests[1:]:
+                yield request
+
+        context = self.context(actor or self.user, rpc, math.inf)
+        return await self.engine.unary(self._method(rpc), context, requests[0], more())
 
     def _method(self, rpc: str) -> MethodSpec:
         return self.registry.methods[f"/{self.registry.descriptor.full_name}/{rpc}"]

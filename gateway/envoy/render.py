@@ -1,6 +1,7 @@
 """Renders Envoy's configuration from the template and the descriptor set: routes follow from the protos alone."""
 
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -46,6 +47,14 @@ _UNNAMED = r"/v1/(.*/)?(:[^/?]*)?"
 # Envoy tells at its health check which node answered; nobody needs to know.
 OF_HEALTH = "x-envoy-upstream-healthchecked-cluster"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
+_UNBOUNDED = {
+    "typed_per_filter_config": {
+        "envoy.filters.http.body_size_limit": {
+            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+            "disabled": True,
+        }
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,7 @@ def _host(file: Path, services: list[str], origins: tuple[str, ...]) -> dict[str
     nowhere = {"route": {"cluster_header": header, "cluster_not_found_response_code": "NOT_FOUND"}}
     accepts = {"name": "accept", "string_match": {"contains": EVENT_STREAM, "ignore_case": True}}
     rest: list[dict[str, Any]] = [
+        *({"match": {"safe_regex": {"regex": path}}, **_UNBOUNDED, **nowhere} for path in _upload_paths(file)),
         {
             # An empty id is no id: read as the collection's, `/v1/optimizationRuns/:watch` would answer something else.
             "match": {"safe_regex": {"regex": _UNNAMED}},
@@ -161,7 +171,32 @@ def _host(file: Path, services: list[str], origins: tuple[str, ...]) -> dict[str
         {"match": {"prefix": "/v1/"}, **nowhere},
     ]
     cors = {"typed_per_filter_config": {"envoy.filters.http.cors": _cors(origins)}} if origins else {}
-    return {"name": "api", "domains": ["*"], "routes": rest + [_route(s) for s in services], **cors}
+    return {
+        "name": "api",
+        "domains": ["*"],
+        "routes": [*rest, *_upload_routes(file), *(_route(s) for s in services)],
+        **cors,
+    }
+
+
+def _uploads(file: Path) -> list[tuple[str, str]]:
+    """Returns the RPCs that are asked with a stream, each with its REST path: the service bounds what it takes."""
+    files = descriptor_pb2.FileDescriptorSet.FromString(file.read_bytes())
+    return [
+        (f"/{proto.package}.{service.name}/{method.name}", method.options.Extensions[annotations_pb2.http].post)
+        for proto in files.file
+        for service in proto.service
+        for method in service.method
+        if method.client_streaming and method.options.HasExtension(annotations_pb2.http)
+    ]
+
+
+def _upload_paths(file: Path) -> list[str]:
+    return [re.sub(r"\{[^}]*\}", "[^/]+", path) for _, path in _uploads(file)]
+
+
+def _upload_routes(file: Path) -> list[dict[str, Any]]:
+    return [_route(rpc.split("/")[1]) | {"match": {"path": rpc}} | _UNBOUNDED for rpc, _ in _uploads(file)]
 
 
 def _cors(origins: tuple[str, ...]) -> dict[str, Any]:

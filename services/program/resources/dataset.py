@@ -1,17 +1,26 @@
 """Datasets and their examples: what programs are tried on."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from uuid import UUID
 
-from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, program_pb2
-from psycopg.types.json import Jsonb
+from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.program.v1.dataset_requests_pb2 import BatchCreateExamplesRequest, BatchCreateExamplesResponse
+from ashgrove.program.v1.example_requests_pb2 import (
+    ON_DUPLICATE_SKIP,
+    InferDatasetFieldsRequest,
+    InferDatasetFieldsResponse,
+    RowFault,
+    SampleExamplesRequest,
+    SampleExamplesResponse,
+    UploadExamplesRequest,
+    UploadExamplesResponse,
+)
 
-from domain.values import normalise
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields
-from framework.identifiers import new_id
 from framework.policy import (
     WRITES,
     bypass,
@@ -25,20 +34,19 @@ from framework.policy import (
 from framework.query.aggregates import count
 from framework.query.formulas import sql
 from framework.resource import Resource, Storage, action, archiving, spec_of
-from framework.storage import codec_of, increment
-from framework.structs import values_of
+from framework.storage import codec_of
+from framework.structs import struct_of, values_of
 from services.program import shapes
+from services.program.datasets.appending import append
+from services.program.datasets.inferring import inferred
+from services.program.datasets.lines import Line, Lines
+from services.program.datasets.receiving import Intake, receive
+from services.program.datasets.sampling import sampled
 
-_VERB = "BatchCreateExamples"
-COUNTS = {
-    dataset_pb2.SPLIT_TRAIN: "train_count",
-    dataset_pb2.SPLIT_VALIDATION: "validation_count",
-    dataset_pb2.SPLIT_TEST: "test_count",
-}
-_INSERT = """
-INSERT INTO examples (organization_id, id, dataset_id, split, inputs, outputs, position, revision)
-VALUES (%(organization_id)s, %(id)s, %(dataset_id)s, %(split)s, %(inputs)s, %(outputs)s, %(position)s, %(revision)s)
-"""
+_ADD = "BatchCreateExamples"
+_UPLOAD = "UploadExamples"
+_INFER = "InferDatasetFields"
+_SAMPLE = "SampleExamples"
 
 
 class Dataset(Resource[dataset_pb2.Dataset]):
@@ -50,7 +58,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         indexes=[("status", "created_at"), ("owner_id", "created_at")],
         initial={"status": dataset_pb2.Dataset.STATUS_ACTIVE, "revision": 1},
     )
-    states = archiving("Update", _VERB)
+    states = archiving("Update", _ADD, _UPLOAD)
     computed = {
         "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"], always=True),
         "evaluation_count": count("evaluations"),
@@ -59,9 +67,10 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "List"),
         policy(*WRITES, allow=has_role(Role.USER)),
-        policy("Get", "List", allow=owns | is_public),
+        policy("Get", "List", _SAMPLE, allow=owns | is_public),
         policy("Create", allow=signed_in & owns),
-        policy("Update", "Archive", "Unarchive", _VERB, allow=owns),
+        policy(_INFER, allow=signed_in),
+        policy("Update", "Archive", "Unarchive", _ADD, _UPLOAD, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
 
@@ -71,38 +80,77 @@ class Dataset(Resource[dataset_pb2.Dataset]):
             *shapes.at("dataset.input_fields", new.input_fields),
             *shapes.at("dataset.output_fields", new.output_fields),
         ]
-        faults = list(shapes.declared_faults(fields))
+        faults = [*shapes.declared_faults(fields), *_ungrouped(new)]
         if faults:
             raise InvalidFields(*faults)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
-    @action(_VERB)
-    async def add(
-        self, call: Call, request: dataset_requests_pb2.BatchCreateExamplesRequest
-    ) -> dataset_requests_pb2.BatchCreateExamplesResponse:
+    @action(_ADD)
+    async def add(self, call: Call, request: BatchCreateExamplesRequest) -> BatchCreateExamplesResponse:
         """Adds examples, all or none, as the dataset's next revision."""
+        dataset = await call.get(Dataset, request.dataset_id, verb=_ADD)
+        done = await append(call, request.dataset_id, _ADD, _lines(dataset, request.examples), tell=True)
+        examples = [_example(done.dataset, *kept) for kept in done.ids]
+        for position, example in enumerate(examples, start=_size(done.dataset) - len(examples)):
+            example.position = position
+        return BatchCreateExamplesResponse(examples=examples, dataset=done.dataset)
+
+    @action(_UPLOAD)
+    async def upload(
+        self, call: Call, request: UploadExamplesRequest, more: AsyncIterator[UploadExamplesRequest]
+    ) -> UploadExamplesResponse:
+        """Adds the rows of a file, all or none or the sound ones, as the dataset's next revision."""
+        intake = Intake(await call.get(Dataset, request.dataset_id, verb=_UPLOAD), request)
+        try:
+            await receive(intake, request, more)
+            return await _kept(call, request, intake)
+        finally:
+            intake.close()
+
+    @action(_INFER)
+    async def infer(self, call: Call, request: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
+        """Says which fields a file's rows have."""
+        return await asyncio.to_thread(inferred, request)
+
+    @action(_SAMPLE)
+    async def sample(self, call: Call, request: SampleExamplesRequest) -> SampleExamplesResponse:
+        """Draws examples at random, the same ones for the same seed."""
         async with call.transaction() as tx:
-            row = await call.row(Dataset, request.dataset_id, verb=_VERB, lock=True)
-            rows = _rows(row, request.examples)
-            await tx.execute_many(_INSERT, rows)
-            added = Counter(example.split for example in request.examples)
-            columns = {COUNTS[split]: increment(count) for split, count in added.items()} | {"revision": increment()}
-            dataset = await call.update(Dataset, request.dataset_id, columns, verb=_VERB)
+            row = await call.row(Dataset, request.dataset_id, verb=_SAMPLE)
+            drawn = await sampled(tx, row, request)
         codec = codec_of(spec_of(Example))
-        examples = [codec.message({**r, "inputs": r["inputs"].obj, "outputs": r["outputs"].obj}) for r in rows]
-        for example in examples:
-            example.created_at.CopyFrom(dataset.updated_at)
-        return dataset_requests_pb2.BatchCreateExamplesResponse(examples=examples, dataset=dataset)
+        return SampleExamplesResponse(examples=[codec.message(example) for example in drawn])
 
 
-def _rows(dataset: dict[str, Any], examples: Sequence[dataset_pb2.Example]) -> list[dict[str, Any]]:
-    """Returns the rows of new examples; raises InvalidFields naming every example and field that does not fit."""
-    shape = codec_of(spec_of(Dataset)).message(dataset)
-    faults = [fault for i, example in enumerate(examples) for fault in _faults(shape, example, f"examples[{i}]")]
+def _ungrouped(dataset: dataset_pb2.Dataset) -> Iterator[FieldViolation]:
+    known = {field.name for field in dataset.input_fields}
+    for i, name in enumerate(dataset.split_rule.group_fields):
+        if name not in known:
+            yield FieldViolation(f"dataset.split_rule.group_fields[{i}]", f"{name} is none of the input fields")
+
+
+def _size(dataset: dataset_pb2.Dataset) -> int:
+    return dataset.train_count + dataset.validation_count + dataset.test_count
+
+
+def _lines(dataset: dataset_pb2.Dataset, examples: Sequence[dataset_pb2.Example]) -> list[Line]:
+    """Returns new examples as lines; raises InvalidFields naming every example and field that does not fit."""
+    faults = [fault for i, example in enumerate(examples) for fault in _faults(dataset, example, f"examples[{i}]")]
     if faults:
         raise InvalidFields(*faults)
-    first = sum(dataset[count] for count in COUNTS.values())
-    return [_row(dataset, example, first + i) for i, example in enumerate(examples)]
+    lines = Lines(dataset)
+    return [
+        lines.line(
+            _split(each),
+            shapes.fitted(dataset.input_fields, values_of(each.inputs), "inputs"),
+            shapes.fitted(dataset.output_fields, values_of(each.outputs), "outputs"),
+        )
+        for each in examples
+    ]
+
+
+def _split(example: dataset_pb2.Example) -> str:
+    return dataset_pb2.Split.Name(example.split) if example.split else ""
 
 
 def _faults(shape: dataset_pb2.Dataset, example: dataset_pb2.Example, path: str) -> Iterator[FieldViolation]:
@@ -110,24 +158,43 @@ def _faults(shape: dataset_pb2.Dataset, example: dataset_pb2.Example, path: str)
     yield from shapes.value_faults(shape.output_fields, values_of(example.outputs), f"{path}.outputs")
 
 
-def _row(dataset: dict[str, Any], example: dataset_pb2.Example, position: int) -> dict[str, Any]:
-    return {
-        "organization_id": dataset["organization_id"],
-        "id": new_id(),
-        "dataset_id": dataset["id"],
-        "split": dataset_pb2.Split.Name(example.split),
-        "inputs": Jsonb(normalise(values_of(example.inputs))),
-        "outputs": Jsonb(normalise(values_of(example.outputs))),
-        "position": position,
-        "revision": dataset["revision"] + 1,
-    }
+def _example(dataset: dataset_pb2.Dataset, identifier: UUID, line: Line) -> dataset_pb2.Example:
+    made = dataset_pb2.Example(
+        id=str(identifier),
+        dataset_id=dataset.id,
+        split=dataset_pb2.Split.Value(line.split),
+        revision=dataset.revision,
+        created_at=dataset.updated_at,
+        group_key=line.group,
+    )
+    made.inputs.CopyFrom(struct_of(json.loads(line.inputs)))
+    made.outputs.CopyFrom(struct_of(json.loads(line.outputs)))
+    return made
+
+
+async def _kept(call: Call, request: UploadExamplesRequest, intake: Intake) -> UploadExamplesResponse:
+    """Adds what a file brought, unless it was only to be judged."""
+    answer = UploadExamplesResponse(
+        refused_count=intake.refused,
+        faults=[RowFault(row=f.row, column=f.column, expectation=f.expectation) for f in intake.faults],
+    )
+    if request.validate_only:
+        answer.dataset.CopyFrom(await call.get(Dataset, request.dataset_id, verb=_UPLOAD))
+        answer.added_count = intake.counts.total()
+        return answer
+    skip = request.on_duplicate == ON_DUPLICATE_SKIP
+    done = await append(call, request.dataset_id, _UPLOAD, intake.lines(), etag=request.etag, skip=skip)
+    answer.dataset.CopyFrom(done.dataset)
+    answer.added_count, answer.duplicate_count = done.added, done.duplicates
+    return answer
 
 
 class Example(Resource[dataset_pb2.Example]):
     """Examples: read by whoever may read their dataset; only ever added."""
 
     storage = Storage(
-        indexes=[("dataset_id", "created_at")],
+        indexes=[("dataset_id", "created_at"), ("dataset_id", "content_key")],
+        hidden={"content_key": "text NOT NULL DEFAULT ''"},
         references={"dataset_id": "datasets"},
         part_of=["dataset_id"],
         append_only=True,
@@ -135,4 +202,19 @@ class Example(Resource[dataset_pb2.Example]):
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=of_readable(Dataset, "dataset_id")),
+    ]
+
+
+class DatasetRevision(Resource[dataset_pb2.DatasetRevision]):
+    """Revisions: read by whoever may read their dataset; only ever added."""
+
+    storage = Storage(
+        unique=[("dataset_id", "revision")],
+        references={"dataset_id": "datasets"},
+        part_of=["dataset_id"],
+        append_only=True,
+    )
+    policies = [
+        bypass(has_role(Role.ADMIN)),
+        policy("List", allow=of_readable(Dataset, "dataset_id")),
     ]

@@ -1,0 +1,1 @@
+"""How examples come into datasets: files received, judged and spooled; lines appended as one revision."""

@@ -1,0 +1,77 @@
+"""Judges the rows of a file by a dataset's fields: each becomes a line, or faults with column and expectation."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ashgrove.program.v1 import dataset_pb2
+
+from domain.values import Json
+from services.program.datasets.lines import SPLITS, Line, Lines
+from services.program.schemas.checking import checker_of
+
+_BOTH = ("inputs", "outputs")
+_SPLIT = "split"
+"""The column in which a row may name its split."""
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a row: where, and in words what it must be."""
+
+    row: int
+    column: str
+    expectation: str
+
+
+class Judge:
+    """Judges rows for one dataset; `typed` rows have values of JSON's types, the others text."""
+
+    def __init__(
+        self, dataset: dataset_pb2.Dataset, *, split: str = "", typed: bool = True, ignore_unknown: bool = False
+    ) -> None:
+        self._lines = Lines(dataset)
+        self._checkers = {"inputs": checker_of(dataset.input_fields), "outputs": checker_of(dataset.output_fields)}
+        self._sides = {side: {f.name: f for f in checker.fields} for side, checker in self._checkers.items()}
+        self._known = self._sides["inputs"] | self._sides["outputs"]
+        self._split = split
+        self._typed = typed
+        self._ignore = ignore_unknown
+
+    def judged(self, number: int, row: Mapping[str, Any]) -> Line | list[Fault]:
+        """Returns the line that a row makes, or everything that is wrong with it."""
+        sides, faults = self._divided(row)
+        values: dict[str, dict[str, Json]] = {}
+        for side, checker in self._checkers.items():
+            checked = checker.check(sides[side], side, lenient=not self._typed)
+            values[side] = checked.values
+            faults += [(v.path.removeprefix(f"{side}."), v.message) for v in checked.violations]
+        split = self._split or self._named(row, faults)
+        if faults:
+            return [Fault(number, column[:200], told) for column, told in faults]
+        return self._lines.line(split, values["inputs"], values["outputs"])
+
+    def _named(self, row: Mapping[str, Any], faults: list[tuple[str, str]]) -> str:
+        """Returns the split that a row names, if it names one."""
+        if _SPLIT not in row or _SPLIT in self._known or row[_SPLIT] in ("", None):
+            return ""
+        found = SPLITS.get(str(row[_SPLIT]).lower(), "")
+        if not found:
+            faults.append((_SPLIT, f"must be one of {', '.join(SPLITS)}, or nothing"))
+        return found
+
+    def _divided(self, row: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
+        """Returns inputs and outputs of a row, whichever way it is written, and what is wrong with the way."""
+        if all(isinstance(row.get(side), dict) and side not in self._known for side in _BOTH):
+            sides = {side: dict(row[side]) for side in _BOTH}
+            if self._ignore:
+                sides = {side: {k: v for k, v in sides[side].items() if k in self._sides[side]} for side in _BOTH}
+            return sides, []
+        sides = {side: {k: row[k] for k in fields if self._given(k, row)} for side, fields in self._sides.items()}
+        unknown = [column for column in row if column not in self._known and column != _SPLIT]
+        told = f"is no column here; there are {', '.join(self._known)}"[:500]
+        return sides, [] if self._ignore else [(str(column), told) for column in unknown]
+
+    def _given(self, name: str, row: Mapping[str, Any]) -> bool:
+        """Tells whether a row has a value; in a file of text an empty cell is none where there need not be any."""
+        if self._typed or row.get(name) != "":
+            return name in row
+        return not self._known[name].may_be_left_out
