@@ -1,5 +1,6 @@
 """What one organization has: a resource of every kind, each marked, so that a single foreign byte is recognised."""
 
+import base64
 import json
 import uuid
 from typing import Any
@@ -56,6 +57,7 @@ class Belongings:
         self.found = {
             "Program": [api.get(f"/v1/programs/{setting.program}")],
             "Dataset": [api.get(f"/v1/datasets/{setting.dataset}")],
+            "DatasetRevision": api.get(f"/v1/datasets/{setting.dataset}/revisions")["dataset_revisions"],
             "Example": api.get(f"/v1/datasets/{setting.dataset}/examples?page_size=3")["examples"],
             "VariableSpace": [api.get(f"/v1/variableSpaces/{setting.space}")],
             "VariableConfiguration": [configuration],
@@ -76,7 +78,7 @@ class Belongings:
 
     @property
     def fillings(self) -> dict[str, Any]:
-        """What requests need besides ids and bodies, by field name."""
+        """What requests need besides ids and bodies, by field name, or for one RPC alone."""
         example = {"split": "SPLIT_TRAIN", "inputs": {"text": "x"}, "outputs": {"language": "sv"}}
         values = {"temperature": 0.5}
         return {
@@ -100,6 +102,9 @@ class Belongings:
             "presets": [self.found["VariablePreset"][0]["name"]],
             "format": "SPACE_FORMAT_AX",
             "content": json.dumps({"parameters": [{"name": "a", "type": "range", "bounds": [0, 1]}]}),
+            "InferDatasetFields.format": "EXAMPLE_FORMAT_JSONL",
+            "InferDatasetFields.content": base64.b64encode(b'{"text": "x"}').decode(),
+            "UploadExamples.format": "EXAMPLE_FORMAT_JSONL",
             "base_revision": 1,
             "program_revision": 1,
             "previous_program_revision": 1,

@@ -65,8 +65,9 @@ def sound(rpc: Rpc, mine: Belongings, nouns: Mapping[str, Any]) -> Message:
     """Returns a request in the caller's own name: own ids everywhere, own resources as bodies, tried and not done."""
     asked: Any = rpc.request()
     for field in asked.DESCRIPTOR.fields:
-        if field.name in mine.fillings:
-            json_format.ParseDict({field.name: mine.fillings[field.name]}, asked)
+        filling = mine.fillings.get(f"{rpc.name}.{field.name}", mine.fillings.get(field.name))
+        if filling is not None:
+            json_format.ParseDict({field.name: filling}, asked)
         elif field.message_type is not None and field.message_type.name in mine.found:
             body = mine.body(field.message_type.name, new="Create" in rpc.name)
             target = getattr(asked, field.name)

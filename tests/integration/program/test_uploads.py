@@ -248,8 +248,8 @@ async def test_a_sample_is_the_same_for_the_same_seed(bench: Workbench) -> None:
     await upload(bench, dataset.id, lines(questions(100)))
 
     async def drawn(seed: int, **more: Any) -> list[str]:
-        asked = rpc.SampleExamplesRequest(dataset_id=dataset.id, count=10, seed=seed, **more)
-        return [e.id for e in (await bench.do("SampleExamples", asked)).examples]
+        asked = rpc.GetExampleSampleRequest(dataset_id=dataset.id, count=10, seed=seed, **more)
+        return [e.id for e in (await bench.do("GetExampleSample", asked)).examples]
 
     first = await drawn(7)
     assert len(set(first)) == 10 and first == await drawn(7) != await drawn(8)
