@@ -215,6 +215,8 @@ def _route(service: str) -> dict[str, Any]:
     # `ashgrove.program.v1.ProgramService` belongs to the cluster `program`.
     return {
         "match": {"prefix": f"/{service}/"},
+        # For ext_authz alone.
+        "request_headers_to_remove": ["cookie"],
         "route": {
             "cluster": service.split(".")[1],
             "timeout": "0s",

@@ -60,6 +60,8 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
         self.go = asyncio.Event()
         self.seen: list[str] = []
         self.filters: list[str] = []
+        self.heads: list[list[tuple[str, str | bytes]]] = []
+        """The metadata of each call of GetOptimizationRun."""
         self.traces: list[str] = []
 
     async def WatchOptimizationRun(self, request: Any, context: Any) -> AsyncIterator[Response]:
@@ -74,6 +76,7 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
 
     async def GetOptimizationRun(self, request: Any, context: Any) -> Any:
         """Returns a run with the id that was asked for."""
+        self.heads.append(list(context.invocation_metadata()))
         if request.id == "missing":
             await _missing(request.id, context)
         return optimization_run_pb2.OptimizationRun(id=request.id, name="a run")
