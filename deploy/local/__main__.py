@@ -96,7 +96,7 @@ def status(settings: StackSettings) -> None:
     from deploy.local.feeds import behind
 
     processes = State(settings.home).read()
-    console.print(table(processes, behind=behind(settings.home, processes, settings.database_url)))
+    console.print(table(processes, behind=behind(settings.home, processes, settings.database_url.get_secret_value())))
 
 
 @main.command()
@@ -131,13 +131,12 @@ def migrate(settings: StackSettings) -> None:
     from deploy.local.processes import Servers
     from deploy.local.supervisor import database_password
 
-    if not settings.database_url:
+    url = settings.database_url.get_secret_value()
+    if not url:
         raise click.ClickException(
             "`make up` migrates its own database; set ASHGROVE_DATABASE_URL to migrate another one"
         )
-    servers = Servers(
-        settings.database_url, settings.database_url, database_password(settings.home), "redis://127.0.0.1"
-    )
+    servers = Servers(url, url, database_password(settings.home), "redis://127.0.0.1")
     migrate_all(servers, settings)
     console.print("current")
 

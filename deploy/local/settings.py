@@ -17,7 +17,9 @@ class StackSettings(Settings):
     port: int = Field(8080, description="The gateway's port.")
     base_port: int = Field(50051, description="The first of the services' ports; they follow each other.")
     program_workers: int = Field(2, ge=1, le=16, description="How many processes run programs.")
-    database_url: str = Field("", description="An external PostgreSQL, with a superuser; none is started then.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="An external PostgreSQL, with a superuser; none is started."
+    )
     redis_url: SecretStr = Field(SecretStr(""), description="An external Redis or Valkey; none is started then.")
     access_token_seconds: int = Field(900, ge=1, description="How long access tokens hold.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long identity tokens hold.")

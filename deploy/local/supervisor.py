@@ -94,7 +94,7 @@ class Supervisor:
         return Servers(plain, admin, database_password(self.settings.home), redis)
 
     def _database(self) -> tuple[str, str]:
-        external = self.settings.database_url
+        external = self.settings.database_url.get_secret_value()
         if external:
             scheme, _, rest = external.partition("://")
             return external, f"{scheme}://{rest.rpartition('@')[2]}"

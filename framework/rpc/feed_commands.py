@@ -38,7 +38,7 @@ def add_feed_commands(group: click.Group, service: str, settings: Settings, cons
 @asynccontextmanager
 async def opened(settings: ServiceSettings, service: str) -> AsyncIterator[Database]:
     """Opens a service's database for a command."""
-    database = Database(settings.database_url, settings.database_password.get_secret_value(), service, size=2)
+    database = Database(settings.database, settings.database_password.get_secret_value(), service, size=2)
     await database.open()
     try:
         yield database

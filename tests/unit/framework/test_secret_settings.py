@@ -36,7 +36,7 @@ def test_every_secret_may_be_in_a_file(kind: type[Settings], tmp_path: Path, mon
         (tmp_path / name).write_text(f"the {name}\n")
         monkeypatch.delenv(f"ASHGROVE_{name.upper()}", raising=False)
         monkeypatch.setenv(f"ASHGROVE_{name.upper()}_FILE", str(tmp_path / name))
-    settings = kind(**{k: v for k, v in NEEDED.items() if k in kind.model_fields})
+    settings = kind(**{k: v for k, v in NEEDED.items() if k in kind.model_fields and k not in names})
     for name in names:
         assert getattr(settings, name).get_secret_value() == f"the {name}"
         assert f"the {name}" not in repr(settings)
