@@ -14,13 +14,39 @@ def values_of(struct: Struct) -> dict[str, Any]:
 def struct_of(values: Mapping[str, Any]) -> Struct:
     """Returns values as a struct."""
     struct = Struct()
-    struct.update(dict(values))
+    put(values, struct)
     return struct
+
+
+def put(values: Mapping[str, Any], struct: Struct) -> None:
+    """Puts values into a struct."""
+    fields = struct.fields
+    for name, value in values.items():
+        _put(fields[name], value)
 
 
 def value_of(plain: Any) -> Value:
     """Returns one plain JSON value as a protobuf Value."""
-    return struct_of({"value": plain}).fields["value"]
+    value = Value()
+    _put(value, plain)
+    return value
+
+
+def _put(target: Any, plain: Any) -> None:
+    if isinstance(plain, str):
+        target.string_value = plain
+    elif plain is None:
+        target.null_value = 0
+    elif isinstance(plain, bool):
+        target.bool_value = plain
+    elif isinstance(plain, int | float):
+        target.number_value = plain
+    elif isinstance(plain, Mapping):
+        target.struct_value.CopyFrom(struct_of(plain))
+    else:
+        target.list_value.SetInParent()
+        for one in plain:
+            _put(target.list_value.values.add(), one)
 
 
 def _plain(value: Any) -> Any:

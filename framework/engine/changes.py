@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import Event
-from google.protobuf.json_format import MessageToDict
+
+from framework.plain import plain_struct
 
 _TOLD = ("created", "updated", "archived", "unarchived", "purged")
 
@@ -54,7 +55,7 @@ def _together(before: str, now: str) -> str:
 def _images(event: Event) -> list[Mapping[str, Any]]:
     what = event.type.removeprefix(f"{event.resource_type}.")
     key = {"id": event.resource_id, "organization_id": event.organization_id or None}
-    data, before = MessageToDict(event.data), MessageToDict(event.before)
+    data, before = plain_struct(event.data), plain_struct(event.before)
     if what == "purged":
         return [before | data | key]
     after = data | key

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from ashgrove.event.v1 import event_pb2
-from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.call import Actor, ActorKind, Context
@@ -14,11 +13,13 @@ from framework.engine.canonical import canonical
 from framework.engine.messages import content_of
 from framework.errors import AlreadyExists, WriteConflict
 from framework.identifiers import new_id
+from framework.plain import plain
 from framework.policy import deciding_fields, field_rules
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
 from framework.resource.sensitive import without_secrets
 from framework.storage import Expression, Transaction, codec_of
+from framework.structs import put
 
 # Larger fields are left out of events: whoever needs them reads the resource.
 _EVENT_FIELD_BYTES = 8192
@@ -140,7 +141,7 @@ async def record_many(
         return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
     event.resource_type = spec.singular
-    envelope = MessageToDict(event, preserving_proto_field_name=True)
+    envelope = plain(event)
     told = [
         {
             **envelope,
@@ -174,10 +175,10 @@ async def record(
     event.resource_type, event.resource_id = spec.singular, message.id
     event.subject = f"{spec.collection}/{message.id}"
     event.changed_paths.extend(paths)
-    event.data.update(told_of(spec, message))
+    put(told_of(spec, message), event.data)
     if old is not None:
         kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
-        event.before.update({k: v for k, v in told_of(spec, old).items() if k in kept})
+        put({k: v for k, v in told_of(spec, old).items() if k in kept}, event.before)
     await tx.record(event)
 
 
@@ -213,7 +214,7 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
     """Returns what events may tell of a resource: sensitive and large fields are left out."""
-    data = MessageToDict(without_secrets(message), preserving_proto_field_name=True)
+    data = plain(without_secrets(message))
     # Whoever hears of an event need not be one who may read every field.
     kept = field_rules(spec).reads
     return {k: v for k, v in data.items() if k not in kept and _tellable(spec.fields.get(k), v)}

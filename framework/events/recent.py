@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from ashgrove.event.v1.event_pb2 import Event
-from google.protobuf.json_format import ParseDict
 
 from framework.errors import Failure, PositionGone
 from framework.events.hints import LOOK_SECONDS, Hints
+from framework.plain import made
 from framework.storage.database import Database, Transaction
 
 SPEC_VERSION = "1.0"
@@ -131,11 +133,10 @@ async def read(tx: Transaction, position: int, organization: UUID | None = None,
     return [_event(row, service) for row in rows if row["sequence"] is not None]
 
 
-def _event(row: dict[str, object], service: str) -> Event:
-    event = Event()
+def _event(row: Mapping[str, Any], service: str) -> Event:
     # A newer process of this service may tell more than this one knows.
-    ParseDict(row["event"], event, ignore_unknown_fields=True)  # type: ignore[arg-type]
-    event.sequence = row["sequence"]  # type: ignore[assignment]
+    event = made(Event, row["event"])
+    event.sequence = row["sequence"]
     return stamped(event, service)
 
 

@@ -14,6 +14,7 @@ from framework.events.sequencer import MOVE
 from framework.resource import Registry, ResourceSpec
 from framework.storage import codec_of
 from framework.storage.database import Database, Transaction
+from framework.structs import put
 
 _PAGE = 500
 _ALL = 2**31 - 1
@@ -86,5 +87,5 @@ class Snapshots:
             resource_id=str(row["id"]),
             outcome="OK",
         )
-        event.data.update(dict(self.told(spec, codec_of(spec).message(row))))
+        put(self.told(spec, codec_of(spec).message(row)), event.data)
         return stamped(event, self.database.service)

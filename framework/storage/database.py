@@ -8,7 +8,6 @@ from uuid import UUID
 
 import psycopg
 from ashgrove.event.v1.event_pb2 import Event
-from google.protobuf.json_format import MessageToDict
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
@@ -16,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
+from framework.plain import plain
 from framework.storage.failures import mapped
 from framework.telemetry import CLIENT, span
 
@@ -73,7 +73,7 @@ class Transaction:
         """Leaves an event in the outbox: it is told if and only if this transaction commits."""
         event.id = event.id or str(new_id())
         organization = UUID(event.organization_id) if event.organization_id else None
-        data = Jsonb(MessageToDict(event, preserving_proto_field_name=True))
+        data = Jsonb(plain(event))
         await self.execute(
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
             {"organization": organization, "event": data},

@@ -1,17 +1,21 @@
-"""Turns messages into rows and rows into messages."""
+"""Turns messages into rows and rows into messages, by converters that are compiled once for each resource."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format
 from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
 
+from framework.plain import moment, plain_field, reader
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
+
+_UNFIT = (TypeError, ValueError, AttributeError)
 
 
 class Codec:
@@ -19,33 +23,32 @@ class Codec:
 
     def __init__(self, spec: ResourceSpec) -> None:
         self.spec = spec
-        self._fields = [*spec.fields.items(), *spec.computed.items()]
-        self._json = {name: field for name, field in spec.fields.items() if field.kind is Kind.JSON}
+        self._columns = [(name, column_of(field)) for name, field in spec.fields.items()]
+        every = {**spec.fields, **spec.computed}
+        self._arguments = [(name, _argument(field)) for name, field in every.items()]
+        self._json = {name for name, field in every.items() if field.kind is Kind.JSON}
 
     def row(self, message: Message) -> dict[str, Any]:
         """Returns the public columns of a message; absent ids, times and messages become null."""
-        # Everything that is kept as JSON is made in one pass over the message.
-        data = json_format.MessageToDict(message, preserving_proto_field_name=True) if self._json else {}
-        plain = {name: _plain(field, message, data) for name, field in self._json.items()}
-        return {
-            name: _stored(plain[name]) if name in plain else column_value(field, message)
-            for name, field in self.spec.fields.items()
-        }
+        return {name: column(message) for name, column in self._columns}
 
     def message(self, row: Mapping[str, Any]) -> Any:
         """Returns a row as its message, computed fields included when they were fetched, with the etag derived."""
-        message = self.spec.message()
-        self.fill(message, row)
-        return message
-
-    def fill(self, message: Any, row: Mapping[str, Any]) -> None:
-        """Puts what the row holds into a message that has none of it."""
-        for name, field in self._fields:
-            value = row.get(name)
-            if value is not None:
-                _fill(message, field, value)
+        known = [(name, read, row[name]) for name, read in self._arguments if row.get(name) is not None]
+        try:
+            made: Any = self.spec.message(**{name: read(value) if read else value for name, read, value in known})
+        except _UNFIT:
+            made = self._parsed(known)
         if self.spec.has_etag and row.get("lock_version") is not None:
-            message.etag = str(row["lock_version"])
+            made.etag = str(row["lock_version"])
+        return made
+
+    def _parsed(self, known: list[tuple[str, Callable[[Any], Any] | None, Any]]) -> Any:
+        """Returns what protobuf makes of JSON that is older than its message, or was written by hand."""
+        plain = {name: read(value) if read else value for name, read, value in known if name not in self._json}
+        made = self.spec.message(**plain)
+        json_format.ParseDict({n: v for n, _, v in known if n in self._json}, made, ignore_unknown_fields=True)
+        return made
 
 
 @cache
@@ -56,18 +59,28 @@ def codec_of(spec: ResourceSpec) -> Codec:
 
 def column_value(field: Field, message: Any) -> Any:
     """Returns what the field's column holds for this message."""
-    value = getattr(message, field.name)
+    return column_of(field)(message)
+
+
+@cache
+def column_of(field: Field) -> Callable[[Any], Any]:
+    """Returns what takes the value of a field's column out of a message."""
+    value: Callable[[Any], Any] = attrgetter(field.name)
     if field.kind is Kind.UUID:
-        return UUID(value) if value else None
-    if field.descriptor.has_presence and not message.HasField(field.name):
-        return None
-    if field.kind is Kind.ENUM:
-        return enum_name(field, value)
-    if field.kind is Kind.TIMESTAMP:
-        return value.ToDatetime(tzinfo=UTC) if message.HasField(field.name) else None
+        return lambda message: UUID(given) if (given := value(message)) else None
     if field.kind is Kind.JSON:
-        return _stored(plain_value(field, message))
-    return value
+        return lambda message: _stored(plain_value(field, message))
+    if field.kind is Kind.ENUM:
+        return _present(field, lambda message: enum_name(field, value(message)))
+    if field.kind is Kind.TIMESTAMP:
+        return _present(field, lambda message: value(message).ToDatetime(tzinfo=UTC))
+    return _present(field, value)
+
+
+def _present(field: Field, column: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    if not field.descriptor.has_presence:
+        return column
+    return lambda message: column(message) if message.HasField(field.name) else None
 
 
 def _stored(plain: Any) -> Jsonb | None:
@@ -76,34 +89,7 @@ def _stored(plain: Any) -> Jsonb | None:
 
 def plain_value(field: Field, message: Any) -> Any:
     """Returns a message-typed, repeated or map field as plain JSON data, None when absent; names as in the proto."""
-    descriptor = field.descriptor
-    if not descriptor.is_repeated and not message.HasField(field.name):
-        return None
-    holder = type(message)()
-    if descriptor.is_repeated:
-        getattr(holder, field.name).MergeFrom(getattr(message, field.name))
-    else:
-        getattr(holder, field.name).CopyFrom(getattr(message, field.name))
-    return _plain(field, message, json_format.MessageToDict(holder, preserving_proto_field_name=True))
-
-
-def _plain(field: Field, message: Any, data: Mapping[str, Any]) -> Any:
-    """Returns a field's plain JSON data out of that of a message, which leaves out what is empty."""
-    if not field.descriptor.is_repeated and not message.HasField(field.name):
-        return None
-    empty: Any = {} if _is_map(field) or not field.descriptor.is_repeated else []
-    return whole_numbers(data.get(field.name, empty))
-
-
-def whole_numbers(value: Any) -> Any:
-    """Returns JSON data with whole doubles as integers: Struct knows only doubles, people mean 3."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, dict):
-        return {k: whole_numbers(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [whole_numbers(v) for v in value]
-    return value
+    return plain_field(message, field.descriptor)
 
 
 def enum_name(field: Field, number: int) -> str:
@@ -122,30 +108,14 @@ def _named(field: Field | None, value: Any) -> Any:
     return enum_name(field, value) if field and field.kind is Kind.ENUM and isinstance(value, int) else value
 
 
-def _is_map(field: Field) -> bool:
-    nested = field.descriptor.message_type
-    return field.descriptor.is_repeated and nested is not None and nested.GetOptions().map_entry
-
-
-def _fill(message: Any, field: Field, value: Any) -> None:
+def _argument(field: Field) -> Callable[[Any], Any] | None:
+    """Returns what makes a message's argument of a column's value; None where it is that already."""
     if field.kind is Kind.UUID:
-        setattr(message, field.name, str(value))
-    elif field.kind is Kind.TIMESTAMP:
-        getattr(message, field.name).FromDatetime(value)
-    elif field.kind is Kind.JSON:
-        _fill_json(message, field, value)
-    elif field.kind is Kind.ENUM:
-        # Rows that are older than their column hold the empty text.
-        enum = field.descriptor.enum_type
-        setattr(message, field.name, enum.values_by_name[value].number if enum and value else 0)
-    else:
-        setattr(message, field.name, value)
+        return str
+    if field.kind is Kind.TIMESTAMP:
+        return moment
+    if field.kind is Kind.JSON:
+        return reader(field.descriptor)
+    # Rows that are older than their column hold the empty text.
+    return (lambda name: name or 0) if field.kind is Kind.ENUM else None
 
-
-def _fill_json(message: Any, field: Field, value: Any) -> None:
-    target = getattr(message, field.name)
-    if isinstance(target, struct_pb2.Struct):
-        target.SetInParent()
-        target.update(value)
-    else:
-        json_format.ParseDict({field.name: value}, message, ignore_unknown_fields=True)

@@ -7,12 +7,11 @@ from uuid import UUID
 
 from ashgrove.audit_chain import FIRST, VERSION, link_of, payload_digest_of
 from ashgrove.event.v1.event_pb2 import Actor, Event
-from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.failpoints import Failpoint
+from framework.plain import plain, plain_struct
 from framework.storage import Transaction
-from framework.storage.rows import whole_numbers
 
 LINKED = Failpoint("audit.linked", "an entry is linked to its predecessor, and not inserted")
 
@@ -60,7 +59,7 @@ def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) ->
         "outcome": event.outcome,
         "resource_type": event.resource_type,
         "resource_id": UUID(event.resource_id) if event.resource_id else None,
-        "actor": MessageToDict(event.actor, preserving_proto_field_name=True),
+        "actor": plain(event.actor),
         "actor_id": UUID(event.actor.id) if event.actor.kind == Actor.KIND_USER else None,
         "request_id": event.request_id,
         "source": source,
@@ -68,9 +67,9 @@ def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) ->
         "occurred_at": event.occurred_at.ToDatetime(tzinfo=UTC),
         "created_at": head["now"],
         "previous_hash": head["hash"] or FIRST,
-        "data": whole_numbers(MessageToDict(event.data)),
+        "data": plain_struct(event.data),
         "changed_paths": list(event.changed_paths),
-        "before": whole_numbers(MessageToDict(event.before)),
+        "before": plain_struct(event.before),
         "client_address": event.client_address,
         "user_agent": event.user_agent,
         "trace_id": event.trace_id,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
-from google.protobuf.json_format import MessageToDict, ParseDict
 from psycopg.types.json import Jsonb
 
+from framework.plain import made, plain
 from framework.storage import Transaction
 
 WORK = "optimizer_work"
@@ -53,7 +53,7 @@ async def tell(tx: Transaction, run: Mapping[str, Any], *events: pb.RunEvent, fe
             "run": run["id"],
             "token": run["fencing_token"] if fenced else -1,
             "count": len(events),
-            "events": Jsonb([MessageToDict(event, preserving_proto_field_name=True) for event in events]),
+            "events": Jsonb([plain(event) for event in events]),
         },
     )
     if not told:
@@ -73,8 +73,7 @@ async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.R
 
 
 def _event(run: Mapping[str, Any], row: Mapping[str, Any]) -> pb.RunEvent:
-    event = pb.RunEvent()
-    ParseDict(row["event"], event)
+    event = made(pb.RunEvent, row["event"])
     event.run_id, event.sequence = str(run["id"]), row["sequence"]
     event.status = pb.OptimizationRun.Status.Value(row["status"])
     event.occurred_at.FromDatetime(row["created_at"])
