@@ -1,35 +1,33 @@
-"""Creates many rows at once, all or none: asked, checked and told as single ones, in as few statements."""
+"""Creates many rows at once, all or none: asked, checked and told as single ones, in as few statements.
+
+A batch goes to the database in portions, none of which is waited for before the next is made: the database writes one
+while Python makes the next. What was written is looked at once all have been sent, and undone if anything is wrong.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import any_, bindparam, select
-
-from framework.call import Context
-from framework.engine.behaviour import incomplete, unsound, without_output_only
-from framework.engine.creating import bare, content_in, new_row, permitted, refusal
-from framework.engine.messages import refuse_if
+from framework.engine.behaviour import no_ids, unsound, without_output_only
+from framework.engine.creating import new_row, permitted, refusal
+from framework.engine.made_rows import Made, Makes
+from framework.engine.messages import copied, refuse_if
 from framework.engine.permitting import permit_fields
-from framework.engine.reading import scope
-from framework.engine.writing import keep_revisions, record_many, taken
+from framework.engine.writing import taken, tell_many
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import field_rules, rule_of
-from framework.resource import Kind, ResourceSpec
-from framework.storage import Transaction, codec_of, table_of
-from framework.storage.tables import compiled
+from framework.resource import ResourceSpec
+from framework.storage import Asked, Transaction, as_json
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
 
 MOST = 1000
 """How many rows one batch may create."""
+_PORTION = 250
 _TURN = 50  # after so many rows other calls have a turn
 _MOST_PLACES = 100
-Row = dict[str, Any]
 
 
 async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any], *, judged: bool = False) -> list[Any]:
@@ -39,19 +37,31 @@ async def create_many(call: "Call", spec: ResourceSpec, messages: Sequence[Any],
     """
     if not 0 < len(messages) <= MOST:
         raise InvalidFields(FieldViolation(spec.collection, f"must be 1 to {MOST} {spec.collection.replace('_', ' ')}"))
-    clean = [without_output_only(message) for message in messages]
-    check = incomplete if judged else unsound
+    clean = [_without_id(message) if judged else without_output_only(message) for message in messages]
+    check = no_ids if judged else unsound
     refuse_if(v for i, message in enumerate(clean) for v in check(message, f"{spec.collection}[{i}]."))
     async with call.transaction() as tx:
         await _prepare(call, spec, clean)
-        rows = [new_row(spec, call.context, message) async for _, message in _in_turns(clean)]
-        await _insert(tx, spec, rows)
-        await _permit(tx, spec, call.context, rows, clean, messages)
-        made = await _as_made(tx, spec, call.context, rows, clean)
-        if spec.revisioned:
-            await keep_revisions(tx, spec, [(r, content_in(spec, m, r)) for r, m in zip(rows, clean, strict=True)])
-        await record_many(tx, spec, call.context, "created", made)
-    return made
+        makes = await Makes.at(tx, spec, call.context)
+        made, asked = await _insert(tx, spec, makes, clean)
+        for portion in _portions(made):
+            await tell_many(tx, spec, call.context, "created", [one.data for one in portion])
+        allowed = await _kept(tx, spec, made, asked)
+        await _permit(tx, call, spec, made, messages)
+        if not all(allowed.values()):
+            raise refusal(spec)
+    return clean
+
+
+def _without_id(message: Any) -> Any:
+    # All else that is OUTPUT_ONLY was ignored when the request was read.
+    clean = copied(message)
+    clean.ClearField("id")
+    return clean
+
+
+def _portions(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    return [rows[start : start + _PORTION] for start in range(0, len(rows), _PORTION)]
 
 
 async def _in_turns(messages: Sequence[Any]) -> AsyncIterator[tuple[int, Any]]:
@@ -77,70 +87,49 @@ def _within(spec: ResourceSpec, index: int, path: str) -> str:
     return f"{spec.collection}[{index}].{path.removeprefix(f'{spec.singular}.')}"
 
 
-async def _insert(tx: Transaction, spec: ResourceSpec, rows: Sequence[Row]) -> None:
-    """Inserts the rows; raises AlreadyExists that names those whose unique values are taken."""
-    names, given = ", ".join(rows[0]), Jsonb([_plain(row) for row in rows])
-    statement = f"""INSERT INTO {spec.collection} ({names})
-        SELECT {names} FROM jsonb_populate_recordset(NULL::{spec.collection}, %(rows)s)
-        ON CONFLICT DO NOTHING RETURNING id"""
-    kept = {row["id"] for row in await tx.fetch(statement, {"rows": given})}
-    lost = [i for i, row in enumerate(rows) if row["id"] not in kept]
+async def _insert(
+    tx: Transaction, spec: ResourceSpec, makes: Makes, messages: Sequence[Any]
+) -> tuple[list[Made], list[Asked]]:
+    """Sends the rows, portion by portion; what the database makes of them is still to be asked."""
+    made, asked, (sql, params) = [], [], makes.statement()
+    for portion in _portions(messages):
+        rows = [makes.made(message) async for _, message in _in_turns(portion)]
+        asked.append(await tx.ask(sql, {**params, "rows": as_json([one.row for one in rows])}))
+        made += rows
+    return made, asked
+
+
+async def _kept(tx: Transaction, spec: ResourceSpec, made: Sequence[Made], asked: Sequence[Asked]) -> dict[UUID, bool]:
+    """Returns of each row whether the policies let it be; raises AlreadyExists for those whose values are taken."""
+    allowed = {row["id"]: row["allowed_"] for one in asked for row in await tx.answer(one)}
+    lost = [i for i, one in enumerate(made) if one.id not in allowed]
     if lost:
         places = ", ".join(f"{spec.collection}[{i}]" for i in lost[:_MOST_PLACES])
-        raise taken(spec, await _conflicting(tx, spec, given, [rows[i]["id"] for i in lost]), places=places)
+        raise taken(spec, await _conflicting(tx, spec, [made[i] for i in lost]), places=places)
+    return allowed
 
 
-def _plain(row: Mapping[str, Any]) -> Row:
-    return {name: str(value) if isinstance(value, UUID | datetime) else bare(value) for name, value in row.items()}
-
-
-async def _conflicting(tx: Transaction, spec: ResourceSpec, given: Jsonb, lost: list[UUID]) -> list[str]:
+async def _conflicting(tx: Transaction, spec: ResourceSpec, lost: Sequence[Made]) -> list[str]:
     """Returns the fields whose values the rows that were not inserted share with others."""
-    table = spec.collection
+    table, given = spec.collection, as_json([one.row for one in lost])
     live = " AND old.archived_at IS NULL" if spec.archivable else ""
     found: list[str] = []
     for group in spec.storage.unique:
         same = " AND ".join(f"old.{n} = new.{n}" for n in (*group, *(["organization_id"] if spec.tenant else [])))
         query = f"""SELECT 1 FROM jsonb_populate_recordset(NULL::{table}, %(rows)s) AS new
-                    JOIN {table} AS old ON {same}{live} WHERE new.id = ANY(%(lost)s) LIMIT 1"""
-        if await tx.fetch_one(query, {"rows": given, "lost": lost}):
+                    JOIN {table} AS old ON {same}{live} LIMIT 1"""
+        if await tx.fetch_one(query, {"rows": given}):
             found += group
     return list(dict.fromkeys(found))
 
 
 async def _permit(
-    tx: Transaction,
-    spec: ResourceSpec,
-    context: Context,
-    rows: Sequence[Row],
-    messages: Sequence[Any],
-    given: Sequence[Any],
+    tx: Transaction, call: "Call", spec: ResourceSpec, made: Sequence[Made], given: Sequence[Any]
 ) -> None:
     """Raises NotPermitted where policies that ask of what a row is made with refuse one; the others ask all at once."""
     if rule_of(spec, "Create").asked:
-        for row, message in zip(rows, messages, strict=True):
-            await permitted(tx, spec, context, message, row)
+        for one in made:
+            await permitted(tx, spec, call.context, one.given, {**new_row(spec, call.context, one.given), "id": one.id})
     if field_rules(spec).writes:
-        for row, message in zip(rows, given, strict=True):
-            await permit_fields(tx, spec, context, row["id"], message)
-
-
-async def _as_made(
-    tx: Transaction, spec: ResourceSpec, context: Context, rows: Sequence[Row], messages: Sequence[Any]
-) -> list[Any]:
-    """Returns the rows as messages; raises NotPermitted when the policies refuse one of them as made.
-
-    Only times, which the database sets or rounds, are read back: the rest is what was just written.
-    """
-    table, codec = table_of(spec), codec_of(spec)
-    times = [table.c[n] for n, f in spec.fields.items() if f.kind is Kind.TIMESTAMP]
-    added = [n for n, f in spec.fields.items() if f.output_only and f.kind not in (Kind.TIMESTAMP, Kind.JSON)]
-    mine = table.c.id == any_(bindparam("ids"))
-    query = select(table.c.id, *times, table.c.lock_version).where(scope(spec, context, "Create"), mine)
-    sql, params = compiled(query)
-    found = {row["id"]: row for row in await tx.fetch(sql, params | {"ids": [row["id"] for row in rows]})}
-    if len(found) < len(rows):
-        raise refusal(spec)
-    for row, message in zip(rows, messages, strict=True):
-        codec.fill(message, {n: row[n] for n in added if n in row} | found[row["id"]])
-    return list(messages)
+        for one, message in zip(made, given, strict=True):
+            await permit_fields(tx, spec, call.context, one.id, message)

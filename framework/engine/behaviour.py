@@ -9,7 +9,7 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from framework.engine.messages import is_empty, refuse_if, same, violations_of
+from framework.engine.messages import copied, is_empty, refuse_if, same, violations_of
 from framework.errors import FieldViolation
 from framework.resource import ResourceSpec
 from framework.resource.fields import is_id
@@ -66,8 +66,7 @@ def ignore_output_only(message: Any, keep: str = "") -> None:
 
 def without_output_only(message: Any) -> Any:
     """Returns a copy whose OUTPUT_ONLY fields are cleared."""
-    clean = type(message)()
-    clean.CopyFrom(message)
+    clean = copied(message)
     ignore_output_only(clean)
     return clean
 
@@ -90,10 +89,11 @@ def _besides(bounds: list[FieldViolation], more: Iterable[FieldViolation]) -> li
 def incomplete(message: Any, prefix: str = "") -> Iterator[FieldViolation]:
     """Yields what no bound says about a resource: REQUIRED fields that are empty, and ids that are none."""
     yield from missing(message, prefix)
-    yield from _no_ids(message, prefix)
+    yield from no_ids(message, prefix)
 
 
-def _no_ids(message: Any, prefix: str) -> Iterator[FieldViolation]:
+def no_ids(message: Any, prefix: str = "") -> Iterator[FieldViolation]:
+    """Yields a violation for every id that is none; validated requests hold everything else that is demanded."""
     for name in _of(message.DESCRIPTOR).ids:
         value = getattr(message, name)
         if value and not _UUID.fullmatch(value):
@@ -112,8 +112,7 @@ def missing(message: Any, prefix: str = "") -> Iterator[FieldViolation]:
 
 def merged(spec: ResourceSpec, old: Any, new: Any, paths: Iterable[str], prefix: str) -> Any:
     """Returns the old message with the named fields of the new one; a changed IMMUTABLE field is refused."""
-    result = type(old)()
-    result.CopyFrom(old)
+    result = copied(old)
     faults = []
     for name in paths:
         if spec.fields[name].immutable and not same(old, new, name):

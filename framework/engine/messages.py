@@ -40,6 +40,13 @@ def refuse_if(violations: Iterable[FieldViolation]) -> None:
         raise InvalidFields(*found)
 
 
+def copied(message: Any) -> Any:
+    """Returns a copy of a message."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
 def is_empty(message: Any, name: str) -> bool:
     """Says whether a field is absent or holds what stands for nothing."""
     descriptor = message.DESCRIPTOR.fields_by_name[name]

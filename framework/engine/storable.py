@@ -1,6 +1,7 @@
 """What no message may hold because nothing could store it: U+0000 in text, NaN and infinities in JSON values."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,14 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from framework.errors import FieldViolation
 
+# What each of them comes to in the bytes of a message, among harmless things: most messages have no such byte at all.
+_SUSPECT = re.compile(rb"\0|[\xf0-\xff][\x7f\xff]")
+
 
 def unstorable(message: Message, path: str = "") -> Iterator[FieldViolation]:
     """Yields every place whose value PostgreSQL would refuse; structs count as the JSON they mean."""
+    if not _SUSPECT.search(message.SerializePartialToString()):
+        return
     if isinstance(message, Struct):
         for name, value in message.fields.items():
             yield from _text(name, path)

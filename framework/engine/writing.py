@@ -133,26 +133,29 @@ def taken(spec: ResourceSpec, fields: Sequence[str], **places: str) -> AlreadyEx
     return AlreadyExists(told, resource=spec.singular, fields=",".join(fields), **places)
 
 
-async def record_many(
-    tx: Transaction, spec: ResourceSpec, context: Context, what: str, messages: Iterable[Any]
+async def tell_many(
+    tx: Transaction, spec: ResourceSpec, context: Context, what: str, told: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Leaves the events of many writes in the outbox in one statement, when the resource publishes such events."""
+    """Leaves the events of many writes in the outbox in one statement, when the resource publishes such events.
+
+    Each is given as what may be told of the resource.
+    """
     if what not in spec.publishes:
         return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
     event.resource_type = spec.singular
     envelope = plain(event)
-    told = [
+    events = [
         {
             **envelope,
             "id": str(new_id()),
-            "resource_id": message.id,
-            "subject": f"{spec.collection}/{message.id}",
-            "data": told_of(spec, message),
+            "resource_id": data["id"],
+            "subject": f"{spec.collection}/{data['id']}",
+            "data": data,
         }
-        for message in messages
+        for data in told
     ]
-    await tx.record_many(context.actor.organization_id, told)
+    await tx.record_many(context.actor.organization_id, events)
 
 
 async def record(
@@ -214,11 +217,17 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
     """Returns what events may tell of a resource: sensitive and large fields are left out."""
-    data = plain(without_secrets(message))
+    return tellable(spec, plain(without_secrets(message)))
+
+
+def tellable(spec: ResourceSpec, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what events may tell of a resource without its secrets, given as JSON data."""
     # Whoever hears of an event need not be one who may read every field.
     kept = field_rules(spec).reads
     return {k: v for k, v in data.items() if k not in kept and _tellable(spec.fields.get(k), v)}
 
 
 def _tellable(field: Field | None, value: Any) -> bool:
-    return field is not None and not field.sensitive and len(str(value)) <= _EVENT_FIELD_BYTES
+    if field is None or field.sensitive:
+        return False
+    return len(value if isinstance(value, str) else str(value)) <= _EVENT_FIELD_BYTES

@@ -11,13 +11,14 @@ from framework.storage.atomic import (
     merged,
     transaction_time,
 )
-from framework.storage.database import Database, Reads, Transaction
+from framework.storage.database import Asked, Database, Reads, Transaction, as_json
 from framework.storage.leases import LEASE_COLUMNS, Leases
 from framework.storage.rows import Codec, codec_of
 from framework.storage.tables import table_of
 
 __all__ = [
     "LEASE_COLUMNS",
+    "Asked",
     "Codec",
     "Database",
     "Expression",
@@ -25,6 +26,7 @@ __all__ = [
     "Reads",
     "Transaction",
     "appended",
+    "as_json",
     "clock_time",
     "codec_of",
     "decrement",

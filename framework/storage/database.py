@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from ashgrove.event.v1.event_pb2 import Event
 from psycopg.conninfo import make_conninfo
@@ -25,10 +26,17 @@ COMMITTED = Failpoint("write.committed", "a write and its event are committed, t
 _TOLD = {"db.system.name": "postgresql"}
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
+Asked = psycopg.AsyncCursor[DictRow]
+"""A statement that was sent, and whose rows were not taken yet."""
 
 
 _SETTINGS = """SELECT set_config('app.organization_id', %(organization)s, true),
                       set_config('statement_timeout', %(timeout)s, true)"""
+
+
+def as_json(plain: Any) -> Jsonb:
+    """Returns plain data, ids and times among it, as one JSON parameter; quicker for much data than the usual way."""
+    return Jsonb(plain, dumps=orjson.dumps)
 
 
 class Transaction:
@@ -62,6 +70,16 @@ class Transaction:
         with mapped():
             await self.connection.execute(sql, params)
 
+    async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
+        """Sends a statement without waiting, whose rows are to be taken with `answer`, before the commit."""
+        with mapped():
+            return await self.connection.execute(sql, params)
+
+    async def answer(self, asked: Asked) -> list[dict[str, Any]]:
+        """Returns the rows of a statement that was sent before."""
+        with mapped():
+            return await asked.fetchall()
+
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for many rows in one round trip."""
         with mapped():
@@ -81,11 +99,14 @@ class Transaction:
         self._recorded()
 
     async def record_many(self, organization_id: UUID | None, events: Sequence[Mapping[str, Any]]) -> None:
-        """Leaves events of one organization, as JSON of the event message, in the outbox with one statement."""
-        await self.execute(
+        """Leaves events of one organization, as JSON of the event message, in the outbox with one statement.
+
+        It is not waited for.
+        """
+        await self.send(
             """INSERT INTO outbox (organization_id, event)
                SELECT %(organization)s, event FROM jsonb_array_elements(%(events)s) AS event""",
-            {"organization": organization_id, "events": Jsonb(list(events))},
+            {"organization": organization_id, "events": as_json(list(events))},
         )
         self._recorded()
 

@@ -118,4 +118,3 @@ def _argument(field: Field) -> Callable[[Any], Any] | None:
         return reader(field.descriptor)
     # Rows that are older than their column hold the empty text.
     return (lambda name: name or 0) if field.kind is Kind.ENUM else None
-

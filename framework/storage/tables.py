@@ -14,14 +14,17 @@ DIALECT = postgresql.psycopg.dialect()  # type: ignore[attr-defined, no-untyped-
 
 
 @cache
-def table_of(spec: ResourceSpec) -> Table:
-    """Returns the table: public fields first, then `lock_version`, the tenant key and the hidden columns."""
+def table_of(spec: ResourceSpec, name: str = "") -> Table:
+    """Returns the table: public fields first, then the hidden columns, `lock_version` and the tenant key.
+
+    One of another `name` has the same columns: what a statement has made of the table.
+    """
     columns = [Column(f.name, TYPES[f.kind], nullable=f.nullable) for f in spec.fields.values()]
     columns += [Column(name, Text()) for name in spec.storage.hidden]
     columns.append(Column("lock_version", BigInteger(), nullable=False))
     if spec.tenant:
         columns.append(Column("organization_id", UUID(as_uuid=True), nullable=False))
-    return Table(spec.collection, MetaData(), *columns, info={"spec": spec})
+    return Table(name or spec.collection, MetaData(), *columns, info={"spec": spec})
 
 
 def compiled(statement: Any) -> tuple[str, dict[str, Any]]:
