@@ -180,8 +180,9 @@ def reader(field: FieldDescriptor) -> Convert | None:
 
 def _arguments(descriptor: Descriptor, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns what a message's constructor makes the same of as `json_format` would of the data."""
-    readers = _readers(descriptor)
-    found = {name: read(data[name]) for name, read in readers.items() if data.get(name) is not None}
+    given = [(name, read, data[name]) for name, read in _readers(descriptor).items() if name in data]
+    # Null is absent, but for the one message that holds it.
+    found = {name: read(value) for name, read, value in given if value is not None or read is value_of}
     return {**data, **found} if found else data
 
 
