@@ -129,8 +129,15 @@ def named_conflict(spec: ResourceSpec) -> Iterator[None]:
 
 def taken(spec: ResourceSpec, fields: Sequence[str], **places: str) -> AlreadyExists:
     """Returns the refusal of values that must be unique and are another row's."""
-    told = f"another {spec.called} has the same {' and '.join(fields) or 'id'}; choose others"
-    return AlreadyExists(told, resource=spec.singular, fields=",".join(fields), **places)
+    shown = [_shown(spec, name) for name in fields]
+    told = f"another {spec.called} has the same {' and '.join(shown) or 'id'}; choose others"
+    return AlreadyExists(told, resource=spec.singular, fields=",".join(shown), **places)
+
+
+def _shown(spec: ResourceSpec, column: str) -> str:
+    """Returns the field that a unique column is; of a hidden one, such as `name_key`, the field that it is made of."""
+    made_of = [name for name in spec.fields if column.startswith(f"{name}_")]
+    return max(made_of, key=len) if column in spec.storage.hidden and made_of else column
 
 
 async def tell_many(

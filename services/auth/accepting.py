@@ -31,7 +31,8 @@ WHERE i.token_hash = %(hash)s FOR UPDATE OF i
 """
 _MEMBER = """
 SELECT * FROM users
-WHERE organization_id = %(organization)s AND (person_id = %(person)s OR email_key = lower(%(email)s)) FOR UPDATE
+WHERE organization_id = %(organization)s AND (person_id = %(person)s OR email_key = lower(%(email)s))
+    AND kind = 'KIND_PERSON' FOR UPDATE
 """
 
 

@@ -1,5 +1,6 @@
 """Grants: a user lets one run act for them; each use looks again whether that still holds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,8 @@ INSERT INTO grants (organization_id, id, user_id, run_id, service, actions, reso
 VALUES (%(organization)s, %(id)s, %(user)s, %(run)s, %(service)s, %(actions)s, %(resources)s)
 """
 _SELECT = """
-SELECT g.*, u.role, u.deactivated, u.email, u.ended_at <= now() AS membership_ended, o.suspended_at
+SELECT g.*, u.role, u.deactivated, u.email, u.ended_at AS membership_ends_at, u.ended_at <= now() AS membership_ended,
+       o.suspended_at
 FROM grants g
 JOIN users u ON u.organization_id = g.organization_id AND u.id = g.user_id
 JOIN organizations o ON o.id = g.organization_id
@@ -69,7 +71,8 @@ class Grants:
                 await _tell(tx, context, "lost", row["id"], row["organization_id"], "PERMISSION_DENIED")
         if cause or row is None:
             raise GrantLost(f"the grant no longer holds: {cause}", cause=cause)
-        return self._tokens.issue_identity(_delegated(row))
+        actor = _delegated(row)
+        return self._tokens.issue_identity(actor, until=None if math.isinf(actor.ends_at) else actor.ends_at)
 
     async def end(self, context: Context, grant_id: str) -> None:
         """Ends a grant, twice is no error; for its service, its user and the organization's administrators."""
@@ -124,6 +127,7 @@ def _delegated(row: Mapping[str, Any]) -> Actor:
         delegate=row["service"],
         actions=frozenset(row["actions"]),
         label=row["email"],
+        ends_at=row["membership_ends_at"].timestamp() if row["membership_ends_at"] else math.inf,
     )
 
 

@@ -19,17 +19,27 @@ from framework.policy import anyone, field_policy, forbid, has_role, is_operator
 from framework.resource import Resource, Storage, action
 from services.auth import keys
 from services.auth.accepting import accepted
+from services.auth.names import SHAPE
 
 DEFAULT_DAYS, MOST_DAYS = 7, 30
-_SIGNS_IN = """
-SELECT 1 FROM users WHERE email_key = lower(%(email)s) AND person_id IS NOT NULL AND ended_at IS NULL
+# Somebody who signs in already, somebody else whose address looks the same, or what is no person.
+_TAKEN = """
+SELECT 1 FROM users u JOIN invitations i ON i.id = %(id)s AND i.email_shape = u.email_shape
+WHERE u.email_key <> lower(i.email) OR u.kind <> 'KIND_PERSON' OR (u.person_id IS NOT NULL AND u.ended_at IS NULL)
 """
 
 
 class Invitation(Resource[invitation_pb2.Invitation]):
     """How people come into an organization: by a token that was made for them."""
 
-    storage = Storage(hidden={"token_hash": "bytea NOT NULL"}, references={"user_id": "users"}, indexes=[("user_id",)])
+    storage = Storage(
+        hidden={
+            "token_hash": "bytea NOT NULL",
+            "email_shape": f"text NOT NULL GENERATED ALWAYS AS ({SHAPE}) STORED",
+        },
+        references={"user_id": "users"},
+        indexes=[("user_id",)],
+    )
     policies = [
         forbid(is_operator, "CreateInvitation", "Create", "RevokeInvitation"),
         policy("Get", "List", "CreateInvitation", "Create", "RevokeInvitation", allow=has_role(Role.ADMIN)),
@@ -55,8 +65,9 @@ class Invitation(Resource[invitation_pb2.Invitation]):
         hidden = {"token_hash": keys.digest(token, call.application.pepper), "created_by": call.actor.id}
         async with call.transaction() as tx:
             made = await call.create(Invitation, request.invitation, hidden=hidden, prefix="invitation.")
-            if await tx.fetch_one(_SIGNS_IN, {"email": made.email}):
-                raise AlreadyExists("they are a member who signs in already", resource="user", fields="email")
+            if await tx.fetch_one(_TAKEN, {"id": made.id}):
+                told = "a member who signs in, or whose address looks the same, has it; choose another"
+                raise AlreadyExists(told, resource="user", fields="email")
         return CreateInvitationResponse(invitation=made, token=token)
 
     @action("RevokeInvitation")

@@ -5,6 +5,8 @@ import unicodedata
 from framework.engine.messages import refuse_if
 from framework.errors import FieldViolation
 
+# What addresses that look alike have in common, as SQL of the column `email`.
+SHAPE = "replace(replace(translate(lower(email), '01', 'ol'), 'rn', 'm'), 'vv', 'w')"
 # Controls, formats (direction and joining marks), surrogates, private use, unassigned; separators of lines.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

@@ -32,12 +32,12 @@ _INSERT = """
 INSERT INTO people (id, email, password_hash) VALUES (%(id)s, %(email)s, %(hash)s)
 ON CONFLICT DO NOTHING RETURNING id
 """
-_FAILED = """
-UPDATE people SET failures = failures + 1,
-    barred_until = CASE WHEN failures + 1 > %(forgiven)s THEN now() + %(seconds)s * interval '1 second' END
+_NOTE = """
+UPDATE people SET failures = CASE WHEN %(proved)s THEN 0 ELSE failures + 1 END,
+    barred_until = CASE WHEN NOT %(proved)s AND failures + 1 > %(forgiven)s
+                        THEN now() + %(seconds)s * interval '1 second' END
 WHERE id = %(id)s
 """
-_SUCCEEDED = "UPDATE people SET failures = 0, barred_until = NULL WHERE id = %(id)s AND failures > 0"
 _NEW_PASSWORD = "UPDATE people SET password_hash = %(hash)s, updated_at = now() WHERE id = %(id)s"
 _END_SESSIONS = """
 UPDATE sessions SET ended_at = now() WHERE ended_at IS NULL
@@ -109,8 +109,8 @@ async def person_of(tx: Transaction, organization_id: UUID, user_id: UUID) -> UU
 
 async def note(tx: Transaction, person: Person | None, *, proved: bool) -> None:
     """Counts a failure, or forgets those before a success."""
-    values = {"id": person.id if person else _NOBODY, "forgiven": FORGIVEN, "seconds": BARRED_SECONDS}
-    await tx.execute(_SUCCEEDED if proved else _FAILED, values)
+    bounds = {"forgiven": FORGIVEN, "seconds": BARRED_SECONDS}
+    await tx.execute(_NOTE, {"id": person.id if person else _NOBODY, "proved": proved, **bounds})
 
 
 async def set_password(tx: Transaction, person_id: UUID, password_hash: str) -> None:

@@ -21,7 +21,7 @@ from framework.errors import IllegalState
 from framework.policy import anyone, bypass, field_policy, forbid, has_role, is_operator, itself, policy, signed_in
 from framework.resource import Resource, Storage, action
 from services.auth import members
-from services.auth.names import plain_name
+from services.auth.names import SHAPE, plain_name
 from services.auth.password_sign_in import changed_password, signed_in_with_password
 
 _PERSON = user_pb2.User.KIND_PERSON
@@ -34,8 +34,7 @@ class User(Resource[user_pb2.User]):
         unique=[("email_shape",)],
         hidden={
             "email_key": "text NOT NULL GENERATED ALWAYS AS (lower(email)) STORED",
-            "email_shape": "text NOT NULL GENERATED ALWAYS AS "
-            "(replace(replace(translate(lower(email), '01', 'ol'), 'rn', 'm'), 'vv', 'w')) STORED",
+            "email_shape": f"text NOT NULL GENERATED ALWAYS AS ({SHAPE}) STORED",
             "operator": "boolean NOT NULL DEFAULT false",
             "person_id": "uuid",
         },

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from services.auth import passwords
 from services.auth.secrets import make_missing
 from tests.integration.auth.house import House, migrated
 from tests.integration.auth.stage import Stage
@@ -26,6 +27,12 @@ def secrets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("auth") / "secrets"
     make_missing(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that cost nothing: what they cost is no matter of these tests."""
+    monkeypatch.setattr(passwords, "_LOG2_COST", 4)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest, CreateApi
 from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateRequest, AuthenticateResponse
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest, CreateOrganizationResponse
 from ashgrove.auth.v1.user_requests_pb2 import CreateUserRequest, UpdateUserRequest
+from ashgrove.event.v1.event_pb2 import Event
+from google.protobuf.json_format import ParseDict
 from psycopg.conninfo import conninfo_to_dict
 
 from framework.call import ANONYMOUS, Actor, ActorKind, Context, Role
@@ -139,6 +141,10 @@ class House:
             run_id=str(new_id()), service="optimizer", actions=["EvaluateProgram"], resources=["program/1@1"]
         )
         return str(await self.grants.create(context(actor, "CreateGrant"), request))
+
+    async def told(self) -> list[Event]:
+        """Returns the same events as messages."""
+        return [ParseDict(event, Event(), ignore_unknown_fields=True) for event in await self.events()]
 
     async def events(self) -> list[dict[str, Any]]:
         """Returns the outbox's events of the house's organization, oldest first."""

@@ -33,8 +33,9 @@ async def test_x74_an_email_is_one_whole_address(house: House, email: str) -> No
 async def test_x74_x84_an_email_is_unique_in_its_organization_whatever_the_case(house: House) -> None:
     """X-74, X-84: the database's unique index refuses the second one, and says nothing of other organizations."""
     await house.call(house.admin, "CreateUser", create("Ann@Example.org"))
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExists) as refused:
         await house.call(house.admin, "CreateUser", create("ann@example.ORG"))
+    assert refused.value.metadata["fields"] == "email"
     await house.found()  # its administrator has the same address as this one's
 
 
