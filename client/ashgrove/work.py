@@ -10,18 +10,18 @@ from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 
 class OfPrograms(Readable[M]):
-    """A kind of which each is of a program, and listed with those of the same one."""
+    """A kind of which each is of a program, and listed with those of the same one, or of all."""
 
     def list(
         self,
-        program_id: str,
+        program_id: str = "",
         filter: str = "",
         order_by: str = "",
         *,
         include: Sequence[str] = (),
         fields: Sequence[str] = (),
     ) -> Iterator[M]:
-        """Yields those of a program, newest first unless ordered otherwise."""
+        """Yields those of a program, of every program when none is named, newest first unless ordered otherwise."""
         asked = {"include": include, "read_mask": mask_of(fields)}
         return self._pages(program_id=program_id, filter=filter, order_by=order_by, **asked)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Message)
 F = TypeVar("F")
+Follow = Callable[[], Awaitable[Any]]
 # No single transaction lasts longer, even on a stream that lasts for days.
 LONGEST_SECONDS = 30.0
 
@@ -39,6 +40,7 @@ class Call:
         self.rehearsing = False
         """Whether all is undone in the end: what a peer was asked to do is then the action's to undo."""
         self._open: Transaction | None = None
+        self._following: list[Follow] = []
         self._found: dict[Any, Any] = {}
 
     @property
@@ -65,10 +67,24 @@ class Call:
         organization = self.actor.organization_id
         async with self.database.tenant(organization, min(self.context.remaining(), LONGEST_SECONDS)) as tx:
             self._open = tx
+            following = self._following = []
             try:
                 yield tx
             finally:
                 self._open = None
+        for follow in following:
+            await follow()
+
+    async def follow(self, act: Follow) -> None:
+        """Does something once the open transaction is committed, at once where none is open.
+
+        It is not done when the transaction is undone, as everything is that is only tried: it is for what cannot be
+        undone, and must bear to be missed when the process ends in between.
+        """
+        if self._open is None:
+            await act()
+        else:
+            self._following.append(act)
 
     async def remembered(self, key: Any, find: Callable[[], Awaitable[F]]) -> F:
         """Returns what was found for a key earlier in this call, or finds it: what the rows of a batch share."""

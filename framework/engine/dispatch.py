@@ -66,6 +66,8 @@ class Engine:
             if method.gathers:
                 act = partial(_gathered, more=more)
             answer: Message = await act(call, method, request)
+            if method.then is not None and not call.rehearsing:
+                answer = await concealed(call, method, await method.then(call, answer))
             return answer
         except NotPermitted as refusal:
             await self._tell(method, context, refusal)

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from framework.call import Actor
-from framework.resource.declaration import Resource
+from framework.resource.declaration import Resource, Then
 from framework.resource.fields import Kind
 from framework.resource.spec import ResourceSpec, enum_names, spec_of
 from framework.resource.states import faults as state_faults
@@ -56,6 +56,8 @@ class MethodSpec:
     handler: Callable[..., Any] | None
     gathers: bool = False
     """Whether it is asked with a stream; its action is given the first request, and an iterator over the others."""
+    then: Then | None = None
+    """What follows a custom act once it is committed."""
 
     @cached_property
     def rehearses(self) -> bool:
@@ -196,6 +198,7 @@ class Registry:
             verb,
             handler,
             descriptor.client_streaming,
+            getattr(handler, "__ashgrove_then__", None),
         )
 
     def _custom(self, rpc: str) -> tuple[ResourceSpec, str, Callable[..., Any]] | None:

@@ -68,7 +68,7 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
         wanted.user_id = wanted.user_id or call.actor.id
         hidden = key_columns(secret, call.application.pepper, call.actor)
         made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
-        return CreateApiKeyResponse(api_key=made, secret=secret)
+        return CreateApiKeyResponse(api_key=made, secret="" if call.rehearsing else secret)
 
     @action("RotateApiKey")
     async def rotate_api_key(self, call: Call, request: RotateApiKeyRequest) -> RotateApiKeyResponse:

@@ -68,7 +68,7 @@ class Invitation(Resource[invitation_pb2.Invitation]):
             if await tx.fetch_one(_TAKEN, {"id": made.id}):
                 told = "a member who signs in, or whose address looks the same, has it; choose another"
                 raise AlreadyExists(told, resource="user", fields="email")
-        return CreateInvitationResponse(invitation=made, token=token)
+        return CreateInvitationResponse(invitation=made, token="" if call.rehearsing else token)
 
     @action("RevokeInvitation")
     async def revoke_invitation(self, call: Call, request: RevokeInvitationRequest) -> invitation_pb2.Invitation:

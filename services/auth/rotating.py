@@ -33,7 +33,8 @@ async def rotated(call: Call, request: RotateApiKeyRequest) -> RotateApiKeyRespo
         made = await call.create(ApiKey, successor, hidden=key_columns(secret, call.application.pepper, call.actor))
         ends = min(now + timedelta(seconds=overlap), row["expires_at"] or now + timedelta(days=36_500))
         replaced = await call.update(ApiKey, request.id, {"expires_at": ends}, verb=_VERB)
-    return RotateApiKeyResponse(api_key=made, secret=secret, replaced=replaced)
+    shown = "" if call.rehearsing else secret
+    return RotateApiKeyResponse(api_key=made, secret=shown, replaced=replaced)
 
 
 def _successor(row: dict[str, Any], now: Any) -> api_key_pb2.ApiKey:

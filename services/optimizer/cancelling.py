@@ -1,8 +1,10 @@
 """Cancelling a run: at once where nobody works on it, else through its worker."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest
@@ -25,7 +27,7 @@ RETURNING evaluation_id
 
 async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
     """Returns the run on its way to CANCELLED; an ended one, or one that is being stopped, stays as it is."""
-    evaluations: list[Any] = []
+    evaluations: list[UUID] = []
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _VERB, lock=True)
         idle = row["status"] in _IDLE
@@ -35,15 +37,18 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
             await call.update(OptimizationRun, identifier, {}, verb=_VERB)
             await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
-        run = await call.get(OptimizationRun, identifier, verb=_VERB)
-    await call.engine.hints.publish(topic(run.id))
-    if idle:  # no worker will end what the run was granted, nor what it left
-        await asyncio.gather(*(_cancel_evaluation(call, each) for each in evaluations))
-        await call.application.end_grant(row["grant_id"])
-    return run
+        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+        if idle:  # no worker will end what the run was granted, nor what it left
+            await call.follow(lambda: _end_what_is_left(call, row["grant_id"], evaluations))
+        return await call.get(OptimizationRun, identifier, verb=_VERB)
 
 
-async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[Any]:
+async def _end_what_is_left(call: Call, grant_id: UUID, evaluations: Sequence[UUID]) -> None:
+    await asyncio.gather(*(_cancel_evaluation(call, each) for each in evaluations))
+    await call.application.end_grant(grant_id)
+
+
+async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[UUID]:
     """Ends a run that nobody works on, with the trials that a pause left; returns their evaluations."""
     trials = await tx.fetch(_END_TRIALS, row)
     await call.update(OptimizationRun, str(row["id"]), {"error": "", "completed_at": transaction_time()}, verb=_VERB)
@@ -51,7 +56,7 @@ async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[Any]:
     return [trial["evaluation_id"] for trial in trials]
 
 
-async def _cancel_evaluation(call: Call, evaluation_id: Any) -> None:
+async def _cancel_evaluation(call: Call, evaluation_id: UUID) -> None:
     # Best effort: a paused evaluation does nothing until somebody attaches to it.
     with suppress(Failure), from_peer("program"):
         request = CancelEvaluationRequest(id=str(evaluation_id))

@@ -26,9 +26,8 @@ async def pause(call: Call, identifier: str) -> pb.OptimizationRun:
         if row["status"] == "STATUS_PAUSED":
             return await call.get(OptimizationRun, identifier)
         await paused(call, tx, row, verb=_PAUSE, move=_PAUSE)
-        run = await call.get(OptimizationRun, identifier)
-    await call.engine.hints.publish(topic(run.id))
-    return run
+        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+        return await call.get(OptimizationRun, identifier)
 
 
 async def paused(
@@ -54,9 +53,10 @@ async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
         permit(call, await call.application.program.GetProgram(request))
     async with granted_by_caller(call, run.id, run) as grant:
         before, run = await _resumed(call, identifier, grant)
-    await call.engine.hints.publish(topic(run.id))
     # Of two that resumed at once, the second changed nothing, and its grant is the one too many.
-    await call.application.end_grant(before["grant_id"] if before["status"] == "STATUS_PAUSED" else grant)
+    ended = before["grant_id"] if before["status"] == "STATUS_PAUSED" else grant
+    await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+    await call.follow(lambda: call.application.end_grant(ended))
     return run
 
 

@@ -217,5 +217,5 @@ class DatasetRevision(Resource[dataset_pb2.DatasetRevision]):
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
-        policy("List", allow=of_readable(Dataset, "dataset_id")),
+        policy("Get", "List", allow=of_readable(Dataset, "dataset_id")),
     ]

@@ -94,7 +94,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         """Stops an evaluation and keeps what was finished; an ended one stays as it is."""
         columns = {"completed_at": clock_time(), **_TAKEN}
         cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
-        await call.engine.hints.publish(topic("evaluation", request.id))
+        await call.follow(lambda: call.engine.hints.publish(topic("evaluation", request.id)))
         return cancelled
 
     @action(_PAUSE)
@@ -111,8 +111,8 @@ async def pause(
         if not holds(await call.row(Evaluation, identifier, _PAUSE, lock=True)):
             return await call.get(Evaluation, identifier, verb=_PAUSE)
         paused = await call.update(Evaluation, identifier, _TAKEN, verb=_PAUSE)
-    await call.engine.hints.publish(topic("evaluation", identifier))
-    return paused
+        await call.follow(lambda: call.engine.hints.publish(topic("evaluation", identifier)))
+        return paused
 
 
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):

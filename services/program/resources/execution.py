@@ -25,6 +25,16 @@ WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
 _VERB = "ExecuteProgram"
 
 
+async def _ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Execution:
+    """Waits for the end; raises DeadlinePassed when the caller's time is over first."""
+    while True:
+        row = await call.row(Execution, begun.id)
+        if row["status"] in ENDED:
+            found: execution_pb2.Execution = codec_of(spec_of(Execution)).message(row)
+            return found
+        await call.engine.hints.wait(topic("execution", begun.id), min(LOOK_SECONDS, call.context.remaining()))
+
+
 of_readable_program = of_readable(Program, "program_id")
 
 
@@ -54,14 +64,14 @@ class Execution(Resource[execution_pb2.Execution]):
         policy(_VERB, allow=signed_in),
     ]
 
-    @action(_VERB)
+    @action(_VERB, then=_ended)
     async def execute(self, call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
-        """Leaves the execution for a worker and returns it when it has ended; the work outlives its caller."""
+        """Leaves the execution for a worker, and returns it when it has ended; the work outlives its caller."""
         async with call.transaction() as tx:
             hidden = await _asked(call, request)
             made = await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
             await call.database.notify(tx, WORK)
-        return await _ended(call, made.id)
+        return made
 
 
 async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
@@ -83,13 +93,3 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         shapes.fit(signature, dataset.input_fields, dataset.output_fields)
         columns |= {"dataset_id": UUID(dataset.id), "dataset_revision": dataset.revision}
     return columns
-
-
-async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
-    """Waits for the end; raises DeadlinePassed when the caller's time is over first."""
-    while True:
-        row = await call.row(Execution, identifier)
-        if row["status"] in ENDED:
-            found: execution_pb2.Execution = codec_of(spec_of(Execution)).message(row)
-            return found
-        await call.engine.hints.wait(topic("execution", identifier), min(LOOK_SECONDS, call.context.remaining()))

@@ -289,3 +289,22 @@ async def test_the_last_use_of_a_key_is_written_and_told_once_a_day(house: House
     assert [e["type"] for e in await house.events()].count("api_key.used") == 1
     async with house.database.system() as tx:
         assert await tx.fetch("SELECT number FROM credential_counter") == number
+
+
+async def test_a_key_that_is_tried_has_no_secret_and_is_none(house: House) -> None:
+    """Nor does trying to rotate or to revoke one change it; revoking under one request id is answered alike."""
+    wanted = CreateApiKeyRequest(validate_only=True)
+    wanted.api_key.name = "tried"
+    tried = await house.call(house.admin, "CreateApiKey", wanted)
+    assert (tried.api_key.name, tried.api_key.id, tried.secret) == ("tried", "", "")
+    made = await house.key(house.admin)
+    rotated = await house.call(house.admin, "RotateApiKey", RotateApiKeyRequest(id=made.api_key.id, validate_only=True))
+    assert rotated.secret == "" and rotated.replaced.HasField("expires_at")
+    await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=made.api_key.id, validate_only=True))
+    kept = await house.call(house.admin, "GetApiKey", GetApiKeyRequest(id=made.api_key.id))
+    assert kept == made.api_key
+    listed = await house.call(house.admin, "ListApiKeys", ListApiKeysRequest(filter='name = "tried"'))
+    assert not listed.api_keys
+    revoke = RevokeApiKeyRequest(id=made.api_key.id, request_id="once")
+    first, again = [await house.call(house.admin, "RevokeApiKey", revoke) for _ in range(2)]
+    assert first == again and first.HasField("revoked_at")

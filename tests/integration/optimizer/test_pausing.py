@@ -265,3 +265,31 @@ async def test_a_run_that_loses_its_grant_while_it_is_cancelled_is_cancelled(ben
     await books.pause("the grant no longer holds")
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.status, run.error) == (Status.STATUS_CANCELLED, "")
+
+
+async def test_verbs_that_are_tried_leave_the_run_and_its_grants_and_one_sent_twice_is_done_once(
+    around: Neighbourhood,
+) -> None:
+    """Trying says where the run would stand; what cannot be undone, such as the end of a grant, is not even begun."""
+    user = await around.person()
+    run = await around.start(user, await around.wanted(user))
+
+    async def do(verb: str, **more: Any) -> run_pb.OptimizationRun:
+        request = getattr(pb, f"{verb}OptimizationRunRequest")(id=run.id, **more)
+        return await around.do(user, f"{verb}OptimizationRun", request)  # type: ignore[no-any-return]
+
+    async def stands() -> tuple[Any, list[bool]]:
+        return (await do("Get")).status, [grant["ended_at"] is None for grant in await around.grants()]
+
+    for verb, tried in (("Pause", Status.STATUS_PAUSED), ("Cancel", Status.STATUS_CANCELLED)):
+        assert (await do(verb, validate_only=True)).status == tried
+        assert await stands() == (Status.STATUS_PENDING, [True])
+    await do("Pause")
+    assert (await do("Resume", validate_only=True)).status == Status.STATUS_PENDING
+    assert await stands() == (Status.STATUS_PAUSED, [True, False]), "the grant that was tried has ended"
+    resumed = [await do("Resume", request_id="go on") for _ in range(2)]
+    assert resumed[0] == resumed[1] and await stands() == (Status.STATUS_PENDING, [False, False, True])
+    cancelled = [await do("Cancel", request_id="stop") for _ in range(2)]
+    assert cancelled[0] == cancelled[1] and await stands() == (Status.STATUS_CANCELLED, [False, False, False])
+    kinds = [Kind.TYPE_RUN_CREATED, Kind.TYPE_RUN_PAUSED, Kind.TYPE_RUN_RESUMED, Kind.TYPE_RUN_ENDED]
+    assert await story(around, run) == kinds

@@ -82,3 +82,15 @@ async def test_spaces_are_made_of_copies_with_the_rules_that_they_can_hold(bench
     assert [each.path for each in refused.value.violations] == ["presets[1]", "presets[2]"]
     with pytest.raises(NotPermitted):
         await space_of(bench, "temperature", actor=bench.viewer)
+
+
+async def test_the_catalogue_is_tried_without_being_added_and_added_once_however_often_it_is_sent(
+    bench: Workbench,
+) -> None:
+    """The answer that is kept is the first one: the second time there is nothing to add."""
+    tried = await bench.do("AddDefaultPresets", rpc.AddDefaultPresetsRequest(validate_only=True), bench.admin)
+    assert len(tried.variable_presets) == len(catalogue()) and not tried.variable_presets[0].id
+    assert not (await bench.do("ListVariablePresets", rpc.ListVariablePresetsRequest())).variable_presets
+    once = rpc.AddDefaultPresetsRequest(request_id="once")
+    first, again = [await bench.do("AddDefaultPresets", once, bench.admin) for _ in range(2)]
+    assert first == again and len(first.variable_presets) == len(catalogue())
