@@ -1,5 +1,6 @@
 """The transport of checked clients: URL before, address while connecting, redirects and size of the answer after."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,7 @@ import httpx
 from framework.egress.connecting import FIELD, CheckedBackend
 from framework.egress.judging import EgressRefused, Rules, port_of
 
+_UNSOUND = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
 
 
@@ -39,6 +41,7 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request whose URL is allowed and returns the answer, bounded; raises EgressRefused."""
         self._rules.check(request.url, FIELD)
+        _check_headers(request)
         # What a few bytes unfold to would be beyond counting.
         request.headers["accept-encoding"] = "identity"
         response = await super().handle_async_request(request)
@@ -51,6 +54,12 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Bounded(response.stream, self._most, request)
         return response
+
+
+def _check_headers(request: httpx.Request) -> None:
+    # h11 would refuse such a header too, and quote it: a secret, as like as not.
+    if any(_UNSOUND.search(value) for _, value in request.headers.raw):
+        raise httpx.LocalProtocolError("a header holds a line end or another control character", request=request)
 
 
 def _check_redirect(request: httpx.Request, response: httpx.Response) -> None:

@@ -50,3 +50,5 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # It tells the URL of every request, and some services want their keys in there.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -246,6 +246,15 @@ async def test_a_refusal_tells_nothing_of_what_was_found() -> None:
     assert "canary" not in told
 
 
+async def test_a_secret_that_is_no_header_is_refused_and_not_quoted() -> None:
+    async with outside() as server, policy("127.0.0.1").client() as client:
+        for secret in ("sk-canary\r\nx-evil: 1", "sk-canary\n", "sk-\0canary", "sk-canary\x7f"):
+            with pytest.raises(httpx.LocalProtocolError) as refused:
+                await client.get(f"http://127.0.0.1:{server.port}/", headers={"authorization": f"Bearer {secret}"})
+            assert "canary" not in str(refused.value)
+        assert server.connections == 0
+
+
 def test_a_file_of_authorities_that_is_missing_is_said(tmp_path: Path) -> None:
     settings = OutsideSettings(egress_ca=tmp_path / "none.pem")
     with pytest.raises(FileNotFoundError):
