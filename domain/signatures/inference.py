@@ -62,6 +62,11 @@ def _word(field: Field) -> str:
     return WORDS.get(field.kind, "null")
 
 
+def field_of_value(value: Json) -> Field:
+    """Return the field of one value by itself; text where it holds nothing to go by."""
+    return _finished(_field(value), [value], 0)
+
+
 def _field(value: Json) -> Field:
     if value is None:
         return Field(kind=UNKNOWN, nullable=True)

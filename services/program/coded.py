@@ -1,43 +1,61 @@
-"""Which settings fit which kind of program: code for custom programs, a model for the others."""
+"""Which settings fit which kind of program: code, a template or a pipeline for theirs, a model for most."""
 
 from collections.abc import Iterator
 
 from ashgrove.custom import PROGRAMS
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1.program_pb2 import Program
 
 from framework.errors import FieldViolation
 from services.program.code.contract import CodeFault
 from services.program.code.registry import required
 
 _PATH = "program.program_config"
-_OF_MODELS = (
-    "model",
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "demonstration_count",
-    "demonstration_selection",
-    "demonstration_order",
-    "rule_count",
-)
-_OF_CODE = ("entry_point", "limits")
+_ASKING = {Program.TYPE_PREDICT, Program.TYPE_CHAIN_OF_THOUGHT, Program.TYPE_TEMPLATE}
+_MODEL = (_ASKING | {Program.TYPE_PIPELINE}, "programs that ask a model")
+_SHOWING = (_ASKING, "programs that ask a model once")
+_CODE = ({Program.TYPE_CUSTOM}, "custom programs")
+_FOR = {
+    "model": _MODEL,
+    "temperature": _MODEL,
+    "max_tokens": _MODEL,
+    "top_p": _MODEL,
+    "slots": _MODEL,
+    "demonstration_count": _SHOWING,
+    "demonstration_selection": _SHOWING,
+    "demonstration_order": _SHOWING,
+    "rule_count": _SHOWING,
+    "entry_point": _CODE,
+    "limits": _CODE,
+    "template": ({Program.TYPE_TEMPLATE}, "templates"),
+    "pipeline": ({Program.TYPE_PIPELINE}, "pipelines"),
+}
+"""The kinds that each setting is for, in words, too."""
 
 
-def config_faults(new: program_pb2.Program, old: program_pb2.Program | None) -> Iterator[FieldViolation]:
+def config_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]:
     """Yields what is wrong with a program's settings; code that was registered once may be gone meanwhile."""
-    custom = new.type == program_pb2.Program.TYPE_CUSTOM
+    given = {field.name for field, _ in new.program_config.ListFields()}
+    for name, (kinds, words) in _FOR.items():
+        if name in given and new.type not in kinds:
+            yield FieldViolation(f"{_PATH}.{name}", f"is for {words} only")
+    for name in ("template", "pipeline"):
+        if name not in given and new.type in _FOR[name][0]:
+            yield FieldViolation(f"{_PATH}.{name}", "is required: it is what the program is made of")
+    yield from _code_faults(new, old)
+
+
+def _code_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]:
     config = new.program_config
-    given = {field.name for field, _ in config.ListFields()}
-    for name in _OF_MODELS if custom else _OF_CODE:
-        if name in given:
-            kind = "programs that ask a model" if custom else "custom programs"
-            yield FieldViolation(f"{_PATH}.{name}", f"is for {kind} only")
-    if custom and (old is None or old.program_config.entry_point != config.entry_point):
-        yield from _entry_point_faults(config.entry_point)
+    if new.type == Program.TYPE_CUSTOM and (old is None or old.program_config.entry_point != config.entry_point):
+        yield from _entry_point_faults(config.entry_point, f"{_PATH}.entry_point")
+    before = {each.tool.entry_point for each in (old.program_config.pipeline.steps if old else ())}
+    for index, step in enumerate(config.pipeline.steps):
+        if step.HasField("tool") and step.tool.entry_point not in before:
+            yield from _entry_point_faults(step.tool.entry_point, f"{_PATH}.pipeline.steps[{index}].tool.entry_point")
 
 
-def _entry_point_faults(name: str) -> Iterator[FieldViolation]:
+def _entry_point_faults(name: str, path: str) -> Iterator[FieldViolation]:
     try:
         required(PROGRAMS, name)
     except CodeFault as fault:
-        yield FieldViolation(f"{_PATH}.entry_point", fault.message if name else f"is required; {fault.message}")
+        yield FieldViolation(path, fault.message if name else f"is required; {fault.message}")

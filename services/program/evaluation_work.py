@@ -78,7 +78,8 @@ class EvaluationWork:
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         examples = await examples_of(database, self.row, self.row["split"])
         inputs = [field.name for field in program.signature_config.inputs]
-        async with opened(self.workshop, program, configuration, train, registered) as its:
+        whose = self.row["organization_id"]
+        async with opened(self.workshop, program, configuration, train, registered, organization_id=whose) as its:
             measures = measures_of(self.row["metrics"], its.session)
             await self.results.load(measures)
             todo = iter([e for e in examples if e["id"] not in self.results.finished])
@@ -89,7 +90,9 @@ class EvaluationWork:
 
     async def _lane(self, run: Run, judge: Judge, todo: Iterator[Row], inputs: list[str]) -> None:
         for example in todo:
-            outcome = await self._outcome(run, example, {name: example["inputs"][name] for name in inputs})
+            outcome = await self._outcome(
+                run, example, {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
+            )
             await self._keep(await judge.judged(example, outcome))
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:

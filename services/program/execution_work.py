@@ -38,7 +38,8 @@ class ExecutionWork:
         program = await pinned_program(database, self.row)
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         try:
-            async with opened(self.workshop, program, self.row["configuration"] or {}, train) as its:
+            its_own = {"organization_id": self.row["organization_id"]}
+            async with opened(self.workshop, program, self.row["configuration"] or {}, train, **its_own) as its:
                 outcome = await patiently(self.workshop, lambda: its.run(self.row["inputs"], self.row["seed"]))
         except (ModelAway, ModelRejected, CodeFault) as fault:
             outcome = Outcome(None).failed(str(fault), fault.error_class)

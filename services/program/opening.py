@@ -1,9 +1,10 @@
 """Opens what one piece of work runs on: the program, ready, and the registered metrics beside it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from ashgrove.program.v1 import program_pb2
 
@@ -11,6 +12,7 @@ from domain.values import Json
 from services.program import shapes
 from services.program.code.contract import CodeFault
 from services.program.code.session import Session
+from services.program.documents.assembling import Assembly
 from services.program.running import Outcome, Run
 from services.program.working import Workshop
 
@@ -32,8 +34,49 @@ async def opened(
     configuration: Mapping[str, Json],
     train: Sequence[Mapping[str, Any]],
     metrics: Sequence[str] = (),
+    *,
+    organization_id: UUID,
 ) -> AsyncIterator[Opened]:
     """Yields a program, prepared with a configuration, and registered metrics; CodeFault when code is at fault."""
+    async with AsyncExitStack() as stack:
+        if program.type != program_pb2.Program.TYPE_PIPELINE:
+            yield await stack.enter_async_context(_opened(workshop, program, configuration, train, metrics))
+            return
+        assembly = Assembly(workshop, organization_id, lambda *asked: _step(workshop, organization_id, *asked))
+        run = await stack.enter_async_context(assembly.opened(program, configuration, 1))
+        session = None
+        if metrics:
+            limits = workshop.bounds.limits(program.program_config)
+            session = await stack.enter_async_context(workshop.workers.session(None, metrics, limits))
+        yield Opened(run, workshop.at_once, session)
+
+
+@asynccontextmanager
+async def _step(
+    workshop: Workshop,
+    organization_id: UUID,
+    program: program_pb2.Program,
+    configuration: Mapping[str, Json],
+    depth: int,
+) -> AsyncIterator[Run]:
+    """Yields what runs a step of a pipeline, which may be one itself."""
+    if program.type == program_pb2.Program.TYPE_PIPELINE:
+        assembly = Assembly(workshop, organization_id, lambda *asked: _step(workshop, organization_id, *asked))
+        async with assembly.opened(program, configuration, depth) as run:
+            yield run
+    else:
+        async with _opened(workshop, program, configuration, [], ()) as its:
+            yield its.run
+
+
+@asynccontextmanager
+async def _opened(
+    workshop: Workshop,
+    program: program_pb2.Program,
+    configuration: Mapping[str, Json],
+    train: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+) -> AsyncIterator[Opened]:
     custom = program.type == program_pb2.Program.TYPE_CUSTOM
     if not custom and not metrics:
         yield Opened(await workshop.prepare(program, configuration, train), workshop.at_once)

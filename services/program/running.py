@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from domain.values import Json
 from services.program import shapes
-from services.program.configurations import tuned
+from services.program.configurations import settings_of, tuned
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
 
@@ -89,7 +89,7 @@ class Models:
     ) -> Run:
         """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
         fixed, others = tuned(program.signature_config, configuration)
-        effective = parameters(MessageToDict(program.program_config, preserving_proto_field_name=True), others)
+        effective = parameters(settings_of(program), others)
         runner = await asyncio.to_thread(self._runner, program, effective, train)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
@@ -101,6 +101,9 @@ class Models:
 
     def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
+        if program.type == program_pb2.Program.TYPE_TEMPLATE:
+            template = MessageToDict(program.program_config.template, preserving_proto_field_name=True)
+            return _template_runner_class()(signature, template, effective, train, self.settings, self.http)
         reasons = program.type == program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
         return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons)
 
@@ -111,6 +114,13 @@ def _runner_class() -> Any:
     from services.program.lm.runner import Runner
 
     return Runner
+
+
+def _template_runner_class() -> Any:
+    _runner_class()
+    from services.program.lm.templates import TemplateRunner
+
+    return TemplateRunner
 
 
 async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: int) -> Outcome:

@@ -28,6 +28,7 @@ _RULE = re.compile(r'If the \w+ contains "([^"]+)", answer ([^\n]+?)\.(?=\s|$)')
 _REQUEST = "\n\nRespond with "
 _JSON = "a JSON object"
 _REASONING = "reasoning"
+_ANSWER = "answer"
 _NAMED = 3  # of the demonstrations and of the cues
 
 
@@ -64,10 +65,21 @@ def tokens(text: str) -> int:
 
 
 def answer(system: str, turns: Sequence[Turn], sampling: Sampling) -> Answer:
-    """Answers a chat: one value for each output field that the last turn asks for, with markers or as JSON."""
+    """Answers a chat: one value for each output field that the last turn asks for, with markers or as JSON.
+
+    A turn that asks for no fields is answered as the demonstrations are: with JSON of the same members, else one text.
+    """
     fitting = _fitting(system, turns)
     query_text, wanted, as_json = _query(turns[-1].text)
-    demonstrations = [(_joined(u.text), _fields(a.text)) for u, a in _pairs(fitting[:-1])]
+    pairs = _pairs(fitting[:-1])
+    demonstrations = [(_joined(u.text), _fields(a.text)) for u, a in pairs]
+    is_plain = not wanted
+    if is_plain:
+        wanted = {name: [] for _, outputs in demonstrations for name in outputs} or {_ANSWER: []}
+        as_json = _ANSWER not in wanted or len(wanted) > 1
+        answers = [a.text for _, a in pairs]
+        shown = zip(demonstrations, answers, strict=True)
+        demonstrations = [(text, outputs or {_ANSWER: told}) for (text, outputs), told in shown]
     similar = [cosine(vector(query_text), vector(text)) ** _SHARPNESS for text, _ in demonstrations]
     folded = query_text.casefold()
     rules = [(cue, value, cue.casefold() in folded) for cue, value in _RULE.findall(system)]
@@ -80,7 +92,7 @@ def answer(system: str, turns: Sequence[Turn], sampling: Sampling) -> Answer:
         said[name] = _drawn(evidence, sampling, (system, fitting, name))
     if wanted.keys() - others.keys():
         said[_REASONING] = _reasoning([text for text, _ in demonstrations], similar, [r[0] for r in rules if r[2]])
-    text = json.dumps(said, ensure_ascii=False) if as_json else _marked(said)
+    text = json.dumps(said, ensure_ascii=False) if as_json else said[_ANSWER] if is_plain else _marked(said)
     return Answer(text, tokens(system) + sum(tokens(t.text) for t in fitting), tokens(text))
 
 
@@ -117,7 +129,7 @@ def _query(text: str) -> tuple[str, dict[str, list[str]], bool]:
     if _REQUEST in text:
         shown, request = text.rsplit(_REQUEST, 1)  # the last one: a query may hold these words too
     wanted = {name: _choices(literal) for name, literal in _LITERAL.findall(request) if name != "completed"}
-    return _joined(shown), wanted or {"answer": []}, request.startswith(_JSON)
+    return _joined(shown), wanted, request.startswith(_JSON)
 
 
 def _choices(literal: str) -> list[str]:

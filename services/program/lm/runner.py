@@ -123,17 +123,7 @@ class Runner:
         shown = train if given is None else given
         self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in shown]
         self._adapter = _Adapter()
-        model = parameters.model or models.default_model
-        self._lm = dspy.LM(
-            model if "/" in model else f"remote/{model}",
-            engine=NoSyncEngine(),
-            async_engine=Engine(model, models, http),
-            cache=False,
-            num_retries=0,
-            temperature=parameters.temperature,
-            top_p=parameters.top_p,
-            max_tokens=parameters.max_tokens,
-        )
+        self._lm = lm_of(parameters, models, http)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
@@ -146,7 +136,7 @@ class Runner:
             with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None):
                 said = await self._module.acall(demos=demonstrations, **given)
         except Exception as error:
-            raise _fault(error, charged) from error
+            raise fault_of(error, charged) from error
         finally:
             meter.reset(token)
         outputs = self._judged({name: said[inner_name(name)] for name in self._shape.given}, charged)
@@ -159,23 +149,39 @@ class Runner:
         checked = self._outputs.check({k: v for k, v in values.items() if k not in more}, "outputs", lenient=True)
         if checked.violations:
             told = "; ".join(f"{each.path} {each.message}" for each in checked.violations)
-            raise _charged(OutputUnparsable(f"the model's answer does not fit the signature: {told}"), charged)
+            raise charged_with(OutputUnparsable(f"the model's answer does not fit the signature: {told}"), charged)
         return more | checked.values
 
 
-def _charged(fault: ModelFault, charged: Meter) -> ModelFault:
+def lm_of(parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient) -> Any:
+    """Returns DSPy's handle on the model that parameters name, over our engine."""
+    model = parameters.model or models.default_model
+    return dspy.LM(
+        model if "/" in model else f"remote/{model}",
+        engine=NoSyncEngine(),
+        async_engine=Engine(model, models, http),
+        cache=False,
+        num_retries=0,
+        temperature=parameters.temperature,
+        top_p=parameters.top_p,
+        max_tokens=parameters.max_tokens,
+    )
+
+
+def charged_with(fault: ModelFault, charged: Meter) -> ModelFault:
+    """Returns a fault with what it took all the same."""
     fault.charged = charged
     return fault
 
 
-def _fault(error: Exception, charged: Meter) -> Exception:
+def fault_of(error: Exception, charged: Meter) -> Exception:
     """Returns our own fault out of what DSPy wrapped it in; anything else is a fault of the program's running."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, AdapterParseError):
             cause = OutputUnparsable("the model's answer does not have the shape of the signature")
         if isinstance(cause, ModelFault):
-            return _charged(cause, charged)
+            return charged_with(cause, charged)
         cause = cause.__cause__
     return error
 

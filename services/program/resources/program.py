@@ -15,6 +15,7 @@ from framework.query.related_rows import first
 from framework.resource import Resource, Rollup, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
+from services.program.documents.judging import document_faults
 from services.program.schemas.serving import OF_FIELDS, Schemas
 from services.program.spaces import drop_strange_space, refuse_strange_space
 
@@ -75,7 +76,7 @@ class Program(Schemas, Resource[program_pb2.Program]):
             *shapes.at(f"{path}.outputs", signature.outputs),
         ]
         faults = [*shapes.declared_faults(fields), *coded.config_faults(new, old)]
-        if faults:
+        if faults or (faults := await document_faults(call, Program, new, old)):
             raise InvalidFields(*faults)
         await refuse_strange_space(call, new, old)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE

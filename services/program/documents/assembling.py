@@ -1,0 +1,130 @@
+"""Makes a pipeline ready: each step a program of its own, with what slots and configuration say about it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ashgrove.program.v1 import document_pb2, program_pb2
+from ashgrove.program.v1.signature_pb2 import SignatureConfig
+
+from domain.values import Json
+from services.program import shapes
+from services.program.configurations import tuned
+from services.program.documents.flowing import Do, Flow, Ready
+from services.program.documents.piped import template_inputs, tool_signature
+from services.program.documents.retrieving import DEFAULT_K, Retriever
+from services.program.documents.slots import MAIN, slot_named
+from services.program.lm.parameters import Refused
+from services.program.running import ModelRejected, Outcome, Run
+from services.program.working import Workshop, examples_of, pinned_program
+
+DEEPEST = 8
+"""How many pipelines may stand within each other."""
+
+Program = program_pb2.Program
+Open = Callable[[Program, Mapping[str, Json], int], AbstractAsyncContextManager[Run]]
+"""Opens a program with a configuration, at a depth of pipelines."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Where pipelines are made ready: the workshop, whose they are, how other programs are opened."""
+
+    workshop: Workshop
+    organization_id: UUID
+    open: Open
+
+    @asynccontextmanager
+    async def opened(self, program: Program, configuration: Mapping[str, Json], depth: int) -> AsyncIterator[Run]:
+        """Yields what runs a pipeline; raises ModelRejected for one that cannot be made ready."""
+        if depth > DEEPEST:
+            raise ModelRejected(f"pipelines stand within each other more than {DEEPEST} deep")
+        fixed, others = tuned(program.signature_config, configuration)
+        inputs = template_inputs(program)
+        async with AsyncExitStack() as stack:
+            ready: dict[str, Ready] = {}
+            for step in program.program_config.pipeline.steps:
+                said = dict(others.get(step.name) or {})
+                timeout = said.pop("timeout_ms", step.timeout_ms if step.HasField("timeout_ms") else None)
+                signature = SignatureConfig(inputs=inputs.get(step.name), outputs=step.template.outputs)
+                ready[step.name] = Ready(step, await self._do(stack, program, step, signature, said, depth), timeout)
+            flow = Flow(program, ready)
+
+            async def run(given: Mapping[str, Any], seed: int) -> Outcome:
+                return await flow.run(shapes.read_as(program.signature_config.inputs, {**given, **fixed}), seed)
+
+            yield run
+
+    async def _do(
+        self,
+        stack: AsyncExitStack,
+        program: Program,
+        step: document_pb2.PipelineStep,
+        signature: SignatureConfig,
+        said: dict[str, Json],
+        depth: int,
+    ) -> Do:
+        if step.HasField("retriever"):
+            return await self._retriever(step.retriever, said)
+        if step.HasField("tool"):
+            return self._tool(step, said, depth)
+        slot = slot_named(program, step.name)
+        its = _templated(program, step, signature) if step.HasField("template") else await self._pinned(step.program)
+        _say(its, slot)
+        try:
+            return await stack.enter_async_context(self.open(its, said, depth + 1))
+        except Refused as refused:
+            raise ModelRejected(f"step {step.name}: {refused}") from refused
+
+    async def _pinned(self, step: document_pb2.ProgramStep) -> Program:
+        row = {"organization_id": self.organization_id, "program_id": step.program_id}
+        return await pinned_program(self.workshop.database, row | {"program_revision": step.revision})
+
+    async def _retriever(self, step: document_pb2.RetrieverStep, said: Mapping[str, Json]) -> Do:
+        row = {"organization_id": self.organization_id, "dataset_id": step.dataset_id}
+        examples = await examples_of(
+            self.workshop.database, row | {"dataset_revision": step.dataset_revision}, "SPLIT_TRAIN"
+        )
+        retriever = await asyncio.to_thread(Retriever, examples)
+        k = int(said.get("k", step.k if step.HasField("k") else DEFAULT_K))
+
+        async def look(inputs: Mapping[str, Json], seed: int) -> Outcome:
+            return Outcome(await asyncio.to_thread(retriever.found, str(inputs["query"]), k))
+
+        return look
+
+    def _tool(self, step: document_pb2.PipelineStep, said: Mapping[str, Json], depth: int) -> Do:
+        config = program_pb2.ProgramConfig(entry_point=step.tool.entry_point)
+        code = Program(type=Program.TYPE_CUSTOM, signature_config=tool_signature(step), program_config=config)
+
+        async def use(inputs: Mapping[str, Json], seed: int) -> Outcome:
+            # A process for the length of the call: steps that each held one and waited for another would wait for ever.
+            async with self.open(code, said, depth + 1) as run:
+                return await run(inputs, seed)
+
+        return use
+
+
+def _templated(program: Program, step: document_pb2.PipelineStep, signature: SignatureConfig) -> Program:
+    """Returns a template step as a program: it asks the pipeline's model, as the pipeline does."""
+    made = Program(type=Program.TYPE_TEMPLATE, signature_config=signature)
+    made.signature_config.instructions = step.template.instructions
+    made.program_config.CopyFrom(program.program_config)
+    for name in ("slots", "pipeline"):
+        made.program_config.ClearField(name)
+    made.program_config.template.CopyFrom(step.template.template)
+    return made
+
+
+def _say(program: Program, slot: document_pb2.Slot) -> None:
+    """Puts what a pipeline says at a step's slot in the place of what the step's program says by itself."""
+    if slot.instructions:
+        program.signature_config.instructions = slot.instructions
+    if slot.demonstrations:
+        others = [each for each in program.program_config.slots if each.name != MAIN]
+        program.program_config.ClearField("slots")
+        shown = document_pb2.Slot(name=MAIN, demonstrations=slot.demonstrations)
+        program.program_config.slots.extend([*others, shown])

@@ -1,0 +1,96 @@
+"""Runs pipelines: each step as soon as what it is bound to is there; what they took is added up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ashgrove.program.v1 import document_pb2, program_pb2
+from google.protobuf.json_format import MessageToDict
+
+from domain.pipelines import INPUTS
+from domain.seeds import digest
+from domain.values import Json
+from framework.tasks import stopped
+from services.program import shapes
+from services.program.documents.piped import pipeline_of
+from services.program.running import ModelAway, ModelRejected, Outcome
+
+Do = Callable[[Mapping[str, Json], int], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A step that can run, and how long it may."""
+
+    step: document_pb2.PipelineStep
+    do: Do
+    timeout_ms: int | None
+
+
+class Flow:
+    """A pipeline, ready to run."""
+
+    def __init__(self, program: program_pb2.Program, ready: Mapping[str, Ready]) -> None:
+        self._program = program
+        self._ready = ready
+        self._needs = {step.name: step.needs for step in pipeline_of(program).steps}
+
+    async def run(self, inputs: Mapping[str, Any], seed: int) -> Outcome:
+        """Runs every step and returns what came out of the whole; a step that fails fails it, and stops the others."""
+        values: dict[str, Mapping[str, Json]] = {INPUTS: inputs}
+        took = Outcome({})
+        running: dict[asyncio.Task[Outcome], str] = {}
+        waiting = dict(self._needs)
+        try:
+            while waiting or running:
+                for name in [name for name, needs in waiting.items() if needs <= values.keys()]:
+                    del waiting[name]
+                    running[asyncio.create_task(self._step(self._ready[name], values, seed))] = name
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    name, outcome = running.pop(task), task.result()
+                    took = _together(took, outcome)
+                    if outcome.outputs is None:
+                        return took.failed(f"step {name}: {outcome.error}", outcome.error_class)
+                    values[name] = outcome.outputs
+        finally:
+            await stopped(running.keys())
+        return self._ended(values, took)
+
+    async def _step(self, ready: Ready, values: Mapping[str, Mapping[str, Json]], seed: int) -> Outcome:
+        name = ready.step.name
+        inputs = _bound(ready.step.inputs, values)
+        try:
+            async with asyncio.timeout(None if ready.timeout_ms is None else ready.timeout_ms / 1000):
+                return await ready.do(inputs, digest(seed, name, size=8) & (2**63 - 1))
+        except TimeoutError:
+            return Outcome(None).failed(f"did not end within {ready.timeout_ms} ms", "TIMEOUT")
+        except (ModelAway, ModelRejected) as fault:
+            raise type(fault)(f"step {name}: {fault}") from fault
+
+    def _ended(self, values: Mapping[str, Mapping[str, Json]], took: Outcome) -> Outcome:
+        outputs = _bound(self._program.program_config.pipeline.outputs, values)
+        trace = {"steps": {name: dict(each) for name, each in values.items() if name != INPUTS}}
+        faults = list(shapes.value_faults(self._program.signature_config.outputs, outputs, "outputs"))
+        if faults:
+            return took.failed("; ".join(f"{f.path} {f.message}" for f in faults), "BAD_OUTPUT")
+        return replace(took, outputs=outputs, trace=trace)
+
+
+def _bound(bindings: Any, values: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+    """Returns what bindings come to; what an earlier step left out stays out."""
+    found: dict[str, Json] = {}
+    for each in bindings:
+        if each.WhichOneof("source") == "value":
+            found[each.field] = MessageToDict(each.value)
+            continue
+        step, _, name = getattr(each, "from").partition(".")
+        if name in values[step]:
+            found[each.field] = values[step][name]
+    return found
+
+
+def _together(one: Outcome, other: Outcome) -> Outcome:
+    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros")
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})

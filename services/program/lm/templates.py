@@ -1,0 +1,83 @@
+"""Runs one template with one configuration: plain chat messages over our engine, without DSPy's formats."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dspy
+import httpx
+from dspy.lm15 import Config, Message, Request
+
+from domain.signatures.field import fields_of
+from domain.templates import INSTRUCTIONS, rendered
+from services.program.lm.answers import answer_of, answered
+from services.program.lm.engine import Meter, ModelFault, ModelSettings, meter
+from services.program.lm.parameters import Parameters
+from services.program.lm.prompt import Example, Prompts
+from services.program.lm.runner import Prediction, Shape, charged_with, fault_of, lm_of
+from services.program.schemas.checking import Checker
+
+_ROLES = {"ROLE_SYSTEM": "system", "ROLE_USER": "user", "ROLE_ASSISTANT": "assistant"}
+
+
+class TemplateRunner:
+    """One template, ready to run: messages, effective parameters, training examples."""
+
+    def __init__(
+        self,
+        signature: Mapping[str, Any],
+        template: Mapping[str, Any],
+        parameters: Parameters,
+        train: Sequence[Example],
+        models: ModelSettings,
+        http: httpx.AsyncClient,
+    ) -> None:
+        self._parameters = parameters
+        fields = fields_of(signature["outputs"])
+        self._outputs = Checker(fields)
+        shape = Shape([f["name"] for f in signature["inputs"]], [f.name for f in fields], reasons=False)
+        given = None if parameters.demonstrations is None else [each.example() for each in parameters.demonstrations]
+        self._shown = [shape.asked(each) for each in (train if given is None else given)]
+        self._prompts = Prompts([shape.asked(each) for each in train], parameters, given and self._shown)
+        instructions = parameters.instructions or signature.get("instructions", "")
+        self._instructions = "\n".join([instructions, *self._prompts.rules]).strip()
+        *self._before, self._last = template["messages"]
+        self._lm = lm_of(parameters, models, http)
+
+    async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
+        """Runs the program once; raises a ModelFault when no usable answer came."""
+        charged = Meter(seed, sample_index)
+        token = meter.set(charged)
+        try:
+            with dspy.context(disable_history=True, track_usage=False, trace=None):
+                said = await self._lm.acall(self._request(inputs))
+            outputs = answer_of(said.message.text or "", self._outputs)
+        except ModelFault as fault:
+            raise charged_with(fault, charged) from fault
+        except Exception as error:
+            raise fault_of(error, charged) from error
+        finally:
+            meter.reset(token)
+        return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+
+    def _request(self, inputs: Mapping[str, Any]) -> Request:
+        messages = self.messages(inputs)
+        system = messages.pop(0)["content"] if messages[0]["role"] == "system" else None
+        turns = tuple(
+            (Message.user if each["role"] == "user" else Message.assistant)(each["content"]) for each in messages
+        )
+        its = self._parameters
+        config = Config(temperature=its.temperature, top_p=its.top_p, max_tokens=its.max_tokens)
+        return Request(model=self._lm.model, messages=turns, system=system, config=config)
+
+    def messages(self, inputs: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Returns the chat: the messages with these inputs, what is shown before the last of them."""
+        shown = [self._shown[i] for i in self._prompts.demonstrations(inputs)]
+        turns = [self._said(each, inputs) for each in self._before]
+        for each in shown:
+            turns.append(self._said(self._last, each["inputs"]))
+            turns.append({"role": "assistant", "content": answered(each["outputs"], self._outputs.fields)})
+        return [*turns, self._said(self._last, inputs)]
+
+    def _said(self, message: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+        text = rendered(message["content"], {**values, INSTRUCTIONS: self._instructions})
+        return {"role": _ROLES[message["role"]], "content": text}
