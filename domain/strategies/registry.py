@@ -2,17 +2,18 @@
 
 from importlib.metadata import version
 
-from domain.strategies.bayesian import BayesianStrategy
+from domain.strategies.bayesian import STARTUP, estimated
 from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
+from domain.strategies.modelling import ModelStrategy
 from domain.strategies.random import RandomStrategy
 from domain.strategies.strategy import Strategy
 
 STRATEGIES: dict[str, Strategy] = {
     "random": RandomStrategy(),
-    "bayesian": BayesianStrategy(),
+    "bayesian": ModelStrategy(estimated, STARTUP),
     "sobol": SobolStrategy(),
     "latin_hypercube": LatinHypercubeStrategy(),
 }
 
-SAMPLER_VERSION = " ".join(["ashgrove-2", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
+SAMPLER_VERSION = " ".join(["ashgrove-3", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
 """What must be the same for a stored suggestion to be replayed: raise the first part when a draw changes."""

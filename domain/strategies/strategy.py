@@ -18,22 +18,40 @@ class Observation:
     objectives: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What trial `number` of a run, from 1, should try.
+
+    `finished` and `pending` are what may inform the answer. `seed` is the suggestion's own (`suggestion_seed`),
+    `run_seed` the whole run's, `budget` its most trials.
+    """
+
+    space: Space
+    objectives: Sequence[Objective]
+    finished: Sequence[Observation]
+    pending: Sequence[Mapping[str, Json]]
+    number: int
+    seed: int
+    run_seed: int
+    budget: int
+
+    @property
+    def tried(self) -> list[Mapping[str, Json]]:
+        """Every configuration that was tried or is being tried."""
+        return [*(each.values for each in self.finished), *self.pending]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing was tried yet."""
+        return not self.finished and not self.pending
+
+
+class Exhausted(Exception):  # noqa: N818 - an answer rather than a fault
+    """Every configuration that the strategy would try was tried: the run is complete before its budget is spent."""
+
+
 class Strategy(Protocol):
-    """Chooses configurations; pure: the same arguments give the same configuration, whatever came before."""
+    """Chooses configurations; pure: the same question has the same answer, whatever came before."""
 
-    def suggest(
-        self,
-        space: Space,
-        objectives: Sequence[Objective],
-        finished: Sequence[Observation],
-        pending: Sequence[Mapping[str, Json]],
-        number: int,
-        seed: int,
-        *,
-        run_seed: int,
-        budget: int,
-    ) -> dict[str, Json]:
-        """Return a valid configuration for trial `number`, from 1; raises Unsatisfied when none is found.
-
-        `seed` is the suggestion's own (`suggestion_seed`), `run_seed` the whole run's, `budget` its most trials.
-        """
+    def suggest(self, question: Question) -> dict[str, Json]:
+        """Return a valid configuration; raises Unsatisfied when none is found, Exhausted when none is left."""

@@ -11,7 +11,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRe
 from domain.sampling import Unsatisfied
 from domain.seeds import suggestion_seed
 from domain.space import Space
-from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
+from domain.strategies import SAMPLER_VERSION, STRATEGIES, Exhausted, Observation, Question
 from domain.values import content_hash
 from framework.errors import DependencyUnavailable, Failure, GrantLost
 from framework.rpc.assembly import Parts
@@ -144,6 +144,8 @@ class Search:
         for _ in range(self._room(len(trials))):
             try:
                 trial = await self._suggested(space, trials)
+            except Exhausted:
+                return ""
             except Unsatisfied as unsatisfied:
                 # What runs is brought to its end first.
                 return "" if self.running else f"no further configuration of the space was found: {unsatisfied}"
@@ -173,17 +175,17 @@ class Search:
         number = len(trials) + 1
         seed = suggestion_seed(self.row["seed"], number)
         # Samplers are work for the processor: off the event loop, so that leases and streams go on.
-        values = await asyncio.to_thread(
-            self.strategy.suggest,
-            space,
-            self.objectives,
-            [Observation(t["number"], t["configuration"], _reached(t)) for t in finished],
-            [t["configuration"] for t in pending],
-            number,
-            seed,
+        question = Question(
+            space=space,
+            objectives=self.objectives,
+            finished=[Observation(t["number"], t["configuration"], _reached(t)) for t in finished],
+            pending=[t["configuration"] for t in pending],
+            number=number,
+            seed=seed,
             run_seed=self.row["seed"],
             budget=self.row["max_trials"],
         )
+        values = await asyncio.to_thread(self.strategy.suggest, question)
         informed = [t["number"] for t in finished], [t["number"] for t in pending]
         return await self.ledger.begin(number, values, content_hash(values), informed, SAMPLER_VERSION, seed)
 

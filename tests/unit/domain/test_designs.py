@@ -12,7 +12,7 @@ from scipy.stats import qmc
 from domain.designs import configuration, latin_hypercube_point, sobol_point
 from domain.seeds import digest, suggestion_seed
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Normal, Space
-from domain.strategies import STRATEGIES
+from domain.strategies import STRATEGIES, Question
 from domain.values import content_hash
 from tests.unit.domain.arbitrary import spaces
 
@@ -33,7 +33,9 @@ SPACE = Space(
 def designed(name: str, count: int, seed: int = 5) -> list[dict[str, object]]:
     """Return what a run of so many trials suggests."""
     return [
-        STRATEGIES[name].suggest(SPACE, (), [], [], number, suggestion_seed(seed, number), run_seed=seed, budget=count)
+        STRATEGIES[name].suggest(
+            Question(SPACE, (), [], [], number, suggestion_seed(seed, number), run_seed=seed, budget=count)
+        )
         for number in range(1, count + 1)
     ]
 
@@ -70,7 +72,7 @@ def test_a_design_follows_weights_and_distributions(name: str) -> None:
             FloatVariable("x", 0, 10, normal=Normal(5, 1)),
         )
     )
-    rows = [STRATEGIES[name].suggest(space, (), [], [], n, n, run_seed=2, budget=64) for n in range(1, 65)]
+    rows = [STRATEGIES[name].suggest(Question(space, (), [], [], n, n, run_seed=2, budget=64)) for n in range(1, 65)]
     assert Counter(each["c"] for each in rows) == {"a": 16, "b": 32, "c": 16}
     assert Counter(each["k"] for each in rows) == {2**power: 8 for power in range(8)}
     assert sum(each["x"] < 5 for each in rows) == 32
@@ -130,7 +132,7 @@ def test_another_run_has_another_design(name: str) -> None:
 @pytest.mark.parametrize("name", ["sobol", "latin_hypercube"])
 def test_a_space_without_variables_has_its_one_configuration(name: str) -> None:
     """The empty one, every time."""
-    assert STRATEGIES[name].suggest(Space(()), (), [], [], 3, 1, run_seed=1, budget=4) == {}
+    assert STRATEGIES[name].suggest(Question(Space(()), (), [], [], 3, 1, run_seed=1, budget=4)) == {}
 
 
 def test_designs_are_bit_for_bit_those_of_every_other_replica() -> None:

@@ -17,7 +17,7 @@ from domain.pareto import Point, hypervolume
 from domain.sampling import Unsatisfied, random_configurations
 from domain.seeds import suggestion_seed
 from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
-from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation
+from domain.strategies import SAMPLER_VERSION, STRATEGIES, Observation, Question
 from domain.strategies.history import bounded
 from domain.values import canonical_json
 from tests.unit.domain.arbitrary import conditional_spaces, spaces
@@ -39,7 +39,7 @@ SPACE = Space(
 
 def ask(name: str, *arguments: Any, run_seed: int = 1, budget: int = 40) -> dict[str, Any]:
     """Return the strategy's suggestion in a run of 40 trials."""
-    return STRATEGIES[name].suggest(*arguments, run_seed=run_seed, budget=budget)
+    return STRATEGIES[name].suggest(Question(*arguments, run_seed=run_seed, budget=budget))
 
 
 def seen(space: Space, count: int, seed: int = 7) -> list[Observation]:
@@ -237,24 +237,32 @@ def test_failed_trials_do_not_inform() -> None:
     assert ask("bayesian", SPACE, TWO, rows + failed + nan, [], 37, 8) == ask("bayesian", SPACE, TWO, rows, [], 37, 8)
 
 
-def test_the_history_is_bounded_by_the_best_and_the_latest() -> None:
-    """1,000 of any number: the 250 best of the older ones and the latest 750, in their order."""
-    rows = seen(SPACE, 3000)
-    kept = bounded(rows, SCORE)
+def test_the_history_is_bounded_by_the_best_and_a_sample_of_the_rest() -> None:
+    """1,000 of any number, in their order: the 250 best, and of the rest one of every three neighbours in rank."""
+    rows = seen(SPACE, 2500)
+    kept = bounded(rows, SCORE, 1)
     assert len(kept) == 1000
     assert [each.number for each in kept] == sorted(each.number for each in kept)
-    assert kept[250:] == rows[2250:]
-    ranked = sorted(rows[:2250], key=lambda each: -(each.objectives or {})["score"])
-    assert {each.number for each in kept[:250]} == {each.number for each in ranked[:250]}
-    assert bounded(rows[:1000], SCORE) == rows[:1000]
+    ranked = [each.number for each in sorted(rows, key=lambda each: -(each.objectives or {})["score"])]
+    places = sorted(ranked.index(each.number) for each in kept)
+    assert places[:250] == list(range(250))
+    assert [(place - 250) // 3 for place in places[250:]] == list(range(750))
+    assert bounded(rows, SCORE, 1) == kept != bounded(rows, SCORE, 2)
+    assert bounded(rows[:1000], SCORE, 1) == rows[:1000]
+
+
+def test_the_sample_of_a_long_history_hardly_changes_with_one_more_trial() -> None:
+    """Lots belong to trials: a stratum that is cut a little elsewhere mostly chooses the same."""
+    rows = seen(SPACE, 4000)
+    before, after = ({each.number for each in bounded(rows[:count], SCORE, 1)} for count in (3999, 4000))
+    assert len(before & after) > 700
 
 
 def test_the_bounded_history_keeps_the_pareto_front() -> None:
     """With several objectives the front goes before the first objective's best."""
     rows = [Observation(number, {}, {"score": number / 4000, "cost": 1.0}) for number in range(2, 3001)]
     cheap = Observation(1, {}, {"score": 0.0, "cost": 0.0})
-    assert cheap in bounded([cheap, *rows], TWO)
-    assert cheap not in bounded([cheap, *rows], SCORE)
+    assert cheap in bounded([cheap, *rows], TWO, 1)
 
 
 def test_the_bounded_history_keeps_what_is_feasible() -> None:
@@ -262,8 +270,8 @@ def test_the_bounded_history_keeps_what_is_feasible() -> None:
     bound = (Objective("score", "maximize"), Objective("cost", "minimize", threshold=1))
     rows = [Observation(number, {}, {"score": float(number), "cost": 2.0}) for number in range(2, 3001)]
     feasible = Observation(1, {}, {"score": 0.0, "cost": 1.0})
-    assert feasible in bounded([feasible, *rows], bound)
-    assert feasible in bounded([feasible, *rows], (bound[1],))
+    assert feasible in bounded([feasible, *rows], bound, 1)
+    assert feasible in bounded([feasible, *rows], (bound[1],), 1)
 
 
 def test_thresholds_steer_the_estimator() -> None:

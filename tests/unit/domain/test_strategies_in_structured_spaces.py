@@ -22,7 +22,7 @@ from domain.space import (
     IntegerVariable,
     Space,
 )
-from domain.strategies import STRATEGIES, Observation
+from domain.strategies import STRATEGIES, Observation, Question
 from domain.strategies.leaves import found, leaves, made
 
 SCORE = (Objective("score"),)
@@ -84,9 +84,9 @@ def test_leaves_are_named_by_their_paths_and_know_what_they_depend_on() -> None:
 def test_every_suggestion_is_valid(name: str, count: int, seed: int) -> None:
     """Whatever the strategy; and the same arguments give the same answer."""
     arguments = (SPACE, SCORE, seen(SPACE, count), [], count + 1, seed)
-    suggestion = STRATEGIES[name].suggest(*arguments, run_seed=seed, budget=40)
+    suggestion = STRATEGIES[name].suggest(Question(*arguments, run_seed=seed, budget=40))
     assert repr(SPACE.validate(without_computed(suggestion))) == repr(suggestion)
-    assert STRATEGIES[name].suggest(*arguments, run_seed=seed, budget=40) == suggestion
+    assert STRATEGIES[name].suggest(Question(*arguments, run_seed=seed, budget=40)) == suggestion
 
 
 def test_the_estimator_learns_what_lies_inside() -> None:
@@ -101,7 +101,7 @@ def test_the_estimator_learns_what_lies_inside() -> None:
         rows: list[Observation] = []
         for number in range(1, 41):
             values = STRATEGIES[name].suggest(
-                SPACE, SCORE, rows, [], number, suggestion_seed(seed, number), run_seed=seed, budget=40
+                Question(SPACE, SCORE, rows, [], number, suggestion_seed(seed, number), run_seed=seed, budget=40)
             )
             rows.append(Observation(number, values, {"score": truth(values)}))
         return sum((each.objectives or {})["score"] for each in rows[20:]) / 20
