@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from domain.space import Space
-from domain.strategies.leaves import leaves, made
+from domain.strategies.leaves import found, leaves, made
 from domain.values import Invalid, Json, Violation
 from domain.variables import FloatVariable, Variable
 
@@ -37,12 +37,32 @@ def grid_points(space: Space, levels: Levels, index: int) -> Iterator[tuple[int,
     inactive scalars alone only the first is looked at, so that no configuration comes twice.
     """
     while index < levels.total:
-        found = _configuration(space, levels, index)
-        if isinstance(found, int):
-            index = found
+        at = _configuration(space, levels, index)
+        if isinstance(at, int):
+            index = at
         else:
-            yield index, None if space.rules.broken(found) else found
+            yield index, None if space.rules.broken(at) else at
             index += 1
+
+
+def grid_place(space: Space, levels: Levels, values: Mapping[str, Json]) -> int | None:
+    """Return the raw index of a configuration, inactive scalars being at their first value; None if it has none."""
+    index, digits = 0, dict.fromkeys(levels.counts, 0)
+    try:
+        digits |= {key: _digit(levels, key, value) for key, value in found(space, values)}
+    except KeyError:  # a custom choice, which no grid has
+        return None
+    for key, count in levels.counts.items():
+        index = index * count + digits[key]
+    return index
+
+
+def _digit(levels: Levels, key: str, value: Json) -> int:
+    variable = levels.variables[key]
+    if not isinstance(variable, FloatVariable) or variable.cardinality is not None:
+        return variable.index(value)
+    places = [_value(variable, digit, levels.counts[key]) for digit in range(levels.counts[key])]
+    return min(range(len(places)), key=lambda digit: abs(places[digit] - value))
 
 
 def _configuration(space: Space, levels: Levels, index: int) -> dict[str, Json] | int:
