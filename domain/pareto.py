@@ -53,7 +53,7 @@ def insert(front: Sequence[Point], point: Point, objectives: Sequence[Objective]
         raise ValueError(f"a front of {len(objectives)} objectives must hold {2 * len(objectives)} extremes")
     if not is_scored(point, objectives) or not is_feasible(point.objectives, objectives):
         return Change(tuple(front))
-    gains, offered = _gains(front, objectives), _gains([point], objectives)[0]
+    gains, offered = gain_matrix(front, objectives), gain_matrix([point], objectives)[0]
     if _is_hidden(front, gains, point, offered):
         return Change(tuple(front))
     beaten = (gains <= offered).all(axis=1)
@@ -64,12 +64,12 @@ def insert(front: Sequence[Point], point: Point, objectives: Sequence[Objective]
     return Change(tuple(sorted(kept, key=_number)), point not in evicted, removed, evicted)
 
 
-def crowding(points: Sequence[Point], objectives: Sequence[Objective]) -> list[float]:
+def crowding(points: Sequence[Scored], objectives: Sequence[Objective]) -> list[float]:
     """Return how far each point's neighbours on the front are apart (NSGA-II); infinite for the extremes.
 
     An extreme is the best or the worst in some objective: one of each, however many share the value.
     """
-    gains = _gains(points, objectives)
+    gains = gain_matrix(points, objectives)
     distances = np.zeros(len(points))
     for column in range(len(objectives)):
         # Equal values are ordered by the others, never by when they came.
@@ -92,13 +92,13 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     bound = [each for each in objectives if each.threshold is not None]
     feasible = [each for each in points if is_feasible(each.objectives, bound)]
     corner = [each.gain(each.reference or 0.0) for each in objectives]
-    return volume([tuple(row) for row in (_gains(feasible, objectives) - corner).tolist()])
+    return volume([tuple(row) for row in (gain_matrix(feasible, objectives) - corner).tolist()])
 
 
 def pareto_front(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:
     """Return every scored, feasible trial that none dominates, equals included, by number."""
     sound = [each for each in trials if is_scored(each, objectives) and is_feasible(each.objectives or {}, objectives)]
-    stands = undominated(_gains(sound, objectives))
+    stands = undominated(gain_matrix(sound, objectives))
     return sorted((each for each, is_in in zip(sound, stands, strict=True) if is_in), key=_number)
 
 
@@ -107,7 +107,7 @@ def _thinned(points: list[Point], objectives: Sequence[Objective], limit: int) -
     evicted = []
     while len(points) > limit:
         distances = crowding(points, objectives)
-        gains = _gains(points, objectives).tolist()
+        gains = gain_matrix(points, objectives).tolist()
         # Of equally crowded ones the lesser in the first objectives: vectors on a front differ, so age has no say.
         place = min(range(len(points)), key=lambda index: (distances[index], gains[index]))
         evicted.append(points.pop(place))
@@ -120,7 +120,7 @@ def _is_hidden(front: Sequence[Point], gains: Matrix, point: Point, offered: Mat
     return any(bool((gains[each] > offered).any()) or front[each].number <= point.number for each in covering)
 
 
-def _gains(trials: Sequence[Scored], objectives: Sequence[Objective]) -> Matrix:
+def gain_matrix(trials: Sequence[Scored], objectives: Sequence[Objective]) -> Matrix:
     """Return a row for each scored trial: what it reached, such that more is better; there is no negative zero."""
     names = [each.name for each in objectives]
     reached = [trial.objectives or {} for trial in trials]

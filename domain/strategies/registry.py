@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from domain.strategies.bayesian import STARTUP, estimated
 from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
+from domain.strategies.evolutionary import EvolutionaryStrategy
 from domain.strategies.grid_search import GridStrategy
 from domain.strategies.modelling import ModelStrategy
 from domain.strategies.random import RandomStrategy
@@ -12,6 +13,7 @@ from domain.strategies.strategy import Strategy
 STRATEGIES: dict[str, Strategy] = {
     "random": RandomStrategy(),
     "bayesian": ModelStrategy(estimated, STARTUP),
+    "evolutionary": EvolutionaryStrategy(),
     "grid_search": GridStrategy(),
     "sobol": SobolStrategy(),
     "latin_hypercube": LatinHypercubeStrategy(),
