@@ -5,6 +5,8 @@ from importlib.metadata import version
 from domain.strategies.bayesian import STARTUP, estimated
 from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
 from domain.strategies.evolutionary import EvolutionaryStrategy
+from domain.strategies.gaussian_process import STARTUP as FEW
+from domain.strategies.gaussian_process import promising
 from domain.strategies.grid_search import GridStrategy
 from domain.strategies.modelling import ModelStrategy
 from domain.strategies.random import RandomStrategy
@@ -14,6 +16,7 @@ STRATEGIES: dict[str, Strategy] = {
     "random": RandomStrategy(),
     "bayesian": ModelStrategy(estimated, STARTUP),
     "evolutionary": EvolutionaryStrategy(),
+    "gaussian_process": ModelStrategy(promising, FEW),
     "grid_search": GridStrategy(),
     "sobol": SobolStrategy(),
     "latin_hypercube": LatinHypercubeStrategy(),
