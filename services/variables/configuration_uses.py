@@ -20,8 +20,8 @@ from framework.errors import InvalidFields, StaleEtag
 from framework.resource import Resource, action
 from framework.rpc.peer_failures import from_peer
 from framework.structs import values_of
-from services.variables.applying import Placed, changed_mask, placed
-from services.variables.components import known
+from services.variables.applying import changed_mask, placed
+from services.variables.places import Placed, slots_of
 from services.variables.prompts import referred
 from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal, space_of
@@ -62,7 +62,7 @@ class ConfigurationUses:
         )
         answer.changes.extend(_change(each, before) for each, before in changes if before != each.value)
         if answer.changes:
-            with _in_our_words(places):
+            with _in_our_words(places, wanted):
                 mask = changed_mask(places)
                 answer.program_revision = await _write(call, wanted, mask, validate_only=request.validate_only)
         return answer
@@ -111,31 +111,30 @@ def _expect(program: program_pb2.Program, revision: int) -> None:
 async def _places(call: Call, kept: pb.VariableConfiguration, program: program_pb2.Program) -> list[Placed]:
     """Returns where the values belong in this program, judged anew: for its slots, and what they refer to."""
     found = await call.get(spaces_of(call), kept.variable_space_id, revision=kept.variable_space_revision)
-    slots = await _slots(call, program)
+    slots = slots_of(program)
     values = values_of(kept.values)
     space = (await referred(call, found.id, space_of(found), values)).within(slots)
     lacking = {each.name for each in space.prompts if each.slot not in slots and values.get(each.name) == UNCHANGED}
     try:
-        return placed(space, space.validate({name: each for name, each in values.items() if name not in lacking}))
+        fitting = {name: each for name, each in values.items() if name not in lacking}
+        return placed(space, space.validate(fitting), program)
     except Invalid as invalid:
         raise refusal(invalid.violations) from None
 
 
-async def _slots(call: Call, program: program_pb2.Program) -> frozenset[str]:
-    """Returns the slots of the program's kind; custom code has none that are known."""
-    reference = program_pb2.Program.Type.Name(program.type).removeprefix("TYPE_").lower()
-    component = (await known(call, [reference])).get(reference)
-    return frozenset(component.slots) if component is not None else frozenset()
-
-
 @contextmanager
-def _in_our_words(places: list[Placed]) -> Iterator[None]:
+def _in_our_words(places: list[Placed], wanted: program_pb2.Program) -> Iterator[None]:
     """Tells what the program refuses by the variable that asked for it."""
     try:
         yield
     except InvalidFields as refused:
-        names = {f"program.{each.field}": f"values.{each.variable}" for each in places}
-        raise refused.moved(lambda path: names.get(path, path)) from None
+        names = {f"program.{each.path(wanted)}": f"values.{each.variable}" for each in places}
+
+        def ours(path: str) -> str:
+            asked = next((name for place, name in names.items() if path == place or path.startswith(f"{place}[")), "")
+            return asked or path
+
+        raise refused.moved(ours) from None
 
 
 def _told(row: Row) -> rpc.ComparedRow:

@@ -1,5 +1,6 @@
 """What of a program may be tuned: the knobs of its model and the slots of its prompts, its own values as defaults."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from ashgrove.program.v1.dataset_pb2 import Dataset
@@ -9,11 +10,17 @@ from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Value
 
 from framework.errors import IllegalState
-from services.variables.applying import MAIN
+from services.variables.places import MAIN, slots_of
 
+_FLOATS = (SignatureField.TYPE_NUMBER, SignatureField.TYPE_PROBABILITY, SignatureField.TYPE_CONFIDENCE)
 DEFAULT_TOKENS, MOST_TOKENS = 256, 4096
 MOST_SHOWN = 8
 """How many demonstrations are proposed at most."""
+
+DEFAULT_K, MOST_FOUND = 5, 20
+"""How many a look-up finds, and how many are proposed at most."""
+
+MOST_LETTERS = 63
 
 SELECTIONS = ("first", "random", "balanced", "nearest")
 
@@ -28,7 +35,10 @@ def proposed(
     if program.type == Program.TYPE_CUSTOM:
         raise IllegalState("a custom program's code says what may be tuned, not its document", resource="program")
     inputs = [_input(field) for field in program.signature_config.inputs if field.variable]
-    return [*inputs, *_knobs(program, models), *(_prompts(dataset) if slots else ())]
+    prompts = _prompts(sorted(slots_of(program)), dataset) if slots else ()
+    if program.type == Program.TYPE_PIPELINE:
+        return [*inputs, *_steps(program), *prompts]
+    return [*inputs, *_knobs(program, models), *prompts]
 
 
 def _input(field: SignatureField) -> pb.Variable:
@@ -37,12 +47,26 @@ def _input(field: SignatureField) -> pb.Variable:
     if field.type == SignatureField.TYPE_BOOLEAN:
         made.boolean.SetInParent()
     elif field.type == SignatureField.TYPE_INTEGER:
-        made.integer.CopyFrom(pb.IntegerDomain(low=0, high=100))
-    elif field.type == SignatureField.TYPE_NUMBER:
-        made.float.CopyFrom(pb.FloatDomain(low=0, high=1))
+        low, high = _bounds(field, 0, 100)
+        made.integer.CopyFrom(pb.IntegerDomain(low=math.ceil(low), high=math.floor(high)))
+    elif field.type in _FLOATS:
+        low, high = _bounds(field, 0, 1)
+        made.float.CopyFrom(pb.FloatDomain(low=low, high=high))
     else:
         made.choice.choices.extend(map(_text, field.choices))
     return made
+
+
+def _bounds(field: SignatureField, low: float, high: float) -> tuple[float, float]:
+    """Returns the bounds that a field declares, and around one of them the width of the guess."""
+    its = field.constraints
+    if its.HasField("minimum"):
+        low, high = its.minimum, its.minimum + (high - low)
+    if its.HasField("maximum"):
+        low, high = (low if its.HasField("minimum") else min(low, its.maximum)), its.maximum
+    if field.type != SignatureField.TYPE_INTEGER and field.type != SignatureField.TYPE_NUMBER:
+        high = min(high, 1)
+    return low, high
 
 
 def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:
@@ -76,18 +100,32 @@ def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:
     yield from _demonstrations(config)
 
 
-def _prompts(dataset: Dataset | None) -> Iterator[pb.Variable]:
-    """Yields what the main slot says; the program's own words are what `unchanged` means."""
-    yield pb.Variable(
-        name="instruction",
-        description="What the model is told to do.",
-        instruction=pb.InstructionDomain(slot=MAIN, token_limit=2048),
-    )
-    if dataset is not None:
-        shown = pb.DemoSetDomain(
-            slot=MAIN, dataset_id=dataset.id, dataset_revision=dataset.revision, max_demonstrations=MOST_SHOWN
+def _prompts(slots: Sequence[str], dataset: Dataset | None) -> Iterator[pb.Variable]:
+    """Yields what each slot says; the program's own words are what `unchanged` means."""
+    for slot in slots:
+        ending = "" if slot == MAIN else f"_{slot}"
+        yield pb.Variable(
+            name=f"instruction{ending}"[:MOST_LETTERS],
+            description="What the model is told to do.",
+            instruction=pb.InstructionDomain(slot=slot, token_limit=2048),
         )
-        yield pb.Variable(name="demonstrations", description="Which examples are shown.", demo_set=shown)
+        if dataset is not None:
+            shown = pb.DemoSetDomain(
+                slot=slot, dataset_id=dataset.id, dataset_revision=dataset.revision, max_demonstrations=MOST_SHOWN
+            )
+            name = f"demonstrations{ending}"[:MOST_LETTERS]
+            yield pb.Variable(name=name, description="Which examples are shown.", demo_set=shown)
+
+
+def _steps(program: Program) -> Iterator[pb.Variable]:
+    """Yields, for each look-up of a pipeline, a group called like its step: how many it finds."""
+    for step in program.program_config.pipeline.steps:
+        if step.HasField("retriever"):
+            k = step.retriever.k if step.retriever.HasField("k") else DEFAULT_K
+            made = pb.Variable(name=step.name, description="How a look-up is done.")
+            many = pb.IntegerDomain(low=1, high=max(MOST_FOUND, k))
+            made.group.variables.add(name="k", integer=many, default=Value(number_value=k))
+            yield made
 
 
 def _demonstrations(config: ProgramConfig) -> Iterator[pb.Variable]:

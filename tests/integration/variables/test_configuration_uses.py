@@ -6,8 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import dataset_pb2, program_pb2
+from ashgrove.program.v1.dataset_requests_pb2 import CreateDatasetRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, GetProgramRequest, UpdateProgramRequest
+from ashgrove.programs import field
 from ashgrove.variables.v1 import configuration_use_requests_pb2 as rpc
 from ashgrove.variables.v1 import prompt_value_pb2
 from ashgrove.variables.v1 import variable_configuration_pb2 as pb
@@ -279,3 +281,60 @@ async def test_it_takes_the_right_to_change_the_program(neighbours: Neighbours) 
     with pytest.raises(Refused) as refused:
         await neighbours.colleague.do("ApplyConfiguration", variable_configuration_id=kept.id, program_id=program.id)
     assert refused.value.code is StatusCode.NOT_FOUND
+
+
+async def test_demonstrations_slots_and_steps_have_their_places(neighbours: Neighbours) -> None:
+    """What a pipeline's steps say and look for is put there, and taken out again; wrong ones are told by variable."""
+    inner, do = await neighbours.made(), neighbours.variables.do
+    dataset = dataset_pb2.Dataset(name=f"examples {uuid4()}", input_fields=[field("text")], output_fields=[field("x")])
+    dataset = await neighbours.program.do("CreateDataset", CreateDatasetRequest(dataset=dataset))
+    text = {"field": "text", "from": "inputs.text"}
+    steps = [
+        {"name": "tell", "program": {"program_id": inner.id}, "inputs": [text]},
+        {"name": "find", "retriever": {"dataset_id": dataset.id}, "inputs": [text | {"field": "query"}]},
+    ]
+    wanted = program_pb2.Program(name=f"piped {uuid4()}", type=program_pb2.Program.TYPE_PIPELINE)
+    wanted.signature_config.CopyFrom(inner.signature_config)
+    pipeline = {"steps": steps, "outputs": [{"field": "language", "from": "tell.language"}]}
+    ParseDict({"pipeline": pipeline}, wanted.program_config)
+    piped = await neighbours.program.do("CreateProgram", CreateProgramRequest(program=wanted))
+    source = {"dataset_id": dataset.id, "dataset_revision": 1}
+    variables = [
+        {"name": "said", "instruction": {"slot": "tell"}},
+        {"name": "shown", "demo_set": {"slot": "tell", **source, "max_demonstrations": 4}},
+        {"name": "find", "group": {"variables": [{"name": "k", "integer": {"low": 1, "high": 500}}]}},
+    ]
+    space = await space_of(do, variables)
+
+    async def shown(**inputs: str) -> str:
+        value = prompt_value_pb2.PromptValue(variable_space_id=space.id, kind=2)
+        demonstration = {"inputs": inputs, "outputs": {"language": "sv", "reasoning": "an och"}}
+        value.content.update({**source, "split": "train", "demonstrations": [demonstration]})
+        return str((await do("AddPromptValue", AddPromptValueRequest(prompt_value=value))).reference)
+
+    said = await prompt(neighbours, space, "Be brief.")
+    kept = await keep(do, space, {"said": said, "shown": await shown(text="och"), "find": {"k": 7}})
+    applied = await do("ApplyConfiguration", variable_configuration_id=kept.id, program_id=piped.id)
+    assert {each.field for each in applied.changes} == {
+        "program_config.slots.tell.instructions",
+        "program_config.slots.tell.demonstrations",
+        "program_config.pipeline.steps.find.k",
+    }
+    now = (await neighbours.read(piped)).program_config
+    assert now.pipeline.steps[1].retriever.k == 7 and now.slots[0].instructions == "Be brief."
+    assert now.slots[0].demonstrations[0].inputs["text"] == "och"
+    wrong = await keep(do, space, {"said": said, "shown": await shown(txt="och"), "find": {"k": 300}})
+    with pytest.raises(Refused) as refused:
+        await do("ApplyConfiguration", variable_configuration_id=wrong.id, program_id=piped.id)
+    assert set(refused.value.fields) == {"values.find.k"}
+    wrong = await keep(do, space, {"said": said, "shown": await shown(txt="och"), "find": {"k": 3}})
+    with pytest.raises(Refused) as refused:
+        await do("ApplyConfiguration", variable_configuration_id=wrong.id, program_id=piped.id)
+    assert set(refused.value.fields) == {"values.shown"}
+    undo = {"previous_program_revision": 1, "program_revision": 2}
+    await do("UndoConfiguration", variable_configuration_id=kept.id, program_id=piped.id, **undo)
+    assert (await neighbours.read(piped)).content_hash == piped.content_hash
+    # What is proposed for a pipeline has its places, too.
+    asked = ExtractVariableSpaceRequest(program_id=piped.id, slots=True, dataset_id=dataset.id)
+    proposal = (await do("ExtractVariableSpace", asked)).variable_space
+    assert [each.name for each in proposal.variables] == ["find", "instruction_tell", "demonstrations_tell"]
