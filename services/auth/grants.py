@@ -108,11 +108,11 @@ def _cause_of_loss(row: Mapping[str, Any] | None, service: str) -> str:
         return "no such grant"
     causes = {
         "granted to another service": row["service"] != service,
-        "grant ended": row["ended_at"] is not None,
         "organization suspended": row["suspended_at"] is not None,
         "membership ended": bool(row["membership_ended"]),
         "user inactive": row["deactivated"],
         "role lowered": role_of(row["role"]) is Role.VIEWER,
+        "grant ended": row["ended_at"] is not None,
     }
     return next((cause for cause, holds in causes.items() if holds), "")
 

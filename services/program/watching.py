@@ -33,7 +33,10 @@ WHERE organization_id = %(organization)s AND id = %(evaluation)s
 
 
 async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[EvaluateProgramResponse]:
-    """Yields results after a sequence; the first and the last frame carry the evaluation."""
+    """Yields results after a sequence; the first and the last frame carry the evaluation.
+
+    Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are results.
+    """
     row, results = await _look(call, identifier, position, attached=True)
     spoken = attached = time.monotonic()
     yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position), evaluation=_evaluation(row))
@@ -52,6 +55,7 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
         if time.monotonic() - spoken > HEARTBEAT_SECONDS:
             spoken = time.monotonic()
             yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position))
+        call.engine.revocations.check(call.context)
         due = time.monotonic() - attached > ATTACH_SECONDS
         attached = time.monotonic() if due else attached
         row, results = await _look(call, identifier, position, attached=due)

@@ -86,6 +86,7 @@ class Neighbourhood:
     program_bench: Workbench
     peers: Application
     stubs: dict[str, Any]
+    auth: "Served"
     model: Model = field(default_factory=Model)
 
     async def do(self, actor: Actor, rpc: str, request: Any, service: str = "optimizer") -> Any:
@@ -145,6 +146,14 @@ class Neighbourhood:
         request = CreateOptimizationRunRequest(optimization_run=wanted, request_id=request_id)
         return await self.do(actor, "CreateOptimizationRun", request)  # type: ignore[no-any-return]
 
+    async def hear(self) -> None:
+        """Tells the program service what auth has told so far, as its feed does in every process."""
+        revocations = self.program_bench.engine.revocations
+        revocations.heard()
+        for event in await self.house.told():
+            revocations.note(event)
+        self.program_bench.engine.end_streams()
+
     async def grants(self) -> list[dict[str, Any]]:
         """Returns the organization's grants, the oldest first."""
         async with self.house.database.system() as tx:
@@ -184,11 +193,13 @@ async def neighbourhood(url: str, auth_url: str, secrets: Path) -> AsyncIterator
         house = await stack.enter_async_context(House(auth_url, secrets))
         verifier = Verifier(_keys_of(house))
         internal = InternalServicer(house.tokens, house.grants, service_secrets(secrets), current)
-        auth = await stack.enter_async_context(_served(house.engine, verifier, internal))
+        auth = Served(house.engine, verifier, internal)
+        await auth.up()
+        stack.push_async_callback(auth.down)
         program = await _peer(stack, url, "program", program_registry())
         variables = await _peer(stack, url, "variables", variables_registry())
         addresses = {
-            "auth": auth,
+            "auth": auth.address,
             "program": await stack.enter_async_context(_served(program.engine, verifier)),
             "variables": await stack.enter_async_context(_served(variables.engine, verifier)),
         }
@@ -199,7 +210,7 @@ async def neighbourhood(url: str, auth_url: str, secrets: Path) -> AsyncIterator
         stubs = {
             name: stub(await stack.enter_async_context(_channel(addresses[name]))) for name, stub in _STUBS.items()
         }
-        yield Neighbourhood(house, optimizer, program, peers, stubs)
+        yield Neighbourhood(house, optimizer, program, peers, stubs, auth)
 
 
 _STUBS: dict[str, Any] = {
@@ -220,16 +231,39 @@ async def _peer(stack: AsyncExitStack, url: str, name: str, registry: Any, its: 
     return await stack.enter_async_context(workbench(registry, url, _SERVICES / name / "migrations", its))
 
 
+class Served:
+    """An engine behind a port of its own, which can go down and come up again."""
+
+    def __init__(self, engine: Engine, verifier: Verifier, internal: InternalServicer | None = None) -> None:
+        self._engine, self._verifier, self._internal = engine, verifier, internal
+        self._server: Any = None
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"127.0.0.1:{self._port}"
+
+    async def up(self) -> None:
+        """Begins to answer, where it did before."""
+        self._server = aio.server(interceptors=interceptors(self._verifier))
+        self._server.add_generic_rpc_handlers((handler_of(self._engine),))
+        if self._internal is not None:
+            auth_internal_service_pb2_grpc.add_AuthInternalServiceServicer_to_server(self._internal, self._server)  # type: ignore[no-untyped-call]
+        self._port = self._server.add_insecure_port(self.address)
+        await self._server.start()
+
+    async def down(self) -> None:
+        """Stops answering at once."""
+        await self._server.stop(0)
+
+
 @asynccontextmanager
-async def _served(engine: Engine, verifier: Verifier, internal: InternalServicer | None = None) -> AsyncIterator[str]:
-    server = aio.server(interceptors=interceptors(verifier))
-    server.add_generic_rpc_handlers((handler_of(engine),))
-    if internal is not None:
-        auth_internal_service_pb2_grpc.add_AuthInternalServiceServicer_to_server(internal, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    yield f"127.0.0.1:{port}"
-    await server.stop(0)
+async def _served(engine: Engine, verifier: Verifier) -> AsyncIterator[str]:
+    served = Served(engine, verifier)
+    await served.up()
+    yield served.address
+    await served.down()
 
 
 @asynccontextmanager
