@@ -9,11 +9,13 @@ from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
+from framework.egress import EgressPolicy
 from framework.events.rollups import counters
 from framework.events.tail import Consumer
 from framework.rpc.assembly import api, commands, keys_from, parts, worker
 from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
+from framework.secrets import SecretReferences
 from framework.settings import ServiceSettings
 from services.program.application import Application
 from services.program.code.pool import Workers
@@ -30,7 +32,8 @@ async def api_process(settings: ServiceSettings) -> Process:
     """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
     describing = Describing(Workers(size=1))
     peers = peers_of(settings)
-    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]))
+    rules = EgressPolicy(settings), SecretReferences(settings)
+    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]), *rules)
     made = await parts(settings, registry(), application=ours)
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
     return api(
@@ -59,6 +62,9 @@ async def worker_process(settings: ProgramSettings) -> Process:
     """Returns a worker process."""
     import httpx
 
+    from services.program.connectors.desk import Desk
+    from services.program.connectors.directory import Directory
+    from services.program.metering.gate import Gate
     from services.program.running import Models
     from services.program.worker import Worker
     from services.program.working import Workshop
@@ -67,7 +73,10 @@ async def worker_process(settings: ProgramSettings) -> Process:
     http = httpx.AsyncClient(
         timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
     )
-    models = Models(settings.models, http)
+    outside = EgressPolicy(settings).client(limits=httpx.Limits(max_connections=settings.lm_connections))
+    gate = Gate(made.database)
+    desk = Desk(Directory(made.database), gate, outside, SecretReferences(settings))
+    models = Models(settings.models, http, desk)
     workers = Workers(settings.code_processes)
     workshop = Workshop(
         made.engine,
@@ -76,13 +85,16 @@ async def worker_process(settings: ProgramSettings) -> Process:
         settings.bounds,
         at_once=settings.examples_at_once,
         evaluations_at_once=settings.evaluations_at_once,
+        desk=desk,
     )
 
     async def work() -> None:
         await models.warm()
+        await gate.open()
         await Worker(workshop).run()
 
-    return worker(made, MIGRATIONS, background=[work], close=[workers.close, http.aclose])
+    close = [workers.close, gate.close, http.aclose, outside.aclose]
+    return worker(made, MIGRATIONS, background=[work], close=close)
 
 
 main = commands(registry(), MIGRATIONS, ProgramSettings, lambda settings: consumers_of(peers_of(settings)))

@@ -1,14 +1,18 @@
-"""What the program service's API needs besides its database: what is registered, and the variables service."""
+"""What the program service's API needs besides its database: registered code, a peer, and rules for the outside."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from framework.egress import EgressPolicy
+from framework.secrets import SecretReferences
 from services.program.describing import Describing
 
 
 @dataclass(frozen=True)
 class Application:
-    """The way to registered code, and the stub of the peer that is asked as the caller."""
+    """The way to registered code, the stub of the peer that is asked as the caller, and the rules for connectors."""
 
     describing: Describing
     variables: Any
+    egress: EgressPolicy
+    secrets: SecretReferences

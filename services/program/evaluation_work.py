@@ -11,12 +11,13 @@ from framework.errors import DependencyUnavailable
 from framework.storage import Leases
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished, Judge, measures_of, registered_among
+from services.program.metering.work import inside
 from services.program.opening import opened
 from services.program.resources.evaluation import Evaluation, pause
 from services.program.resources.execution import ENDED
 from services.program.resources.program import Program
 from services.program.results import Results, Unmeasured
-from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column, shown
+from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column, failed_by, shown
 from services.program.waking import topic
 from services.program.working import (
     LeaseLost,
@@ -29,6 +30,7 @@ from services.program.working import (
     now,
     patiently,
     pinned_program,
+    work_of,
 )
 
 ABANDONED_SECONDS = 60.0
@@ -52,7 +54,8 @@ class EvaluationWork:
         """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was halted."""
         try:
             await begin(self.workshop.database, "evaluations", self.row)
-            await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
+            with inside(work_of(self.row)):
+                await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
             await self._end("complete")
         except LeaseLost:
             _log.info("evaluation %s was halted or taken over", self.row["id"])
@@ -102,7 +105,7 @@ class EvaluationWork:
         except ModelRejected as fault:
             if not self._answered:
                 raise  # it never answered: the whole evaluation cannot be done
-            return Outcome(None).failed(str(fault), fault.error_class)
+            return failed_by(fault)
         self._answered = True
         return outcome
 

@@ -8,11 +8,22 @@ from psycopg.types.json import Jsonb
 from domain.values import Invalid, normalise
 from framework.storage import Leases, clock_time
 from services.program.code.contract import CodeFault
+from services.program.metering.work import inside
 from services.program.opening import opened
 from services.program.resources.execution import ENDED, Execution
-from services.program.running import ModelAway, ModelRejected, Outcome, class_column
+from services.program.running import ModelAway, ModelRejected, Outcome, class_column, failed_by
 from services.program.waking import topic
-from services.program.working import LeaseLost, Row, Workshop, begin, examples_of, held, patiently, pinned_program
+from services.program.working import (
+    LeaseLost,
+    Row,
+    Workshop,
+    begin,
+    examples_of,
+    held,
+    patiently,
+    pinned_program,
+    work_of,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +40,8 @@ class ExecutionWork:
         """Runs the program once and writes down how it ended."""
         try:
             await begin(self.workshop.database, "executions", self.row)
-            await held(self.workshop, self.leases, self.row, self._run())
+            with inside(work_of(self.row)):
+                await held(self.workshop, self.leases, self.row, self._run())
         except LeaseLost:
             _log.info("execution %s was taken over", self.row["id"])
 
@@ -42,7 +54,7 @@ class ExecutionWork:
             async with opened(self.workshop, program, self.row["configuration"] or {}, train, **its_own) as its:
                 outcome = await patiently(self.workshop, lambda: its.run(self.row["inputs"], self.row["seed"]))
         except (ModelAway, ModelRejected, CodeFault) as fault:
-            outcome = Outcome(None).failed(str(fault), fault.error_class)
+            outcome = failed_by(fault)
         await self._end(_storable(outcome))
 
     async def _end(self, outcome: Outcome) -> None:
@@ -74,5 +86,6 @@ def _columns(outcome: Outcome) -> dict[str, Any]:
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost_micros": outcome.cost_micros,
+        "cost_incomplete": outcome.unpriced,
         "completed_at": clock_time(),
     }

@@ -12,7 +12,9 @@ from google.protobuf.json_format import MessageToDict
 
 from domain.values import Json
 from services.program import shapes
+from services.program.code.contract import CodeFault
 from services.program.configurations import settings_of, tuned
+from services.program.connectors.desk import Desk
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
 
@@ -20,13 +22,24 @@ from services.program.lm.parameters import Parameters, parameters
 class ModelAway(Exception):  # noqa: N818 - what happened
     """The model does not answer now; trying again may help. The message is fit for the caller."""
 
-    error_class = "MODEL_UNAVAILABLE"
+    took: "Outcome | None" = None
+    """What was paid all the same."""
+
+    def __init__(self, message: str, error_class: str = "MODEL_UNAVAILABLE", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.retry_after = retry_after
 
 
 class ModelRejected(Exception):  # noqa: N818 - what happened
     """The model refused the request; trying again will not help. The message is fit for the caller."""
 
-    error_class = "MODEL_REFUSED"
+    took: "Outcome | None" = None
+    """What was paid all the same."""
+
+    def __init__(self, message: str, error_class: str = "MODEL_REFUSED") -> None:
+        super().__init__(message)
+        self.error_class = error_class
 
 
 @dataclass(frozen=True)
@@ -44,10 +57,30 @@ class Outcome:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micros: int = 0
+    unpriced: bool = False
+    """Whether some model call has no known price, and is not in the cost."""
 
     def failed(self, error: str, error_class: str) -> "Outcome":
         """Returns the same without outputs: what it took is paid for all the same."""
         return replace(self, outputs=None, error=shown(error), error_class=error_class)
+
+    def after(self, earlier: "Outcome | None") -> "Outcome":
+        """Returns the same with what an earlier try took added: every try is paid for."""
+        if earlier is None:
+            return self
+        return replace(
+            self,
+            latency_ms=self.latency_ms + earlier.latency_ms,
+            input_tokens=self.input_tokens + earlier.input_tokens,
+            output_tokens=self.output_tokens + earlier.output_tokens,
+            cost_micros=self.cost_micros + earlier.cost_micros,
+            unpriced=self.unpriced or earlier.unpriced,
+        )
+
+
+def failed_by(fault: "ModelAway | ModelRejected | CodeFault") -> Outcome:
+    """Returns the outcome of a run that a fault ended, with what was paid until then."""
+    return (getattr(fault, "took", None) or Outcome(None)).failed(str(fault), fault.error_class)
 
 
 def shown(error: str) -> str:
@@ -76,9 +109,10 @@ class PrepareRunner(Protocol):
 class Models:
     """The models of this process: which one is meant, where they live, one client for all calls."""
 
-    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None) -> None:
         self.settings = settings
         self.http = http
+        self.desk = desk
 
     async def warm(self) -> None:
         """Imports what running takes, so that the first caller does not wait for it."""
@@ -95,7 +129,7 @@ class Models:
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
             # An example may have been written with another signature than the program has.
             given = shapes.read_as(program.signature_config.inputs, {**inputs, **fixed})
-            return await _once(runner, effective.timeout_ms, given, seed)
+            return await _once(runner, given, seed)
 
         return run
 
@@ -103,9 +137,9 @@ class Models:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
         if program.type == program_pb2.Program.TYPE_TEMPLATE:
             template = MessageToDict(program.program_config.template, preserving_proto_field_name=True)
-            return _template_runner_class()(signature, template, effective, train, self.settings, self.http)
+            return _template_runner_class()(signature, template, effective, train, self.settings, self.http, self.desk)
         reasons = program.type == program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
-        return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons)
+        return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons, desk=self.desk)
 
 
 def _runner_class() -> Any:
@@ -123,22 +157,23 @@ def _template_runner_class() -> Any:
     return TemplateRunner
 
 
-async def _once(runner: Any, timeout_ms: int, inputs: Mapping[str, Any], seed: int) -> Outcome:
+async def _once(runner: Any, inputs: Mapping[str, Any], seed: int) -> Outcome:
     try:
-        async with asyncio.timeout(timeout_ms / 1000):
-            said = await runner.run(inputs, seed=seed)
-    except TimeoutError:
-        raise ModelAway(f"the model did not answer within {timeout_ms} ms") from None
+        said = await runner.run(inputs, seed=seed)
     except ModelUnavailable as fault:
-        raise ModelAway(str(fault)) from fault
+        away = ModelAway(str(fault), fault.error_class, fault.retry_after)
+        away.took = _outcome(None, fault.charged)
+        raise away from fault
     except ModelRefused as fault:
-        raise ModelRejected(str(fault)) from fault
+        rejected = ModelRejected(str(fault), fault.error_class)
+        rejected.took = _outcome(None, fault.charged)
+        raise rejected from fault
     except ModelFault as fault:
-        return _outcome(None, fault.charged).failed(str(fault), "PARSE")
+        return _outcome(None, fault.charged).failed(str(fault), fault.error_class)
     return _outcome(said.outputs, said)
 
 
 def _outcome(outputs: Mapping[str, Json] | None, took: Any) -> Outcome:
     """Returns an outcome with what it took; an answer that nobody can read is paid for, too."""
-    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros")
+    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros", "unpriced")
     return Outcome(outputs, **{name: getattr(took, name) for name in names if took is not None})

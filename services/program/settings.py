@@ -14,6 +14,12 @@ class ProgramSettings(ServiceSettings):
     lm: str = Field(DEFAULT_MODEL, description="The model of programs that name none.")
     lm_base_url: str = Field("", description="An OpenAI-compatible endpoint, such as https://models.example/v1.")
     lm_api_key: SecretStr | None = Field(None, description="The endpoint's key.")
+    lm_input_micros: int | None = Field(
+        None,
+        ge=0,
+        description="What a million tokens of input cost there, in millionths of a dollar; else unknown.",
+    )
+    lm_output_micros: int | None = Field(None, ge=0, description="The same of its output.")
     lm_connections: int = Field(64, ge=1, description="The most connections of a worker to the endpoint.")
     examples_at_once: int = Field(4, ge=1, le=256, description="How many examples of one evaluation run at a time.")
     evaluations_at_once: int = Field(4, ge=1, le=256, description="How many evaluations a worker does at a time.")
@@ -29,7 +35,13 @@ class ProgramSettings(ServiceSettings):
     @property
     def models(self) -> ModelSettings:
         """The settings as the engine of models wants them."""
-        return ModelSettings(default_model=self.lm, base_url=self.lm_base_url, api_key=self.lm_api_key)
+        return ModelSettings(
+            default_model=self.lm,
+            base_url=self.lm_base_url,
+            api_key=self.lm_api_key,
+            input_micros=self.lm_input_micros,
+            output_micros=self.lm_output_micros,
+        )
 
     @property
     def bounds(self) -> Bounds:

@@ -8,7 +8,9 @@ from typing import Any
 from framework.errors import Failure
 from framework.identifiers import new_id
 from framework.storage import Leases
+from framework.tasks import stopped
 from services.program.code.contract import WorkersClosed
+from services.program.connectors.probe_work import ProbeWork
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
 from services.program.waking import WORK
@@ -23,6 +25,8 @@ WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = 
 """
 SWEEP_SECONDS = 2.0
 EXECUTIONS_AT_ONCE = 4
+PROBES_AT_ONCE = 2
+PROBES = "connector_probes"
 Work = Callable[[Workshop, Leases, Row], Any]
 
 
@@ -38,12 +42,18 @@ class Worker:
         """Works until cancelled; what it was doing then is free for others at once."""
         database = self.workshop.database
         evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, "executions", _OPEN)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            for _ in range(self.workshop.evaluations_at_once):
-                group.create_task(self._lane(evaluations, EvaluationWork))
-            for _ in range(EXECUTIONS_AT_ONCE):
-                group.create_task(self._lane(executions, ExecutionWork))
+        lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
+        lanes += [self._lane(executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
+        if self.workshop.desk:
+            probes = Leases(database, PROBES, "said IS NULL")
+            lanes += [self._lane(probes, ProbeWork) for _ in range(PROBES_AT_ONCE)]
+        # No task group: it cancels once, and a lane that loses that would be waited for without end.
+        tasks = [asyncio.create_task(work) for work in (self._listen(), *lanes)]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ended.pop().result()
+        finally:
+            await stopped(tasks)
 
     async def _listen(self) -> None:
         async for _ in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
@@ -78,5 +88,7 @@ class Worker:
             await self._give_up(leases, row)
 
     async def _give_up(self, leases: Leases, row: Row) -> None:
+        if leases.table == PROBES:
+            return  # whoever waits for it gives up by itself
         async with self.workshop.database.system() as tx:
             await tx.execute(_GIVE_UP.format(table=leases.table), dict(row))

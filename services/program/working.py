@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from ashgrove.program.v1 import program_pb2
 
@@ -19,13 +19,14 @@ from framework.storage import Database, Leases, Transaction, codec_of
 from framework.tasks import stopped
 from services.program.bounds import Bounds
 from services.program.code.pool import Workers
+from services.program.connectors.desk import Desk
+from services.program.metering.work import Budget, Work, meant_as
 from services.program.resources.program import Program
-from services.program.running import ModelAway, PrepareRunner
+from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner
 
 LEASE_SECONDS = 8.0
 RENEW_SECONDS = 2.5
 LOOK_SECONDS = 0.3
-T = TypeVar("T")
 Row = Mapping[str, Any]
 
 _PROGRAM = """
@@ -64,6 +65,8 @@ class Workshop:
     attempts: int = 6
     """How often a model that is away is asked."""
     backoff_seconds: float = 0.5
+    desk: Desk | None = None
+    """Where connectors are asked, checked and tested; without one there are none."""
 
     @property
     def database(self) -> Database:
@@ -79,6 +82,11 @@ class Workshop:
 def names_of(row: Row) -> dict[str, Any]:
     """Returns what the statements about a leased row are told."""
     return {"organization": row["organization_id"], "id": row["id"], "token": row["fencing_token"]}
+
+
+def work_of(row: Row, budget: Budget | None = None) -> Work:
+    """Returns whose work a leased row is, for the books of model calls."""
+    return Work(row["organization_id"], row["id"], row["owner_id"], budget=budget or Budget())
 
 
 async def pinned_program(database: Database, row: Row) -> program_pb2.Program:
@@ -105,14 +113,26 @@ def example_seed(seed: int, position: int, repeat: int = 0) -> int:
     return digest(seed, "example", position, repeat, size=8) & (2**63 - 1)
 
 
-async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so."""
-    for attempt in range(workshop.attempts - 1):
+async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so. Every try is paid for."""
+    earlier: Outcome | None = None
+    for attempt in range(workshop.attempts):
         try:
-            return await ask()
-        except ModelAway:
-            await asyncio.sleep(workshop.backoff_seconds * 2**attempt)
-    return await ask()
+            with meant_as("RETRY" if attempt else ""):
+                return (await ask()).after(earlier)
+        except (ModelAway, ModelRejected) as fault:
+            earlier = fault.took = (fault.took or Outcome(None)).after(earlier)
+            if attempt == workshop.attempts - 1 or isinstance(fault, ModelRejected):
+                raise
+            await asyncio.sleep(_pause(workshop, fault, attempt))
+    raise AssertionError("it is asked at least once")
+
+
+def _pause(workshop: Workshop, away: ModelAway, attempt: int) -> float:
+    """Returns how long to wait before the next try: what the endpoint asks for, or twice the last time."""
+    if away.retry_after is not None:
+        return max(away.retry_after, workshop.backoff_seconds)
+    return float(workshop.backoff_seconds * 2**attempt)
 
 
 async def held(workshop: Workshop, leases: Leases, row: Row, work: Coroutine[Any, Any, None], stop: Any = None) -> None:

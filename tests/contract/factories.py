@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.program.v1 import dataset_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_pb2, signature_pb2
 from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
@@ -15,7 +15,7 @@ from framework.testing.suite import Subject, Subjects
 from framework.testing.workbench import Workbench
 from services.auth.resources import User
 from services.describe import registries
-from services.program.resources import Dataset, Program
+from services.program.resources import Connector, Dataset, Program
 from services.variables.components import Component
 from services.variables.presets import VariablePreset
 from services.variables.resources import VariableConfiguration, VariableSpace
@@ -100,6 +100,24 @@ async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
     return made
 
 
+async def connector(bench: Workbench, number: int) -> connector_pb2.Connector:
+    """A connector with a price and limits."""
+    made = connector_pb2.Connector(
+        name=f"model-{number}",
+        description=f"about {number // 2}",
+        provider=("openai", "anthropic")[number % 2],
+        base_url=f"https://models{number}.example/v1",
+        model=f"m{number // 2}",
+        headers={"x-team": f"t{number}"},
+        secret=f"secret://models/key-{number}",
+    )
+    made.limits.requests_per_minute = number + 1
+    made.timeouts.read_ms = number + 1
+    made.capabilities.output_tokens = number + 1
+    made.prices.add(input_micros=number, output_micros=number)
+    return made
+
+
 VALUES = Struct(fields={"heat": Value(number_value=0.5)})
 _COLD = variable_space_pb2.Variable(name="cold", boolean=variable_space_pb2.BooleanDomain())
 _WARM = variable_space_pb2.Variable(name="heat", float=variable_space_pb2.FloatDomain(low=0, high=9))
@@ -120,6 +138,10 @@ SPACE_ACTS: dict[str, Any] = {
 CONFIGURATION_ACTS: dict[str, Any] = {
     "ApplyConfiguration": {"program_id": str(uuid4())},
     "UndoConfiguration": {"program_id": str(uuid4()), "previous_program_revision": 1, "program_revision": 2},
+}
+CONNECTOR_ACTS: dict[str, Any] = {
+    "ShareConnector": {"organization_id": str(uuid4())},
+    "UnshareConnector": {"organization_id": str(uuid4())},
 }
 PROGRAM_ACTS: dict[str, Any] = {
     "CloneProgram": {"new_name": "copy"},
@@ -144,6 +166,7 @@ GIVEN = [
     Subject(VariableConfiguration, variable_configuration, acts=CONFIGURATION_ACTS),
     Subject(Component, component),
     Subject(VariablePreset, derived=("name",)),
+    Subject(Connector, connector, acts=CONNECTOR_ACTS, as_admin=True),
     Subject(Program, program, acts=PROGRAM_ACTS),
     Subject(Dataset, dataset, acts=DATASET_ACTS),
 ]

@@ -52,6 +52,8 @@ class Belongings:
         user = api.post("/v1/users", {"email": f"{unique('x')[2:]}@{self.mark}.test", "name": self._marked("user")})
         key = api.post("/v1/apiKeys", {"api_key": {"name": self._marked("key"), "user_id": user["id"]}})
         invited = api.post("/v1/invitations", {"invitation": {"email": f"{uuid.uuid4().hex}@{self.mark}.test"}})
+        model = {"name": self.mark[:40].lower(), "provider": "openai", "base_url": "https://models.invalid.test/v1"}
+        connector = api.post("/v1/connectors", {**model, "model": self.mark, "description": self.mark})
         trials = api.get(f"/v1/optimizationRuns/{run}/trials")["trials"]
         evaluation = api.get(f"/v1/evaluations/{trials[0]['evaluation_id']}")
         self.found = {
@@ -69,6 +71,7 @@ class Belongings:
             "Execution": [execution],
             "Evaluation": [evaluation],
             "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],
+            "Connector": [connector],
             "User": [user],
             "ApiKey": [key["api_key"]],
             "Invitation": [invited["invitation"]],

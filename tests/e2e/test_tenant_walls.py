@@ -27,6 +27,12 @@ SOUND_AND_REFUSED = {
     "SignIn": "UNAUTHENTICATED",  # nor is anybody known
     "ChangePassword": "UNAUTHENTICATED",
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
+    "ShareConnector": "PERMISSION_DENIED",
+    "UnshareConnector": "PERMISSION_DENIED",
+    "GetConnectorShare": "NOT_FOUND",  # none was shared, and no call was made
+    "GetModelCall": "NOT_FOUND",
+    "ExplainConnectorShareAccess": "NOT_FOUND",
+    "ExplainModelCallAccess": "NOT_FOUND",
     "SuspendOrganization": "PERMISSION_DENIED",
     "ResumeOrganization": "PERMISSION_DENIED",
     "BreakGlass": "PERMISSION_DENIED",

@@ -1,7 +1,6 @@
 """The one object between DSPy and a model: it meters, and speaks to the local model or to an endpoint."""
 
 import time
-from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,28 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from domain import pricing
+from domain.pricing import Price, Usage
+from services.program.connectors import native
+from services.program.connectors.answer import Answer
+from services.program.connectors.desk import Desk, bounded
+from services.program.connectors.endpoint import EVERYBODY, Endpoint
+from services.program.connectors.faults import (
+    BudgetSpent,
+    ModelFault,
+    ModelRefused,
+    ModelUnavailable,
+    OutputUnparsable,
+)
+from services.program.connectors.native import OnText
 from services.program.lm import nearest
+from services.program.metering.gate import Charge
+from services.program.metering.work import current_work
 
 LOCAL = "local/"
 DEFAULT_MODEL = "local/nearest-demo"
-# Nominal prices in millionths of a credit per token, so that budgets and cost objectives work offline too.
-INPUT_MICROS, OUTPUT_MICROS = 1, 4
+# Nominal prices of the local model, so that budgets and cost objectives work offline too: a credit is a dollar.
+LOCAL_PRICE = Price(input_micros=1_000_000, output_micros=4_000_000)
 
 
 class ModelSettings(BaseModel):
@@ -25,25 +40,14 @@ class ModelSettings(BaseModel):
     default_model: str = DEFAULT_MODEL
     base_url: str = ""
     api_key: SecretStr | None = None
+    input_micros: int | None = None
+    """What a million tokens of input cost there, in millionths of a dollar; unknown when None."""
+    output_micros: int | None = None
 
-
-class ModelFault(Exception):  # noqa: N818 - the tree's root; its leaves say what happened
-    """A model did not give an answer that can be used; the message is fit for the caller."""
-
-    charged: "Meter | None" = None
-    """What it took all the same, once the runner knows."""
-
-
-class ModelUnavailable(ModelFault):
-    """It does not answer now; trying again may help."""
-
-
-class ModelRefused(ModelFault):
-    """It refused the request; trying again will not help."""
-
-
-class OutputUnparsable(ModelFault):
-    """It answered something that is not in the shape of the signature."""
+    @property
+    def price(self) -> Price:
+        """What the endpoint of the settings costs."""
+        return Price(self.input_micros, self.output_micros)
 
 
 @dataclass
@@ -55,41 +59,95 @@ class Meter:
     input_tokens: int = 0
     output_tokens: int = 0
     latency_ms: float = 0.0
+    cost_nanos: int = 0
+    unpriced: bool = False
+    """Whether some call has no known price: the cost then leaves it out."""
+    estimated: bool = False
+    """Whether some call's use is not known, and is what was set aside for it."""
+    calls: int = 0
 
     @property
     def cost_micros(self) -> int:
-        """The price, in millionths of a credit."""
-        return self.input_tokens * INPUT_MICROS + self.output_tokens * OUTPUT_MICROS
+        """The price, in millionths of a dollar, rounded up."""
+        return pricing.micros(self.cost_nanos)
+
+    def charge(self, charge: Charge) -> None:
+        """Takes one call into account."""
+        self.calls += 1
+        self.input_tokens += charge.usage.input_tokens
+        self.output_tokens += charge.usage.output_tokens
+        self.latency_ms += charge.latency_ms
+        self.cost_nanos += charge.cost_nanos or 0
+        self.unpriced = self.unpriced or charge.cost_nanos is None
+        self.estimated = self.estimated or charge.estimated
 
 
-# DSPy strips what it does not know from a request, so seed and counters travel beside it.
+# DSPy strips what it does not know from a request, so seed, counters and who listens travel beside it.
 meter: ContextVar[Meter] = ContextVar("ashgrove_meter")
+listener: ContextVar[OnText | None] = ContextVar("ashgrove_listener", default=None)
 
 
 class Engine:
-    """DSPy's engine for one model."""
+    """DSPy's engine for one model: a local one, a connector's, or the endpoint of the settings."""
 
-    def __init__(self, model: str, settings: ModelSettings, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self,
+        model: str,
+        settings: ModelSettings,
+        http: httpx.AsyncClient,
+        desk: Desk | None = None,
+        timeout_seconds: float = 600.0,
+    ) -> None:
         self.model = model
         self.settings = settings
         self.http = http
+        self.desk = desk
+        self.timeout_seconds = timeout_seconds
 
     async def complete(self, request: Any) -> Any:
         """Answers one request, and charges the prediction's meter."""
-        from dspy.lm15 import Message, Response, Usage
+        from dspy.lm15 import Message, Response
+        from dspy.lm15 import Usage as Told
 
-        began = time.perf_counter()
-        text, used = self._local(request) if self.model.startswith(LOCAL) else await self._remote(request)
-        charged = meter.get()
-        charged.latency_ms += (time.perf_counter() - began) * 1000
-        charged.input_tokens += used[0]
-        charged.output_tokens += used[1]
-        usage = Usage(input_tokens=used[0], output_tokens=used[1], total_tokens=sum(used))
+        try:
+            answer, charge = await self._answered(request)
+        except ModelFault as fault:
+            if fault.charge is not None:
+                meter.get().charge(fault.charge)
+            raise
+        meter.get().charge(charge)
+        used = charge.usage.input_tokens, charge.usage.output_tokens
         return Response(
-            id=None, model=request.model, message=Message.assistant(text), finish_reason="stop", usage=usage
+            id=None,
+            model=request.model,
+            message=Message.assistant(answer.text),
+            finish_reason="length" if answer.finish_reason == "length" else "stop",
+            usage=Told(input_tokens=used[0], output_tokens=used[1], total_tokens=sum(used)),
         )
 
-    def _local(self, request: Any) -> tuple[str, tuple[int, int]]:
+    async def _answered(self, request: Any) -> tuple[Answer, Charge]:
+        if not self.model.startswith(LOCAL) and self.desk is not None:
+            work = current_work()
+            endpoint = await self.desk.find(work.organization_id, self.model) if work else None
+            if work is not None and endpoint is not None:
+                return await self._asked(endpoint, work, request)
+        began = time.perf_counter()
+        local = self.model.startswith(LOCAL)
+        answer = self._local(request) if local else await self._remote(request)
+        price = LOCAL_PRICE if local else self.settings.price
+        took = answer.usage or Usage()
+        cost = price.cost_nanos(took) if answer.usage else None
+        return answer, Charge(took, cost, (time.perf_counter() - began) * 1000, answer.usage is None)
+
+    async def _asked(self, endpoint: Endpoint, work: Any, request: Any) -> tuple[Answer, Charge]:
+        """Asks a connector; the time that a call waits for its turn is not the model's."""
+        body = self._body(request)
+        most = body.pop("max_tokens", 0)
+        body.pop("model")
+        assert self.desk is not None
+        return await self.desk.ask(endpoint, work, body, most, self.timeout_seconds, listener.get())
+
+    def _local(self, request: Any) -> Answer:
         if request.tools:
             raise ModelRefused(f"{self.model} knows no tools")
         charged, config = meter.get(), request.config
@@ -101,18 +159,26 @@ class Engine:
         )
         turns = [nearest.Turn(m.role, m.text or "") for m in request.messages]
         said = nearest.answer(str(request.system or ""), turns, sampling)
-        return said.text, (said.input_tokens, said.output_tokens)
+        return Answer(said.text, Usage(said.input_tokens, said.output_tokens))
 
-    async def _remote(self, request: Any) -> tuple[str, tuple[int, int]]:
+    async def _remote(self, request: Any) -> Answer:
         if not self.settings.base_url:
-            raise ModelRefused(f"the model {self.model} needs an endpoint: set ASHGROVE_LM_BASE_URL")
-        data = await self._posted(self._body(request))
-        try:
-            text = data["choices"][0]["message"]["content"] or ""
-            usage = data.get("usage") or {}
-            return text, (int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)))
-        except (KeyError, IndexError, TypeError) as error:
-            raise ModelRefused(f"{self.model} answered in a shape that is not OpenAI's") from error
+            raise ModelRefused(f"there is no connector {self.model}: create one, or set ASHGROVE_LM_BASE_URL")
+        budget = work.budget if (work := current_work()) else None
+        if budget is not None and budget.limit_nanos is not None:
+            raise BudgetSpent(
+                f"{self.model} has no connector: only those keep a spending limit; create one with prices"
+            )
+        key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        return await bounded(
+            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(request), None)
+        )
+
+    def _endpoint(self) -> Endpoint:
+        """Returns the endpoint of the settings: the operator's own, without limits and books."""
+        name = f"the endpoint of {self.model}"
+        return Endpoint(EVERYBODY, EVERYBODY, name, "openai", self.settings.base_url, self.model)
 
     def _body(self, request: Any) -> dict[str, Any]:
         config = request.config
@@ -122,23 +188,6 @@ class Engine:
         body = {"model": self.model, "messages": messages, "seed": meter.get().seed % 2**31}
         return body | {k: v for k, v in wanted.items() if v is not None}
 
-    async def _posted(self, body: Mapping[str, Any]) -> Any:
-        key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        url = f"{self.settings.base_url.rstrip('/')}/chat/completions"
-        try:
-            answer = await self.http.post(url, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise ModelUnavailable(f"the endpoint of {self.model} does not answer") from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise ModelUnavailable(f"the endpoint of {self.model} answers {answer.status_code}")
-        if answer.status_code >= 400:
-            raise ModelRefused(f"the endpoint of {self.model} refused the request with {answer.status_code}")
-        try:
-            return answer.json()
-        except ValueError as error:  # a proxy's page, for one
-            raise ModelUnavailable(f"the endpoint of {self.model} answers something that is not JSON") from error
-
 
 class NoSyncEngine:
     """Stands where DSPy wants a blocking engine: every call here is asynchronous."""
@@ -146,3 +195,18 @@ class NoSyncEngine:
     def complete(self, request: Any) -> Any:
         """Refuses."""
         raise ModelRefused("programs run asynchronously")
+
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Engine",
+    "Meter",
+    "ModelFault",
+    "ModelRefused",
+    "ModelSettings",
+    "ModelUnavailable",
+    "NoSyncEngine",
+    "OutputUnparsable",
+    "listener",
+    "meter",
+]

@@ -34,6 +34,9 @@ class Parameters(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1, description="The probability mass that answers are drawn from.")
     max_tokens: int = Field(256, ge=1, le=100_000, description="The most tokens of one answer.")
     timeout_ms: int = Field(30_000, ge=1, le=600_000, description="How long one model call may take.")
+    parse_attempts: int = Field(
+        1, ge=1, le=5, description="How often the model is asked in all while its answer cannot be read; each is paid."
+    )
     demonstration_count: int = Field(0, ge=0, le=256, description="How many training examples are shown.")
     demonstration_selection: Selection = Field(
         "first", description="Which: the first, random ones, equally many per label, or the nearest to each input."

@@ -1,8 +1,8 @@
 """Runs one program with one configuration: DSPy's modules over our engine, prompt parts formatted once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import dspy
 import httpx
@@ -10,12 +10,16 @@ from dspy.utils.exceptions import AdapterParseError
 
 from domain.signatures.field import fields_of
 from domain.signatures.json_schema import without_nulls
+from services.program.connectors.desk import Desk
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
 from services.program.lm.signature import REASONING, chain_of_thought, dspy_signature, inner_name, input_name
+from services.program.metering.work import meant_as
 from services.program.schemas.checking import Checker
 from services.program.schemas.models import plain
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Prediction:
     output_tokens: int
     cost_micros: int
     latency_ms: float
-    """Time in the model, retries and queueing left out."""
+    """Time in the model, queueing left out."""
+    unpriced: bool = False
+    """Whether some call has no known price, and is not in the cost."""
 
 
 class _Adapter(dspy.ChatAdapter):  # type: ignore[misc] # DSPy has no types
@@ -107,6 +113,7 @@ class Runner:
         http: httpx.AsyncClient,
         *,
         reasons: bool = False,
+        desk: Desk | None = None,
     ) -> None:
         self._shape = Shape(
             [f["name"] for f in signature["inputs"]], [f["name"] for f in signature["outputs"]], reasons
@@ -123,7 +130,8 @@ class Runner:
         shown = train if given is None else given
         self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in shown]
         self._adapter = _Adapter()
-        self._lm = lm_of(parameters, models, http)
+        self._attempts = parameters.parse_attempts
+        self._lm = lm_of(parameters, models, http, desk)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
@@ -132,34 +140,64 @@ class Runner:
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
         try:
-            # Neither history nor trace: a process that serves many keeps nothing of what they asked.
-            with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None):
-                said = await self._module.acall(demos=demonstrations, **given)
+            outputs = await self._answered(demonstrations, given, charged)
         except Exception as error:
             raise fault_of(error, charged) from error
         finally:
             meter.reset(token)
-        outputs = self._judged({name: said[inner_name(name)] for name in self._shape.given}, charged)
-        return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+        return prediction(outputs, charged)
 
-    def _judged(self, said: dict[str, Any], charged: Meter) -> dict[str, Any]:
+    async def _answered(
+        self, demonstrations: Sequence[Any], given: Mapping[str, Any], charged: Meter
+    ) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            said = await self._asked(demonstrations, given)
+            return self._judged({name: said[inner_name(name)] for name in self._shape.given})
+
+        return await readable(self._attempts, charged, ask)
+
+    async def _asked(self, demonstrations: Sequence[Any], given: Mapping[str, Any]) -> Any:
+        # Neither history nor trace: a process that serves many keeps nothing of what they asked.
+        with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None):
+            return await self._module.acall(demos=demonstrations, **given)
+
+    def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
         """Returns the answer as plain values; raises OutputUnparsable for what breaks a constraint."""
         values = without_nulls(self._outputs.fields, {name: plain(each) for name, each in said.items()})
         more = {name: each for name, each in values.items() if name not in self._shape.outputs}
         checked = self._outputs.check({k: v for k, v in values.items() if k not in more}, "outputs", lenient=True)
         if checked.violations:
             told = "; ".join(f"{each.path} {each.message}" for each in checked.violations)
-            raise charged_with(OutputUnparsable(f"the model's answer does not fit the signature: {told}"), charged)
+            raise OutputUnparsable(f"the model's answer does not fit the signature: {told}")
         return more | checked.values
 
 
-def lm_of(parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient) -> Any:
+async def readable(attempts: int, charged: Meter, ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks until an answer can be read, as often as it may be tried: each is another draw, and paid."""
+    for attempt in range(attempts):
+        try:
+            with meant_as("RETRY" if attempt else ""):
+                return await ask()
+        except (AdapterParseError, OutputUnparsable):
+            if attempt == attempts - 1:
+                raise
+            charged.seed += 1
+    raise AssertionError("it is asked at least once")
+
+
+def prediction(outputs: dict[str, Any], charged: Meter) -> Prediction:
+    """Returns what a program made of an input, with all that it took."""
+    took = charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms
+    return Prediction(outputs, *took, charged.unpriced)
+
+
+def lm_of(parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None) -> Any:
     """Returns DSPy's handle on the model that parameters name, over our engine."""
     model = parameters.model or models.default_model
     return dspy.LM(
         model if "/" in model else f"remote/{model}",
         engine=NoSyncEngine(),
-        async_engine=Engine(model, models, http),
+        async_engine=Engine(model, models, http, desk, parameters.timeout_ms / 1000),
         cache=False,
         num_retries=0,
         temperature=parameters.temperature,

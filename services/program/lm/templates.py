@@ -9,11 +9,12 @@ from dspy.lm15 import Config, Message, Request
 
 from domain.signatures.field import fields_of
 from domain.templates import INSTRUCTIONS, rendered
+from services.program.connectors.desk import Desk
 from services.program.lm.answers import answer_of, answered
 from services.program.lm.engine import Meter, ModelFault, ModelSettings, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
-from services.program.lm.runner import Prediction, Shape, charged_with, fault_of, lm_of
+from services.program.lm.runner import Prediction, Shape, charged_with, fault_of, lm_of, prediction, readable
 from services.program.schemas.checking import Checker
 
 _ROLES = {"ROLE_SYSTEM": "system", "ROLE_USER": "user", "ROLE_ASSISTANT": "assistant"}
@@ -30,6 +31,7 @@ class TemplateRunner:
         train: Sequence[Example],
         models: ModelSettings,
         http: httpx.AsyncClient,
+        desk: Desk | None = None,
     ) -> None:
         self._parameters = parameters
         fields = fields_of(signature["outputs"])
@@ -41,23 +43,26 @@ class TemplateRunner:
         instructions = parameters.instructions or signature.get("instructions", "")
         self._instructions = "\n".join([instructions, *self._prompts.rules]).strip()
         *self._before, self._last = template["messages"]
-        self._lm = lm_of(parameters, models, http)
+        self._lm = lm_of(parameters, models, http, desk)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
         try:
-            with dspy.context(disable_history=True, track_usage=False, trace=None):
-                said = await self._lm.acall(self._request(inputs))
-            outputs = answer_of(said.message.text or "", self._outputs)
+            outputs = await readable(self._parameters.parse_attempts, charged, lambda: self._answered(inputs))
         except ModelFault as fault:
             raise charged_with(fault, charged) from fault
         except Exception as error:
             raise fault_of(error, charged) from error
         finally:
             meter.reset(token)
-        return Prediction(outputs, charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms)
+        return prediction(outputs, charged)
+
+    async def _answered(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        with dspy.context(disable_history=True, track_usage=False, trace=None):
+            said = await self._lm.acall(self._request(inputs))
+        return answer_of(said.message.text or "", self._outputs)
 
     def _request(self, inputs: Mapping[str, Any]) -> Request:
         messages = self.messages(inputs)

@@ -1,22 +1,26 @@
-"""The resources of the program service: programs, datasets with examples, executions, evaluations with results."""
+"""The resources of the program service: programs, datasets, the work on both, and connectors."""
 
 from typing import Any
 
 from ashgrove.program.v1.program_service_pb2 import DESCRIPTOR
 
 from framework.resource import Registry, Resource
+from services.program.resources.connector import Connector, ConnectorShare, ModelCall
 from services.program.resources.dataset import Dataset, DatasetRevision, Example
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 from services.program.resources.execution import Execution
 from services.program.resources.program import Program
 
 __all__ = [
+    "Connector",
+    "ConnectorShare",
     "Dataset",
     "DatasetRevision",
     "Evaluation",
     "EvaluationResult",
     "Example",
     "Execution",
+    "ModelCall",
     "Program",
     "registry",
 ]
@@ -29,6 +33,9 @@ RESOURCES: list[type[Resource[Any]]] = [
     Execution,
     Evaluation,
     EvaluationResult,
+    Connector,
+    ConnectorShare,
+    ModelCall,
 ]
 
 

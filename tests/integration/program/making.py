@@ -15,10 +15,20 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
 from framework.call import Actor
+from framework.egress import EgressPolicy
 from framework.identifiers import new_id
+from framework.secrets import SecretReferences
+from framework.settings import OutsideSettings
 from framework.testing.workbench import Workbench
 from services.program.worker import Worker
 from services.program.working import Workshop
+
+
+def outside(**settings: Any) -> tuple[EgressPolicy, SecretReferences]:
+    """The rules for what is outside, with hosts and secrets that an operator allowed."""
+    given = OutsideSettings(**settings)
+    return EgressPolicy(given), SecretReferences(given)
+
 
 WORDS = [("och", "sv"), ("und", "de"), ("et", "fr"), ("and", "en")]
 

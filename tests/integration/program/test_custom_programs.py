@@ -18,7 +18,7 @@ from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.working import Workshop
 from tests.integration.program.conftest import ROOT
-from tests.integration.program.making import create_custom, custom_program, program, working
+from tests.integration.program.making import create_custom, custom_program, outside, program, working
 
 ENTRY_POINT = "program.program_config.entry_point"
 
@@ -27,7 +27,7 @@ ENTRY_POINT = "program.program_config.entry_point"
 async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
     """The service as its API process runs it: with workers of its own to describe what is registered."""
     describing = Describing(Workers(size=1))
-    bench.engine.application = Application(describing, variables=None)
+    bench.engine.application = Application(describing, None, *outside())
     yield bench
     bench.engine.application = None
     await describing.close()

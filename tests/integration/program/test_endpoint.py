@@ -51,7 +51,13 @@ def endpoint() -> Iterator[str]:
 
 async def test_the_endpoint_is_asked_as_openai_is_and_its_usage_is_charged(endpoint: str) -> None:
     """Model, messages, key and bounds travel; tokens come back and are priced."""
-    models = ModelSettings(default_model="some-model", base_url=endpoint, api_key=SecretStr("k"))
+    models = ModelSettings(
+        default_model="some-model",
+        base_url=endpoint,
+        api_key=SecretStr("k"),
+        input_micros=1_000_000,
+        output_micros=4_000_000,
+    )
     train = [{"inputs": {"text": "Norge och Sverige"}, "outputs": {"language": "sv"}}]
     chosen = parameters({}, {"temperature": 0.5, "demonstration_count": 1})
     async with httpx.AsyncClient() as http:

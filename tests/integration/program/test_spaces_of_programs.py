@@ -21,7 +21,7 @@ from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.resources import registry
 from services.variables.resources import registry as variables_registry
-from tests.integration.program.making import program
+from tests.integration.program.making import outside, program
 
 _Space = variable_space_pb2.VariableSpace
 
@@ -66,7 +66,7 @@ async def near(postgres_url: str) -> AsyncIterator[Neighbours]:
         served(variables, issuer.keys) as spaces,
     ):
         channel = channel_to(f"127.0.0.1:{spaces.port}")
-        ours = Application(Describing(Workers(size=1)), VariablesServiceStub(channel))
+        ours = Application(Describing(Workers(size=1)), VariablesServiceStub(channel), *outside())
         async with (
             workbench(registry(), postgres_url, here / "program" / "migrations", ours) as made,
             served(made, issuer.keys) as programs,

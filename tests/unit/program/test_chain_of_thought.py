@@ -25,7 +25,7 @@ TRAIN = [
     {"inputs": {"text": "Danmark och Island"}, "outputs": {"language": "sv", "reasoning": "och is Swedish for and"}},
     {"inputs": {"text": "France et Italie"}, "outputs": {"language": "fr"}},
 ]
-MODELS = ModelSettings(base_url="http://lm.test/v1")
+MODELS = ModelSettings(base_url="http://lm.test/v1", input_micros=1_000_000, output_micros=4_000_000)
 REASONED = "[[ ## reasoning ## ]]\nit says och\n\n[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 SILENT = "[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 

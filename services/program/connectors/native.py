@@ -1,0 +1,149 @@
+"""Speaks to an OpenAI-compatible endpoint over HTTP: whole answers, or word by word."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from domain.pricing import Usage
+from services.program.connectors.answer import Answer
+from services.program.connectors.endpoint import Endpoint
+from services.program.connectors.faults import (
+    AnswerLost,
+    AuthRefused,
+    ModelRefused,
+    ModelUnavailable,
+    NoCompletion,
+    RateLimited,
+    TimedOut,
+)
+
+OnText = Callable[[str], Awaitable[None]]
+_LONGEST_WAIT = 60.0
+
+
+async def chat(
+    http: httpx.AsyncClient,
+    endpoint: Endpoint,
+    headers: Mapping[str, str],
+    body: Mapping[str, Any],
+    on_text: OnText | None,
+) -> Answer:
+    """Asks for a completion; `on_text` is told every piece of text as it comes, from endpoints that can stream."""
+    url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
+    timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds, pool=None)
+    try:
+        if on_text is not None and endpoint.streams:
+            streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
+            async with http.stream("POST", url, json=streamed, headers=headers, timeout=timeout) as answer:
+                await _refuse(answer, endpoint.name)
+                return await _gathered(answer, endpoint.name, on_text)
+        answer = await http.post(url, json=body, headers=headers, timeout=timeout)
+        await _refuse(answer, endpoint.name)
+        return whole(answer.content, endpoint.name)
+    except httpx.ConnectTimeout as error:
+        raise ModelUnavailable(f"{endpoint.name} does not let us connect within its time") from error
+    except httpx.TimeoutException as error:
+        raise TimedOut(f"{endpoint.name} did not answer within {endpoint.read_seconds:g} s") from error
+    except (httpx.ConnectError, httpx.PoolTimeout) as error:
+        raise ModelUnavailable(f"{endpoint.name} cannot be reached") from error
+    except httpx.HTTPError as error:
+        raise AnswerLost(f"the connection to {endpoint.name} broke") from error
+
+
+async def reachable(http: httpx.AsyncClient, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
+    """Asks for the list of models, which costs nothing; raises a ModelFault unless it answers as it should."""
+    url = f"{endpoint.base_url.rstrip('/')}/models"
+    timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds)
+    try:
+        answer = await http.get(url, headers=headers, timeout=timeout)
+    except httpx.HTTPError as error:
+        raise ModelUnavailable(f"{endpoint.name} cannot be reached") from error
+    if answer.status_code not in (404, 405):  # many serve no such list
+        await _refuse(answer, endpoint.name)
+
+
+async def _refuse(answer: httpx.Response, name: str) -> None:
+    """Raises what a status means; bodies of errors may hold anything, and are told to nobody."""
+    status = answer.status_code
+    if status < 400:
+        return
+    if status in (401, 403):
+        raise AuthRefused(f"{name} does not accept its key ({status})")
+    if status == 429:
+        raise _limited(RateLimited(f"{name} wants to be asked less (429)"), answer)
+    if status in (408, 409, 425) or status >= 500:
+        raise _limited(ModelUnavailable(f"{name} answers {status}"), answer)
+    raise ModelRefused(f"{name} refused the request with {status}")
+
+
+def _limited(fault: ModelUnavailable, answer: httpx.Response) -> ModelUnavailable:
+    with suppress(KeyError, ValueError):
+        fault.retry_after = min(_LONGEST_WAIT, max(0.0, float(answer.headers["retry-after"])))
+    return fault
+
+
+def whole(content: bytes, name: str) -> Answer:
+    """Returns a completion that came in one piece; raises a ModelFault for what is none."""
+    try:
+        data = json.loads(content)
+    except ValueError as error:  # a proxy's page, for one
+        raise AnswerLost(f"{name} answers something that is not JSON") from error
+    try:
+        choice = data["choices"][0]
+        message = choice["message"]
+        return Answer(
+            str(message.get("content") or ""),
+            usage_of(data.get("usage")),
+            str(choice.get("finish_reason") or "stop"),
+            tuple(message.get("tool_calls") or ()),
+        )
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise NoCompletion(f"{name} answers in a shape that is not OpenAI's") from error
+
+
+def usage_of(said: Any) -> Usage | None:
+    """Returns what an endpoint says that a call took; None where it says nothing of use."""
+    if not isinstance(said, Mapping):
+        return None
+    tokens = said.get("prompt_tokens"), said.get("completion_tokens")
+    cached = (said.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    if not all(isinstance(count, int) and count >= 0 for count in tokens):
+        return None
+    return Usage(tokens[0] or 0, tokens[1] or 0, cached if isinstance(cached, int) else 0)
+
+
+async def _gathered(answer: httpx.Response, name: str, on_text: OnText) -> Answer:
+    texts, usage, reason, ended = [], None, "", False
+    async for event in _events(answer, name):
+        if event is None:
+            ended = True
+            break
+        usage = usage_of(event.get("usage")) or usage
+        for choice in event.get("choices") or ():
+            reason = choice.get("finish_reason") or reason
+            if piece := (choice.get("delta") or {}).get("content"):
+                texts.append(str(piece))
+                await on_text(str(piece))
+    if not ended and not reason:
+        raise AnswerLost(f"the connection to {name} broke in the middle of an answer")
+    return Answer("".join(texts), usage, reason or "stop")
+
+
+async def _events(answer: httpx.Response, name: str) -> AsyncIterator[dict[str, Any] | None]:
+    """Yields the events of a stream, None for its end."""
+    async for line in answer.aiter_lines():
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            yield None
+            return
+        try:
+            event = json.loads(data)
+        except ValueError as error:
+            raise AnswerLost(f"{name} streams something that is no completion") from error
+        if isinstance(event, dict):
+            yield event

@@ -1,0 +1,38 @@
+"""Checks and test calls: left for a worker, because only workers hold keys and speak to endpoints."""
+
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from framework.engine import Call
+from framework.identifiers import new_id
+from services.program.waking import LOOK_SECONDS, WORK, topic
+
+_LEAVE = """
+INSERT INTO connector_probes (organization_id, id, connector_id, owner_id, verb, asked, request_id)
+VALUES (%(organization)s, %(id)s, %(connector)s, %(owner)s, %(verb)s, %(asked)s, %(request)s)
+"""
+_SAID = "SELECT said FROM connector_probes WHERE organization_id = %(organization)s AND id = %(id)s"
+
+
+async def ask_for(call: Call, resource: Any, connector_id: str, verb: str, asked: dict[str, Any]) -> str:
+    """Leaves a probe of a connector that the caller may probe, and returns the probe's id."""
+    async with call.transaction() as tx:
+        row = await call.row(resource, connector_id, verb=verb, lock=True)
+        identifier = new_id()
+        probe = {"organization": row["organization_id"], "id": identifier, "connector": row["id"]}
+        author = {"owner": call.actor.user_id, "verb": verb, "request": call.context.request_id}
+        await tx.execute(_LEAVE, probe | author | {"asked": Jsonb(asked)})
+        await call.database.notify(tx, WORK)
+    return str(identifier)
+
+
+async def done(call: Call, identifier: str) -> dict[str, Any]:
+    """Returns what a probe said; raises DeadlinePassed when the caller's time is over first."""
+    names = {"organization": call.context.organization_id, "id": identifier}
+    while True:
+        row = await call.reads().fetch_one(_SAID, names)
+        if row and row["said"] is not None:
+            said: dict[str, Any] = row["said"]
+            return said
+        await call.engine.hints.wait(topic("probe", identifier), min(LOOK_SECONDS, call.context.remaining()))

@@ -1,0 +1,70 @@
+"""Sharing a connector of the platform: a row in the other organization, with the operator as its author."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from ashgrove.program.v1 import connector_pb2
+from ashgrove.program.v1.connector_requests_pb2 import ShareConnectorRequest
+from google.protobuf.json_format import MessageToDict
+from psycopg.types.json import Jsonb
+
+from framework.engine import Call
+from framework.errors import FieldViolation, InvalidFields, NotFound
+
+Share = type[Any]
+
+
+async def share(call: Call, resource: Share, connector: dict[str, Any], request: ShareConnectorRequest) -> Any:
+    """Returns the share with the terms asked for, made or changed."""
+    _refuse_unkept(connector, request)
+    terms = {
+        "name": connector["name"],
+        "model": connector["model"],
+        "limits": Jsonb(MessageToDict(request.limits, preserving_proto_field_name=True)),
+        "weight": request.weight or 1,
+        "status": "STATUS_ACTIVE",
+    }
+    there = _inside(call, request.organization_id)
+    async with there.transaction():
+        known = await _known(there, connector["id"])
+        if known:
+            return await there.update(resource, known, terms, verb="Update")
+        hidden = {"connector_id": connector["id"], "lender_id": connector["organization_id"], **terms}
+        return await there.create(resource, connector_pb2.ConnectorShare(), hidden=hidden)
+
+
+async def withdraw(call: Call, resource: Share, connector: dict[str, Any], organization_id: str) -> Any:
+    """Returns the share, withdrawn; raises NotFound when there never was one."""
+    there = _inside(call, organization_id)
+    async with there.transaction():
+        known = await _known(there, connector["id"])
+        if not known:
+            raise NotFound("connector_share", organization_id)
+        return await there.update(resource, known, {"status": "STATUS_WITHDRAWN"}, verb="Update")
+
+
+def _refuse_unkept(connector: dict[str, Any], request: ShareConnectorRequest) -> None:
+    prices = connector["prices"] or []
+    whole = any("input_micros" in price and "output_micros" in price for price in prices)
+    if request.limits.HasField("spend_micros_per_month") and not whole:
+        fault = "a limit of spending takes a price for input and output; give the connector one"
+        raise InvalidFields(FieldViolation("limits.spend_micros_per_month", fault))
+    if UUID(request.organization_id) == connector["organization_id"]:
+        raise InvalidFields(FieldViolation("organization_id", "is the connector's own; it needs no share"))
+
+
+def _inside(call: Call, organization_id: str) -> Call:
+    """Returns the operator's call inside another organization: its rows are walled, its author is told truly."""
+    actor = replace(call.actor, organization_id=UUID(organization_id))
+    return call.engine.call(replace(call.context, actor=actor))
+
+
+async def _known(there: Call, connector_id: UUID) -> str:
+    async with there.transaction() as tx:
+        row = await tx.fetch_one(
+            """SELECT id FROM connector_shares
+               WHERE organization_id = %(organization)s AND connector_id = %(connector)s FOR UPDATE""",
+            {"organization": there.context.organization_id, "connector": connector_id},
+        )
+    return str(row["id"]) if row else ""

@@ -1,0 +1,77 @@
+"""Whose work a model call belongs to, and what that work may still spend; known to every call made inside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.program.connectors.faults import BudgetSpent
+
+
+class Budget:
+    """What one piece of work may spend, in billionths of a dollar: reserved before each call, settled after it."""
+
+    def __init__(self, limit_nanos: int | None = None) -> None:
+        self.limit_nanos = limit_nanos
+        self.spent_nanos = 0
+        self.reserved_nanos = 0
+
+    def reserve(self, nanos: int) -> None:
+        """Sets money aside; raises BudgetSpent when there is not enough."""
+        free = None if self.limit_nanos is None else self.limit_nanos - self.spent_nanos - self.reserved_nanos
+        if free is not None and nanos > free:
+            raise BudgetSpent(
+                f"the next call may cost ${nanos / 1e9:.6f}, and ${max(0, free) / 1e9:.6f} of the limit is left"
+            )
+        self.reserved_nanos += nanos
+
+    def settle(self, reserved: int, cost: int) -> None:
+        """Turns what was set aside into what it cost."""
+        self.reserved_nanos -= reserved
+        self.spent_nanos += cost
+
+
+@dataclass
+class Work:
+    """One execution, evaluation or test: in whose organization, for whom, and under which budget."""
+
+    organization_id: UUID
+    id: UUID | None = None
+    owner_id: UUID | None = None
+    purpose: str = "PROGRAM"
+    budget: Budget = field(default_factory=Budget)
+
+
+_current: ContextVar[Work | None] = ContextVar("ashgrove_work", default=None)
+_purpose: ContextVar[str] = ContextVar("ashgrove_purpose", default="")
+
+
+def current_work() -> Work | None:
+    """Returns the work inside which this runs; None outside any."""
+    return _current.get()
+
+
+def current_purpose(work: Work) -> str:
+    """Returns what a call that is made now is for."""
+    return _purpose.get() or work.purpose
+
+
+@contextmanager
+def inside(work: Work) -> Iterator[Work]:
+    """Makes every call inside the block, and in tasks that it starts, one of this work."""
+    token = _current.set(work)
+    try:
+        yield work
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def meant_as(purpose: str) -> Iterator[None]:
+    """Marks the calls inside the block: `RETRY`, `JUDGE` or `PROPOSER`; empty leaves them what they are."""
+    token = _purpose.set(purpose or _purpose.get())
+    try:
+        yield
+    finally:
+        _purpose.reset(token)
