@@ -34,8 +34,9 @@ class Connector(Resource[connector_pb2.Connector]):
         bypass(is_service, "Get", "Update"),
         # Which models there are is no secret inside the organization, and what they cost should not be.
         policy("Get", "List", allow=signed_in),
-        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.ADMIN)),
-        policy("CheckConnector", "TestConnector", "GetConnectorUsage", allow=has_role(Role.ADMIN)),
+        # The operator keeps those of the platform in the operators' own organization, whose administrator nobody is.
+        policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.ADMIN) | is_operator),
+        policy("CheckConnector", "TestConnector", "GetConnectorUsage", allow=has_role(Role.ADMIN) | is_operator),
         policy("ShareConnector", "UnshareConnector", allow=is_operator),
     ]
 
