@@ -24,10 +24,10 @@ class Encoding:
     """One column for each number, ordered choice and boolean; one for each choice without an order.
 
     Two different choices are as far apart as the ends of a range. Columns of one choice share a group, so that a
-    model has one length scale for each leaf.
+    model has one length scale for each leaf. Numbers of `fine` values and more may be moved along.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, fine: int = FINE) -> None:
         self.space = space
         varied = [each for each in leaves(space) if each.variable.cardinality != 1]
         self.variables = {each.key: each.variable for each in varied}
@@ -37,7 +37,7 @@ class Encoding:
             self.places[key] = len(groups)
             groups += [group] * _width(variable)
         self.groups = np.array(groups, dtype=np.intp)
-        self.fine = [key for key, each in self.variables.items() if _is_fine(each)]
+        self.fine = [key for key, each in self.variables.items() if _is_fine(each, fine)]
 
     @cached_property
     def movable(self) -> NDArray[np.intp]:
@@ -87,10 +87,10 @@ def _width(variable: Variable) -> int:
     return 1
 
 
-def _is_fine(variable: Variable) -> bool:
+def _is_fine(variable: Variable, values: int) -> bool:
     if not isinstance(variable, FloatVariable | IntegerVariable):
         return False
-    return variable.cardinality is None or variable.cardinality >= FINE
+    return variable.cardinality is None or variable.cardinality >= values
 
 
 def _coordinate(variable: Variable, value: Json) -> float:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from domain.strategies.bayesian import STARTUP, estimated
+from domain.strategies.cma_es import CmaEsStrategy
 from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
 from domain.strategies.evolutionary import EvolutionaryStrategy
 from domain.strategies.gaussian_process import STARTUP as FEW
@@ -15,6 +16,7 @@ from domain.strategies.strategy import Strategy
 STRATEGIES: dict[str, Strategy] = {
     "random": RandomStrategy(),
     "bayesian": ModelStrategy(estimated, STARTUP),
+    "cma_es": CmaEsStrategy(),
     "evolutionary": EvolutionaryStrategy(),
     "gaussian_process": ModelStrategy(promising, FEW),
     "grid_search": GridStrategy(),
@@ -22,5 +24,6 @@ STRATEGIES: dict[str, Strategy] = {
     "latin_hypercube": LatinHypercubeStrategy(),
 }
 
-SAMPLER_VERSION = " ".join(["ashgrove-3", *(f"{each}-{version(each)}" for each in ("optuna", "numpy", "scipy"))])
+_LIBRARIES = ("optuna", "numpy", "scipy", "cmaes")
+SAMPLER_VERSION = " ".join(["ashgrove-3", *(f"{each}-{version(each)}" for each in _LIBRARIES)])
 """What must be the same for a stored suggestion to be replayed: raise the first part when a draw changes."""
