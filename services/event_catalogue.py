@@ -95,7 +95,8 @@ def _service(registry: Registry) -> Iterator[str]:
         yield "### What is no write\n\n| type | when |\n|---|---|"
         yield from (f"| `{name}` | {when} |" for name, when in others.items())
         yield ""
-    yield f"Refused calls are told as `<noun>.denied`, with `action` and `outcome`: {_denied(registry)}.\n"
+    yield f"Refused calls are told as `<noun>.denied`, with `action`, `outcome` and ids: {_denied(registry)}."
+    yield f"Exports are told as `<noun>.exported`, with what was asked for: {_exported(registry)}.\n"
 
 
 def _others(service: str) -> Mapping[str, str]:
@@ -107,6 +108,11 @@ def _others(service: str) -> Mapping[str, str]:
 
 def _denied(registry: Registry) -> str:
     return ", ".join(f"`{spec.singular}.denied`" for spec in registry.specs.values())
+
+
+def _exported(registry: Registry) -> str:
+    nouns = [method.resource.singular for method in registry.methods.values() if method.verb == "Export"]
+    return ", ".join(f"`{noun}.exported`" for noun in nouns)
 
 
 def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:

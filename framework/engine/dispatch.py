@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ashgrove.event.v1.event_pb2 import Event
 from google.protobuf.message import Message
 
 from framework.call import ActorKind, Context
@@ -21,8 +22,8 @@ from framework.engine.messages import refuse_if
 from framework.engine.reading import Page
 from framework.engine.replay import once, rehearsed
 from framework.engine.sharing import Shared
+from framework.engine.telling import denied
 from framework.engine.watching import watch
-from framework.engine.writing import event_of
 from framework.errors import Failure, NotPermitted, Unauthenticated
 from framework.events.hints import Hints
 from framework.events.recent import Recent
@@ -70,7 +71,7 @@ class Engine:
                 answer = await concealed(call, method, await method.then(call, answer))
             return answer
         except NotPermitted as refusal:
-            await self._tell(method, context, refusal)
+            await self._tell(method, context, denied(method, context, request, refusal))
             raise
 
     async def stream(self, method: MethodSpec, context: Context, request: Message) -> AsyncIterator[Message]:
@@ -83,7 +84,7 @@ class Engine:
                     self.revocations.check(context)
                 yield await concealed(call, method, frame)
         except NotPermitted as refusal:
-            await self._tell(method, context, refusal)
+            await self._tell(method, context, denied(method, context, request, refusal))
             raise
 
     def end_streams(self) -> None:
@@ -102,11 +103,7 @@ class Engine:
         _validate(method, request)
         return Call(self, context)
 
-    async def _tell(self, method: MethodSpec, context: Context, refusal: Failure) -> None:
-        if context.actor.kind is not ActorKind.USER:
-            return
-        event = event_of(context, f"{method.resource.singular}.denied", refusal.code.name)
-        event.resource_type = method.resource.singular
+    async def _tell(self, method: MethodSpec, context: Context, event: Event) -> None:
         try:
             async with self.database.tenant(context.actor.organization_id) as tx:
                 await tx.record(event)

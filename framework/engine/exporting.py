@@ -10,6 +10,7 @@ from google.rpc.status_pb2 import Status
 
 from framework.engine.calls import Call
 from framework.engine.reading import Page
+from framework.engine.telling import exported
 from framework.resource import MethodSpec
 from framework.tasks import stopped
 
@@ -23,9 +24,12 @@ _PAGE_BYTES = 2 * 2**20
 async def export(call: Call, request: Any, *, method: MethodSpec) -> AsyncIterator[ExportResponse]:
     """Yields every row that the caller may list, heartbeats while the database thinks, and the end.
 
-    A reader that is slow holds the next page back: nothing is fetched before it is wanted.
+    That somebody takes it all is told before anything is sent. A reader that is slow holds the next page back: nothing
+    is fetched before it is wanted.
     """
     page = Page(method.resource, call.context, request, method.path, call.engine.seal, "resume_token", FIRST_PAGE)
+    async with call.transaction() as tx:
+        await tx.record(exported(method, call.context, request))
     sent, last = 0, False
     while not last:
         reading = asyncio.create_task(_read(call, page))

@@ -12,6 +12,8 @@ from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from pydantic import Field
 
+from framework.events.feed import Feed
+from framework.events.own import OwnFeed
 from framework.events.tail import Consumer, Source
 from framework.rpc.assembly import api, commands, keys_from, parts
 from framework.rpc.feed_commands import opened
@@ -44,6 +46,8 @@ async def process(settings: AuditSettings) -> Process:
     peers = Peers(settings, "audit", SOURCES, AuthInternalServiceStub, auth_internal_service_pb2)
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
     recorders = [recorder(source, peers.feed(source)) for source in SOURCES]
+    # What is refused here and who exports the trail is told in the service's own feed.
+    recorders.append(recorder("audit", OwnFeed(Feed(made.database, made.engine.recent))))
     signing = partial(keep_signing, made.database, signer, settings.checkpoint_seconds)
     dropping = partial(keep_dropping, made.database, signer, settings.audit_keep_days)
     return api(

@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from framework.resource.registry import is_read
 from tests.e2e.api import Api
 from tests.e2e.belongings import Belongings
 from tests.e2e.conftest import Stack
@@ -173,3 +176,77 @@ def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> N
     made = [one.api.post(f"/v1/variableSpaces?request_id={chosen}", body)["id"] for one in (theirs, ours)]
     assert made[0] != made[1]
     assert [one.api.get(f"/v1/variableSpaces/{i}")["name"] for one, i in zip((theirs, ours), made, strict=True)]
+
+
+# What computes and keeps nothing, whatever its name says.
+COMPUTING = {
+    *("AnalyzeVariableImportance", "AnalyzeVariableSpace", "GenerateConfigurations", "StreamConfigurations"),
+    *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain"),
+}
+# What is so already is not written again, and not told.
+DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelOptimizationRun", "PauseEvaluation"}
+LATER = ("Archive", "Unarchive", "Cancel", "Pause", "Revoke", "Purge")
+
+
+def in_earnest(rpc: Rpc, ours: Belongings) -> Message:
+    """Returns a sound request that is no rehearsal, and whose update changes something."""
+    asked: Any = sound(rpc, ours, NOUNS)
+    if "validate_only" in asked.DESCRIPTOR.fields_by_name:
+        asked.validate_only = False
+    if rpc.name.startswith("Update") and "update_mask" in asked.DESCRIPTOR.fields_by_name:
+        body = getattr(asked, asked.DESCRIPTOR.fields[0].name)
+        changed = "description" if "description" in body.DESCRIPTOR.fields_by_name else "name"
+        setattr(body, changed, f"changed {uuid.uuid4().hex}")
+        asked.update_mask.paths.append(changed)
+    return asked
+
+
+def rank(rpc: Rpc) -> int:
+    """Returns when an RPC has its turn: what ends something comes late, and what undoes that after it."""
+    return next((place for place, verb in enumerate(LATER, 1) if rpc.name.startswith(verb)), 0)
+
+
+def wanted(rpc: Rpc, code: str) -> str:
+    """Returns which kind of entries a call leaves that was answered with this code."""
+    if code == "PERMISSION_DENIED":
+        return "denied"
+    if code != "OK":
+        return ""
+    if is_read(rpc.name) or rpc.name in COMPUTING | DONE_BEFORE:
+        return "exported" if rpc.request.DESCRIPTOR.name == "ExportRequest" else ""
+    return "written"
+
+
+def kind_of(entry: dict[str, Any]) -> str:
+    """Returns which kind an entry is."""
+    ending = entry["type"].rpartition(".")[2]
+    return ending if ending in ("denied", "exported") else "written"
+
+
+def faults(rpc: Rpc, code: str, entries: list[dict[str, Any]]) -> Iterator[str]:
+    """Yields what is wrong with the entries that a call left."""
+    kinds = Counter((kind_of(entry), entry["type"], entry.get("resource_id")) for entry in entries)
+    if {kind for kind, *_ in kinds} != {wanted(rpc, code)} - {""}:
+        yield f"{wanted(rpc, code) or 'nothing'} is to be told, and what was is {dict(kinds)}"
+    if set(kinds.values()) - {1}:
+        yield f"more than once: {kinds}"
+
+
+def test_every_call_that_writes_leaves_one_entry_for_what_it_wrote(channel: grpc.Channel, ours: Belongings) -> None:
+    """Exports and refusals one, reads none: of every RPC, done in earnest, those last that end something."""
+    asked: dict[str, tuple[Rpc, str]] = {}
+    for rpc in sorted(RPCS, key=rank):
+        name = f"once-{uuid.uuid4()}"
+        answer = rpc.grpc(channel, ours.api, in_earnest(rpc, ours), **{"x-request-id": name})
+        asked[name] = (rpc, answer.code)
+    missing = {name for name, (rpc, code) in asked.items() if wanted(rpc, code)}
+    found: dict[str, list[dict[str, Any]]] = {}
+    deadline = time.monotonic() + 20
+    while missing and time.monotonic() < deadline:
+        entries = ours.api.get("/v1/auditEntries?page_size=1000")["audit_entries"]
+        found = {name: [e for e in entries if e["request_id"] == name] for name in asked}
+        missing = {name for name in missing if not found[name]}
+    wrong = [
+        f"{rpc.name}: {code}: {told}" for name, (rpc, code) in asked.items() for told in faults(rpc, code, found[name])
+    ]
+    assert not wrong, "\n".join(wrong)
