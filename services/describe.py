@@ -55,6 +55,13 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
         yield "    field policies"
         yield from (f"      {one}" for one in spec.field_policies)
     yield f"    events {', '.join(f'{spec.singular}.{what}' for what in sorted(spec.publishes)) or 'none'}"
+    if spec.told:
+        yield f"    audit {', '.join(_audited(spec))}"
+
+
+def _audited(spec: ResourceSpec) -> Iterator[str]:
+    for what in sorted(spec.told):
+        yield f"{spec.singular}.{what}: {'SUMMARY' if what in spec.summarized else 'EACH'}"
 
 
 def _states(spec: ResourceSpec) -> Iterator[str]:

@@ -90,6 +90,9 @@ def _service(registry: Registry) -> Iterator[str]:
     for spec in registry.specs.values():
         if spec.publishes:
             yield from _resource(registry, spec)
+    silent = [f"`{s.singular}.{w}`" for s in registry.specs.values() for w in sorted(s.told - s.publishes)]
+    if silent:
+        yield f"Told to the audit trail alone: {', '.join(silent)}.\n"
     others = _others(registry.service)
     if others:
         yield "### What is no write\n\n| type | when |\n|---|---|"
@@ -122,6 +125,9 @@ def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     kept = [f"`{name}`" for name in spec.fields if name not in left]
     yield f"\nFields of `data`: {', '.join(kept)}."
     yield f"Left out: {', '.join(f'`{name}`' for name in left) or 'nothing but large values'}.\n"
+    if spec.summarized:
+        many = ", ".join(f"`{spec.singular}.{what}`" for what in sorted(spec.summarized))
+        yield f"In the audit trail {many} are summaries: one entry a minute with their count and digest.\n"
     yield f"```json\n{_example(registry, spec)}\n```\n"
 
 

@@ -69,7 +69,7 @@ def payload_digest_of(entry: Entry) -> str:
 
 def payload_of(entry: Entry) -> bytes:
     """Returns what an entry tells beyond its header as the bytes that are hashed: RFC 8785 JSON, since version 3."""
-    told = {name: _doubles(entry[name]) for name in _PAYLOADS[entry["link_version"]]}
+    told = {name: doubles(entry[name]) for name in _PAYLOADS[entry["link_version"]]}
     if entry["link_version"] >= 3:
         return rfc8785.dumps(told)
     return json.dumps(_integers(told), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
@@ -96,13 +96,13 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | dict) else str(value)
 
 
-def _doubles(value: Any) -> Any:
+def doubles(value: Any) -> Any:
     """Returns JSON data with every number as the double that it was in the event, however it was written since."""
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, dict):
-        return {name: _doubles(item) for name, item in value.items()}
-    return [_doubles(item) for item in value] if isinstance(value, list) else value
+        return {name: doubles(item) for name, item in value.items()}
+    return [doubles(item) for item in value] if isinstance(value, list) else value
 
 
 def _integers(value: Any) -> Any:

@@ -147,9 +147,10 @@ async def tell_many(
 
     Each is given as what may be told of the resource.
     """
-    if what not in spec.publishes:
+    if what not in spec.told:
         return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
+    event.audit = kept_as(spec, what)
     event.resource_type = spec.singular
     envelope = plain(event)
     events = [
@@ -179,9 +180,10 @@ async def record(
     `old` is the resource before: what it held in the changed fields is told too, of a purged one what decides who could
     see it and which others it names, so that those who could can be told that it is gone.
     """
-    if what not in spec.publishes:
+    if what not in spec.told:
         return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
+    event.audit = kept_as(spec, what)
     event.resource_type, event.resource_id = spec.singular, message.id
     event.subject = f"{spec.collection}/{message.id}"
     event.changed_paths.extend(paths)
@@ -190,6 +192,11 @@ async def record(
         kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
         put({k: v for k, v in told_of(spec, old).items() if k in kept}, event.before)
     await tx.record(event)
+
+
+def kept_as(spec: ResourceSpec, what: str) -> event_pb2.Event.Audit.ValueType:
+    """Returns how the audit trail keeps what happens to a resource."""
+    return event_pb2.Event.AUDIT_SUMMARY if what in spec.summarized else event_pb2.Event.AUDIT_UNSPECIFIED
 
 
 def event_of(context: Context, kind: str, outcome: str) -> event_pb2.Event:

@@ -44,6 +44,8 @@ class ResourceSpec:
     singular: str
     collection: str
     publishes: frozenset[str]
+    summarized: frozenset[str]
+    """What the audit trail keeps as counts and digests, such as `created`."""
     fields: Mapping[str, Field]
     """The public fields that have a column."""
     computed: Mapping[str, Field]
@@ -65,6 +67,11 @@ class ResourceSpec:
     def tenant(self) -> bool:
         """Whether rows belong to an organization."""
         return self.storage.tenancy is Tenancy.TENANT
+
+    @property
+    def told(self) -> frozenset[str]:
+        """What leaves an event: what is published, and what only the audit trail is told."""
+        return self.publishes | self.summarized
 
     @property
     def called(self) -> str:
@@ -119,6 +126,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         singular=snake(descriptor.name),
         collection=options.collection,
         publishes=_told(options.publishes, fields),
+        summarized=_told(options.audited_in_summary, fields),
         fields={name: f for name, f in fields.items() if name not in resource.computed},
         computed={
             name: _computed(f, resource.computed[name]) for name, f in fields.items() if name in resource.computed

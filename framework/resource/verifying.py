@@ -30,6 +30,7 @@ def spec_faults(spec: ResourceSpec, registered: Collection[ResourceSpec]) -> Ite
     yield from list(edge_faults(spec, registered)) or [*_miscomputed(spec), *_misruled(spec)]
     yield from _misplaced(spec)
     yield from _unkeyed(spec)
+    yield from _untellable(spec)
     yield from _miscounted(spec)
     if not spec.policies:
         yield f"{spec.noun}: no policies"
@@ -61,6 +62,15 @@ def _misplaced(spec: ResourceSpec) -> Iterator[str]:
     for derived in ("created_at", "updated_at", "revision", "content_hash", storage.owner or "id"):
         if derived in spec.fields and not spec.fields[derived].output_only:
             yield f"{spec.noun}.{derived}: must be OUTPUT_ONLY, since the server computes it"
+
+
+def _untellable(spec: ResourceSpec) -> Iterator[str]:
+    """Yields what is to be summarized and does not happen, or must be kept each by itself."""
+    for what in sorted(spec.summarized & {"archived", "unarchived", "purged"}):
+        if not spec.archivable:
+            yield f"{spec.noun}: audited_in_summary names {what}, and it has no archived_at"
+    if "purged" in spec.summarized:
+        yield f"{spec.noun}: audited_in_summary names purged: what is gone for good is told each by itself"
 
 
 def _undroppable(spec: ResourceSpec) -> Iterator[str]:

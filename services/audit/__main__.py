@@ -21,10 +21,10 @@ from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.audit.checkpoints import keep_signing
-from services.audit.recorder import append
 from services.audit.resources import registry
 from services.audit.retention import drop_payloads, keep_dropping
 from services.audit.signing import signer_from
+from services.audit.summaries import keep_telling, record
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SOURCES = ("auth", "program", "variables", "optimizer")
@@ -34,6 +34,7 @@ class AuditSettings(ServiceSettings):
     """What every service needs to know, and how often chains are signed."""
 
     checkpoint_seconds: float = Field(300.0, gt=0, description="How often each chain that has grown is signed.")
+    audit_summary_seconds: int = Field(60, gt=0, description="How long a summary of the trail gathers what it counts.")
     audit_keep_days: int = Field(0, ge=0, description="How many days payloads are kept at least; 0: for ever.")
     audit_earlier_keys: str = Field("", description="Public keys that signed before, in base64url, by commas.")
 
@@ -45,25 +46,28 @@ async def process(settings: AuditSettings) -> Process:
     made = await parts(settings, registry(), trusted)
     peers = Peers(settings, "audit", SOURCES, AuthInternalServiceStub, auth_internal_service_pb2)
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
-    recorders = [recorder(source, peers.feed(source)) for source in SOURCES]
+    recorders = [recorder(source, peers.feed(source), settings.audit_summary_seconds) for source in SOURCES]
     # What is refused here and who exports the trail is told in the service's own feed.
-    recorders.append(recorder("audit", OwnFeed(Feed(made.database, made.engine.recent))))
+    recorders.append(
+        recorder("audit", OwnFeed(Feed(made.database, made.engine.recent)), settings.audit_summary_seconds)
+    )
     signing = partial(keep_signing, made.database, signer, settings.checkpoint_seconds)
+    summing = partial(keep_telling, made.database, settings.audit_summary_seconds)
     dropping = partial(keep_dropping, made.database, signer, settings.audit_keep_days)
     return api(
         made,
         MIGRATIONS,
         keys,
         consumers=recorders,
-        background=[signing, dropping] if settings.audit_keep_days else [signing],
+        background=[signing, summing, *([dropping] if settings.audit_keep_days else [])],
         auth_feed=peers.feed("auth"),
         close=[peers.close],
     )
 
 
-def recorder(source: str, feed: Source) -> Consumer:
+def recorder(source: str, feed: Source, seconds: int) -> Consumer:
     """Returns what records a service's feed; nothing of it can be made again."""
-    return Consumer(f"audit:{source}", feed, partial(append, source=source))
+    return Consumer(f"audit:{source}", feed, partial(record, source=source, seconds=seconds))
 
 
 main = commands(registry(), MIGRATIONS, AuditSettings)

@@ -31,7 +31,7 @@ FROM (SELECT 1) AS one LEFT JOIN LATERAL (
 
 async def append(tx: Transaction, event: Event, source: str) -> None:
     """Adds an event that a service's feed told; must run as the `_system` role."""
-    organization = UUID(event.organization_id) if event.organization_id else PLATFORM
+    organization = organization_of(event)
     await tx.fetch(_LOCK, {"organization": str(organization)})
     head = await tx.fetch_one(_HEAD, {"o": organization, "id": UUID(event.id)})
     assert head is not None, "a select without a table has one row"
@@ -47,6 +47,11 @@ async def append(tx: Transaction, event: Event, source: str) -> None:
     names = ", ".join(stored)
     values = ", ".join(f"%({name})s" for name in stored)
     await tx.execute(f"INSERT INTO audit_entries ({names}) VALUES ({values})", stored)
+
+
+def organization_of(event: Event) -> UUID:
+    """Returns whose chain an event belongs to."""
+    return UUID(event.organization_id) if event.organization_id else PLATFORM
 
 
 def _row(event: Event, source: str, organization: UUID, head: dict[str, Any]) -> dict[str, Any]:

@@ -182,10 +182,11 @@ def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> N
 COMPUTING = {
     *("AnalyzeVariableImportance", "AnalyzeVariableSpace", "GenerateConfigurations", "StreamConfigurations"),
     *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain"),
+    *("CheckCompatibility", "InferDatasetFields", "InferSchema", "MergeSchemas", "WriteJsonSchema"),
 }
 # What is so already is not written again, and not told.
 DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelOptimizationRun", "PauseEvaluation"}
-LATER = ("Archive", "Unarchive", "Cancel", "Pause", "Revoke", "Purge")
+LATER = ("Archive", "Unarchive", "Cancel", "Pause", "Revoke", "End", "Purge")
 
 
 def in_earnest(rpc: Rpc, ours: Belongings) -> Message:
@@ -195,8 +196,10 @@ def in_earnest(rpc: Rpc, ours: Belongings) -> Message:
         asked.validate_only = False
     if rpc.name.startswith("Update") and "update_mask" in asked.DESCRIPTOR.fields_by_name:
         body = getattr(asked, asked.DESCRIPTOR.fields[0].name)
-        changed = "description" if "description" in body.DESCRIPTOR.fields_by_name else "name"
-        setattr(body, changed, f"changed {uuid.uuid4().hex}")
+        names = body.DESCRIPTOR.fields_by_name
+        changed = next(name for name in ("description", "variable", "name") if name in names)
+        told = body.variable if changed == "variable" else body
+        setattr(told, "name" if changed == "name" else "description", f"changed {uuid.uuid4().hex}")
         asked.update_mask.paths.append(changed)
     return asked
 
