@@ -63,7 +63,7 @@ def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Starts everything and takes it down again."""
-    told = {"IDENTITY_TOKEN_SECONDS": "2", "ALLOWED_ORIGINS": ORIGIN}
+    told = {"IDENTITY_TOKEN_SECONDS": "2", "ALLOWED_ORIGINS": ORIGIN, "AUDIT_SUMMARY_SECONDS": "1"}
     with running(tmp_path_factory.mktemp("stack"), **told) as made:
         yield made
 

@@ -32,7 +32,7 @@ async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
 
 
 async def test_entries_chain_without_gaps_and_a_redelivery_changes_nothing(bench: Workbench) -> None:
-    """The chain's order is that of arrival."""
+    """X-89: with tenant, outcome, request, trace, label, credential, before, address and agent; in order of arrival."""
     events = [event(bench.organization_id, bench.user.id, n) for n in (5, 2, 9)]
     await record(bench, *events, *events)
     listed = await bench.do("ListAuditEntries", ListAuditEntriesRequest(order_by="sequence"), bench.admin)
@@ -75,7 +75,7 @@ async def test_only_chains_that_have_grown_are_signed_again(bench: Workbench) ->
 
 
 async def test_no_role_changes_or_deletes_an_entry(bench: Workbench, postgres_url: str) -> None:
-    """Neither grants nor, for the owner, the trigger let it."""
+    """X-90: neither grants nor, for the owner, the trigger let it."""
     await record(bench, event(bench.organization_id, bench.user.id))
     halves = {"audit_entries_kept": "outcome = ''", "audit_entries_droppable": "data = '{}'"}
     changes = [f"UPDATE {table} SET {change}" for table, change in halves.items()]

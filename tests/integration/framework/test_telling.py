@@ -75,3 +75,16 @@ async def test_an_export_is_told_once_with_what_was_asked(bench: Workbench) -> N
     with pytest.raises(Failure):
         [frame async for frame in bench.frames("ExportSpecimens", ExportRequest(order_by="nonsense"))]
     assert len(await bench.events("specimen.exported")) == 1
+
+
+async def test_an_update_tells_what_changed_from_what_to_what_and_nothing_secret(bench: Workbench) -> None:
+    """X-91: in the write's own transaction; what is sensitive or very large is left out on both sides."""
+    large, small = "x" * 9000, "y" * 10
+    told = {"name": "old", "secret": "canary", "hint": large}
+    made = await bench.do("CreateSpecimen", message("CreateSpecimenRequest")(specimen=told))
+    made.name, made.secret, made.hint = "new", "another canary", small
+    await bench.do("UpdateSpecimen", message("UpdateSpecimenRequest")(specimen=made))
+    (event,) = await bench.events("specimen.updated")
+    assert {"name", "hint"} <= set(event["changed_paths"])
+    assert event["before"] == {"name": "old"} and event["data"]["name"] == "new" and event["data"]["hint"] == small
+    assert "canary" not in str(await bench.events())
