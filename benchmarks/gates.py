@@ -12,14 +12,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
 import uvloop
 import yaml
+from ashgrove.auth.v1 import api_key_pb2
 from ashgrove.client import Client
 from ashgrove.programs import field
 from ashgrove.settings import ClientSettings
 from rich.table import Table
 
 from deploy.local.ports import free_port, is_free
+from deploy.local.state import State
 from services.auth import keys
 
 CALLS = 2_000
@@ -53,6 +56,11 @@ class Caller:
         await self._reader.readexactly(int(length.partition(b":")[2]))
         return int(head.split(b" ", 2)[1])
 
+    async def until(self, status: int) -> None:
+        """Calls until that is the answer."""
+        while await self.call() != status:
+            await asyncio.sleep(0.002)
+
 
 async def measured_gates(settings: ClientSettings, gateway: str) -> Table:
     """Returns what was measured against the stack of this home."""
@@ -69,7 +77,7 @@ async def measured_gates(settings: ClientSettings, gateway: str) -> Table:
 
 
 async def _added(settings: ClientSettings, gateway: str, path: str) -> tuple[str, str, str]:
-    """The same call through two Envoys, one of which asks nobody; it is given the identity token that the other makes."""
+    """The same call through two Envoys: one asks nobody, and is given the identity token that the other one makes."""
     token = _identity(settings)
     with _without_gate(settings.home) as bare:
         times: dict[str, list[float]] = {"with": [], "without": []}
@@ -87,14 +95,12 @@ async def _revoked(client: Client, gateway: str, path: str) -> tuple[str, str, s
     """From the answer to a revocation to the first refusal, at a call every few milliseconds."""
     delays = []
     for _ in range(REVOKED):
-        made: Any = client.keys.create(f"bench {uuid.uuid4().hex[:8]}")
+        made: Any = client.keys.create(api_key_pb2.ApiKey(name=f"bench {uuid.uuid4().hex[:8]}"))
         async with Caller(gateway, path, made.secret) as caller:
-            while await caller.call() != 200:
-                await asyncio.sleep(0.005)
+            await caller.until(200)
             await asyncio.to_thread(client.keys.revoke, made.api_key.id)
             began = time.perf_counter()
-            while await caller.call() == 200:
-                await asyncio.sleep(0.002)
+            await caller.until(401)
             delays.append((time.perf_counter() - began) * 1000)
     p50, p99 = _percentiles(delays)
     return "a revoked key still works", f"p50 {p50:.0f} ms, p99 {p99:.0f} ms", f"{REVOKED} keys; the bound is 1,000 ms"
@@ -159,8 +165,6 @@ async def _flooding(gateway: str, path: str, key: str) -> float:
 @contextmanager
 def _without_gate(home: Path) -> Iterator[str]:
     """Runs the stack's own gateway once more, without the filter that asks who calls."""
-    from deploy.local.supervisor import _envoy
-
     configuration = yaml.safe_load((home / "envoy.yaml").read_text())
     (listener,) = [one for one in configuration["static_resources"]["listeners"] if one["name"] == "main"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
@@ -174,7 +178,17 @@ def _without_gate(home: Path) -> Iterator[str]:
     configuration["admin"]["address"]["socket_address"]["port_value"] = admin
     file = home / "envoy-without-gate.yaml"
     file.write_text(yaml.safe_dump(configuration))
-    command = [str(_envoy()), "-c", str(file), "--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"]
+    (running,) = [p.pid for p in State(home).read() if p.name == "envoy"]
+    command = [
+        psutil.Process(running).cmdline()[0],
+        "-c",
+        str(file),
+        "--concurrency",
+        "2",
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+    ]
     process = subprocess.Popen(command)
     try:
         while is_free(port):

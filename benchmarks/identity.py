@@ -5,13 +5,10 @@ stack: what ext_authz adds to a call through Envoy, how long a revoked key still
 does to others.
 """
 
-import asyncio
 import hashlib
 import hmac
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
