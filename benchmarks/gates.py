@@ -58,7 +58,9 @@ class Caller:
 
     async def until(self, status: int) -> None:
         """Calls until that is the answer."""
-        while await self.call() != status:
+        while True:
+            if await self.call() == status:
+                return
             await asyncio.sleep(0.002)
 
 
