@@ -47,6 +47,8 @@ class View:
         )
         self._settled = rule_of(spec, "Get").check.decide(call.actor) is True
         self._parents = {s.singular: s for s in call.engine.registry.specs.values() if s in _parents(call, spec)}
+        self.kinds = frozenset({spec.singular, *self._parents})
+        """The resources whose events may change what is in view."""
         # Where policies ask about the call itself, everybody is different.
         asks = rule_of(spec, "Get").asked
         self._alike = None if asks else (spec, replace(call.actor, credential_id=""), _asked(request))

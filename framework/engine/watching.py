@@ -52,7 +52,7 @@ async def _frames(call: Call, view: View, items: list[Any], position: int) -> As
             spoken = time.monotonic()
             yield WatchResponse(heartbeat=Heartbeat(sequence=position))
         due = min(spoken + HEARTBEAT_SECONDS, decided + DECIDE_SECONDS) - time.monotonic()
-        await recent.beyond(position, max(0.0, due))
+        position = await recent.beyond(position, max(0.0, due), view.kinds, call.actor.organization_id)
         revocations.check(call.context)
         events, reached = await recent.after(position, call.actor.organization_id)
         items = await view.items(coalesced(events))

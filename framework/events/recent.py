@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,21 @@ def topic(service: str) -> str:
     return f"feed:{service}"
 
 
+class _Waiting:
+    """Somebody who waits for what comes after a position: of some kinds of resources of an organization, or of any."""
+
+    def __init__(self, position: int, kinds: Collection[str] | None, organization: UUID | None) -> None:
+        self.passed = position
+        """The position up to which nothing came that it waits for."""
+        self.woken = asyncio.Event()
+        self._kinds = kinds
+        self._organization = str(organization or "")
+
+    def wants(self, told: Collection[tuple[str, str]]) -> bool:
+        """Says whether it waits for one of these: kinds of resources, each with its organization."""
+        return self._kinds is None or any((kind, self._organization) in told for kind in self._kinds)
+
+
 class Recent:
     """The latest events of a feed in memory: one look at the table, however many read; nobody has a queue."""
 
@@ -43,7 +58,7 @@ class Recent:
         self._begun = False
         self._events: deque[Event] = deque(maxlen=_KEPT)
         self._moved = asyncio.Event()
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: set[_Waiting] = set()
 
     async def run(self) -> None:
         """Looks until cancelled: at once when something was numbered here or a hint came, else four times a second."""
@@ -73,8 +88,15 @@ class Recent:
         self._events.extend(events)
         if events:
             self.latest = events[-1].sequence
-            self.stir()
+            self._tell(_told(events))
         return len(events)
+
+    def _tell(self, told: Collection[tuple[str, str]]) -> None:
+        for waiting in self._waiting:
+            if waiting.wants(told):
+                waiting.woken.set()
+            elif not waiting.woken.is_set():
+                waiting.passed = self.latest
 
     def watchers(self) -> int:
         """Returns how many wait for what comes next."""
@@ -83,36 +105,59 @@ class Recent:
     def stir(self) -> None:
         """Wakes everybody who waits, so that they look whether what they go by still holds."""
         for waiting in self._waiting:
-            waiting.set()
+            waiting.woken.set()
 
-    async def beyond(self, position: int, timeout: float) -> None:
-        """Returns once there may be an event after a position, at a stir, or after the timeout."""
+    async def beyond(
+        self,
+        position: int,
+        timeout: float,
+        kinds: Collection[str] | None = None,
+        organization: UUID | None = None,
+    ) -> int:
+        """Returns once there may be an event after a position, at a stir, or after the timeout.
+
+        With `kinds` only events about such resources of the organization are meant; whoever waits sleeps through the
+        others. What is returned is the position up to which there is nothing to read.
+        """
+        waiting = _Waiting(position, kinds, organization)
         if self.latest > position:
-            return
-        waiting = asyncio.Event()
+            held = self._held(position)
+            if held is None or waiting.wants(_told(held)):
+                return position
+            waiting.passed = self.latest
         self._waiting.add(waiting)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await waiting.wait()
+                    await waiting.woken.wait()
         finally:
             self._waiting.discard(waiting)
+        return waiting.passed
+
+    def _held(self, position: int) -> list[Event] | None:
+        """Returns the events after a position from memory; None when they reach further back than that."""
+        if not self._events or self._events[0].sequence > position + 1:
+            return None
+        # Sequences have no gap, so the end of what is held begins where the reader stands.
+        first = len(self._events) - max(0, self.latest - position)
+        return [self._events[i] for i in range(first, len(self._events))]
 
     async def after(self, position: int, organization: UUID | None = None) -> tuple[list[Event], int]:
         """Returns a batch of the events after a position, an organization's or all, and the position that it reaches.
 
         Raises PositionGone when what came after that position is kept no more.
         """
-        latest = self.latest
-        if self._events and self._events[0].sequence <= position + 1:
-            # Sequences have no gap, so the end of what is held begins where the reader stands.
-            first = len(self._events) - max(0, latest - position)
-            held = [self._events[i] for i in range(first, len(self._events))]
+        latest, held = self.latest, self._held(position)
+        if held is not None:
             return [e for e in held if _of(e, organization)], max(latest, position)
         async with self.database.system() as tx:
             found = await read(tx, position, organization, service=self.database.service)
         # A full batch reaches its last event; one that is not full, all there was when it was asked for.
         return found, found[-1].sequence if len(found) == BATCH else max(latest, position, *(e.sequence for e in found))
+
+
+def _told(events: Iterable[Event]) -> set[tuple[str, str]]:
+    return {(event.resource_type, event.organization_id) for event in events}
 
 
 def _of(event: Event, organization: UUID | None) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.resource.v1.watch_pb2 import WatchRequest
+from ashgrove.variables.v1 import component_pb2
+from ashgrove.variables.v1.component_requests_pb2 import CreateComponentRequest
 from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from spectators import PRIVATE, PUBLIC, Item, Spectator, archive, change, create
 from framework.call import Actor, Role
 from framework.engine.views import View
 from framework.errors import InvalidFields, PositionGone, Unauthenticated
+from framework.events.recent import Recent
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
 from services.variables.resources import VariableSpace, registry
@@ -308,3 +311,34 @@ async def _act(bench: Workbench, watchers: list[Spectator], made: list[str], kin
             "describe": {"description": "odd" if number % 2 else "even"},
         }
         await change(bench, identifier, bench.admin, **fields[kind])
+
+
+async def test_a_watcher_sleeps_through_the_events_of_other_collections(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Configurations, components and other organizations wake nobody who watches spaces; its position moves on."""
+    woken: list[tuple[int, int]] = []
+    beyond = Recent.beyond
+
+    async def noted(recent: Recent, position: int, *more: Any) -> int:
+        reached = await beyond(recent, position, *more)
+        if len(more) > 1:  # a watcher, not who looks after revocations
+            woken.append((position, reached))
+        return reached
+
+    monkeypatch.setattr(Recent, "beyond", noted)
+    watcher = await Spectator(bench, bench.user).start()
+    there = bench.elsewhere()
+    for number in range(20):
+        component = component_pb2.Component(name=f"part{number}", interface="reasoning", slots={"main": "x"})
+        await bench.do("CreateComponent", CreateComponentRequest(component=component))
+        await create(there, space(f"elsewhere {number}"), there.user)
+    events = await bench.events()
+    await bench.engine.recent.beyond(events[-1]["sequence"] - 1, 10)
+    assert woken == []
+    made = await create(bench, space("mine"))
+    await bench.events()
+    await watcher.until(lambda: made.id in watcher.state)
+    (once,) = woken
+    assert once[1] > once[0] + 30, "what nobody here waits for is not even read"
+    await watcher.stop()
