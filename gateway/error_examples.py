@@ -40,7 +40,7 @@ def _told(asked: str, told: Told, message: str, **metadata: str) -> Example:
 
 _SPACE = (
     errors.FieldViolation("variable_space.name", "must be at least 1 characters"),
-    errors.FieldViolation("variable_space.name", "does not match regex pattern `^\\S(.*\\S)?$`"),
+    errors.FieldViolation("variable_space.name", "must be one line without spaces at its ends"),
     errors.FieldViolation("variable_space.variables", "must contain at least 1 item(s)"),
 )
 

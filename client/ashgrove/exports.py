@@ -54,6 +54,10 @@ class Exports:
             filter=filter, order_by=order_by, read_mask=FieldMask(paths=fields), show_archived=archived
         )
         request.resume_token = resume_token
+        path_of("Export", collection)  # refused at once, not when the first row is asked for
+        return self._rows(collection, request)
+
+    def _rows(self, collection: str, request: export_pb2.ExportRequest) -> Iterator[Exported]:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ashgrove.client import Client
+from ashgrove.errors import InvalidArgument
 
 
 def json_object(context: click.Context, parameter: click.Parameter, value: str) -> dict[str, Any]:
@@ -32,6 +33,19 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def call(*arguments: Any, **options: Any) -> None:
         with Client.from_environment() as client:
-            function(client, *arguments, **options)
+            try:
+                function(client, *arguments, **options)
+            except InvalidArgument as refused:
+                raise _with_remedy(refused, str(options.get("identifier", ""))) from None
 
     return call
+
+
+def _with_remedy(refused: InvalidArgument, identifier: str) -> InvalidArgument:
+    """Returns a refusal of an id from the command line in words that say where ids are shown; any other as it is."""
+    group = click.get_current_context().parent
+    named = [violation for violation in refused.violations if violation.path.split("_")[-1] == "id"]
+    if not (identifier and named and group):
+        return refused
+    told = f"{identifier} is no id: ids are UUIDs, and `ashgrove {group.info_name} list` shows them"
+    return InvalidArgument(told, refused.reason, refused.metadata, refused.violations)

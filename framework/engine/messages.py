@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import protovalidate
+from ashgrove.resource.v1 import options_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -17,9 +18,8 @@ _MOST_PATHS = 100
 
 def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
     """Returns every violation of the message's declared bounds, and all that cannot be stored, each with its path."""
-    bounds = [
-        FieldViolation(prefix + _path(v.proto), v.proto.message) for v in protovalidate.collect_violations(message)
-    ]
+    found = [v.proto for v in protovalidate.collect_violations(message)]
+    bounds = [FieldViolation(prefix + _path(v), _words(message.DESCRIPTOR, v) or v.message) for v in found]
     return [*bounds, *(FieldViolation(prefix + v.path, v.message) for v in unstorable(message))]
 
 
@@ -31,6 +31,19 @@ def _path(violation: Any) -> str:
         if subscript is not None:
             path += f"[{subscript.value}]"
     return path or "request"
+
+
+def _words(descriptor: Any, violation: Any) -> str:
+    """Returns what a text that misses its pattern should be like, as its field says it; nothing for other bounds."""
+    if violation.rule_id != "string.pattern" or violation.for_key:
+        return ""
+    field = None
+    for element in violation.field.elements:
+        field = descriptor.fields_by_number[element.field_number]
+        descriptor = field.message_type
+        if descriptor is not None and descriptor.GetOptions().map_entry:
+            descriptor = descriptor.fields_by_name["value"].message_type
+    return str(field.GetOptions().Extensions[options_pb2.expects]) if field is not None else ""
 
 
 def refuse_if(violations: Iterable[FieldViolation]) -> None:

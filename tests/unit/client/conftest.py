@@ -60,11 +60,13 @@ class Scripted:
             yield step
 
     def WatchOptimizationRun(self, request: Any, context: Any) -> Iterator[WatchOptimizationRunResponse]:
-        """Streams the next script; an exception in it ends the stream with that status."""
+        """Streams the next script; a status in it, and what is called, ends the stream."""
         self._note(request, context)
         for step in self.watches.pop(0):
             if isinstance(step, grpc.StatusCode):
                 context.abort(step, "the stream broke")
+            if callable(step):
+                step(request, context)
             yield step
 
 

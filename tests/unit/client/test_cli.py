@@ -11,7 +11,9 @@ from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
 from ashgrove.program.v1 import execution_pb2, metric_pb2, program_pb2
 from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse
 from click.testing import CliRunner
+from grpc_status import rpc_status
 
+from framework.errors import FieldViolation, InvalidFields
 from tests.unit.client.conftest import Scripted
 
 Served = tuple[Scripted, Client]
@@ -128,3 +130,39 @@ def test_metrics_and_custom_programs_are_listed_with_what_is_wrong_with_them(gat
     gateway.answer = lambda request, context: metric_pb2.ListCustomProgramsResponse(custom_programs=[program])
     lines = CliRunner().invoke(cli.main, ["programs", "custom", "--json"]).output.splitlines()
     assert [json.loads(line) for line in lines] == [{"entry_point": "a@1", "error": "it raises at import"}]
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *line: str) -> str:
+    """Returns what a command that fails says to people."""
+    monkeypatch.setattr("sys.argv", ["ashgrove", *line])
+    with pytest.raises(SystemExit):
+        cli.run()
+    return capsys.readouterr().err
+
+
+def test_what_is_no_id_is_told_with_where_ids_are_shown(
+    gateway: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Streams and single calls alike; other refusals stay as they are."""
+
+    def refuse(request: Any, context: Any) -> Any:
+        status = rpc_status.to_status(InvalidFields(FieldViolation("id", "must be a valid UUID")).status())
+        context.abort_with_status(status)
+
+    gateway.answer, gateway.watches = refuse, [[refuse]]
+    for verb in ("watch", "get", "cancel"):
+        told = said(monkeypatch, capsys, "runs", verb, "nope")
+        assert told == "nope is no id: ids are UUIDs, and `ashgrove runs list` shows them\n"
+    gateway.answer = lambda request, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such field: b")
+    assert said(monkeypatch, capsys, "runs", "list", "--filter", "b = 1") == "no such field: b\n"
+
+
+def test_an_unknown_collection_is_refused_before_anything_is_drawn_or_written(
+    gateway: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    """With those that there are."""
+    for form in ("jsonl", "parquet"):
+        told = said(monkeypatch, capsys, "export", "nope", "--out", str(tmp_path / "rows"), "--format", form)
+        assert told.startswith("there is nothing to export called nope; there are ") and "programs" in told
+        assert "━" not in told and told.count("\n") == 1
+    assert not list(tmp_path.iterdir()) and not gateway.asked
