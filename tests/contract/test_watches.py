@@ -8,6 +8,7 @@ UNWATCHED = {
     "DatasetRevision": "one comes with each change of its dataset: WatchDatasets",
     "EvaluationResult": "EvaluateProgram streams them as they come, from any sequence",
     "BuiltInComponent": "they come with the platform's code and change with its release",
+    "ModelCall": "they come by the thousand from work that is itself watched: WatchExecutions, WatchEvaluations",
     "Trial": "WatchOptimizationRun tells a run's story, its trials among it, without a gap",
     "AuditEntry": "they are made of events: whoever wants them live watches what they are about",
     "AuditCheckpoint": "one comes every few minutes, and its use is that it is looked up later",

@@ -29,9 +29,11 @@ NEITHER = {
     "MergeSchemas": _KEEPS_NOTHING,
     "RefreshAccessToken": _SIGNS_IN + "; a token that is used twice is a stolen one",
     "ResumeOrganization": _OPERATOR + "twice is no error",
+    "ShareConnector": _OPERATOR + "sharing again sets the terms again",
     "SignIn": _SIGNS_IN,
     "StreamConfigurations": _STREAM + _KEEPS_NOTHING,
     "SuspendOrganization": _OPERATOR + "twice is no error",
+    "UnshareConnector": _OPERATOR + "twice is no error",
     "UploadExamples": "it is asked with a stream, whose bytes are not kept; its own `validate_only` judges a file, and "
     "with the dataset's etag, or by leaving duplicates out, it can be sent again",
     "VerifyAuditChain": _KEEPS_NOTHING,
