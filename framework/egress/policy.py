@@ -1,7 +1,7 @@
 """Makes HTTP clients that reach the public internet and the operator's own hosts, and nothing else."""
 
 import ssl
-from functools import cached_property
+from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -62,8 +62,14 @@ class EgressPolicy:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        # Made once: reading the authorities takes tens of milliseconds.
+        if self._authorities is None:
+            return _public()
         context = httpx.create_ssl_context(trust_env=False)
-        if self._authorities:
-            context.load_verify_locations(cafile=self._authorities)
+        context.load_verify_locations(cafile=self._authorities)
         return context
+
+
+@cache
+def _public() -> ssl.SSLContext:
+    # Made once: reading the authorities takes tens of milliseconds.
+    return httpx.create_ssl_context(trust_env=False)

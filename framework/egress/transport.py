@@ -44,7 +44,10 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
         _check_headers(request)
         # What a few bytes unfold to would be beyond counting.
         request.headers["accept-encoding"] = "identity"
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except ssl.SSLError as error:  # httpcore lets the one of an alert that meets a write through
+            raise httpx.ConnectError("TLS failed", request=request) from error
         try:
             _check_redirect(request, response)
             _check_encoding(response)

@@ -62,7 +62,8 @@ async def refused(port: int, ours: Trust) -> None:
     other = ours.pair("another")
     for shown in (None, (str(other.certificate), str(other.key))):
         async with client(port, ours.file, shown) as stranger:
-            with pytest.raises(httpx.TransportError):
+            # The alert of TLS 1.3 may meet the request's way out, where httpcore has no word of its own for it.
+            with pytest.raises((httpx.TransportError, ssl.SSLError)):
                 await stranger.get(RUN)
     async with httpx.AsyncClient(trust_env=False) as plain:
         with pytest.raises(httpx.TransportError):
@@ -85,6 +86,7 @@ async def test_the_gateway_passes_nothing_on_to_a_service_that_is_not_the_one(
         assert running.runs.seen == []
 
 
+PREFLIGHT = {"access_control_request_method": "GET", "access_control_request_headers": "authorization"}
 SECURITY = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -112,24 +114,21 @@ async def test_every_answer_carries_the_security_headers(tmp_path: Path) -> None
             assert {name: answer.headers.get(name) for name in SECURITY} == SECURITY, path
             assert "strict-transport-security" not in answer.headers
             assert not [name for name in answer.headers if name.startswith("x-envoy-") or name == "server"], path
+        preflight = await running.ask("OPTIONS", RUN, origin="https://app.example.org", **PREFLIGHT)
+        assert not [name for name in preflight.headers if name.startswith("access-control-")]  # no origin is named
         events = await running.ask("GET", f"{RUN}:watch", accept="text/event-stream")
         assert (events.headers["cache-control"], events.headers["x-accel-buffering"]) == ("no-cache", "no")
         assert events.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_pages_of_other_origins_get_no_leave(tmp_path: Path) -> None:
-    """Without the setting none, with it those named alone; never with cookies."""
-    preflight = {"access_control_request_method": "GET", "access_control_request_headers": "authorization"}
+    """Those that are named alone, and never with cookies."""
     app, evil = "https://app.example.org", ("https://evil.example", "https://app.example.org.evil.example", "null")
     async with gateway(tmp_path, (app,)) as running:
         for origin in (app, *evil):
             for answer in (
-                await running.ask("OPTIONS", RUN, authorization="", origin=origin, **preflight),
+                await running.ask("OPTIONS", RUN, authorization="", origin=origin, **PREFLIGHT),
                 await running.ask("GET", RUN, origin=origin),
             ):
                 assert answer.headers.get("access-control-allow-origin") == (app if origin == app else None)
                 assert "access-control-allow-credentials" not in answer.headers
-    (tmp_path / "none").mkdir()
-    async with gateway(tmp_path / "none") as running:
-        answer = await running.ask("OPTIONS", RUN, authorization="", origin=app, **preflight)
-        assert not [name for name in answer.headers if name.startswith("access-control-")]
