@@ -69,7 +69,8 @@ class Metric:
     """A metric: how an answer is scored, and what is promised of the scores.
 
     `score(example, prediction, trace, params)` returns a number, or `{"scores": {part: number}, "feedback": text}` when
-    the metric declares parts; it may be async. A score outside `low` to `high` ends the evaluation as failed.
+    the metric declares parts; `feedback_by_slot`, texts by the names of the program's slots, may stand beside the
+    feedback. It may be async. A score outside `low` to `high` ends the evaluation as failed.
     """
 
     score: Callable[[Mapping[str, Json], Mapping[str, Json], Mapping[str, Json] | None, Mapping[str, Json]], Any]

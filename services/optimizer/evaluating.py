@@ -33,6 +33,8 @@ from services.optimizer.objectives import aggregations_of, names_of
 PROGRESS_SECONDS = 0.5
 MOST_FAULTS = 5
 """How often in a row a peer may fail at a trial by a fault of its own before the trial fails."""
+ERROR_BUDGET = 0.2
+"""Which share of its examples a trial may fail at: beyond it, what the others reached says nothing about the whole."""
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _FAULTS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCode.UNIMPLEMENTED)
 # What every evaluation measures, whichever metrics it is asked for.
@@ -153,6 +155,7 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
         evaluation_id=str(trial["evaluation_id"]),
         from_sequence=after,
         run_id=str(run["id"]),
+        error_budget=ERROR_BUDGET,
     )
 
 

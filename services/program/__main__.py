@@ -66,6 +66,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.connectors.directory import Directory
     from services.program.metering.gate import Gate
     from services.program.running import Models
+    from services.program.scoring.likeness import Embeddings
     from services.program.worker import Worker
     from services.program.working import Workshop
 
@@ -81,6 +82,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     workshop = Workshop(
         made.engine,
         models.prepare,
+        Embeddings(settings.models, http),
         workers,
         settings.bounds,
         at_once=settings.examples_at_once,

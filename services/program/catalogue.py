@@ -6,7 +6,8 @@ from typing import Any
 
 from ashgrove.program.v1 import metric_pb2 as pb
 
-from domain.metrics import BUILT_IN, Measure
+from domain.metrics import BUILT_IN, METRICS, Measure
+from domain.metrics.params import Param
 from services.program.code.contract import Catalogue, Promise, RegisteredMetric
 
 _DIRECTIONS = {"maximize": pb.Metric.DIRECTION_MAXIMIZE, "minimize": pb.Metric.DIRECTION_MINIMIZE}
@@ -21,9 +22,16 @@ _AGGREGATIONS = {
 def metrics(registered: Catalogue) -> list[pb.Metric]:
     """Returns everything that can be measured: the built-in first, then what is registered, by name."""
     found = [_metric(measure, measure.description, built_in=True) for measure in BUILT_IN.values()]
+    for metric in found:
+        params = METRICS[metric.name].params if metric.name in METRICS else ()
+        metric.params.extend(_param(param) for param in params)
     for name in sorted(registered.metrics):
         found += _registered(registered.metrics[name])
     return found
+
+
+def _param(param: Param) -> pb.MetricParam:
+    return pb.MetricParam(name=param.name, description=param.description, required=param.required)
 
 
 def custom_programs(registered: Catalogue) -> list[pb.CustomProgram]:

@@ -10,7 +10,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from psycopg.types.json import Jsonb
 
 from domain.metrics import BUILT_IN, METRICS
-from domain.values import Json, canonical_json, normalise
+from domain.values import Invalid, Json, canonical_json, normalise
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
 from framework.storage import Transaction, clock_time
@@ -23,9 +23,13 @@ from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
 from services.program.resources.program import Program
+from services.program.scoring.told import param_faults
 from services.program.waking import WORK
 
 _VERB = "EvaluateProgram"
+_TOLD = ("configuration", "metric_params")
+CONSECUTIVE_FAILURES = 25
+"""After how many failures in a row an evaluation is given up that says nothing about it."""
 _COUNT = """
 SELECT count(*) AS count FROM examples
 WHERE organization_id = %(organization_id)s AND dataset_id = %(dataset_id)s
@@ -85,11 +89,18 @@ def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
         "split": dataset_pb2.Split.Name(request.split),
         "metrics": _metrics(request),
         "seed": request.seed,
+        **_patience(request),
     }
     different = [name for name, value in wanted.items() if row[name] != value]
-    if _canonical(values_of(request.configuration)) != _canonical(row["configuration"] or {}):
-        different.append("configuration")
-    return different
+    told = [name for name in _TOLD if _canonical(values_of(getattr(request, name))) != _canonical(row[name] or {})]
+    return different + told
+
+
+def _patience(request: Request) -> dict[str, Any]:
+    """Returns how many failures an evaluation bears."""
+    most = request.max_consecutive_failures if request.HasField("max_consecutive_failures") else CONSECUTIVE_FAILURES
+    budget = request.error_budget if request.HasField("error_budget") else 1.0
+    return {"error_budget": budget, "max_consecutive_failures": most}
 
 
 def _canonical(values: Mapping[str, Json]) -> bytes:
@@ -117,6 +128,17 @@ def _known_metrics(request: Request) -> list[str]:
     if faults:
         raise InvalidFields(*faults)
     return wanted
+
+
+def _known_params(request: Request) -> dict[str, Json]:
+    """Returns what a request tells its metrics; raises InvalidFields for what they cannot be told."""
+    try:
+        told = normalise(values_of(request.metric_params), "metric_params")
+    except Invalid as invalid:
+        raise InvalidFields(*(FieldViolation(v.path, v.message) for v in invalid.violations)) from None
+    if found := list(param_faults(_metrics(request), told)):
+        raise InvalidFields(*found)
+    return dict(told)
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
@@ -151,6 +173,8 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "split": dataset_pb2.Split.Name(request.split),
         "configuration": Jsonb(refuse_faults(program, values_of(request.configuration))),
         "metrics": Jsonb(_known_metrics(request)),
+        "metric_params": Jsonb(_known_params(request)),
+        **_patience(request),
         "seed": request.seed,
         "run_id": _run(call, request),
         "request_id": call.context.request_id,

@@ -16,8 +16,9 @@ from services.program.opening import opened
 from services.program.resources.evaluation import Evaluation, pause
 from services.program.resources.execution import ENDED
 from services.program.resources.program import Program
-from services.program.results import Results, Unmeasured
+from services.program.results import GivenUp, Results, Unmeasured
 from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column, failed_by, shown
+from services.program.scoring.making import scorers_of
 from services.program.waking import topic
 from services.program.working import (
     LeaseLost,
@@ -59,7 +60,7 @@ class EvaluationWork:
             await self._end("complete")
         except LeaseLost:
             _log.info("evaluation %s was halted or taken over", self.row["id"])
-        except (ModelAway, ModelRejected, CodeFault, Unmeasured) as fault:
+        except (ModelAway, ModelRejected, CodeFault, Unmeasured, GivenUp) as fault:
             await self._end("fail", shown(str(fault)), fault.error_class)
 
     async def _abandoned(self, state: Row) -> bool:
@@ -87,7 +88,7 @@ class EvaluationWork:
             await self.results.load(measures)
             todo = iter([e for e in examples if e["id"] not in self.results.finished])
             declared = {field.name for field in program.signature_config.outputs}
-            judge = Judge(measures, declared, registered, its.session, configuration)
+            judge = Judge(measures, declared, await scorers_of(self.workshop, self.row, registered, its.session))
             await _together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
         self.results.check_measured()
 
@@ -97,6 +98,7 @@ class EvaluationWork:
                 run, example, {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
             )
             await self._keep(await judge.judged(example, outcome))
+            self.results.check_budget()
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"])

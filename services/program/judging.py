@@ -1,16 +1,17 @@
 """Scores what a program made of an example, by the metrics that come with the platform and by registered ones."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from domain.metrics import METRICS, Measure
-from domain.values import Invalid, Json, normalise
+from domain.values import Invalid, normalise
 from services.program.catalogue import base_of, measure_of
 from services.program.code.contract import CodeFault, Promise
 from services.program.code.session import Session
 from services.program.running import Outcome
+from services.program.scoring.scorer import Answered, Scorer, Verdict
 
 Row = Mapping[str, Any]
 
@@ -44,53 +45,61 @@ def _promised(name: str, promises: Sequence[Promise]) -> list[Measure]:
 
 @dataclass(frozen=True)
 class Finished:
-    """One example, what the program made of it, and how good that is."""
+    """One example, what the program made of it, and how good that is; one that failed has no scores."""
 
     example_id: UUID
     outcome: Outcome
-    scores: Mapping[str, float]
-    feedback: Mapping[str, str] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """By metric."""
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Every score that a metric could say."""
+        return {name: score for verdict in self.verdicts.values() for name, score in verdict.scores.items()}
+
+    @property
+    def feedback(self) -> dict[str, str]:
+        """What metrics have to say, by metric."""
+        return {name: verdict.feedback for name, verdict in self.verdicts.items() if verdict.feedback}
+
+    @property
+    def feedback_by_slot(self) -> dict[str, str]:
+        """What metrics have to say about slots, a paragraph a metric."""
+        said: dict[str, list[str]] = {}
+        for verdict in self.verdicts.values():
+            for slot, words in verdict.feedback_by_slot.items():
+                said.setdefault(slot, []).append(words)
+        return {slot: "\n".join(words) for slot, words in said.items()}
+
+    def took(self, what: str) -> int:
+        """Returns what the metrics' own calls took, of tokens or of money."""
+        return sum(getattr(verdict, what) for verdict in self.verdicts.values())
 
 
 class Judge:
-    """Judges every outcome of one evaluation by the declared outputs; registered metrics run in its session."""
+    """Judges every outcome of one evaluation by the declared outputs."""
 
-    def __init__(
-        self,
-        measures: Sequence[Measure],
-        declared: Collection[str],
-        metrics: Sequence[str] = (),
-        session: Session | None = None,
-        configuration: Mapping[str, Json] | None = None,
-    ) -> None:
-        self.measures = measures
+    def __init__(self, measures: Sequence[Measure], declared: Collection[str], scorers: Sequence[Scorer]) -> None:
+        self._wanted = {measure.name for measure in measures}
         self._declared = declared
-        self._registered = metrics
-        self._session = session
-        self._configuration = configuration or {}
+        self._scorers = scorers
 
     async def judged(self, example: Row, outcome: Outcome) -> Finished:
-        """Scores an outcome; a failure, and what cannot be kept, gets each metric's worst value if there is one.
+        """Scores an outcome; a failure, and what cannot be kept, has no score.
 
-        Raises CodeFault when a registered metric breaks its promise.
+        Raises CodeFault when a registered metric breaks its promise, ModelAway and ModelRejected when a judge does.
         """
-        if outcome.outputs is not None:
-            try:
-                return await self._scored(example, outcome, normalise(dict(outcome.outputs)))
-            except Invalid as invalid:
-                outcome = outcome.failed(f"the outputs cannot be kept: {invalid}", "BAD_OUTPUT")
-        return Finished(example["id"], outcome, {m.name: m.worst for m in self.measures if m.worst is not None})
-
-    async def _scored(self, example: Row, outcome: Outcome, outputs: dict[str, Json]) -> Finished:
+        if outcome.outputs is None:
+            return Finished(example["id"], outcome)
+        try:
+            outputs = normalise(dict(outcome.outputs))
+        except Invalid as invalid:
+            return Finished(example["id"], outcome.failed(f"the outputs cannot be kept: {invalid}", "BAD_OUTPUT"))
         # What else a dataset holds is nobody's goal; a chain of thought's reasoning is compared with no one's.
         expected = {name: value for name, value in example["outputs"].items() if name in self._declared}
-        scores = {m.name: METRICS[m.name].score(expected, outputs, {}) for m in self.measures if m.name in METRICS}
-        feedback: dict[str, str] = {}
-        for name in self._registered:
-            assert self._session is not None, "who names registered metrics opens a session"
-            given = {"inputs": example["inputs"], "outputs": example["outputs"]}
-            said = await self._session.score(name, given, {"outputs": outputs}, outcome.trace, self._configuration)
-            scores |= said.scores
-            feedback |= {name: said.feedback} if said.feedback else {}
-        wanted = {measure.name: scores[measure.name] for measure in self.measures}
-        return Finished(example["id"], outcome, wanted, feedback)
+        answered = Answered(example, expected, outputs, outcome.trace)
+        verdicts = {scorer.name: self._of(await scorer.score(answered)) for scorer in self._scorers}
+        return Finished(example["id"], outcome, verdicts)
+
+    def _of(self, verdict: Verdict) -> Verdict:
+        return replace(verdict, scores={n: s for n, s in verdict.scores.items() if n in self._wanted})

@@ -22,21 +22,29 @@ WITH counted AS (
     UPDATE evaluations SET
         finished_count = finished_count + %(count)s, failed_count = failed_count + %(failed)s,
         input_tokens = input_tokens + %(input_tokens)s, output_tokens = output_tokens + %(output_tokens)s,
-        cost_micros = cost_micros + %(cost_micros)s, scores = %(scores)s,
+        cost_micros = cost_micros + %(cost_micros)s,
+        metric_input_tokens = metric_input_tokens + %(metric_input_tokens)s,
+        metric_output_tokens = metric_output_tokens + %(metric_output_tokens)s,
+        metric_cost_micros = metric_cost_micros + %(metric_cost_micros)s, scores = %(scores)s,
         mean_latency_ms = %(latency_mean)s, latency_p50_ms = %(latency_p50)s, latency_p95_ms = %(latency_p95)s
     WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
       AND status = 'WORK_STATUS_RUNNING'
     RETURNING finished_count - %(count)s AS before
 )
 INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, example_id, repeat, outputs, scores,
-                                error, error_class, feedback, latency_ms, input_tokens, output_tokens, cost_micros)
+                                error, error_class, feedback, feedback_by_slot, latency_ms,
+                                input_tokens, output_tokens, cost_micros,
+                                metric_input_tokens, metric_output_tokens, metric_cost_micros)
 SELECT %(organization)s, r.id, %(id)s, counted.before + r.place, r.example_id, 0, r.outputs, r.scores, r.error,
-       r.error_class, r.feedback, r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros
+       r.error_class, r.feedback, r.feedback_by_slot, r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros,
+       r.metric_input_tokens, r.metric_output_tokens, r.metric_cost_micros
 FROM counted, jsonb_to_recordset(%(results)s) AS r (
     place bigint, id uuid, example_id uuid, outputs jsonb, scores jsonb, error text,
-    error_class text, feedback jsonb, latency_ms double precision, input_tokens bigint, output_tokens bigint,
-    cost_micros bigint)
+    error_class text, feedback jsonb, feedback_by_slot jsonb, latency_ms double precision,
+    input_tokens bigint, output_tokens bigint, cost_micros bigint,
+    metric_input_tokens bigint, metric_output_tokens bigint, metric_cost_micros bigint)
 """
+_TOOK = ("input_tokens", "output_tokens", "cost_micros")
 _LATENCIES: tuple[Aggregation, ...] = ("mean", "p50", "p95")
 _KEPT = """
 SELECT example_id, scores, latency_ms, error, error_class FROM evaluation_results
@@ -52,6 +60,14 @@ class Unmeasured(Exception):  # noqa: N818 - what happened
         self.error_class = error_class
 
 
+class GivenUp(Exception):  # noqa: N818 - what happened
+    """More examples failed than may fail; the class is that of the first failure."""
+
+    def __init__(self, error_class: str, message: str) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+
+
 class Results:
     """The results of one evaluation under one lease: which examples are finished, and what each measure comes to."""
 
@@ -61,6 +77,8 @@ class Results:
         self.finished: set[UUID] = set()
         self.first_failure: tuple[str, str] | None = None
         """The class and the words of the first example that failed."""
+        self._failed = 0
+        self._in_a_row = 0
         self._scores: dict[str, Aggregate] = {}
         self._latency = {how: aggregate(how) for how in _LATENCIES}
 
@@ -78,7 +96,10 @@ class Results:
         if example_id in self.finished:  # a commit that is tried again
             return
         self.finished.add(example_id)
-        for name in self._scores.keys() & scores.keys():
+        self._failed += failure is not None
+        self._in_a_row = 0 if failure is None else self._in_a_row + 1
+        # A failed example is failed, and no zero: rows of before there were such may hold a worst score.
+        for name in self._scores.keys() & scores.keys() if failure is None else ():
             self._scores[name].add(scores[name])
         if failure is None:
             for latency in self._latency.values():
@@ -101,6 +122,18 @@ class Results:
                 raise CodeFault("METRIC", f"the sum of {name} over the examples is beyond all numbers") from None
             if value is not None:
                 yield name, value
+
+    def check_budget(self) -> None:
+        """Raises GivenUp when more examples failed than may fail, in all or in a row."""
+        if self.first_failure is None:
+            return
+        kind, words = self.first_failure
+        most, count = self.evaluation["max_consecutive_failures"], self.evaluation["example_count"]
+        if most and self._in_a_row >= most:
+            raise GivenUp(kind, f"{self._in_a_row} examples in a row failed, the first of all by: {words}")
+        if self._failed > self.evaluation["error_budget"] * count:
+            share = f"{self.evaluation['error_budget']:.0%}"
+            raise GivenUp(kind, f"{self._failed} of {count} examples failed, more than {share}; the first by: {words}")
 
     def check_measured(self) -> None:
         """Raises Unmeasured when there is a measure that no example gave a value."""
@@ -127,6 +160,7 @@ class Results:
             "input_tokens": sum(outcome.input_tokens for outcome in outcomes),
             "output_tokens": sum(outcome.output_tokens for outcome in outcomes),
             "cost_micros": sum(outcome.cost_micros for outcome in outcomes),
+            **{f"metric_{what}": sum(one.took(what) for one in batch) for what in _TOOK},
             **{f"latency_{how}": total.value() or 0.0 for how, total in self._latency.items()},
             "scores": Jsonb(self.scores),
             "results": Jsonb([_written(i, one) for i, one in enumerate(batch, start=1)]),
@@ -140,12 +174,14 @@ def _written(place: int, one: Finished) -> dict[str, Any]:
         "id": str(new_id()),
         "example_id": str(one.example_id),
         "outputs": None if outcome.outputs is None else dict(outcome.outputs),
-        "scores": dict(one.scores),
+        "scores": one.scores,
         "error": outcome.error,
         "error_class": class_column(outcome.error_class),
-        "feedback": dict(one.feedback),
+        "feedback": one.feedback,
+        "feedback_by_slot": one.feedback_by_slot,
         "latency_ms": outcome.latency_ms,
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost_micros": outcome.cost_micros,
+        **{f"metric_{what}": one.took(what) for what in _TOOK},
     }

@@ -23,6 +23,7 @@ from services.program.connectors.desk import Desk
 from services.program.metering.work import Budget, Work, meant_as
 from services.program.resources.program import Program
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner
+from services.program.scoring.likeness import Embed, weak
 
 LEASE_SECONDS = 8.0
 RENEW_SECONDS = 2.5
@@ -55,6 +56,8 @@ class Workshop:
 
     engine: Engine
     prepare: PrepareRunner
+    embed: Embed = weak
+    """What makes vectors of texts."""
     workers: Workers = field(default_factory=Workers)
     """Where registered code runs."""
     bounds: Bounds = Bounds()

@@ -17,6 +17,8 @@ from domain.values import Invalid, Json, normalise
 from services.program.code.contract import CodeFault, ErrorClass
 from services.program.code.wording import a, told
 
+_SAID = ("feedback", "feedback_by_slot")
+_LONGEST_SLOT = 200
 _LONGEST_FEEDBACK = 10_000
 
 
@@ -100,7 +102,7 @@ def _mapping(value: Any, what: str) -> Json:
 
 def scored(name: str, metric: Metric, answer: Any) -> dict[str, Any]:
     """Returns the reply for what a metric returned; a METRIC fault says which promise it breaks."""
-    given, feedback = _parted(name, metric, answer)
+    given = _parted(name, metric, answer)
     promises: Mapping[str, Metric | Part] = metric.parts or {"": metric}
     if unknown := given.keys() - promises.keys():
         raise CodeFault("METRIC", f"the metric {name} has no part {', '.join(sorted(map(str, unknown)))}")
@@ -108,26 +110,32 @@ def scored(name: str, metric: Metric, answer: Any) -> dict[str, Any]:
         raise CodeFault("METRIC", f"the metric {name} gave no score for {', '.join(sorted(missing))}")
     names = {part: f"{name}.{part}" if part else name for part in promises}
     scores = {names[part]: _number(names[part], promise, given[part]) for part, promise in promises.items()}
-    return {"scores": scores, "feedback": _text(name, feedback)}
+    said = answer if isinstance(answer, Mapping) else {}
+    by_slot = said.get("feedback_by_slot", {})
+    if not isinstance(by_slot, Mapping) or not all(isinstance(slot, str) and slot for slot in by_slot):
+        raise CodeFault("METRIC", f"the `feedback_by_slot` of the metric {name} must be a mapping of slots to texts")
+    told = {slot[:_LONGEST_SLOT].replace("\x00", "\ufffd"): _text(name, words) for slot, words in by_slot.items()}
+    return {"scores": scores, "feedback": _text(name, said.get("feedback", "")), "feedback_by_slot": told}
 
 
-def _parted(name: str, metric: Metric, answer: Any) -> tuple[dict[str, Any], Any]:
-    """Returns the scores by part, and the feedback; a metric without parts has one, without a name."""
+def _parted(name: str, metric: Metric, answer: Any) -> dict[str, Any]:
+    """Returns the scores by part; a metric without parts has one, without a name."""
     if not isinstance(answer, Mapping):
         if metric.parts:
             raise CodeFault("METRIC", f"the metric {name} has parts, but returned {a(answer)} instead of their scores")
-        return {"": answer}, ""
+        return {"": answer}
     wanted = "scores" if metric.parts else "score"
-    if unknown := answer.keys() - {wanted, "feedback"}:
-        raise CodeFault("METRIC", f"the metric {name} returned {_listed(unknown)}; `{wanted}` and `feedback` are known")
+    if unknown := answer.keys() - {wanted, *_SAID}:
+        known = f"`{wanted}`, `feedback` and `feedback_by_slot` are known"
+        raise CodeFault("METRIC", f"the metric {name} returned {_listed(unknown)}; {known}")
     if wanted not in answer:
         raise CodeFault("METRIC", f"the metric {name} returned no `{wanted}`")
     given = answer[wanted]
     if not metric.parts:
-        return {"": given}, answer.get("feedback", "")
+        return {"": given}
     if not isinstance(given, Mapping):
         raise CodeFault("METRIC", f"the scores of the metric {name} must be a mapping of parts, not {a(given)}")
-    return dict(given), answer.get("feedback", "")
+    return dict(given)
 
 
 def _listed(names: Any) -> str:

@@ -61,6 +61,7 @@ class Scored:
 
     scores: Mapping[str, float]
     feedback: str = ""
+    feedback_by_slot: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,12 @@ from typing import Any
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import (
     CancelEvaluationRequest,
+    CompareEvaluationsRequest,
+    CompareEvaluationsResponse,
     EvaluateProgramRequest,
     EvaluateProgramResponse,
+    GetEvaluationMatrixRequest,
+    GetEvaluationMatrixResponse,
     PauseEvaluationRequest,
 )
 from sqlalchemy import ColumnElement, Text, func
@@ -27,6 +31,8 @@ from services.program.waking import topic
 _CANCEL = "CancelEvaluation"
 _PAUSE = "PauseEvaluation"
 _EVALUATE = "EvaluateProgram"
+_COMPARE = "CompareEvaluations"
+_MATRIX = "GetEvaluationMatrix"
 # Takes an evaluation from its worker, whatever that one still writes.
 _TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 
@@ -78,6 +84,8 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         policy("Create", _CANCEL, _PAUSE, allow=signed_in & owns),
         # Which programs they may run is Program's to say.
         policy(_EVALUATE, allow=signed_in),
+        # Which evaluations they may read is said above.
+        policy(_COMPARE, _MATRIX, allow=signed_in),
     ]
 
     @action(_EVALUATE)
@@ -96,6 +104,20 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
         await call.follow(lambda: call.engine.hints.publish(topic("evaluation", request.id)))
         return cancelled
+
+    @action(_COMPARE)
+    async def compare(self, call: Call, request: CompareEvaluationsRequest) -> CompareEvaluationsResponse:
+        """Compares two evaluations item by item."""
+        from services.program import comparing  # it reads this very resource
+
+        return await comparing.compare(call, request)
+
+    @action(_MATRIX)
+    async def matrix(self, call: Call, request: GetEvaluationMatrixRequest) -> GetEvaluationMatrixResponse:
+        """Lays evaluations of one dataset beside each other."""
+        from services.program import comparing  # it reads this very resource
+
+        return await comparing.matrix(call, request)
 
     @action(_PAUSE)
     async def pause(self, call: Call, request: PauseEvaluationRequest) -> execution_pb2.Evaluation:

@@ -25,7 +25,10 @@ async def _later(example: Values, prediction: Values, trace: Values | None, para
 
 
 def _judged(example: Values, prediction: Values, trace: Values | None, params: Values) -> Any:
-    return params.get("answer", {"scores": {"tone": 0.5, "length": 12}, "feedback": "too long"})
+    return params.get(
+        "answer",
+        {"scores": {"tone": 0.5, "length": 12}, "feedback": "too long", "feedback_by_slot": {"main": "be brief"}},
+    )
 
 
 def _fail(example: Values, prediction: Values, trace: Values | None, params: Values) -> float:

@@ -29,6 +29,7 @@ async def test_scores_and_feedback(
     async with workers.session(None, [metric], Limits()) as session:
         scored = await session.score(metric, EXAMPLE, PREDICTION, None, params)
     assert (scored.scores, scored.feedback) == (scores, feedback)
+    assert scored.feedback_by_slot == ({"main": "be brief"} if feedback == "too long" else {})
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,15 @@ async def test_scores_and_feedback(
         ("fail", {}, "the metric fail raised KeyError: 'answer'"),
         ("told", {"answer": True}, "the score told must be a number, not a bool"),
         ("told", {"answer": None}, "the score told must be a number, not None"),
-        ("told", {"answer": {"scores": {"told": 1}}}, "returned `scores`; `score` and `feedback` are known"),
+        (
+            "told",
+            {"answer": {"scores": {"told": 1}}},
+            "`score`, `feedback` and `feedback_by_slot` are known",
+        ),
         ("told", {"answer": {"feedback": "well"}}, "the metric told returned no `score`"),
         ("told", {"answer": {"score": 1, "feedback": 7}}, "the feedback of the metric told must be text, not an int"),
+        ("told", {"answer": {"score": 1, "feedback_by_slot": ["x"]}}, "must be a mapping of slots to texts"),
+        ("told", {"answer": {"score": 1, "feedback_by_slot": {"a": 1}}}, "must be text, not an int"),
         ("judge", {"answer": 0.5}, "has parts, but returned a float instead of their scores"),
         ("judge", {"answer": {"scores": 1}}, "the scores of the metric judge must be a mapping of parts, not an int"),
         ("judge", {"answer": {"scores": {"tone": 1}}}, "the metric judge gave no score for length"),

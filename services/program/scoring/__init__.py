@@ -1,0 +1,1 @@
+"""What scores an example's outputs: plain functions, expressions, registered code, and models."""

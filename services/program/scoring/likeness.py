@@ -1,0 +1,95 @@
+"""Likeness of meaning: the cosine of vectors that a model, or the weak kind in its place, makes of texts."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from domain.metrics import mean
+from domain.metrics.text import text_of
+from domain.metrics.vectors import LOCAL, cosine, ngrams
+from services.program.lm.engine import ModelSettings
+from services.program.running import ModelAway, ModelRejected
+from services.program.scoring.scorer import Answered, Verdict
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors in the order of their texts, and the tokens that they took."""
+
+    vectors: Sequence[Sequence[float]]
+    tokens: int = 0
+
+
+Embed = Callable[[str, Sequence[str]], Awaitable[Embedded]]
+"""Makes vectors of texts by a model's name; raises ModelAway or ModelRejected."""
+
+
+class Embedding:
+    """The metric `embedding_similarity`."""
+
+    name = "embedding_similarity"
+
+    def __init__(self, params: Mapping[str, Any], embed: Embed) -> None:
+        self._params = params
+        self._embed = embed
+
+    async def score(self, answered: Answered) -> Verdict:
+        """Returns the mean cosine over the expected fields; a missing one counts 0."""
+        seen = answered.within(self._params.get("fields"))
+        names = [name for name in seen.expected if name in seen.outputs]
+        texts = [text_of(each) for name in names for each in (seen.expected[name], seen.outputs[name])]
+        found = await self._embed(self._params.get("model", LOCAL), texts) if texts else Embedded([])
+        pairs = zip(found.vectors[::2], found.vectors[1::2], strict=True)
+        likeness = [cosine(one, other) for one, other in pairs] + [0.0] * (len(seen.expected) - len(names))
+        # What vectors cost nobody has said: their tokens are counted, and no money.
+        return Verdict({self.name: mean(likeness) if likeness else 1.0}, input_tokens=found.tokens)
+
+
+class Embeddings:
+    """Vectors by the endpoint of the settings, or by the weak kind."""
+
+    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._http = http
+
+    async def __call__(self, model: str, texts: Sequence[str]) -> Embedded:
+        """Returns the vectors of texts."""
+        if model == LOCAL:
+            return Embedded([ngrams(text) for text in texts])
+        if not self._settings.base_url:
+            raise ModelRejected(f"the model {model} needs an endpoint: set ASHGROVE_LM_BASE_URL")
+        data = await self._posted(model, texts)
+        try:
+            vectors = [each["embedding"] for each in sorted(data["data"], key=lambda each: int(each["index"]))]
+            tokens = int((data.get("usage") or {}).get("prompt_tokens", 0))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelRejected(f"{model} answered in a shape that is not OpenAI's") from error
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+            raise ModelRejected(f"{model} answered with other vectors than were asked for")
+        return Embedded(vectors, tokens)
+
+    async def _posted(self, model: str, texts: Sequence[str]) -> Any:
+        key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        url = f"{self._settings.base_url.rstrip('/')}/embeddings"
+        try:
+            answer = await self._http.post(url, json={"model": model, "input": list(texts)}, headers=headers)
+        except httpx.HTTPError as error:
+            raise ModelAway(f"the endpoint of {model} does not answer") from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise ModelAway(f"the endpoint of {model} answers {answer.status_code}")
+        if answer.status_code >= 400:
+            raise ModelRejected(f"the endpoint of {model} refused the request with {answer.status_code}")
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ModelAway(f"the endpoint of {model} answers something that is not JSON") from error
+
+
+async def weak(model: str, texts: Sequence[str]) -> Embedded:
+    """Makes vectors of the weak kind, where there is no other."""
+    if model != LOCAL:
+        raise ModelRejected(f"the model {model} needs an endpoint: set ASHGROVE_LM_BASE_URL")
+    return Embedded([ngrams(text) for text in texts])
