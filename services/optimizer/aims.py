@@ -34,6 +34,8 @@ def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterat
         why = f"cannot be used: {metric.error}" if metric else "is no metric"
         yield FieldViolation(f"{path}.metric", f"{why}; there are {usable}")
         return
+    if needed := [param.name for param in metric.params if param.required]:
+        yield FieldViolation(f"{path}.metric", f"{metric.name} must be told its {', '.join(needed)}: a run cannot")
     if objective.direction not in (Objective.DIRECTION_UNSPECIFIED, metric.direction):
         way = Metric.Direction.Name(metric.direction).removeprefix("DIRECTION_").lower()
         yield FieldViolation(f"{path}.direction", f"contradicts {metric.name}, which is one to {way}")
