@@ -102,7 +102,8 @@ async def test_a_model_judges_by_a_rubric_and_its_calls_are_counted_apart(bench:
     made, dataset = await create_program(bench), await create_dataset(bench, validation=4)
     replies = [mark("well", "5"), mark("hm", "3"), mark("odd", "9"), Say("nonsense")]
     async with model_server(*replies) as server, httpx.AsyncClient() as http:
-        models = Models(ModelSettings(default_model="m", base_url=server.url), http)
+        prices = {"input_micros": 1_000_000, "output_micros": 1_000_000}
+        models = Models(ModelSettings(default_model="m", base_url=server.url, **prices), http)
 
         async def prepare(program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Run:
             if program.name == "lm_judge":
