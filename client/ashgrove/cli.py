@@ -17,6 +17,7 @@ from ashgrove.errors import AshgroveError
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
 from ashgrove.parquet_files import write_parquet
+from ashgrove.people_commands import COMMANDS
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
 from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.values import to_plain
@@ -95,6 +96,10 @@ runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", 
 runs.add_command(importance)
 audit = _collection("audit", "audit", ("sequence", "type", "outcome", "resource_type", "resource_id", "occurred_at"))
 audit.add_command(verify)
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 def _on_run(name: str, text: str) -> Callable[[Callable[..., None]], click.Command]:

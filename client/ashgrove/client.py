@@ -10,6 +10,7 @@ from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
 from ashgrove.datasets import Datasets
 from ashgrove.exports import Exports
+from ashgrove.invitations import Invitations
 from ashgrove.keys import Keys
 from ashgrove.measures import Metrics
 from ashgrove.organizations import Organizations
@@ -19,6 +20,7 @@ from ashgrove.programs import Programs
 from ashgrove.runs import Runs
 from ashgrove.schemas import Schemas
 from ashgrove.settings import ClientSettings
+from ashgrove.signing_in import access_token
 from ashgrove.spaces import Spaces
 from ashgrove.users import Users
 from ashgrove.watches import Watches
@@ -28,12 +30,16 @@ from ashgrove.work import Evaluations, Executions
 class Client:
     """A caller of one Ashgrove; use it in a `with` block, or close it.
 
-    `credentials` are those of a gRPC channel, such as `grpc.ssl_channel_credentials()`; without, nothing is encrypted.
+    `api_key` may also be a person's access token; `organization` is then the one that calls are for, where it is not
+    the one that they signed in to. `credentials` are those of a gRPC channel, such as `grpc.ssl_channel_credentials()`;
+    without, nothing is encrypted.
     """
 
-    def __init__(self, address: str = "127.0.0.1:8080", *, api_key: str, credentials: Any = None) -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:8080", *, api_key: str, credentials: Any = None, organization: str = ""
+    ) -> None:
         self.address = address
-        self._connection = Connection(address, api_key, credentials)
+        self._connection = Connection(address, api_key, credentials, organization)
         self.programs = Programs(self._connection)
         self.schemas = Schemas(self._connection)
         self.datasets = Datasets(self._connection)
@@ -48,6 +54,7 @@ class Client:
         self.runs = Runs(self._connection)
         self.audit = AuditTrail(self._connection)
         self.users = Users(self._connection)
+        self.invitations = Invitations(self._connection)
         self.keys = Keys(self._connection)
         self.aggregates = Aggregates(self._connection)
         self.exports = Exports(self._connection)
@@ -56,9 +63,18 @@ class Client:
 
     @classmethod
     def from_environment(cls) -> "Client":
-        """Connects to where `ASHGROVE_*` says, or to the embedded stack; raises FileNotFoundError without a key."""
+        """Connects to where `ASHGROVE_*` says, or to the embedded stack; raises FileNotFoundError without a key.
+
+        A key that is given goes before a session that `ashgrove login` began, and that before the stack's own key.
+        """
         settings = ClientSettings()
-        return cls(settings.gateway, api_key=settings.key(), credentials=settings.credentials())
+        key = "" if settings.key_given else access_token(settings)
+        return cls(
+            settings.gateway,
+            api_key=key or settings.key(),
+            credentials=settings.credentials(),
+            organization=settings.organization,
+        )
 
     def close(self) -> None:
         """Closes the connection."""

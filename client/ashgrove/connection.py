@@ -13,9 +13,9 @@ M = TypeVar("M", bound=Message)
 
 
 class Connection:
-    """A channel, by TLS when there are credentials for it, and a key."""
+    """A channel, by TLS when there are credentials for it, a key or token, and the organization that calls name."""
 
-    def __init__(self, address: str, api_key: str, credentials: Any = None) -> None:
+    def __init__(self, address: str, api_key: str = "", credentials: Any = None, organization: str = "") -> None:
         options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
         self.channel: Any = (
             grpc.secure_channel(address, credentials, options=options)
@@ -23,7 +23,9 @@ class Connection:
             else grpc.insecure_channel(address, options=options)
         )
         self._address = address
-        self._metadata = [("authorization", f"Bearer {api_key}")]
+        self._metadata = [("authorization", f"Bearer {api_key}")] if api_key else []
+        if organization:
+            self._metadata.append(("x-ashgrove-organization", organization))
 
     def call(self, method: Callable[..., Any], request: Message, deadline: float = DEADLINE_SECONDS) -> Any:
         """Returns the answer; raises an AshgroveError."""

@@ -1,10 +1,11 @@
-"""Organizations: each sees its own; the platform's administrator makes new ones."""
+"""Organizations: each sees its own; the platform's operator makes, suspends and resumes them."""
 
 from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1 import organization_pb2
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
-from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationResponse
+from ashgrove.auth.v1.organization_requests_pb2 import BreakGlassResponse, CreateOrganizationResponse
 from ashgrove.collection import Listed
+from ashgrove.users import role_of
 
 
 class Organizations(Listed[organization_pb2.Organization]):
@@ -18,3 +19,19 @@ class Organizations(Listed[organization_pb2.Organization]):
             "CreateOrganization", organization=organization, admin_email=admin_email
         )
         return made
+
+    def suspend(self, identifier: str, reason: str) -> organization_pb2.Organization:
+        """Ends whatever goes on in an organization until it is resumed; for the operator."""
+        suspended: organization_pb2.Organization = self._call("SuspendOrganization", id=identifier, reason=reason)
+        return suspended
+
+    def resume(self, identifier: str) -> organization_pb2.Organization:
+        """Lets a suspended organization work again; for the operator."""
+        resumed: organization_pb2.Organization = self._call("ResumeOrganization", id=identifier)
+        return resumed
+
+    def break_glass(self, identifier: str, reason: str, role: str = "viewer", seconds: int = 900) -> BreakGlassResponse:
+        """Lets the operator into an organization for a short time; the key's `secret` is in this answer only."""
+        asked = {"id": identifier, "reason": reason, "role": role_of(role), "lifetime_seconds": seconds}
+        let_in: BreakGlassResponse = self._call("BreakGlass", **asked)
+        return let_in

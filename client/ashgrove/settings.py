@@ -17,6 +17,10 @@ class ClientSettings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="The API key; the one in `home` when empty.")
     api_key_file: Path | None = Field(None, description="A file that holds the key.")
     home: Path = Field(Path(".run"), description="The home of the embedded stack.")
+    organization: str = Field(
+        "", description="Which organization calls are for, by id; the one signed in to when empty."
+    )
+    session_file: Path | None = Field(None, description="Where `ashgrove login` keeps its session; in `home` if none.")
     tls: bool = Field(False, description="Whether the gateway speaks TLS.")
     tls_authority: Path | None = Field(
         None, description="Who vouches for the gateway, PEM; public authorities if none."
@@ -28,6 +32,16 @@ class ClientSettings(BaseSettings):
     def gateway(self) -> str:
         """The gateway's host:port."""
         return self.address or f"127.0.0.1:{self.port}"
+
+    @property
+    def key_given(self) -> bool:
+        """Whether somebody named a key: then no session counts."""
+        return bool(self.api_key.get_secret_value() or self.api_key_file)
+
+    @property
+    def session(self) -> Path:
+        """The file of the session that `ashgrove login` began."""
+        return self.session_file or self.home / "session.json"
 
     def credentials(self) -> Any:
         """Returns what a channel shows and accepts as gRPC's credentials, None without TLS.
@@ -52,6 +66,7 @@ class ClientSettings(BaseSettings):
         file = self.home / "admin.key"
         if not given and not file.exists():
             raise FileNotFoundError(
-                f"no API key: set ASHGROVE_API_KEY, or start the stack that writes {file} (`make up`)"
+                f"no API key: set ASHGROVE_API_KEY, sign in by `ashgrove login`, or start the stack that writes {file} "
+                "(`make up`)"
             )
         return given or file.read_text().strip()

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from ashgrove.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from ashgrove.client import Client
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServiceServicer_to_server
@@ -77,6 +78,7 @@ def served() -> Iterator[tuple[Scripted, Client]]:
     scripted: Any = Scripted()
     add_OptimizerServiceServicer_to_server(scripted, server)
     add_ProgramServiceServicer_to_server(scripted, server)
+    add_AuthServiceServicer_to_server(scripted, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with Client(f"127.0.0.1:{port}", api_key="key-of-the-test") as client:

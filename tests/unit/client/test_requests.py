@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ashgrove.auth.v1 import api_key_pb2, organization_pb2, user_pb2
+from ashgrove.auth.v1 import api_key_pb2, invitation_pb2, organization_pb2, user_pb2
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.client import Client
 from ashgrove.collection import Archived, Kind, Listed
@@ -161,16 +161,25 @@ def test_people_keys_and_organizations(served: Served) -> None:
     """Each is created from its message; a key is revoked by its id."""
     _, client = served
     asked: list[tuple[str, Any]] = []
-    for kind in (client.users, client.keys, client.organizations):
+    for kind in (client.users, client.keys, client.organizations, client.invitations):
         kind._call = lambda rpc, **fields: asked.append((rpc, fields))  # type: ignore[method-assign]
     client.users.create(user_pb2.User(email="a@b.test"))
     client.keys.create(api_key_pb2.ApiKey(name="k"))
     client.keys.revoke("k")
     client.organizations.create(organization_pb2.Organization(name="o"), "a@b.test")
+    client.organizations.suspend("o", "unpaid")
+    client.organizations.resume("o")
+    client.organizations.break_glass("o", "support ticket", role="admin", seconds=60)
+    client.users.update("u", role=user_pb2.User.ROLE_VIEWER)
+    client.users.end_membership("u")
+    client.users.create_service_account("nightly", role="viewer")
+    client.users.set_preferences(user_pb2.UserPreferences(locale="sv"))
+    client.invitations.create(invitation_pb2.Invitation(email="a@b.test"))
+    client.invitations.revoke("i")
     for rpc, fields in asked:
         assert hasattr(AuthServiceStub(client._connection.channel), rpc)
         client.users._request(rpc, **fields)
-    assert len(asked) == 4
+    assert len(asked) == 13
 
 
 def test_domains_become_variables() -> None:
