@@ -1,0 +1,37 @@
+"""The page of the seed's faults: one row for each, and every test that it names is there."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ROWS = re.findall(r"^\| X-(\d+) \|(.*)\|$", (ROOT / "docs" / "seed-faults.md").read_text(), re.MULTILINE)
+
+
+@cache
+def named_in(file: str) -> set[str]:
+    """Returns the names of the tests of a file."""
+    path = ROOT / file
+    if not path.is_file():
+        return set()
+    found = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, found)}
+
+
+def test_every_fault_has_one_row_in_its_order() -> None:
+    assert [int(number) for number, _ in ROWS] == list(range(1, 101))
+
+
+@pytest.mark.parametrize(("number", "row"), ROWS, ids=[f"X-{number}" for number, _ in ROWS])
+def test_a_fault_names_tests_that_are_there_or_says_why_later(number: str, row: str) -> None:
+    shown = row.rsplit("|", 1)[1].strip()
+    if shown.startswith("later: "):
+        assert len(shown) > 20
+        return
+    named = re.findall(r"`([^`]+)::(test_\w+)`", shown)
+    assert named and shown == "<br>".join(f"`{file}::{test}`" for file, test in named)
+    for file, test in named:
+        assert test in named_in(file), f"{file} has no {test}"
