@@ -1,7 +1,10 @@
 """Optimization runs: start, follow, pause, stop, ask for the best."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
 
 from ashgrove.collection import Listed
 from ashgrove.errors import Unavailable
@@ -10,6 +13,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetBestConfigurationResponse
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
+from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 _Run = optimization_run_pb2.OptimizationRun
@@ -28,6 +32,7 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
         dataset_id: str,
         *,
         strategy: str = "bayesian",
+        strategy_options: Mapping[str, Any] | None = None,
         objectives: Sequence[str | Objective] = ("exact_match",),
         max_trials: int = 40,
         parallelism: int = 4,
@@ -36,7 +41,8 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
     ) -> optimization_run_pb2.OptimizationRun:
         """Starts a run; the first objective is what `best` means, and a plain name has the metric's own direction.
 
-        `strategy` is random, bayesian, sobol or latin_hypercube.
+        `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol or latin_hypercube;
+        `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
         """
         wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
         run = _Run(
@@ -45,6 +51,7 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
             variable_space_id=space_id,
             dataset_id=dataset_id,
             strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
+            strategy_configuration=_configuration(strategy, strategy_options or {}),
             objectives=[each.message() for each in wanted],
             max_trials=max_trials,
             parallelism=parallelism,
@@ -117,3 +124,8 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
         """Yields a run's trials by number."""
         request = ListTrialsRequest(optimization_run_id=identifier, order_by="number")
         return self._connection.pages(self._stub.ListTrials, request, "trials")
+
+
+def _configuration(strategy: str, options: Mapping[str, Any]) -> StrategyConfiguration | None:
+    """Returns a strategy's configuration of its fields; raises ParseError for one that it does not have."""
+    return ParseDict({strategy: dict(options)}, StrategyConfiguration()) if options else None

@@ -31,6 +31,15 @@ SPREAD = 0.3
 REMEMBERED = 32
 
 
+def refusal(space: Space, objectives: Sequence[Objective]) -> str:
+    """Return why this strategy cannot search a space; nothing when it can."""
+    if len(objectives) > 1:
+        return "searches for one objective; several are evolutionary's or bayesian's"
+    if not _is_numeric(space):
+        return "searches among numbers without conditions; choices and structures are evolutionary's or bayesian's"
+    return ""
+
+
 @dataclass(frozen=True)
 class CmaEsStrategy:
     """Proposes the defaults, then samples of a distribution that the better half of each generation moves and bends."""
@@ -39,14 +48,6 @@ class CmaEsStrategy:
     """How many trials make a generation; 4 and three times the logarithm of the number of variables when 0."""
     _known: "OrderedDict[int, Any]" = field(default_factory=OrderedDict, compare=False, repr=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
-
-    def refuses(self, space: Space, objectives: Sequence[Objective]) -> str:
-        """Return why it cannot search a space; nothing when it can."""
-        if len(objectives) > 1:
-            return "searches for one objective; several are evolutionary's or bayesian's"
-        if not _is_numeric(space):
-            return "searches among numbers without conditions; choices and structures are evolutionary's or bayesian's"
-        return ""
 
     def suggest(self, question: Question) -> dict[str, Json]:
         """Return a configuration; one that was not tried yet unless such are hard to find. Raises Unsatisfied."""

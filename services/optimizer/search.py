@@ -11,7 +11,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRe
 from domain.sampling import Unsatisfied
 from domain.seeds import suggestion_seed
 from domain.space import Space
-from domain.strategies import SAMPLER_VERSION, STRATEGIES, Exhausted, Observation, Question
+from domain.strategies import SAMPLER_VERSION, Exhausted, Observation, Question
 from domain.values import content_hash
 from framework.errors import DependencyUnavailable, Failure, GrantLost
 from framework.rpc.assembly import Parts
@@ -26,6 +26,7 @@ from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
+from services.optimizer.strategies import strategy_of
 
 _HOPELESS_AFTER = 5
 _LOOK_SECONDS = 0.25
@@ -48,7 +49,7 @@ class Search:
         self.ledger = Ledger(parts, leases, row, lease_seconds)
         self.grant = str(row["grant_id"])
         self.objectives = objectives_of(row)
-        self.strategy = STRATEGIES[row["strategy"].removeprefix("STRATEGY_").lower()]
+        self.strategy = strategy_of(row)
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
 

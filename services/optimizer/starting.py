@@ -12,6 +12,7 @@ from ashgrove.program.v1.program_pb2 import Program
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
+from google.protobuf.json_format import MessageToDict
 
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
@@ -20,9 +21,12 @@ from framework.rpc.peer_failures import from_peer
 from services.optimizer.aims import completed_objectives
 from services.optimizer.application import Application
 from services.optimizer.granting import granted_by_caller, permit
+from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import prompt_faults
 from services.optimizer.resources import OptimizationRun
+from services.optimizer.spaces import space_of
 from services.optimizer.story import WORK, tell
+from services.optimizer.strategies import strategy_faults
 
 
 async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
@@ -32,6 +36,7 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     _check_usable(program, space, dataset)
     permit(call, program)
     run = _completed(wanted, objectives, program, space, dataset)
+    _check_searchable(run, space)
     identifier = str(new_id())
     async with granted_by_caller(call, identifier, run) as grant:
         return await _written(call, run, identifier, grant)
@@ -69,6 +74,14 @@ def _check_usable(program: Program, space: VariableSpace, dataset: Dataset) -> N
         raise InvalidFields(*faults)
     if dataset.validation_count == 0:
         raise IllegalState("the dataset has no validation examples; add some first", resource="dataset")
+
+
+def _check_searchable(run: pb.OptimizationRun, space: VariableSpace) -> None:
+    aims = objectives_of(
+        {"objectives": [MessageToDict(each, preserving_proto_field_name=True) for each in run.objectives]}
+    )
+    if faults := list(strategy_faults(run, space_of(space), aims)):
+        raise InvalidFields(*faults)
 
 
 def _completed(

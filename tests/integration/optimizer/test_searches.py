@@ -77,11 +77,25 @@ async def test_a_search_tells_its_whole_story_and_ends_its_grant(bench: Workbenc
 async def test_every_strategy_that_is_declared_runs(bench: Workbench, play: Any, strategy: Any) -> None:
     """None is a name without a sampler; trials at a time are different ones, and each knows of the pending."""
     play(by_value)
-    row = await claimed(bench, await started(bench, strategy=strategy, max_trials=6, parallelism=3))
+    row = await claimed(bench, await started(bench, strategy=strategy, max_trials=5, parallelism=3))
     await search_of(bench, row).run()
     done = await trials(bench, row)
     assert (await now(bench, row)).status == Status.STATUS_COMPLETED
-    assert len({t.content_hash for t in done}) == 6 and {2, 3} <= {t.number for t in done if t.pending_then}
+    assert len({t.content_hash for t in done}) == 5 and {2, 3} <= {t.number for t in done if t.pending_then}
+
+
+async def test_a_grid_is_complete_when_there_is_no_other_point(bench: Workbench, play: Any) -> None:
+    """Before its trials are spent; of as many values as the run's configuration says."""
+    play(by_value)
+    wanted = {"grid_search": {"levels": 3}}
+    row = await started(
+        bench, strategy=Status.STRATEGY_GRID_SEARCH, strategy_configuration=wanted, max_trials=9, parallelism=2
+    )
+    await search_of(bench, await claimed(bench, row)).run()
+    run = await now(bench, row)
+    assert run.status == Status.STATUS_COMPLETED and run.completed_trials == 3 and not run.error
+    assert run.strategy_configuration.grid_search.levels == 3
+    assert [t.configuration["x"] for t in await trials(bench, row)] == [0.0, 0.5, 1.0]
 
 
 async def test_a_cancelled_search_writes_nothing_after_its_end(bench: Workbench, play: Any) -> None:

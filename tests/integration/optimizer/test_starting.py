@@ -60,6 +60,22 @@ async def test_objectives_are_completed_by_what_the_metrics_declare(around: Neig
     assert down.direction == run_pb.Objective.DIRECTION_MINIMIZE and not down.HasField("reference")
 
 
+async def test_a_strategy_that_cannot_be_what_is_asked_is_refused_by_path(around: Neighbourhood) -> None:
+    """A configuration of another one, a variable that the space does not have, more objectives than one."""
+    user = await around.person()
+    wanted = await around.wanted(user, strategy=Run.STRATEGY_GRID_SEARCH, strategy_configuration={"cma_es": {}})
+    other = await violations(around, user, wanted)
+    assert "grid_search" in other["strategy_configuration.cma_es"]
+    wanted.strategy_configuration.grid_search.levels_of["warmth"] = 3
+    unknown = await violations(around, user, wanted)
+    assert "no continuous variable" in unknown["strategy_configuration.grid_search.levels_of.warmth"]
+    wanted = await around.wanted(user, strategy=Run.STRATEGY_CMA_ES)
+    assert "one objective" in (await violations(around, user, wanted))["strategy"]
+    wanted.strategy_configuration.cma_es.population = 3
+    assert "4 and more" in (await violations(around, user, wanted))["strategy_configuration.cma_es.population"]
+    assert not await around.grants()
+
+
 async def test_objectives_that_make_no_sense_are_refused_by_path(around: Neighbourhood) -> None:
     """Unknown ones with those there are, contradictions, and numbers that are none."""
     user = await around.person()
