@@ -189,7 +189,7 @@ def _without_gate(home: Path) -> Iterator[str]:
         "2",
         "--disable-hot-restart",
         "--log-level",
-        "warning",
+        "error",
     ]
     process = subprocess.Popen(command)
     try:

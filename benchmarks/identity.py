@@ -128,8 +128,8 @@ def _checking() -> Iterator[tuple[str, str, str]]:
 async def _verified_token() -> tuple[str, str, str]:
     """An identity token in a service: verified once, then remembered."""
     tokens = _tokens()
-    credential = Credential(new_id(), b"", new_id(), new_id(), Role.USER, False, True, None)
-    texts = [tokens.issue_identity(credential.actor()).text for _ in range(500)]
+    people = [Credential(new_id(), b"", new_id(), new_id(), Role.USER, False, True, None) for _ in range(500)]
+    texts = [tokens.issue_identity(credential.actor()).text for credential in people]
 
     async def fetch() -> Any:
         return tokens.jwks()

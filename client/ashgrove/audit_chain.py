@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import rfc8785
-
 from ashgrove.audit.v1.audit_checkpoint_pb2 import AuditCheckpoint
 from ashgrove.audit.v1.audit_entry_pb2 import AuditEntry
+from ashgrove.canonical import canonical
 from ashgrove.values import to_plain
 
 Entry = Mapping[str, Any]
@@ -58,7 +57,7 @@ def link_of(previous: str, entry: Entry) -> str:
     """Returns an entry's link in hexadecimal, from the previous link, its header and its payload digest."""
     names = _HEADERS[entry["link_version"]]
     header = {name: _plain(entry["chain" if name == "organization_id" else name]) for name in names}
-    hashed = hashlib.sha256(rfc8785.dumps(header)).digest()
+    hashed = hashlib.sha256(canonical(header)).digest()
     return hashlib.sha256(bytes.fromhex(previous) + hashed + bytes.fromhex(entry["payload_digest"])).hexdigest()
 
 
@@ -69,10 +68,10 @@ def payload_digest_of(entry: Entry) -> str:
 
 def payload_of(entry: Entry) -> bytes:
     """Returns what an entry tells beyond its header as the bytes that are hashed: RFC 8785 JSON, since version 3."""
-    told = {name: doubles(entry[name]) for name in _PAYLOADS[entry["link_version"]]}
+    told = normal({name: entry[name] for name in _PAYLOADS[entry["link_version"]]})
     if entry["link_version"] >= 3:
-        return rfc8785.dumps(told)
-    return json.dumps(_integers(told), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return canonical(told)
+    return json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def entry_of(message: AuditEntry) -> Entry:
@@ -96,19 +95,11 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | dict) else str(value)
 
 
-def doubles(value: Any) -> Any:
-    """Returns JSON data with every number as the double that it was in the event, however it was written since."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, dict):
-        return {name: doubles(item) for name, item in value.items()}
-    return [doubles(item) for item in value] if isinstance(value, list) else value
-
-
-def _integers(value: Any) -> Any:
-    """Returns JSON data with whole doubles as integers, as payloads were written before version 3."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
-        return int(value)
-    if isinstance(value, dict):
-        return {name: _integers(item) for name, item in value.items()}
-    return [_integers(item) for item in value] if isinstance(value, list) else value
+def normal(value: Any) -> Any:
+    """Returns JSON data with every number as the double that it was in the event, a whole one as an integer."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return int(value) if -_WHOLE < value < _WHOLE and value == int(value) else float(value)
+    if kind is dict:
+        return {name: normal(item) for name, item in value.items()}
+    return [normal(item) for item in value] if kind is list else value

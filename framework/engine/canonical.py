@@ -1,29 +1,5 @@
-"""Canonical JSON: RFC 8785, written by the standard library where both write the same."""
+"""Canonical JSON as the client has it, which proves with it what services hash."""
 
-import json
-from typing import Any
+from ashgrove.canonical import canonical
 
-import rfc8785
-
-_LARGEST = 2**53 - 1
-_quick = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")).encode
-
-
-def canonical(value: Any) -> bytes:
-    """Returns the one text that RFC 8785 gives to equal values, in UTF-8; raises ValueError for what has none."""
-    return _quick(value).encode() if _is_simple(value) else rfc8785.dumps(value)
-
-
-def _is_simple(value: Any) -> bool:
-    """Says whether nothing is in a value that the two write differently: fractions, and names outside ASCII.
-
-    RFC 8785 writes doubles as ECMAScript does, and orders names by their UTF-16.
-    """
-    kind = type(value)
-    if kind is dict:
-        return all(type(k) is str and k.isascii() for k in value) and all(map(_is_simple, value.values()))
-    if kind is list:
-        return all(map(_is_simple, value))
-    if kind is int:
-        return bool(-_LARGEST <= value <= _LARGEST)
-    return kind is str or kind is bool or value is None
+__all__ = ["canonical"]

@@ -11,8 +11,8 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-import rfc8785
-from ashgrove.audit_chain import doubles
+from ashgrove.audit_chain import normal
+from ashgrove.canonical import canonical
 from ashgrove.event.v1.event_pb2 import Event
 from google.protobuf.json_format import MessageToDict, ParseDict
 from psycopg.types.json import Jsonb
@@ -60,7 +60,7 @@ async def record(tx: Transaction, event: Event, source: str, *, seconds: int = 6
 def digest_of(event: Event) -> str:
     """Returns what a summary's digest takes of one event, in hexadecimal."""
     told = {name: getattr(event, name) for name in ("id", "type", "resource_id", "outcome")}
-    return hashlib.sha256(rfc8785.dumps({**told, "data": doubles(MessageToDict(event.data))})).hexdigest()
+    return hashlib.sha256(canonical({**told, "data": normal(MessageToDict(event.data))})).hexdigest()
 
 
 async def tell(database: Database, seconds: int = 60) -> int:

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from ashgrove.audit_chain import FIRST, VERSION, link_of, payload_digest_of
+import rfc8785
+from ashgrove.audit_chain import FIRST, VERSION, link_of, payload_digest_of, payload_of
 from ashgrove.audit_verification import Verification
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +103,11 @@ def test_entries_from_before_links_covered_more_still_hold() -> None:
     (row,) = chain({"a": 1})
     row["link_version"] = 1
     assert not Verification().walk([row])
+
+
+@given(data)
+def test_payloads_are_rfc_8785_whichever_way_they_are_written(told: Any) -> None:
+    """The quick way and the library's are one text, whatever is told."""
+    (row,) = chain(told)
+    whole = {"before": {}, "changed_paths": [], "data": told}
+    assert payload_of(row) == rfc8785.dumps(whole)
