@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from deploy.local import postgres
 from deploy.local.ports import free_port, is_free
 from deploy.local.state import State
 from tests.e2e.api import Api, founded
+from tests.e2e.positions import FUZZED
 
 ORIGIN = "https://app.example.org"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -58,6 +60,12 @@ def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
         process.wait(timeout=60)
         log.close()
         postgres.remove(home)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says how much the tenant walls were tried with."""
+    if FUZZED:
+        terminalreporter.write_line("tenant walls: " + ", ".join(f"{count} {what}" for what, count in FUZZED.items()))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Where a request can name something: every field that holds an id, at any depth, and a sound request around it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.e2e.belongings import Belongings
 from tests.e2e.rpcs import Rpc
 
 Path = tuple[str, ...]
+FUZZED: Counter[str] = Counter()
+"""What the tenant walls were tried with in this run: RPCs, positions, calls."""
 _DEEPEST = 4
 # Ids that name no resource of the platform.
 _CHOSEN = {("EvaluateProgram", ("evaluation_id",))}

@@ -16,7 +16,7 @@ from framework.resource.registry import is_read
 from tests.e2e.api import Api
 from tests.e2e.belongings import Belongings
 from tests.e2e.conftest import Stack
-from tests.e2e.positions import noun_of, put, rpc_positions, sound
+from tests.e2e.positions import FUZZED, noun_of, put, rpc_positions, sound
 from tests.e2e.rpcs import Answer, Rpc, public, resource_nouns
 
 MARK = f"canary{uuid.uuid4().hex[:10]}"
@@ -98,6 +98,7 @@ def test_a_foreign_id_answers_as_one_that_nobody_has(
     rpc: Rpc, channel: grpc.Channel, ours: Belongings, theirs: Belongings
 ) -> None:
     """In every position: the same code, the same words, not one foreign byte."""
+    FUZZED["RPCs"] += 1
     for path in rpc_positions(rpc):
         foreign, missing = theirs.id(noun_of(rpc, path, NOUNS)), str(uuid.uuid4())
         told = []
@@ -105,6 +106,7 @@ def test_a_foreign_id_answers_as_one_that_nobody_has(
             asked = sound(rpc, ours, NOUNS)
             put(asked, path, identifier)
             told.append(answers(rpc, channel, ours.api, asked))
+        FUZZED.update({"positions": 1, "calls": sum(map(len, told))})
         for theirs_told, nobodys in zip(*told, strict=True):
             assert nothing_of(theirs, theirs_told, foreign), (path, theirs_told)
             assert theirs_told.code == nobodys.code, (path, theirs_told, nobodys)
