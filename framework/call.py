@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,14 @@ class Actor:
     operator: bool = False
     actions: frozenset[str] | None = None
     label: str = ""
-    ends_at: float = math.inf
+    ends_at: float = field(default=math.inf, compare=False)
+
+    def __hash__(self) -> int:
+        return self._hash  # asked several times a call, as a key of what is kept for an actor
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.kind, self.id, self.organization_id, self.role, self.credential_id, self.actions))
 
     @property
     def user_id(self) -> UUID | None:

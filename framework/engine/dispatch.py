@@ -115,8 +115,8 @@ class Engine:
 def authorize(method: MethodSpec, context: Context) -> None:
     """Raises NotPermitted, or Unauthenticated, when the actor may not do this to any row at all."""
     actor = context.actor
-    rule = RULES.get(method.verb) or rule_of(method.resource, method.ruled_by).for_act(context)
-    allowed = rule.decide(actor)
+    asking = RULES.get(method.verb)
+    allowed = asking.decide(actor) if asking else rule_of(method.resource, method.ruled_by).decide(context)
     # Rows belong to organizations, and nobody known has none: what depends on a row is not theirs.
     if method.covered_for(actor) and (allowed or (allowed is None and actor.kind is not ActorKind.ANONYMOUS)):
         return

@@ -7,11 +7,11 @@ bypass ends the matter for what follows it, so a `forbid` above the administrato
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 from google.protobuf.descriptor import Descriptor
 
-from framework.call import Context
+from framework.call import Actor, Context
 from framework.policy.act_checks import MOST, ActCheck, asked_of, leads, possible, settled
 from framework.policy.actor_checks import anyone, nobody
 from framework.policy.checks import Check, Verdict, leaves_of
@@ -112,7 +112,7 @@ Answers = tuple[Verdict, ...]
 """What an act answers to the checks that ask it, in their order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """What must hold for a verb on a resource, and what that asks of the act."""
 
@@ -127,9 +127,19 @@ class Rule:
         """Returns the check with the act's answers in it, passing where what is still open could pass."""
         return possible(settled(self.check, dict(zip(self.asked, answers, strict=False)))) if self.asked else self.check
 
+    def decide(self, context: Context) -> Verdict:
+        """Returns what is decided about this act before any row is known."""
+        return self.for_act(context).decide(context.actor) if self.asked else _decided(self, context.actor)
+
     def for_act(self, context: Context) -> Check:
         """Returns the check for this act, passing where what is still open could pass."""
         return self.passing(self.answers(context))
+
+
+# Keyed by the actor's facts, as statements are.
+@lru_cache(maxsize=4096)
+def _decided(rule: Rule, actor: Actor) -> Verdict:
+    return rule.check.decide(actor)
 
 
 @cache

@@ -6,8 +6,9 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -41,51 +42,86 @@ _log = logging.getLogger("ashgrove.rpc")
 Around = Callable[[Any, Any], AbstractAsyncContextManager[None]]
 
 
-class Surround(aio.ServerInterceptor):
-    """Runs one async context manager around every call: unary, streaming, or written with `context.write`."""
-
-    def __init__(self, around: Around, *, streams_only: bool = False) -> None:
-        self.around = around
-        self.streams_only = streams_only
-
-    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        """Wraps the handler; an unknown method stays unknown."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(_EXEMPT):
-            return handler
-        streams = handler.request_streaming or handler.response_streaming
-        if self.streams_only and not streams:
-            return handler
-        inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        around, details = self.around, _Details(handler_call_details, streams)
-
-        if inspect.isasyncgenfunction(inner):
-
-            async def streaming(request: Any, context: Any) -> AsyncIterator[Any]:
-                details.request = request
-                async with around(details, context):
-                    async for reply in inner(request, context):
-                        yield reply
-
-            return _rebuilt(handler, streaming)
-
-        async def single(request: Any, context: Any) -> Any:
-            details.request = request
-            async with around(details, context):
-                return await inner(request, context)
-
-        return _rebuilt(handler, single)
-
-
-class _Details:
+@dataclass
+class Asked:
     """What gRPC tells about a call, and whether it is a stream one way or the other."""
 
-    def __init__(self, details: Any, streaming: bool) -> None:
-        self.method: str = details.method
-        self.invocation_metadata = details.invocation_metadata
-        self.streaming = streaming
-        self.request: Any = None
-        """What is asked, once it was read; of streams of requests, none."""
+    method: str
+    streaming: bool
+    invocation_metadata: Any
+    request: Any
+    """What is asked; of streams of requests, what reads them."""
+
+
+Behaviour = Callable[[Asked, Any], Any]
+
+
+class Surrounding(aio.ServerInterceptor):
+    """Runs async context managers around every call: unary, streaming, or written with `context.write`.
+
+    They are outermost first, those around streams only inside the others. Each method's handler is surrounded once.
+    """
+
+    def __init__(self, arounds: Sequence[Around], around_streams: Sequence[Around] = ()) -> None:
+        self.arounds = tuple(arounds)
+        self.around_streams = (*arounds, *around_streams)
+        self._surrounded: dict[str, tuple[Any, Any]] = {}
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Returns the surrounded handler; an unknown method stays unknown."""
+        handler, method = await continuation(handler_call_details), handler_call_details.method
+        if handler is None or method.startswith(_EXEMPT):
+            return handler
+        known, surrounded = self._surrounded.get(method, (None, None))
+        if known is not handler:
+            surrounded = self._around(method, handler)
+            self._surrounded[method] = handler, surrounded
+        return surrounded
+
+    def _around(self, method: str, handler: Any) -> Any:
+        inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        streaming = bool(handler.request_streaming or handler.response_streaming)
+        surround, enter = (_stream, _enter_stream) if inspect.isasyncgenfunction(inner) else (_single, _enter_single)
+
+        def innermost(asked: Asked, context: Any) -> Any:
+            return inner(asked.request, context)
+
+        behaviour: Behaviour = innermost
+        for around in reversed(self.around_streams if streaming else self.arounds):
+            behaviour = surround(around, behaviour)
+        return _rebuilt(handler, enter(method, streaming, behaviour))
+
+
+def _single(around: Around, inner: Behaviour) -> Behaviour:
+    async def surrounded(asked: Asked, context: Any) -> Any:
+        async with around(asked, context):
+            return await inner(asked, context)
+
+    return surrounded
+
+
+def _stream(around: Around, inner: Behaviour) -> Behaviour:
+    async def surrounded(asked: Asked, context: Any) -> AsyncIterator[Any]:
+        async with around(asked, context):
+            async for reply in inner(asked, context):
+                yield reply
+
+    return surrounded
+
+
+def _enter_single(method: str, streaming: bool, behaviour: Behaviour) -> Any:
+    async def entered(request: Any, context: Any) -> Any:
+        return await behaviour(Asked(method, streaming, context.invocation_metadata(), request), context)
+
+    return entered
+
+
+def _enter_stream(method: str, streaming: bool, behaviour: Behaviour) -> Any:
+    async def entered(request: Any, context: Any) -> AsyncIterator[Any]:
+        async for reply in behaviour(Asked(method, streaming, context.invocation_metadata(), request), context):
+            yield reply
+
+    return entered
 
 
 def _rebuilt(handler: Any, behaviour: Any) -> Any:
@@ -95,18 +131,18 @@ def _rebuilt(handler: Any, behaviour: Any) -> Any:
     return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
-def interceptors(verifier: Verifier | None, streams: OpenStreams | None = None) -> list[Surround]:
-    """Returns the interceptors, outermost first."""
-    return [
+def interceptors(verifier: Verifier | None, streams: OpenStreams | None = None) -> list[Surrounding]:
+    """Returns the interceptors, which are one."""
+    around_all = (
         # Outermost, so that every failure below is logged with its request id and time.
-        Surround(traced),
+        traced,
         # Outside the rest, so that a refusal of any of them becomes a status and nothing leaks.
-        Surround(mapped),
+        mapped,
         # Inside mapped, which turns its refusals into statuses; the actor is unknown until here.
-        Surround(identified(verifier)),
-        # Innermost: whose stream it is must be known.
-        Surround((streams or OpenStreams()).bounded, streams_only=True),
-    ]
+        identified(verifier),
+    )
+    # Innermost: whose stream it is must be known.
+    return [Surrounding(around_all, [(streams or OpenStreams()).bounded])]
 
 
 @asynccontextmanager

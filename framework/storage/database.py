@@ -1,7 +1,7 @@
 """The way to PostgreSQL: pooled psycopg, one tenant and one deadline per transaction, a second role for the system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -135,9 +135,10 @@ class Reads:
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
-            async with self._pool.connection(timeout=self._deadline) as connection, connection.pipeline():
-                await connection.execute(_SETTINGS, self._settings)
-                cursor = await connection.execute(sql, params)
+            async with self._pool.connection(timeout=self._deadline) as connection:
+                async with connection.pipeline() as pipeline, _together(pipeline):
+                    await connection.execute(_SETTINGS, self._settings)
+                    cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
 
     async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
@@ -230,6 +231,23 @@ class Database:
                     pass
         except psycopg.OperationalError:
             return
+
+
+@asynccontextmanager
+async def _together(pipeline: Any) -> AsyncIterator[None]:
+    """Has the statements of a block leave together when the pipeline ends, and all be answered in one go.
+
+    By itself psycopg sends each at once, and waits until it is sent; it offers no public way to keep it from that.
+    """
+    pipeline._communicate_gen = _nothing
+    try:
+        yield
+    finally:
+        del pipeline._communicate_gen
+
+
+def _nothing() -> Iterator[None]:
+    return iter(())
 
 
 def _told(organization_id: UUID | None, deadline_seconds: float) -> dict[str, str]:

@@ -45,8 +45,10 @@ async def refused(served: Any, shape: str = "UnaryUnary", **given: Any) -> aio.A
 
 def test_the_order_of_the_interceptors() -> None:
     """Trace is outside errors, errors outside identity: every refusal is logged, and every one is a status."""
-    names = [i.around.__qualname__.split(".")[0] for i in around.interceptors(None)]
+    (one,) = around.interceptors(None)
+    names = [each.__qualname__.split(".")[0] for each in one.around_streams]
     assert names == ["traced", "mapped", "identified", "OpenStreams"]
+    assert one.arounds == one.around_streams[:3]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
