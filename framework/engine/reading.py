@@ -1,8 +1,8 @@
 """Reads: one row or a page of rows, each statement walled by tenant, policy and deadline."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, select, true
@@ -24,6 +24,7 @@ from framework.engine.selecting import (
 from framework.engine.withholding import withheld
 from framework.errors import FieldViolation, NotFound, NotPermitted
 from framework.policy import guard_of, rule_of
+from framework.policy.act_checks import asked_of
 from framework.policy.policies import Answers
 from framework.query import Order, Seal, filter_clause, order_from
 from framework.query.page import bound_to
@@ -160,16 +161,17 @@ class Page:
 
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
+        if not self.begins and _asks_nothing(self.spec):
+            return _first_page(self.spec, self.context.actor, self.selection.fetched, self._asked(), self.size)
         clauses = self._clauses()
         if self.begins:
-            clauses.append(self.order.after(self.readable, self._position()))
-        # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
-        columns = [*self.selection.columns(self.order.fields), *self.order.told(self.readable)]
-        query = select(*columns).where(and_(*clauses)).order_by(*self.order.terms(self.readable))
-        return compiled(query.limit(self.size + 1))
+            position = self.seal.open(self.begins, self.binding, self.token_field)
+            clauses.append(self.order.after(self.readable, position))
+        return _page(self.readable, self.selection.fetched, self.order, clauses, self.size)
 
-    def _position(self) -> list[Any]:
-        return self.seal.open(self.begins, self.binding, self.token_field)
+    def _asked(self) -> "Asked":
+        narrowed = tuple(sorted(self.narrowing.items()))
+        return Asked(self.request.filter, self.request.order_by, narrowed, self.archived)
 
     def token(self, row: Mapping[str, Any]) -> str:
         """Returns what begins a page after a row."""
@@ -186,12 +188,7 @@ class Page:
         return compiled(count.where(and_(*self._clauses())))
 
     def _clauses(self) -> list[ColumnElement[bool]]:
-        return [
-            scope(self.spec, self.context, "List"),
-            filter_clause(self.request.filter, self.readable),
-            *(self.readable[n] == v for n, v in self.narrowing.items()),
-            in_use(self.spec, self.readable.table, archived=self.archived),
-        ]
+        return _clauses(self.readable, self._asked())
 
     def answer(self, rows: Sequence[Mapping[str, Any]], messages: Sequence[Any], response: Any) -> Any:
         """Fills the response with the messages of a page's rows and the token of the next."""
@@ -199,6 +196,53 @@ class Page:
         if len(rows) > self.size:
             response.next_page_token = self.token(rows[self.size - 1])
         return response
+
+
+class Asked(NamedTuple):
+    """Which rows a list asks for, and in which order."""
+
+    filter: str
+    order_by: str
+    narrowing: tuple[tuple[str, Any], ...]
+    archived: bool
+
+
+def _clauses(readable: Readable, asked: Asked) -> list[ColumnElement[bool]]:
+    return [
+        visible(readable.spec, readable.context, "List", readable.table),
+        filter_clause(asked.filter, readable),
+        *(readable[n] == v for n, v in asked.narrowing),
+        in_use(readable.spec, readable.table, archived=asked.archived),
+    ]
+
+
+def _page(
+    readable: Readable, fetched: Fetched, order: Order, clauses: Sequence[ColumnElement[bool]], size: int
+) -> tuple[str, dict[str, Any]]:
+    # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
+    columns = [*columns_of(readable, fetched, order.fields), *order.told(readable)]
+    query = select(*columns).where(and_(*clauses)).order_by(*order.terms(readable))
+    return compiled(query.limit(size + 1))
+
+
+# First pages are asked for again and again, by whoever looks at a list; keyed as the statements of single rows are.
+@lru_cache(maxsize=2048)
+def _first_page(
+    spec: ResourceSpec, actor: Actor, fetched: Fetched, asked: Asked, size: int
+) -> tuple[str, dict[str, Any]]:
+    readable = Readable(spec, Context(actor, "List", "", 0.0))
+    return _page(readable, fetched, order_from(asked.order_by, readable), _clauses(readable, asked), size)
+
+
+@cache
+def _asks_nothing(spec: ResourceSpec) -> bool:
+    """Says whether what may be seen of a resource, and of all that it leads to, hangs on no act's own words."""
+    every, found = [spec], {spec}
+    for one in every:
+        new = {each.target for each in one.relationships.values()} - found
+        every += new
+        found |= new
+    return not any(asked_of(each.allow) for one in every for each in one.policies)
 
 
 def narrowing(spec: ResourceSpec, request: Any) -> dict[str, Any]:
