@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from framework.call import Actor, ActorKind, Context, Role
-from framework.engine.selecting import Readable
+from framework.engine.readable import Readable
 from framework.errors import InvalidFields
 from framework.query import filter_clause
 from framework.query.filter import SUBQUERY

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.postgres import postgres
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.resource import spec_of
 from framework.testing.factories import sound
 from framework.testing.workbench import Workbench, workbench

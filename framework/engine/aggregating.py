@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, and_
 from framework.call import Context
 from framework.engine.calls import Call
 from framework.engine.messages import refuse_if
+from framework.engine.readable import Readable, in_use
 from framework.engine.reading import scope
-from framework.engine.selecting import Readable, in_use
 from framework.errors import FieldViolation, InvalidFields
 from framework.query import filter_clause, order_from
 from framework.query.grouping import Groups

@@ -19,7 +19,7 @@ from framework.engine.explaining import explain_access
 from framework.engine.exporting import export
 from framework.engine.including import edges_of
 from framework.engine.messages import refuse_if
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.engine.replay import once, rehearsed
 from framework.engine.sharing import Shared
 from framework.engine.telling import denied

@@ -9,7 +9,7 @@ from ashgrove.resource.v1.export_pb2 import ExportItem, ExportResponse
 from google.rpc.status_pb2 import Status
 
 from framework.engine.calls import Call
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.engine.telling import exported
 from framework.resource import MethodSpec
 from framework.tasks import stopped

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 
 from framework.call import Context
-from framework.engine.selecting import Selection, in_use, reachable
+from framework.engine.readable import in_use, reachable
+from framework.engine.selecting import Selection
 from framework.errors import FieldViolation, InvalidFields, InvalidPageToken
 from framework.query import filter_clause, order_from
 from framework.query.includes import Asked, asked_from

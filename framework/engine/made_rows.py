@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from framework.call import Context
 from framework.engine.messages import copied
-from framework.engine.selecting import visible
+from framework.engine.readable import visible
 from framework.engine.writing import content_hash, tellable
 from framework.identifiers import new_id
 from framework.plain import plain, plain_field

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, select
 
 from framework.engine.calls import Call
 from framework.engine.changes import Change
-from framework.engine.selecting import Selection, in_use, visible
+from framework.engine.readable import in_use, visible
+from framework.engine.selecting import Selection
 from framework.errors import ViewChanged
 from framework.policy import deciding_fields, field_rules, rule_of
 from framework.query import filter_clause

@@ -23,7 +23,7 @@ from sqlalchemy.schema import CreateTable
 
 from framework.call import Actor, ActorKind, Context, Role
 from framework.engine.aggregating import Asked
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.policy import rule_for
 from framework.query import Key, Seal
 from framework.query.measures import FUNCTIONS

@@ -9,7 +9,7 @@ import pytest
 from plans import planned
 
 from framework.call import Context
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.resource import spec_of
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench

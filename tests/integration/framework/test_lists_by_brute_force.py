@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 
 from framework.call import Actor, ActorKind, Context, Role
 from framework.engine.messages import selected
-from framework.engine.reading import Page
+from framework.engine.paging import Page
 from framework.errors import InvalidFields
 from framework.identifiers import new_id
 from framework.policy import rule_for

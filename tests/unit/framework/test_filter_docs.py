@@ -10,7 +10,7 @@ import pytest
 
 from framework.call import Actor, ActorKind, Context, Role
 from framework.engine.including import edges_of
-from framework.engine.selecting import Readable
+from framework.engine.readable import Readable
 from framework.query import filter_clause, order_from
 from framework.resource import ResourceSpec
 from services.describe import registries

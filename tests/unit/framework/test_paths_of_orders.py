@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.call import Actor, ActorKind, Context, Role
-from framework.engine.selecting import Readable
+from framework.engine.readable import Readable
 from framework.errors import InvalidFields
 from framework.query import Key, filter_clause, order_from
 from framework.query.filter import SUBQUERY
