@@ -49,6 +49,7 @@ def run() -> None:
 
 _HELP = {
     "programs": "Programs: what is optimized",
+    "aliases": "Aliases: names for revisions of programs",
     "datasets": "Datasets: what a program is judged on",
     "spaces": "Variable spaces: what may change, drawn from, and carried to other libraries",
     "presets": "Presets: variables to make spaces of",
@@ -86,6 +87,7 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
 
 
 programs = _collection("programs", "programs", ("id", "name", "type", "status", "revision", "created_at"))
+_collection("aliases", "aliases", ("id", "program_id", "name", "targets", "revision"))
 _collection("datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision"))
 spaces = _collection("spaces", "spaces", ("id", "name", "status", "revision", "created_at"))
 for command in SPACES:
@@ -150,6 +152,14 @@ def _front(client: Client, identifier: str, *, as_json: bool) -> None:
     if not as_json:
         size = f", hypervolume {number(front.hypervolume)}" if front.HasField("hypervolume") else ""
         console.print(f"version {front.version}: {len(points)} trials{size}")
+
+
+@programs.command("export", help="Write a program down as a file that is complete without Ashgrove.")
+@click.argument("identifier")
+@click.option("--revision", default=0, help="Which content revision; the current one by default.")
+@with_client
+def _write_down(client: Client, identifier: str, revision: int) -> None:
+    click.echo(json.dumps(client.programs.export(identifier, revision), ensure_ascii=False, indent=2))
 
 
 @programs.command("custom", help="List the registered code that custom programs can run.")

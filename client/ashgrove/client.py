@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Any
 
 from ashgrove.aggregates import Aggregates
+from ashgrove.aliases import Aliases
 from ashgrove.audit_trail import AuditTrail
 from ashgrove.components import Components
 from ashgrove.configurations import Configurations
@@ -41,6 +42,7 @@ class Client:
         self.address = address
         self._connection = Connection(address, api_key, credentials, organization)
         self.programs = Programs(self._connection)
+        self.aliases = Aliases(self._connection)
         self.schemas = Schemas(self._connection)
         self.datasets = Datasets(self._connection)
         self.spaces = Spaces(self._connection)

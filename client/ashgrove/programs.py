@@ -1,5 +1,6 @@
 """Programs and what they do."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from ashgrove.collection import Archived, mask_of
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
+from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffProgramsResponse
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
@@ -99,11 +101,14 @@ class Programs(Archived[program_pb2.Program]):
         kind: str = "predict",
         entry_point: str = "",
         public: bool = False,
+        tags: Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
     ) -> program_pb2.Program:
         """Creates a program, its inputs and outputs made with `field`.
 
-        `kind` is predict or chain_of_thought; a custom program is what has an `entry_point`, one of those that `custom`
-        yields, such as `digits-classifier@1`.
+        `kind` is predict, chain_of_thought, template or pipeline; a custom program is what has an `entry_point`, one of
+        those that `custom` yields, such as `digits-classifier@1`. `config` is its settings as JSON, such as
+        `{"template": {"messages": […]}}`.
         """
         program = program_pb2.Program(
             name=name,
@@ -111,6 +116,8 @@ class Programs(Archived[program_pb2.Program]):
             signature_config=signature_pb2.SignatureConfig(instructions=instructions, inputs=inputs, outputs=outputs),
             visibility=program_pb2.Program.VISIBILITY_PUBLIC if public else program_pb2.Program.VISIBILITY_PRIVATE,
         )
+        program.tags.extend(tags)
+        ParseDict(dict(config or {}), program.program_config)
         if entry_point:
             program.program_config.entry_point = entry_point
         made: program_pb2.Program = self._call("CreateProgram", program=program)
@@ -133,10 +140,25 @@ class Programs(Archived[program_pb2.Program]):
         changed: program_pb2.Program = self._call("UpdateProgram", program=program, update_mask=FieldMask(paths=fields))
         return changed
 
-    def clone(self, identifier: str, new_name: str) -> program_pb2.Program:
-        """Copies a program under another name."""
-        copy: program_pb2.Program = self._call("CloneProgram", id=identifier, new_name=new_name)
+    def clone(self, identifier: str, new_name: str, *, revision: int = 0, space: str = "share") -> program_pb2.Program:
+        """Copies a program under another name; its variable space is one to share, pin, copy, or none."""
+        choice = CloneProgramRequest.Space.Value(f"SPACE_{space.upper()}")
+        asked = {"id": identifier, "new_name": new_name, "revision": revision, "space": choice}
+        copy: program_pb2.Program = self._call("CloneProgram", **asked)
         return copy
+
+    def diff(
+        self, identifier: str, revision: int = 0, other_revision: int = 0, other: str = ""
+    ) -> DiffProgramsResponse:
+        """Returns what differs between two revisions of a program, or between two programs."""
+        asked = {"id": identifier, "revision": revision, "other_id": other, "other_revision": other_revision}
+        found: DiffProgramsResponse = self._call("DiffPrograms", **asked)
+        return found
+
+    def export(self, identifier: str, revision: int = 0) -> dict[str, Any]:
+        """Returns a program as a file that is complete without Ashgrove holds it; see docs/programs.md."""
+        told = self._call("ExportProgram", id=identifier, revision=revision)
+        return dict(json.loads(told.content))
 
     def execute(
         self,
@@ -144,14 +166,19 @@ class Programs(Archived[program_pb2.Program]):
         inputs: Mapping[str, Any],
         configuration: Mapping[str, Any] | None = None,
         dataset_id: str = "",
+        *,
+        alias: str = "",
+        revision: int = 0,
     ) -> execution_pb2.Execution:
-        """Runs a program once."""
+        """Runs a program once: as it is, at a revision, or by an alias that says which."""
         done: execution_pb2.Execution = self._call(
             "ExecuteProgram",
             program_id=identifier,
             inputs=to_struct(inputs),
             configuration=to_struct(configuration or {}),
             dataset_id=dataset_id,
+            alias=alias,
+            revision=revision,
         )
         return done
 

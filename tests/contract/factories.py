@@ -5,7 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_alias_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from google.protobuf.struct_pb2 import Struct, Value
@@ -15,7 +16,7 @@ from framework.testing.suite import Subject, Subjects
 from framework.testing.workbench import Workbench
 from services.auth.resources import User
 from services.describe import registries
-from services.program.resources import Connector, Dataset, Program
+from services.program.resources import Connector, Dataset, Program, ProgramAlias
 from services.variables.components import Component
 from services.variables.presets import VariablePreset
 from services.variables.resources import VariableConfiguration, VariableSpace
@@ -86,6 +87,15 @@ async def program(bench: Workbench, number: int) -> program_pb2.Program:
     made.signature_config.inputs.add(name="question", type=signature_pb2.SignatureField.TYPE_STRING)
     made.signature_config.outputs.add(name="answer", type=signature_pb2.SignatureField.TYPE_STRING)
     return made
+
+
+async def program_alias(bench: Workbench, number: int) -> program_alias_pb2.ProgramAlias:
+    """An alias of a program of its own."""
+    wanted = await program(bench, number)
+    wanted.name = f"aliased {uuid4()}"
+    made = await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
+    target = program_alias_pb2.AliasTarget(revision=1, weight=number + 1)
+    return program_alias_pb2.ProgramAlias(program_id=made.id, name=f"stage{number}", targets=[target])
 
 
 async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
@@ -168,6 +178,7 @@ GIVEN = [
     Subject(VariablePreset, derived=("name",)),
     Subject(Connector, connector, acts=CONNECTOR_ACTS, as_admin=True),
     Subject(Program, program, acts=PROGRAM_ACTS),
+    Subject(ProgramAlias, program_alias),
     Subject(Dataset, dataset, acts=DATASET_ACTS),
 ]
 """Every other resource is made from its bounds, and what it must refer to with it."""

@@ -43,6 +43,8 @@ class Belongings:
         run = setting.start(max_trials=2, strategy="STRATEGY_RANDOM", name=self._marked("run"))["id"]
         setting.watch(run)
         execution = api.post(f"/v1/programs/{setting.program}:execute", {"inputs": {"text": self.mark}})
+        alias = {"program_id": setting.program, "name": "production", "targets": [{"revision": 1, "weight": 1}]}
+        alias = api.post("/v1/programAliases", alias)
         values = {"temperature": 0.5, "rule_count": 3}
         saved = {"variable_space_id": setting.space, "name": self._marked("configuration"), "values": values}
         configuration = api.post("/v1/variableConfigurations", saved)
@@ -68,6 +70,7 @@ class Belongings:
             "PromptValue": [api.post("/v1/promptValues", prompt)],
             "OptimizationRun": [api.get(f"/v1/optimizationRuns/{run}")],
             "Trial": trials,
+            "ProgramAlias": [alias],
             "Execution": [execution],
             "Evaluation": [evaluation],
             "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],

@@ -9,6 +9,9 @@ from services.program.schemas.models import loose_type
 
 REASONING = "reasoning"
 """The output that a chain of thought gives beside the declared ones, unless the author declares it."""
+DECLARED = "ashgrove"
+"""What a field of DSPy keeps its place and its declaration under."""
+
 # What DSPy's Predict takes for itself among a call's keyword arguments, and the marker that ends every answer.
 _TAKEN = {"self", "args", "kwargs", "instance", "signature", "new_signature", "demos", "config", "lm", "prediction"}
 _TAKEN |= {"trace", "completed"}
@@ -42,10 +45,10 @@ def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
     from dspy.signatures.signature import make_signature
 
     fields: dict[str, Any] = {}
-    for field in signature["inputs"]:
-        fields[input_name(field["name"])] = (_python_type(field), dspy.InputField(desc=field.get("description", "")))
-    for field in signature["outputs"]:
-        fields[inner_name(field["name"])] = (_python_type(field), dspy.OutputField(desc=field.get("description", "")))
+    for place, field in enumerate(signature["inputs"]):
+        fields[input_name(field["name"])] = (_python_type(field), _said(dspy.InputField, field, place))
+    for place, field in enumerate(signature["outputs"]):
+        fields[inner_name(field["name"])] = (_python_type(field), _said(dspy.OutputField, field, place))
     return make_signature(fields, instructions=instructions or None, signature_name="Program")
 
 
@@ -59,3 +62,10 @@ def chain_of_thought(signature: Any) -> Any:
 
 def _python_type(field: Mapping[str, Any]) -> Any:
     return loose_type(field_of(field))
+
+
+def _said(make: Any, field: Mapping[str, Any], place: int) -> Any:
+    """Returns DSPy's field, which remembers what was declared, and where: types say less, and names may be others."""
+    made = make(desc=field.get("description", ""))
+    made.json_schema_extra[DECLARED] = (place, dict(field))
+    return made

@@ -5,6 +5,7 @@ from typing import Any
 from ashgrove.program.v1.program_service_pb2 import DESCRIPTOR
 
 from framework.resource import Registry, Resource
+from services.program.resources.alias import ProgramAlias
 from services.program.resources.connector import Connector, ConnectorShare, ModelCall
 from services.program.resources.dataset import Dataset, DatasetRevision, Example
 from services.program.resources.evaluation import Evaluation, EvaluationResult
@@ -22,11 +23,13 @@ __all__ = [
     "Execution",
     "ModelCall",
     "Program",
+    "ProgramAlias",
     "registry",
 ]
 
 RESOURCES: list[type[Resource[Any]]] = [
     Program,
+    ProgramAlias,
     Dataset,
     DatasetRevision,
     Example,

@@ -9,12 +9,14 @@ from psycopg.types.json import Jsonb
 
 from framework.call import Role
 from framework.engine import Call, of_readable
+from framework.errors import FieldViolation, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.resource import Resource, StateMachine, Storage, action, spec_of
 from framework.storage import LEASE_COLUMNS, codec_of
 from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
+from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
 from services.program.resources.program import Program
 from services.program.waking import LOOK_SECONDS, WORK, topic
@@ -74,9 +76,18 @@ class Execution(Resource[execution_pb2.Execution]):
         return made
 
 
+async def _revision(call: Call, request: ExecuteProgramRequest) -> int:
+    """Returns the revision that is asked for, 0 for the current one; an alias draws one of its own."""
+    if not request.alias:
+        return int(request.revision)
+    if request.revision:
+        raise InvalidFields(FieldViolation("alias", "says which revision: name one or the other"))
+    return await revision_named(call, request.program_id, request.alias, request.seed)
+
+
 async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
     """Returns the columns of a checked request."""
-    program = await call.get(Program, request.program_id, verb=_VERB)
+    program = await call.get(Program, request.program_id, revision=await _revision(call, request), verb=_VERB)
     signature = program.signature_config
     inputs, configuration = values_of(request.inputs), values_of(request.configuration)
     whole = shapes.fitted(signature.inputs, inputs, "inputs")

@@ -15,14 +15,16 @@ from framework.query.related_rows import first
 from framework.resource import Resource, Rollup, Storage, action, archiving
 from services.program import catalogue, coded, shapes
 from services.program.code.contract import Catalogue
+from services.program.documents.comparing import Comparisons
+from services.program.documents.exporting import Exports
 from services.program.documents.judging import document_faults
 from services.program.schemas.serving import OF_FIELDS, Schemas
-from services.program.spaces import drop_strange_space, refuse_strange_space
+from services.program.spaces import refuse_strange_space, settle_space
 
 _COMPLETED = "status = completed"
 
 
-class Program(Schemas, Resource[program_pb2.Program]):
+class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
     """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
 
     rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "program_id")}
@@ -41,7 +43,7 @@ class Program(Schemas, Resource[program_pb2.Program]):
         bypass(is_service, "Get", "List", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=owns | is_public),
-        policy("CloneProgram", "GetProgramSchema", allow=owns | is_public),
+        policy("CloneProgram", "GetProgramSchema", "DiffPrograms", "ExportProgram", allow=owns | is_public),
         # What is registered is the same for everybody, and no secret.
         policy("ListMetrics", "ListCustomPrograms", *OF_FIELDS, allow=signed_in),
         policy("Create", allow=signed_in & owns),
@@ -100,11 +102,11 @@ class Program(Schemas, Resource[program_pb2.Program]):
         if request.new_name != request.new_name.strip():
             raise InvalidFields(FieldViolation("new_name", "must neither begin nor end with space"))
         async with call.transaction():
-            parent = await call.get(Program, request.id, verb="CloneProgram")
+            parent = await call.get(Program, request.id, revision=request.revision, verb="CloneProgram")
             copy = program_pb2.Program()
             copy.CopyFrom(parent)
             copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
-            await drop_strange_space(call, copy)
+            await settle_space(call, copy, request.space, request.new_name, validate_only=request.validate_only)
             return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})
 
 

@@ -1,0 +1,96 @@
+"""What differs between two documents, place by place, and between two texts, word by word."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, Literal
+
+from domain.comparing import ABSENT
+from domain.values import Json, is_same
+
+MOST_PIECES = 4000
+"""Into how many pieces a text is cut for a comparison: longer ones are compared line by line, or as a whole."""
+
+_WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+_NAMES = ("name", "field")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of text that stayed, went or came."""
+
+    kind: Literal["same", "removed", "added"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A place, such as `signature_config.inputs.text.description`, with its values; ABSENT where there is none."""
+
+    path: str
+    before: Json
+    after: Json
+
+    @property
+    def is_one_sided(self) -> bool:
+        """Whether only one of the documents has the place."""
+        return self.before is ABSENT or self.after is ABSENT
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """What changed of a text, in order; empty unless both values are texts."""
+        both = isinstance(self.before, str) and isinstance(self.after, str)
+        return words(self.before, self.after) if both else []
+
+
+def changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Changed]:
+    """Return every place that differs; members of lists are known by their names where all have one."""
+    old, new = dict(_flat(before, "")), dict(_flat(after, ""))
+    paths = [*old, *(path for path in new if path not in old)]
+    found = (Changed(path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in paths)
+    return [each for each in found if each.is_one_sided or not is_same(each.before, each.after)]
+
+
+def words(before: str, after: str) -> list[Piece]:
+    """Return the pieces of two texts; those that stayed or went are the first, those that stayed or came the second."""
+    one, other = _cut(before, after)
+    found: list[Piece] = []
+    for kind, a, b, c, d in SequenceMatcher(None, one, other).get_opcodes():
+        if kind == "equal":
+            found.append(Piece("same", "".join(one[a:b])))
+            continue
+        gone, come = "".join(one[a:b]), "".join(other[c:d])
+        found += [Piece("removed", gone)] if gone else []
+        found += [Piece("added", come)] if come else []
+    return found
+
+
+def _cut(before: str, after: str) -> tuple[Sequence[str], Sequence[str]]:
+    for cut in (_WORD.findall, lambda text: text.splitlines(keepends=True)):
+        one, other = cut(before), cut(after)
+        if max(len(one), len(other)) <= MOST_PIECES:
+            return one, other
+    return [before], [after]
+
+
+def _flat(value: Json, path: str) -> Iterator[tuple[str, Json]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value and (keys := _keys(value)):
+        for key, item in zip(keys, value, strict=True):
+            yield from _flat(item, f"{path}{key}")
+    else:
+        yield path, value
+
+
+def _keys(items: Sequence[Any]) -> list[str]:
+    """Return what tells items apart in a path: their names where they have different ones, else their places."""
+    if not all(isinstance(each, Mapping) for each in items):
+        return []
+    for name in _NAMES:
+        names = [each.get(name) for each in items]
+        if all(names) and len(set(names)) == len(names):
+            return [f".{each}" for each in names]
+    return [f"[{index}]" for index in range(len(items))]
