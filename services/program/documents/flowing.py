@@ -13,6 +13,7 @@ from domain.seeds import digest
 from domain.values import Json
 from framework.tasks import stopped
 from services.program import shapes
+from services.program.code.contract import CodeFault
 from services.program.documents.piped import pipeline_of
 from services.program.running import ModelAway, ModelRejected, Outcome
 
@@ -48,26 +49,30 @@ class Flow:
                     del waiting[name]
                     running[asyncio.create_task(self._step(self._ready[name], values, seed))] = name
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    name, outcome = running.pop(task), task.result()
-                    took = _together(took, outcome)
+                ended = {running.pop(task): task for task in done}
+                failed = None
+                for name, task in ended.items():
+                    outcome = _result(name, task, took)
+                    took = took.after(outcome)
                     if outcome.outputs is None:
-                        return took.failed(f"step {name}: {outcome.error}", outcome.error_class)
-                    values[name] = outcome.outputs
+                        failed = failed or (f"step {name}: {outcome.error}", outcome.error_class)
+                    else:
+                        values[name] = outcome.outputs
+                if failed:
+                    return took.failed(*failed)
         finally:
             await stopped(running.keys())
         return self._ended(values, took)
 
     async def _step(self, ready: Ready, values: Mapping[str, Mapping[str, Json]], seed: int) -> Outcome:
-        name = ready.step.name
-        inputs = _bound(ready.step.inputs, values)
+        inputs, own_seed = _bound(ready.step.inputs, values), digest(seed, ready.step.name, size=8) & (2**63 - 1)
         try:
-            async with asyncio.timeout(None if ready.timeout_ms is None else ready.timeout_ms / 1000):
-                return await ready.do(inputs, digest(seed, name, size=8) & (2**63 - 1))
+            async with asyncio.timeout(None if ready.timeout_ms is None else ready.timeout_ms / 1000) as limit:
+                return await ready.do(inputs, own_seed)
         except TimeoutError:
+            if not limit.expired():
+                raise
             return Outcome(None).failed(f"did not end within {ready.timeout_ms} ms", "TIMEOUT")
-        except (ModelAway, ModelRejected) as fault:
-            raise type(fault)(f"step {name}: {fault}") from fault
 
     def _ended(self, values: Mapping[str, Mapping[str, Json]], took: Outcome) -> Outcome:
         outputs = _bound(self._program.program_config.pipeline.outputs, values)
@@ -91,6 +96,13 @@ def _bound(bindings: Any, values: Mapping[str, Mapping[str, Json]]) -> dict[str,
     return found
 
 
-def _together(one: Outcome, other: Outcome) -> Outcome:
-    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros")
-    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})
+def _result(name: str, task: "asyncio.Task[Outcome]", took: Outcome) -> Outcome:
+    """Returns how a step ended; a fault names the step, and carries what was paid until then."""
+    try:
+        return task.result()
+    except (ModelAway, ModelRejected) as fault:
+        fault.args = (f"step {name}: {fault}",)
+        fault.took = took.after(fault.took)
+        raise
+    except CodeFault as fault:
+        return Outcome(None).failed(str(fault), fault.error_class)
