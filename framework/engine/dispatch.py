@@ -23,6 +23,7 @@ from framework.engine.paging import Page
 from framework.engine.replay import once, rehearsed
 from framework.engine.sharing import Shared
 from framework.engine.telling import denied
+from framework.engine.upserting import upsert
 from framework.engine.watching import watch
 from framework.errors import Failure, NotPermitted, Unauthenticated
 from framework.events.hints import Hints
@@ -190,6 +191,12 @@ async def _create(call: Call, method: MethodSpec, request: Any) -> Any:
     return await call.create(method.resource.resource, getattr(request, noun), prefix=f"{noun}.")
 
 
+async def _upsert(call: Call, method: MethodSpec, request: Any) -> Any:
+    noun = method.resource.singular
+    put, created = await upsert(call, method.resource, getattr(request, noun), f"{noun}.")
+    return method.response_class(**{noun: put, "created": created})
+
+
 async def _update(call: Call, method: MethodSpec, request: Any) -> Any:
     noun = method.resource.singular
     return await call.replace(method.resource.resource, getattr(request, noun), request.update_mask, f"{noun}.")
@@ -218,6 +225,7 @@ _STANDARD: dict[str, Standard] = {
     "Get": _get,
     "List": _list,
     "Create": _create,
+    "Upsert": _upsert,
     "Update": _update,
     "Archive": _archive,
     "Unarchive": _unarchive,

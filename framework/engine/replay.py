@@ -115,6 +115,8 @@ async def _authorize_again(tx: Transaction, call: Call, method: MethodSpec, requ
     spec = method.resource
     if method.response_class is spec.message:
         await load(tx, spec, call.context, answer.id, method.verb)
+    elif method.standard and method.verb == "Upsert":
+        await load(tx, spec, call.context, getattr(answer, spec.singular).id, "Update")
     elif method.standard and method.verb == "BatchCreate":
         ids, table = [one.id for one in getattr(answer, spec.collection)], table_of(spec)
         theirs = and_(scope(spec, call.context, method.ruled_by), table.c.id.in_([UUID(i) for i in ids]))

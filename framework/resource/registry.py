@@ -23,6 +23,7 @@ STANDARD: Mapping[str, str] = {
     "Get": "Get{noun}",
     "List": "List{plural}",
     "Create": "Create{noun}",
+    "Upsert": "Upsert{noun}",
     "Update": "Update{noun}",
     "Archive": "Archive{noun}",
     "Unarchive": "Unarchive{noun}",
@@ -35,7 +36,7 @@ STANDARD: Mapping[str, str] = {
     "Watch": "Watch{plural}",
 }
 # What is a verb in another shape: who may do the one may do the other, to the same rows; no policy has to speak of it.
-RULED_BY = {"Aggregate": "List", "Export": "List", "Watch": "List", "BatchCreate": "Create"}
+RULED_BY = {"Aggregate": "List", "Export": "List", "Watch": "List", "BatchCreate": "Create", "Upsert": "Create"}
 # How the names of RPCs begin that change nothing.
 _READS = ("Get", "List", "Watch", "Aggregate", "Export", "Test", "Explain", "Validate", "Compare", "Diff")
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.

@@ -14,6 +14,7 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
     "Get": ("id",),
     "List": ("page_size", "page_token", "filter", "order_by"),
     "Create": ("{noun}",),
+    "Upsert": ("{noun}",),
     "Update": ("{noun}", "update_mask"),
     "Archive": ("id", "etag"),
     "Unarchive": ("id", "etag"),
@@ -146,9 +147,20 @@ def _answer_faults(spec: ResourceSpec, verb: str, method: MethodDescriptor) -> I
         yield f"{method.name}: must {'' if verb in _STREAMS else 'not '}answer with a stream"
     if verb in _ITSELF:
         yield from _other(answer, spec, method.name)
+    if verb == "Upsert":
+        yield from _unupsertable(spec, answer)
     for name in (spec.collection, "next_page_token") if verb == "List" else ():
         if name not in answer.fields_by_name:
             yield f"{answer.name}.{name}: is missing, and {method.name} answers with it"
+
+
+def _unupsertable(spec: ResourceSpec, answer: Any) -> Iterator[str]:
+    given = {n for n, field in spec.fields.items() if not field.output_only} | {spec.storage.owner}
+    if len(spec.storage.unique) != 1 or not {*spec.storage.unique[0]} <= given:
+        yield f"{spec.noun}: Upsert needs one group of unique fields that clients fill, by which a row is known"
+    for name in (spec.singular, "created"):
+        if name not in answer.fields_by_name:
+            yield f"{answer.name}.{name}: is missing, and an Upsert answers with it"
 
 
 def _other(found: Any, spec: ResourceSpec, place: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from framework.testing.suite import (
     reading,
     resources,
     steps,
+    upserts,
     watches,
     writing_twice,
 )
@@ -36,6 +37,7 @@ _PARTS: tuple[ModuleType, ...] = (
     reading,
     resources,
     steps,
+    upserts,
     watches,
     writing_twice,
 )
