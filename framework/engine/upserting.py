@@ -7,7 +7,7 @@ from sqlalchemy import and_, select
 
 from framework.engine import acting, creating
 from framework.engine.behaviour import without_output_only
-from framework.engine.selecting import in_use, walled
+from framework.engine.readable import in_use, walled
 from framework.engine.writing import taken
 from framework.errors import AlreadyExists, NotFound, WriteConflict
 from framework.resource import ResourceSpec
