@@ -14,7 +14,8 @@ MONEY, REQUESTS, TOKENS, SLOTS = "money", "requests", "tokens", "slots"
 RETURNED = (MONEY, SLOTS)
 """What goes back when it is not used; what a minute allows is gone with the minute."""
 AGAIN_SECONDS = 0.05
-PATIENCE_SECONDS = 5.0
+FORGOTTEN_SECONDS = 30.0
+PATIENCE_SECONDS = 3.0
 """How long money that other workers hold is waited for before it counts as spent."""
 _WINDOW = {
     MONEY: "date_trunc('month', clock_timestamp() AT TIME ZONE 'utc') AT TIME ZONE 'utc'",
@@ -68,7 +69,7 @@ class Allowance:
         self.window: datetime | None = None
         """When the window began that the held amount is of."""
         self._ends = 0.0
-        self._refused_since = 0.0
+        self._refused_since = -FORGOTTEN_SECONDS
 
     @property
     def names(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class Allowance:
         self.held -= amount
         self.out += amount
         self.used_at = time.monotonic()
-        self._refused_since = 0.0
+        self._refused_since = -FORGOTTEN_SECONDS
         return 0.0
 
     def give(self, amount: int) -> None:
@@ -151,11 +152,12 @@ class Allowance:
         if self.key.unit != MONEY:
             return max(0.01, 60.0 - passed)
         elsewhere = await tx.fetch_one(_ELSEWHERE, self.names)
-        waited = time.monotonic() - self._refused_since if self._refused_since else 0.0
-        self._refused_since = self._refused_since or time.monotonic()
+        waited = time.monotonic() - self._refused_since
+        if waited > FORGOTTEN_SECONDS:
+            self._refused_since, waited = time.monotonic(), 0.0
+        # Whoever waits in vain does so once for all that come soon after.
         if (elsewhere["held"] or self.out) and waited < PATIENCE_SECONDS:
             return AGAIN_SECONDS * 4
-        self._refused_since = 0.0
         raise BudgetSpent("this month's spending limit is reached; raise it, or wait for the next month")
 
 

@@ -1,0 +1,256 @@
+"""The gate: totals are exact, limits hold over all workers, and what a dead worker left is settled."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from domain.pricing import Price, Usage
+from framework.identifiers import new_id
+from framework.storage import Database
+from framework.testing.workbench import PASSWORD, Workbench
+from services.program.connectors.answer import Answer
+from services.program.connectors.endpoint import Endpoint, Limits
+from services.program.connectors.faults import BudgetSpent, RateLimited
+from services.program.connectors.usage import usage_of
+from services.program.metering import keeping
+from services.program.metering.gate import Gate
+from services.program.metering.work import Budget, Work
+
+PRICE = Price(input_micros=1_000_000, output_micros=1_000_000)
+BODY = {"messages": [{"role": "user", "content": "x" * 60}]}
+
+
+def endpoint(**limits: Any) -> Endpoint:
+    """A connector of its own, with a price."""
+    share = limits.pop("share", Limits())
+    return Endpoint(
+        new_id(), new_id(), "m", "openai", "http://m/v1", "m1", limits=Limits(**limits), share=share, prices=(PRICE,)
+    )
+
+
+def said(tokens: int = 10) -> Callable[[], Any]:
+    """A model that takes some tokens in and as many out."""
+
+    async def ask() -> Answer:
+        await asyncio.sleep(0)
+        return Answer("ok", Usage(tokens, tokens))
+
+    return ask
+
+
+@asynccontextmanager
+async def gate(database: Database, *, close: bool = True) -> AsyncIterator[Gate]:
+    """A gate under its lease; one that is not closed dies."""
+    made = Gate(database)
+    await made.open()
+    yield made
+    if close:
+        await made.close()
+        return
+    for task in made._tasks:
+        task.cancel()
+
+
+async def totals(database: Database, where: Endpoint) -> Any:
+    """Returns the totals of a connector, of one organization and model."""
+    (found,) = await usage_of(database, where.id, "")
+    return found
+
+
+async def drawn(database: Database, where: Endpoint, unit: str) -> int:
+    """Returns what of a limit is spent or held."""
+    async with database.system() as tx:
+        row = await tx.fetch_one(
+            "SELECT sum(drawn)::bigint AS drawn FROM model_allowances WHERE connector_id = %(id)s AND unit = %(unit)s",
+            {"id": where.id, "unit": unit},
+        )
+    return int(row["drawn"] or 0) if row else 0
+
+
+async def test_totals_are_exact_whoever_calls(bench: Workbench, program_url: str) -> None:
+    """Fifty threads in five workers: every call is counted once, in tokens and in money, and nothing stays held."""
+    where, organization = endpoint(spend_nanos_per_month=10**12, concurrency=20), new_id()
+
+    async def one_thread() -> None:
+        database = Database(program_url, PASSWORD, "program", size=2)
+        await database.open()
+        async with gate(database) as made:
+            work = Work(organization)
+            await asyncio.gather(*(made.call(where, work, BODY, 50, said(7)) for _ in range(4)))
+        await database.close()
+
+    # Connections are dear; five at a time are fifty threads all the same.
+    few = threading.Semaphore(5)
+
+    def run() -> None:
+        with few:
+            asyncio.run(one_thread())
+
+    threads = [threading.Thread(target=run) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    await asyncio.to_thread(lambda: [thread.join() for thread in threads])
+    total = await totals(bench.database, where)
+    assert (total.requests, total.input_tokens, total.output_tokens, total.cost_nanos) == (
+        200,
+        1_400,
+        1_400,
+        200 * 14_000,
+    )
+    assert await drawn(bench.database, where, "money") == 200 * 14_000
+    assert await drawn(bench.database, where, "slots") == 0
+
+
+async def test_a_spending_limit_is_never_passed_and_what_it_allows_can_be_spent(bench: Workbench) -> None:
+    """Two workers that draw from it at once; the share of an organization holds beside everybody's."""
+    where, organization = endpoint(spend_nanos_per_month=2_000_000), new_id()
+    async with gate(bench.database) as first, gate(bench.database) as second:
+        asked = [made.call(where, Work(organization), BODY, 50, said(10)) for made in (first, second) * 60]
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [each for each in ended if isinstance(each, BudgetSpent)]
+        assert len(refused) + sum(isinstance(each, tuple) for each in ended) == 120 and refused
+        mine = replace(where, id=new_id(), share=Limits(spend_nanos_per_month=100_000))
+        await first.call(mine, Work(organization), BODY, 10, said(1))
+        with pytest.raises(BudgetSpent):
+            await first.call(mine, Work(organization), BODY, 100, said(1))
+        await first.call(mine, Work(new_id()), BODY, 10, said(1))
+    spent = (await totals(bench.database, where)).cost_nanos
+    # One call more would not have fitted: it has to set aside 50 tokens of output and its input.
+    assert 2_000_000 - 120_000 <= spent <= 2_000_000
+    assert await drawn(bench.database, where, "money") == spent
+
+
+class Crowd:
+    """A model that notes who is served, in which order, and how many at once."""
+
+    def __init__(self) -> None:
+        self.running = self.most = 0
+        self.order: list[UUID] = []
+
+    def ask(self, organization: UUID) -> Callable[[], Any]:
+        """Returns what serves one organization."""
+
+        async def answer() -> Answer:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            self.order.append(organization)
+            await asyncio.sleep(0.002)
+            self.running -= 1
+            return Answer("ok", Usage(1, 1))
+
+        return answer
+
+
+async def test_concurrency_holds_over_all_workers(bench: Workbench) -> None:
+    """Three at once of two workers together, and all are served."""
+    where, crowd, who = endpoint(concurrency=3), Crowd(), new_id()
+    async with gate(bench.database) as first, gate(bench.database) as second:
+        calls = [made.call(where, Work(who), BODY, 5, crowd.ask(who)) for _ in range(10) for made in (first, second)]
+        await asyncio.gather(*calls)
+    assert crowd.most <= 3 and len(crowd.order) == 20
+
+
+async def test_turns_are_taken_by_weight(bench: Workbench) -> None:
+    """While calls wait, weight 3 is served three times as often as weight 1, however many came before."""
+    where, crowd = endpoint(concurrency=1), Crowd()
+    light, heavy = new_id(), new_id()
+    async with gate(bench.database) as made:
+        calls = [
+            made.call(replace(where, weight=weight), Work(who), BODY, 5, crowd.ask(who))
+            for who, weight in ((light, 1), (heavy, 3))
+            for _ in range(16)
+        ]
+        await asyncio.gather(*calls)
+    early = Counter(crowd.order[:16])
+    assert len(crowd.order) == 32 and 11 <= early[heavy] <= 13
+
+
+async def test_requests_of_a_minute_are_bounded_and_the_rest_waits(bench: Workbench) -> None:
+    """Those of one's own share too: others pass meanwhile."""
+    where, slow, other = endpoint(), new_id(), new_id()
+    where = replace(where, share=Limits(requests_per_minute=2))
+    async with gate(bench.database) as made:
+        tasks = [asyncio.create_task(made.call(where, Work(slow), BODY, 5, said())) for _ in range(4)]
+        await asyncio.gather(*(made.call(where, Work(other), BODY, 5, said()) for _ in range(2)))
+        done, waiting = await asyncio.wait(tasks, timeout=0.3)
+        # A minute of the clock may have ended in between.
+        assert len(done) in (2, 4)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_a_dead_worker_left_is_settled_at_what_was_set_aside(bench: Workbench) -> None:
+    """Marked as estimated; its holdings go back, and its late settlement changes nothing."""
+    where, organization = endpoint(spend_nanos_per_month=10_000_000, concurrency=5), new_id()
+    never = asyncio.Event()
+
+    async def hang() -> Answer:
+        await never.wait()
+        return Answer("late", Usage(1, 1))
+
+    async with gate(bench.database, close=False) as dying:
+        hanging = asyncio.create_task(dying.call(where, Work(organization), BODY, 50, hang))
+        await dying.call(where, Work(organization), BODY, 50, said(10))
+        await dying.books.written()
+        while not await _open_calls(bench.database, dying.worker):  # noqa: ASYNC110 - it is written by a batch
+            await asyncio.sleep(0.01)
+    async with bench.database.system() as tx:
+        await tx.execute(
+            "UPDATE model_workers SET lease_until = now() - interval '1 s' WHERE worker = %(w)s", {"w": dying.worker}
+        )
+    assert await keeping.sweep(bench.database) == 1
+    total = await totals(bench.database, where)
+    assert (total.requests, total.estimated_requests) == (2, 1) and total.cost_nanos > 20_000 + 50_000
+    assert await drawn(bench.database, where, "money") == total.cost_nanos
+    assert await drawn(bench.database, where, "slots") == 0
+    never.set()
+    await hanging
+    await dying.books.written()
+    assert MessageToDict(await totals(bench.database, where)) == MessageToDict(total)
+
+
+async def _open_calls(database: Database, worker: str) -> int:
+    async with database.system() as tx:
+        row = await tx.fetch_one(
+            "SELECT count(*) AS n FROM model_calls WHERE worker = %(w)s AND status = 'STATUS_RESERVED'", {"w": worker}
+        )
+    return int(row["n"]) if row else 0
+
+
+async def test_what_is_not_told_is_estimated_what_failed_is_free_and_what_is_unknown_stays_unknown(
+    bench: Workbench,
+) -> None:
+    """A budget of one piece of work is kept by what is set aside, and refuses what has no price."""
+    where, organization = endpoint(), new_id()
+
+    async def silent() -> Answer:
+        return Answer("ok", None)
+
+    async def limited() -> Answer:
+        raise RateLimited("later")
+
+    async with gate(bench.database) as made:
+        work = Work(organization, budget=Budget(300_000))
+        _, charge = await made.call(where, work, BODY, 50, silent)
+        assert charge.estimated and charge.cost_nanos == work.budget.spent_nanos > 50_000
+        with pytest.raises(RateLimited):
+            await made.call(where, work, BODY, 50, limited)
+        assert work.budget.spent_nanos == charge.cost_nanos and work.budget.reserved_nanos == 0
+        with pytest.raises(BudgetSpent, match="limit"):
+            await made.call(where, work, BODY, 300, said())
+        unpriced = replace(where, prices=())
+        with pytest.raises(BudgetSpent, match="unknown"):
+            await made.call(unpriced, work, BODY, 5, said())
+        _, charge = await made.call(unpriced, Work(organization), BODY, 5, said())
+        assert charge.cost_nanos is None
+    total = await totals(bench.database, where)
+    assert (total.requests, total.failed_requests, total.unpriced_requests) == (2, 1, 1)
