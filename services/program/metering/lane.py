@@ -90,7 +90,8 @@ class Lane:
     async def tidy(self) -> None:
         """Gives back to other workers what has not been used for a while."""
         for allowance in list(self._allowances.values()):
-            if time.monotonic() - allowance.used_at > IDLE_SECONDS and not any(self._queues.values()):
+            # Of one that waits for more, too: what two workers hold of the last money may be enough for one.
+            if time.monotonic() - allowance.used_at > IDLE_SECONDS:
                 await allowance.give_back()
 
     def _stir(self) -> None:
