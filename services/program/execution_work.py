@@ -1,14 +1,17 @@
 """Does one execution."""
 
+import asyncio
 import logging
 from typing import Any
 
+from ashgrove.program.v1 import program_pb2
 from psycopg.types.json import Jsonb
 
+from domain.pricing import NANOS, micros
 from domain.values import Invalid, normalise
 from framework.storage import Leases, clock_time
 from services.program.code.contract import CodeFault
-from services.program.metering.work import inside
+from services.program.metering.work import Budget, inside
 from services.program.opening import opened
 from services.program.resources.execution import ENDED, Execution
 from services.program.running import ModelAway, ModelRejected, Outcome, class_column, failed_by
@@ -26,6 +29,10 @@ from services.program.working import (
 )
 
 _log = logging.getLogger(__name__)
+_COST = """
+UPDATE executions SET cost_micros = %(cost)s
+WHERE organization_id = %(organization)s AND id = %(id)s AND status = 'WORK_STATUS_CANCELLED'
+"""
 
 
 class ExecutionWork:
@@ -35,27 +42,50 @@ class ExecutionWork:
         self.workshop = workshop
         self.leases = leases
         self.row = row
+        limit = row["max_cost_micros"]
+        self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
 
     async def do(self) -> None:
         """Runs the program once and writes down how it ended."""
         try:
             await begin(self.workshop.database, "executions", self.row)
-            with inside(work_of(self.row)):
+            with inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._run())
         except LeaseLost:
-            _log.info("execution %s was taken over", self.row["id"])
+            _log.info("execution %s was stopped or taken over", self.row["id"])
+            await self._tell_cost()
+
+    async def _tell_cost(self) -> None:
+        """Notes what a cancelled execution cost until then."""
+        names = {"organization": self.row["organization_id"], "id": self.row["id"]}
+        async with self.workshop.database.system() as tx:
+            await tx.execute(_COST, names | {"cost": micros(self.work.budget.spent_nanos)})
 
     async def _run(self) -> None:
         database = self.workshop.database
         program = await pinned_program(database, self.row)
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         try:
-            its_own = {"organization_id": self.row["organization_id"]}
-            async with opened(self.workshop, program, self.row["configuration"] or {}, train, **its_own) as its:
-                outcome = await patiently(self.workshop, lambda: its.run(self.row["inputs"], self.row["seed"]))
+            outcome = await self._bounded(program, train)
         except (ModelAway, ModelRejected, CodeFault) as fault:
             outcome = failed_by(fault)
         await self._end(_storable(outcome))
+
+    async def _bounded(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
+        """Runs the program within its time; what it cost until it was over is told all the same."""
+        limit = self.row["timeout_ms"]
+        try:
+            async with asyncio.timeout(None if limit is None else limit / 1000):
+                return await self._outcome(program, train)
+        except TimeoutError:
+            cost = micros(self.work.budget.spent_nanos)
+            return Outcome(None, cost_micros=cost).failed(f"it did not end within {limit} ms", "TIMEOUT")
+
+    async def _outcome(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
+        row = self.row
+        its_own = {"organization_id": row["organization_id"]}
+        async with opened(self.workshop, program, row["configuration"] or {}, train, **its_own) as its:
+            return await patiently(self.workshop, lambda: its.run(row["inputs"], row["seed"]))
 
     async def _end(self, outcome: Outcome) -> None:
         call, identifier = self.workshop.call(self.row, "ExecuteProgram"), str(self.row["id"])

@@ -8,6 +8,7 @@ from framework.resource import MethodSpec
 WRITING = [m for registry in REGISTRIES for m in registry.methods.values() if not m.reads]
 _KEEPS_NOTHING = "it computes and keeps nothing: asked twice it answers twice"
 _SIGNS_IN = "who calls is what it finds out: there is nobody yet whose request ids could be kept apart"
+_ASKS = "it asks a model, which cannot be tried; asked twice it asks twice"
 _STREAM = "its answer is a stream; "
 _OPERATOR = "it is the operator's and acts on the platform's tables, where no tenant keeps request ids; "
 NEITHER = {
@@ -18,6 +19,7 @@ NEITHER = {
     "BreakGlass": _OPERATOR + "each time is told to the organization",
     "ChangePassword": _SIGNS_IN + "; a password is not kept to be compared",
     "CheckCompatibility": _KEEPS_NOTHING,
+    "CheckConnector": _ASKS,
     "CreateOrganization": _OPERATOR + "its name is unique",
     "EndSession": _SIGNS_IN + "; ending twice is no error",
     "EvaluateProgram": _STREAM + "an `evaluation_id` of the caller's choice makes it one however often it is asked for",
@@ -29,10 +31,11 @@ NEITHER = {
     "MergeSchemas": _KEEPS_NOTHING,
     "RefreshAccessToken": _SIGNS_IN + "; a token that is used twice is a stolen one",
     "ResumeOrganization": _OPERATOR + "twice is no error",
-    "ShareConnector": _OPERATOR + "sharing again sets the terms again",
+    "ShareConnector": _OPERATOR + "sharing again changes the terms",
     "SignIn": _SIGNS_IN,
     "StreamConfigurations": _STREAM + _KEEPS_NOTHING,
     "SuspendOrganization": _OPERATOR + "twice is no error",
+    "TryConnector": _ASKS,
     "UnshareConnector": _OPERATOR + "twice is no error",
     "UploadExamples": "it is asked with a stream, whose bytes are not kept; its own `validate_only` judges a file, and "
     "with the dataset's etag, or by leaving duplicates out, it can be sent again",

@@ -24,7 +24,7 @@ from services.program.connectors.faults import (
 from services.program.connectors.native import OnText
 from services.program.lm import nearest
 from services.program.metering.gate import Charge
-from services.program.metering.work import current_work
+from services.program.metering.work import Budget, current_work
 
 LOCAL = "local/"
 DEFAULT_MODEL = "local/nearest-demo"
@@ -133,11 +133,21 @@ class Engine:
                 return await self._asked(endpoint, work, request)
         began = time.perf_counter()
         local = self.model.startswith(LOCAL)
-        answer = self._local(request) if local else await self._remote(request)
+        answer = self._afforded(request) if local else await self._remote(request)
         price = LOCAL_PRICE if local else self.settings.price
         took = answer.usage or Usage()
         cost = price.cost_nanos(took) if answer.usage else None
         return answer, Charge(took, cost, (time.perf_counter() - began) * 1000, answer.usage is None)
+
+    def _afforded(self, request: Any) -> Answer:
+        """Asks the local model within the budget of the work: its price is nominal, and kept like any other."""
+        budget = work.budget if (work := current_work()) else Budget()
+        size = sum(nearest.tokens(m.text or "") for m in request.messages) + nearest.tokens(str(request.system or ""))
+        reserved = LOCAL_PRICE.cost_nanos(Usage(size, request.config.max_tokens or 0)) or 0
+        budget.reserve(reserved)
+        answer = self._local(request)
+        budget.settle(reserved, LOCAL_PRICE.cost_nanos(answer.usage or Usage()) or 0)
+        return answer
 
     async def _asked(self, endpoint: Endpoint, work: Any, request: Any) -> tuple[Answer, Charge]:
         """Asks a connector; the time that a call waits for its turn is not the model's."""

@@ -1,7 +1,6 @@
 """Connectors, what the platform shares of them, and the calls that were made through them."""
 
 from ashgrove.program.v1 import connector_pb2, connector_requests_pb2
-from ashgrove.resource.v1.requests_pb2 import ActRequest
 
 from framework.call import Role
 from framework.engine import Call
@@ -10,7 +9,7 @@ from framework.resource import Resource, StateMachine, Storage, action
 from services.program.connectors import probing, sharing, soundness
 from services.program.connectors.usage import usage_of
 
-_IN_USE = ("Update", "CheckConnector", "TestConnector", "ShareConnector")
+_IN_USE = ("Update", "CheckConnector", "TryConnector", "ShareConnector")
 
 
 class Connector(Resource[connector_pb2.Connector]):
@@ -36,7 +35,7 @@ class Connector(Resource[connector_pb2.Connector]):
         policy("Get", "List", allow=signed_in),
         # The operator keeps those of the platform in the operators' own organization, whose administrator nobody is.
         policy("Create", "Update", "Archive", "Unarchive", allow=has_role(Role.ADMIN) | is_operator),
-        policy("CheckConnector", "TestConnector", "GetConnectorUsage", allow=has_role(Role.ADMIN) | is_operator),
+        policy("CheckConnector", "TryConnector", "GetConnectorUsage", allow=has_role(Role.ADMIN) | is_operator),
         policy("ShareConnector", "UnshareConnector", allow=is_operator),
     ]
 
@@ -45,20 +44,20 @@ class Connector(Resource[connector_pb2.Connector]):
         soundness.refuse(call, new, old)
 
     @action("CheckConnector")
-    async def check(self, call: Call, request: ActRequest) -> connector_pb2.Connector:
+    async def check(self, call: Call, request: connector_requests_pb2.CheckConnectorRequest) -> connector_pb2.Connector:
         """Has a worker ask the endpoint, and returns the connector with what it said."""
         await probing.done(call, await probing.ask_for(call, Connector, request.id, "CheckConnector", {}))
         checked: connector_pb2.Connector = await call.get(Connector, request.id)
         return checked
 
-    @action("TestConnector")
+    @action("TryConnector")
     async def test(
-        self, call: Call, request: connector_requests_pb2.TestConnectorRequest
-    ) -> connector_requests_pb2.TestConnectorResponse:
+        self, call: Call, request: connector_requests_pb2.TryConnectorRequest
+    ) -> connector_requests_pb2.TryConnectorResponse:
         """Has a worker make one small call, and returns how it went."""
         asked = {"prompt": request.prompt or 'Say "ok".', "max_tokens": request.max_tokens or 16}
-        said = await probing.done(call, await probing.ask_for(call, Connector, request.id, "TestConnector", asked))
-        return connector_requests_pb2.TestConnectorResponse(**said)
+        said = await probing.done(call, await probing.ask_for(call, Connector, request.id, "TryConnector", asked))
+        return connector_requests_pb2.TryConnectorResponse(**said)
 
     @action("ShareConnector")
     async def share(

@@ -1,10 +1,11 @@
 """Executions: one run of a program on one set of inputs, done by a worker while the caller waits."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1.execution_requests_pb2 import CancelExecutionRequest, ExecuteProgramRequest
 from psycopg.types.json import Jsonb
 
 from framework.call import Role
@@ -12,10 +13,11 @@ from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.resource import Resource, StateMachine, Storage, action, spec_of
-from framework.storage import LEASE_COLUMNS, codec_of
+from framework.storage import LEASE_COLUMNS, Transaction, clock_time, codec_of, increment
 from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
+from services.program.effective import effective, same_run
 from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
 from services.program.resources.program import Program
@@ -24,11 +26,20 @@ from services.program.waking import LOOK_SECONDS, WORK, topic
 ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
 PAUSED = "WORK_STATUS_PAUSED"
 WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
-_VERB = "ExecuteProgram"
+_VERB, _CANCEL = "ExecuteProgram", "CancelExecution"
+TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
+"""Takes work from its worker, whatever that one still writes."""
+_EARLIER = """
+SELECT outputs FROM executions
+WHERE organization_id = %(organization)s AND cache_key = %(key)s AND status = 'WORK_STATUS_COMPLETED'
+ORDER BY created_at LIMIT 1
+"""
 
 
 async def _ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Execution:
-    """Waits for the end; raises DeadlinePassed when the caller's time is over first."""
+    """Waits for the end, unless nobody wants to; raises DeadlinePassed when the caller's time is over first."""
+    if getattr(call.context.arguments, "detached", False):
+        return begun
     while True:
         row = await call.row(Execution, begun.id)
         if row["status"] in ENDED:
@@ -46,15 +57,27 @@ class Execution(Resource[execution_pb2.Execution]):
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("dataset_id", "created_at")],
-        hidden=WORK_COLUMNS | {"seed": "bigint NOT NULL DEFAULT 0", "dataset_revision": "bigint NOT NULL DEFAULT 0"},
+        hidden=WORK_COLUMNS
+        | {
+            "seed": "bigint NOT NULL DEFAULT 0",
+            "dataset_revision": "bigint NOT NULL DEFAULT 0",
+            "cache_key": "text NOT NULL DEFAULT ''",
+        },
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
     )
     states = StateMachine(
         "status",
-        moves={},
+        moves={
+            "PENDING": {_CANCEL: "CANCELLED"},
+            "RUNNING": {_CANCEL: "CANCELLED"},
+            # What has ended stays as it is.
+            "COMPLETED": {_CANCEL: "COMPLETED"},
+            "FAILED": {_CANCEL: "FAILED"},
+            "CANCELLED": {_CANCEL: "CANCELLED"},
+        },
         internal={"PENDING": {"begin": "RUNNING"}, "RUNNING": {"complete": "COMPLETED", "fail": "FAILED"}},
-        terminal=("COMPLETED", "FAILED"),
+        terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),
@@ -62,6 +85,7 @@ class Execution(Resource[execution_pb2.Execution]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=of_readable_program),
         policy("Create", allow=signed_in & owns),
+        policy(_CANCEL, allow=owns),
         # Which programs they may run is Program's to say.
         policy(_VERB, allow=signed_in),
     ]
@@ -71,9 +95,28 @@ class Execution(Resource[execution_pb2.Execution]):
         """Leaves the execution for a worker, and returns it when it has ended; the work outlives its caller."""
         async with call.transaction() as tx:
             hidden = await _asked(call, request)
+            if request.allow_cached:
+                hidden |= await _earlier(call, tx, hidden["cache_key"])
             made = await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
             await call.database.notify(tx, WORK)
         return made
+
+    @action(_CANCEL)
+    async def cancel(self, call: Call, request: CancelExecutionRequest) -> execution_pb2.Execution:
+        """Stops an execution; an ended one stays as it is."""
+        columns = {"completed_at": clock_time(), "error_class": "ERROR_CLASS_CANCELLED", **TAKEN}
+        cancelled = await call.update(Execution, request.id, columns, verb=_CANCEL)
+        await call.follow(lambda: call.engine.hints.publish(topic("execution", request.id)))
+        return cancelled
+
+
+async def _earlier(call: Call, tx: Transaction, key: str) -> dict[str, Any]:
+    """Returns the columns of an execution that need not be run, because the same was; none where it was not."""
+    row = await tx.fetch_one(_EARLIER, {"organization": call.context.organization_id, "key": key})
+    if row is None:
+        return {}
+    ended = {"status": "WORK_STATUS_COMPLETED", "completed_at": datetime.now(UTC), "cached": True}
+    return ended | {"outputs": Jsonb(row["outputs"])}
 
 
 async def _revision(call: Call, request: ExecuteProgramRequest) -> int:
@@ -91,11 +134,14 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
     signature = program.signature_config
     inputs, configuration = values_of(request.inputs), values_of(request.configuration)
     whole = shapes.fitted(signature.inputs, inputs, "inputs")
+    plain = refuse_faults(program, configuration)
     columns: dict[str, Any] = {
         "program_id": UUID(program.id),
         "program_revision": program.revision,
         "inputs": Jsonb(whole),
-        "configuration": Jsonb(refuse_faults(program, configuration)),
+        "configuration": Jsonb(plain),
+        "effective_configuration": Jsonb(effective(program, plain)),
+        "trace_id": call.context.trace_id,
         "seed": request.seed,
         "request_id": call.context.request_id,
     }
@@ -103,4 +149,14 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         dataset = await call.get(Dataset, request.dataset_id)
         shapes.fit(signature, dataset.input_fields, dataset.output_fields)
         columns |= {"dataset_id": UUID(dataset.id), "dataset_revision": dataset.revision}
-    return columns
+    parts = [program.id, program.revision, plain, whole, request.seed, request.dataset_id]
+    columns["cache_key"] = same_run(*parts, columns.get("dataset_revision", 0))
+    return columns | _bounds(program, request)
+
+
+def _bounds(program: program_pb2.Program, request: ExecuteProgramRequest) -> dict[str, Any]:
+    """Returns the columns of what a run may take."""
+    given = {name: getattr(request, name) for name in ("timeout_ms", "max_cost_micros") if request.HasField(name)}
+    if "max_cost_micros" in given and program.type == program_pb2.Program.TYPE_CUSTOM:
+        raise InvalidFields(FieldViolation("max_cost_micros", "is for programs that ask a model only"))
+    return given

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ashgrove.program.v1 import connector_pb2, execution_pb2
 from ashgrove.program.v1 import connector_requests_pb2 as rpc
-from ashgrove.resource.v1.requests_pb2 import ActRequest, GetRequest, ListRequest
+from ashgrove.resource.v1.requests_pb2 import GetRequest, ListRequest
 from google.protobuf.json_format import MessageToDict
 
 from framework.errors import InvalidFields, NotPermitted
@@ -122,13 +122,13 @@ async def test_a_connector_is_checked_and_tried(bench: Workbench, connecting: Wo
     """A check tells how it stands and costs nothing; a test call is metered; a refused key is told as such."""
     made = await create_connector(bench, connector(models))
     models.script = [Reply(200, "{}"), Say("hello"), Reply(401), Reply(401)]
-    health = (await bench.do("CheckConnector", ActRequest(id=made.id), bench.admin)).health
+    health = (await bench.do("CheckConnector", rpc.CheckConnectorRequest(id=made.id), bench.admin)).health
     assert health.state == connector_pb2.ConnectorHealth.STATE_HEALTHY and health.HasField("checked_at")
-    tried = await bench.do("TestConnector", rpc.TestConnectorRequest(id=made.id, prompt="hi"), bench.admin)
+    tried = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id, prompt="hi"), bench.admin)
     assert (tried.answered, tried.text, tried.cost_nanos) == (True, "hello", 39_000)
-    refused = await bench.do("TestConnector", rpc.TestConnectorRequest(id=made.id), bench.admin)
+    refused = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin)
     assert not refused.answered and refused.error_class == "AUTH" and SECRET not in str(refused)
-    health = (await bench.do("CheckConnector", ActRequest(id=made.id), bench.admin)).health
+    health = (await bench.do("CheckConnector", rpc.CheckConnectorRequest(id=made.id), bench.admin)).health
     assert health.state == connector_pb2.ConnectorHealth.STATE_FAILING and "key" in health.error
     assert [(c.purpose, c.status) for c in await calls(bench, connecting)] == [
         (connector_pb2.ModelCall.PURPOSE_TEST, connector_pb2.ModelCall.STATUS_SETTLED),
