@@ -63,7 +63,7 @@ organizations = _group(
 members = _group(
     "members",
     "Members: who belongs to the organization, as what",
-    ("id", "name", "email", "role", "kind", "deactivated", "ended_at", "last_sign_in_at"),
+    ("id", "name", "role", "kind", "deactivated", "last_sign_in_at"),
     lambda client: client.users.list(),
 )
 invitations = _group(
@@ -75,7 +75,7 @@ invitations = _group(
 accounts = _group(
     "service-accounts",
     "Service accounts: members that have keys and no sign-in",
-    ("id", "name", "email", "role", "deactivated", "created_at"),
+    ("id", "name", "role", "deactivated", "created_at"),
     lambda client: client.users.list(filter=_SERVICE_ACCOUNTS),
 )
 
@@ -119,7 +119,7 @@ def _break_glass(client: Client, identifier: str, **asked: Any) -> None:
 @as_json_option
 @with_client
 def _mine(client: Client, *, as_json: bool) -> None:
-    columns = ("organization_id", "organization_name", "user_id", "role", "active")
+    columns = ("organization_id", "organization_name", "role", "active")
     show(client.users.memberships(), columns, as_json=as_json, most=1000)
 
 

@@ -26,7 +26,11 @@ class Gateway:
     def sign_in(self, email: str, password: str, organization: str = "") -> pb.SignInResponse:
         """Signs in; raises InvalidArgument, which names them, for one of several organizations who names none."""
         request = pb.SignInRequest(email=email, password=password, organization_id=organization)
-        answer: pb.SignInResponse = self._ask("SignIn", request)
+        try:
+            answer: pb.SignInResponse = self._ask("SignIn", request)
+        except Unauthenticated as refused:
+            told = "address and password do not fit, or nobody with them may come in; after many tries, wait 30 seconds"
+            raise Unauthenticated(told, refused.reason) from None
         return answer
 
     def accept_invitation(self, token: str, email: str, password: str, name: str = "") -> pb.SignInResponse:
