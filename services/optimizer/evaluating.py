@@ -29,6 +29,7 @@ from framework.structs import struct_of
 from services.optimizer.application import Application
 from services.optimizer.ledger import Ledger
 from services.optimizer.objectives import aggregations_of, names_of
+from services.optimizer.spending import Usage, noted, usage_of
 
 PROGRESS_SECONDS = 0.5
 MOST_FAULTS = 5
@@ -50,10 +51,12 @@ class Outcome:
     error_class: str = "ERROR_CLASS_UNSPECIFIED"
     finished_count: int = 0
     example_count: int = 0
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass
 class _Progress:
+    usage: Usage
     sequence: int = 0
     example_count: int = 0
     told: float = 0.0
@@ -78,7 +81,7 @@ async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any]
     fails by a fault of its own is asked again a few times, then the trial fails.
     """
     # What an earlier worker told of is not told again.
-    progress, failures = _Progress(trial["finished_count"], trial["example_count"]), 0
+    progress, failures = _Progress(noted(trial), trial["finished_count"], trial["example_count"]), 0
     while True:
         try:
             ended = await _attached(application, ledger, run, trial, progress)
@@ -105,7 +108,7 @@ def _is_fault(failure: Failure) -> bool:
 
 
 def _failed(error: str, progress: _Progress, error_class: str = "ERROR_CLASS_UNSPECIFIED") -> Outcome:
-    return Outcome({}, error, error_class, progress.sequence, progress.example_count)
+    return Outcome({}, error, error_class, progress.sequence, progress.example_count, progress.usage)
 
 
 async def _attached(
@@ -121,6 +124,8 @@ async def _attached(
                 progress.example_count = frame.evaluation.example_count
             if kind == "item":
                 progress.sequence, progress.faults = frame.item.sequence, 0
+                progress.usage.add(frame.item)
+                ledger.spending.note(trial["id"], progress.usage)
                 await _tell(ledger, trial, progress)
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
@@ -138,7 +143,7 @@ async def _tell(ledger: Ledger, trial: dict[str, Any], progress: _Progress) -> N
     now = time.monotonic()
     if now - progress.told >= PROGRESS_SECONDS:
         progress.told = now
-        await ledger.progress(trial, progress.sequence, progress.example_count)
+        await ledger.progress(trial, progress.sequence, progress.example_count, progress.usage)
 
 
 def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> EvaluateProgramRequest:
@@ -160,16 +165,17 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
 
 
 def _outcome(evaluation: execution_pb2.Evaluation, run: dict[str, Any]) -> Outcome:
-    finished, examples = evaluation.finished_count, evaluation.example_count
+    finished, examples, usage = evaluation.finished_count, evaluation.example_count, usage_of(evaluation)
     if evaluation.status != execution_pb2.WORK_STATUS_COMPLETED:
         error_class = execution_pb2.ErrorClass.Name(evaluation.error_class)
-        return Outcome({}, evaluation.error or "the evaluation was cancelled", error_class, finished, examples)
+        return Outcome({}, evaluation.error or "the evaluation was cancelled", error_class, finished, examples, usage)
     known = _measured(evaluation, run)
     missing = [name for name in names_of(run) if not math.isfinite(known.get(name, math.nan))]
     if missing:
         error = f"the evaluation has no value of {', '.join(missing)}"
-        return Outcome({}, error, "ERROR_CLASS_METRIC", finished, examples)
-    return Outcome({name: known[name] for name in names_of(run)}, "", finished_count=finished, example_count=examples)
+        return Outcome({}, error, "ERROR_CLASS_METRIC", finished, examples, usage)
+    reached = {name: known[name] for name in names_of(run)}
+    return Outcome(reached, finished_count=finished, example_count=examples, usage=usage)
 
 
 def _measured(evaluation: execution_pb2.Evaluation, run: dict[str, Any]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from services.optimizer.application import SERVICE
 from services.optimizer.pausing import paused
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.results import Results, about
+from services.optimizer.spending import Spending, Usage
 from services.optimizer.story import Fenced, latest, tell, topic
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ _Event = optimization_run_pb2.RunEvent
 _Run = optimization_run_pb2.OptimizationRun
 LEASE_SECONDS = 8.0
 _NO_DEADLINE = float("inf")
+_RUNNING_FOR = """
+SELECT extract(epoch FROM now() - started_at)::float8 AS seconds FROM optimization_runs
+WHERE organization_id = %(organization_id)s AND id = %(id)s
+"""
 
 
 class Ledger:
@@ -38,6 +43,7 @@ class Ledger:
         self.lease_seconds = lease_seconds
         self.id = str(row["id"])
         self.results = Results(row)
+        self.spending = Spending(row["limits"])
         actor = service_actor(SERVICE, row["organization_id"])
         self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
 
@@ -117,11 +123,11 @@ class Ledger:
             await tell(tx, self.row, event)
             return await call.row(Trial, created.id)
 
-    async def progress(self, trial: Mapping[str, Any], finished: int, examples: int) -> None:
-        """Notes how many of a trial's examples are finished."""
+    async def progress(self, trial: Mapping[str, Any], finished: int, examples: int, usage: Usage) -> None:
+        """Notes how many of a trial's examples are finished, and what they took."""
         async with self._fenced() as (call, tx):
             counts = {"finished_count": finished, "example_count": examples}
-            await call.update(Trial, str(trial["id"]), counts)
+            await call.update(Trial, str(trial["id"]), counts | _used(usage))
             await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
 
     async def finish(self, trial: dict[str, Any], outcome: "Outcome") -> None:
@@ -134,25 +140,38 @@ class Ledger:
                 "completed_at": await _now(tx),
                 "finished_count": outcome.finished_count,
                 "example_count": outcome.example_count,
+                **_used(outcome.usage),
             }
+            self.spending.note(trial["id"], outcome.usage)
             await call.update(Trial, str(trial["id"]), columns, move="fail" if outcome.error else "complete")
             await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
 
-    async def end(self, status: str, error: str) -> None:
+    async def seconds_left(self) -> float:
+        """Returns how long the run may go on, by the database's clock; infinite without such a limit."""
+        most = int((self.row["limits"] or {}).get("seconds", 0))
+        if not most:
+            return float("inf")
+        async with self.parts.database.tenant(self.row["organization_id"]) as tx:
+            row = await tx.fetch_one(_RUNNING_FOR, self.row)
+        return most - (row["seconds"] if row else 0.0)
+
+    async def end(self, status: str, error: str, reason: str = "") -> None:
         """Ends the run; trials that still ran are cancelled with it."""
         async with self._fenced() as (call, tx):
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
-                status, error = "STATUS_CANCELLED", ""  # the row is locked: the wish came before the end
-            await self._end(call, tx, status, error)
+                status, error, reason = "STATUS_CANCELLED", "", ""  # the row is locked: the wish came before the end
+            await self._end(call, tx, status, error, reason)
 
-    async def _end(self, call: Call, tx: Transaction, status: str, error: str) -> None:
+    async def _end(self, call: Call, tx: Transaction, status: str, error: str, reason: str = "") -> None:
         now = await _now(tx)
         await tx.execute(
             """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
                WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
             {"id": self.row["id"], "now": now},
         )
-        await call.update(OptimizationRun, self.id, {"status": status, "error": error, "completed_at": now}, move="end")
+        columns = {"status": status, "error": error, "completed_at": now}
+        columns |= {"end_reason": reason} if reason else {}
+        await call.update(OptimizationRun, self.id, columns, move="end")
         await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
 
     async def pause(self, cause: str) -> None:
@@ -163,6 +182,10 @@ class Ledger:
                 await self._end(call, tx, "STATUS_CANCELLED", "")
             else:
                 await paused(call, tx, row, cause)
+
+
+def _used(usage: Usage) -> dict[str, int]:
+    return {"tokens": usage.tokens, "cost_micros": usage.cost_micros}
 
 
 async def _now(tx: Transaction) -> Any:

@@ -24,7 +24,7 @@ from framework.engine import Call, of_readable
 from framework.errors import NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.query import Columns
-from framework.query.aggregates import count
+from framework.query.aggregates import count, sum_of
 from framework.query.formulas import seconds_between, sql
 from framework.resource import Registry, Resource, StateMachine, Storage, action
 from framework.storage import LEASE_COLUMNS
@@ -83,6 +83,9 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         "duration_seconds": sql(lambda row: seconds_between(row["started_at"], _ended(row))),
         "progress": sql(_progress, always=True),
         "trial_count": count("trials"),
+        "metric_calls": sum_of("trials", "finished_count"),
+        "tokens": sum_of("trials", "tokens"),
+        "cost_micros": sum_of("trials", "cost_micros"),
     }
     policies = [
         bypass(has_role(Role.ADMIN)),

@@ -20,6 +20,7 @@ from framework.rpc.peer_failures import from_peer
 from framework.storage import Leases
 from framework.tasks import stopped
 from services.optimizer.application import Application
+from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.objectives import objectives_of
@@ -52,6 +53,7 @@ class Search:
         self.strategy = strategy_of(row)
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
+        self.reason = "END_REASON_TRIALS"
 
     async def run(self) -> None:
         """Runs the search to its end, whichever that is; raises Fenced when the run was paused or taken over."""
@@ -84,7 +86,7 @@ class Search:
             await self.ledger.pause(lost.message)
             await self.rest()
             return
-        await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error)
+        await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error, "" if error else self.reason)
         await self.application.end_grant(self.grant)
 
     async def _cancelled(self) -> None:
@@ -126,6 +128,7 @@ class Search:
     async def _search(self) -> str:
         """Tries every trial; returns why the run failed, nothing when it did not."""
         space = await self._space()
+        self.ledger.spending.begin(await self.ledger.trials(), await self.ledger.seconds_left())
         for trial in await self.ledger.trials("STATUS_RUNNING"):
             self._launch(space, trial)
         while True:
@@ -137,15 +140,16 @@ class Search:
     async def _fill(self, space: Space) -> str:
         """Starts trials while there is room; returns why it is hopeless, when it is."""
         trials = await self.ledger.trials()
-        failed = [t for t in trials if t["status"] == "STATUS_FAILED"]
-        complete = any(t["status"] == "STATUS_COMPLETED" for t in trials)
-        spent = len(trials) >= self.row["max_trials"]
-        if not complete and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))):
-            return str(failed[-1]["error"])
+        if why := self._hopeless(trials):
+            return why
+        if ended := self.ledger.spending.reason or enough(self.row["limits"], self.objectives, trials):
+            self.reason = ended
+            return ""
         for _ in range(self._room(len(trials))):
             try:
                 trial = await self._suggested(space, trials)
             except Exhausted:
+                self.reason = "END_REASON_EXHAUSTED"
                 return ""
             except Unsatisfied as unsatisfied:
                 # What runs is brought to its end first.
@@ -153,6 +157,14 @@ class Search:
             trials.append(trial)
             self._launch(space, trial)
         return ""
+
+    def _hopeless(self, trials: Sequence[dict[str, Any]]) -> str:
+        failed = [t for t in trials if t["status"] == "STATUS_FAILED"]
+        if any(t["status"] == "STATUS_COMPLETED" for t in trials) or not failed:
+            return ""
+        spent = len(trials) >= self.row["max_trials"] or bool(self.ledger.spending.reason)
+        hopeless = len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))
+        return str(failed[-1]["error"]) if hopeless else ""
 
     def _room(self, count: int) -> int:
         """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
@@ -164,11 +176,34 @@ class Search:
 
     async def _some_finish(self) -> None:
         how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED
-        done, _ = await asyncio.wait(self.running, return_when=how)
+        finishing = asyncio.create_task(asyncio.wait(self.running, return_when=how))
+        spending = asyncio.create_task(self.ledger.spending.until_spent())
+        try:
+            await asyncio.wait([finishing, spending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await stopped([finishing, spending])
+        await self._keep([task for task in self.running if task.done()])
+        if self.ledger.spending.reason:
+            await self._cut()
+
+    async def _keep(self, done: Sequence["asyncio.Task[Outcome]"]) -> None:
         # What is finished is kept before it matters that another trial has lost the grant.
         for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
             await self.ledger.finish(self.running[task], task.result())
             del self.running[task]
+
+    async def _cut(self) -> None:
+        """Stops the trials that run, since nothing is left to spend; what they used is noted with them."""
+        await stopped(list(self.running))
+        await self._keep([task for task in self.running if not task.cancelled()])
+        cut, self.running = list(self.running.values()), {}
+        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
+        spent = self.ledger.spending.reason.removeprefix("END_REASON_").lower().replace("_", " ")
+        for trial in cut:
+            usage = self.ledger.spending.of(trial["id"])
+            error = f"stopped: the run's limit of {spent} was reached"
+            outcome = Outcome({}, error, "ERROR_CLASS_BUDGET", usage.metric_calls, trial["example_count"], usage)
+            await self.ledger.finish(trial, outcome)
 
     async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Chooses the next configuration and writes it down with what informed it, before it is used."""

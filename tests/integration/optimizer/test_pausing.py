@@ -24,6 +24,7 @@ from framework.testing.workbench import Workbench
 from services.optimizer.access import project
 from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
+from services.optimizer.spending import Usage
 from services.optimizer.story import Fenced
 from tests.integration.optimizer.books import claimed, leases_of, ledger, started, told, until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
@@ -225,7 +226,7 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
     await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
     for late in (
         lambda: books.finish(trial, Outcome({"exact_match": 1.0})),
-        lambda: books.progress(trial, 1, 1),
+        lambda: books.progress(trial, 1, 1, Usage()),
         lambda: books.begin(2, {}, "h", ([], []), "s", 2),
         lambda: books.end("STATUS_COMPLETED", ""),
         books.status,
