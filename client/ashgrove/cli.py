@@ -141,6 +141,11 @@ def _best(client: Client, identifier: str) -> None:
     show_one(client.runs.best(identifier))
 
 
+@_on_run("promote", "Put the best configuration into the run's program, as a new revision.")
+def _promote(client: Client, identifier: str) -> None:
+    show_one(client.runs.promote(identifier))
+
+
 @runs.command("front", help="Show the trials that no other beats in every objective.")
 @click.argument("identifier")
 @as_json_option

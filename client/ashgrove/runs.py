@@ -11,7 +11,10 @@ from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2, variable_importance_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetBestConfigurationResponse
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetBestConfigurationResponse,
+    PromoteOptimizationRunResponse,
+)
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
@@ -100,6 +103,16 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
         """Returns the best configuration so far; raises FailedPrecondition while there is none."""
         best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier)
         return best
+
+    def promote(
+        self, identifier: str, trial_id: str = "", *, name: str = "", expected_program_revision: int = 0
+    ) -> PromoteOptimizationRunResponse:
+        """Puts the best trial's values, or another's, into the run's program; raises Aborted when that has changed."""
+        asked = {"id": identifier, "trial_id": trial_id, "name": name}
+        told: PromoteOptimizationRunResponse = self._call(
+            "PromoteOptimizationRun", **asked, expected_program_revision=expected_program_revision
+        )
+        return told
 
     def front(self, identifier: str) -> pareto_front_pb2.ParetoFront:
         """Returns the trials that no other beats in every objective, and how the front came to be."""

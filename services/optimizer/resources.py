@@ -11,6 +11,8 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationResponse,
     GetParetoFrontRequest,
     PauseOptimizationRunRequest,
+    PromoteOptimizationRunRequest,
+    PromoteOptimizationRunResponse,
     ResumeOptimizationRunRequest,
     WatchOptimizationRunRequest,
     WatchOptimizationRunResponse,
@@ -21,7 +23,7 @@ from sqlalchemy import ColumnElement, Double, case, cast, func
 
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.errors import NoResultYet
+from framework.errors import FieldViolation, InvalidFields, NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.query import Columns
 from framework.query.aggregates import count, sum_of
@@ -39,7 +41,9 @@ ENDED = {
 _CANCEL = "CancelOptimizationRun"
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
+_PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
+_NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE)
 
 
@@ -93,6 +97,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", *_VIEWS, allow=owns | of_readable_program),
         policy("Create", "CreateOptimizationRun", allow=signed_in),
+        # Whether they may change the program is for its own service to say.
+        policy(_PROMOTE, allow=owns | of_readable_program),
         policy(_CANCEL, _PAUSE, allow=owns | of_owned_program),
         # It goes on in the name of whoever resumes it.
         policy(_RESUME, allow=owns),
@@ -150,12 +156,25 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 
         return await analyzing.analyze(call, request)
 
+    @action(_PROMOTE)
+    async def promote(self, call: Call, request: PromoteOptimizationRunRequest) -> PromoteOptimizationRunResponse:
+        """Puts what the run found into its program, as the caller."""
+        from services.optimizer.promoting import promoted
+
+        run = await call.get(OptimizationRun, request.id, verb=_PROMOTE)
+        if not (request.trial_id or run.best_trial_id):
+            raise NoResultYet(_NOTHING_YET, run_id=run.id)
+        trial = await call.get(Trial, request.trial_id or run.best_trial_id)
+        if trial.optimization_run_id != run.id:
+            raise InvalidFields(FieldViolation("trial_id", "is a trial of another run"))
+        return await promoted(call, run, trial, request)
+
     @action("GetBestConfiguration")
     async def best(self, call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
         """Returns the best trial's values by the first objective, feasible trials first."""
         run = await call.get(OptimizationRun, request.id, verb="GetBestConfiguration")
         if not run.best_trial_id:
-            raise NoResultYet("no trial of this run is complete yet; watch it and ask again", run_id=run.id)
+            raise NoResultYet(_NOTHING_YET, run_id=run.id)
         trial = await call.get(Trial, run.best_trial_id)
         return GetBestConfigurationResponse(
             configuration=run.best_configuration,

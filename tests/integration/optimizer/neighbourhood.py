@@ -43,6 +43,7 @@ from services.program.resources import registry as program_registry
 from services.program.running import Outcome
 from services.program.worker import Worker as ProgramWorker
 from services.program.working import Workshop
+from services.variables.application import Application as VariablesApplication
 from services.variables.resources import registry as variables_registry
 from tests.integration.auth.house import House, migrated
 from tests.integration.optimizer.books import parts_of
@@ -88,6 +89,7 @@ class Neighbourhood:
     stubs: dict[str, Any]
     auth: "Served"
     model: Model = field(default_factory=Model)
+    variables_bench: Workbench | None = None
 
     async def do(self, actor: Actor, rpc: str, request: Any, service: str = "optimizer") -> Any:
         """Does an RPC as an actor; raises the Failure that the service answered with."""
@@ -145,6 +147,13 @@ class Neighbourhood:
         """Starts a run as an actor."""
         request = CreateOptimizationRunRequest(optimization_run=wanted, request_id=request_id)
         return await self.do(actor, "CreateOptimizationRun", request)  # type: ignore[no-any-return]
+
+    def let_variables_ask(self) -> None:
+        """Lets the variables service ask the others, as its own process does; by itself it asks nobody here."""
+        assert self.variables_bench is not None
+        self.variables_bench.engine.application = VariablesApplication(
+            program=self.peers.program, optimizer=self.stubs["optimizer"]
+        )
 
     async def hear(self) -> None:
         """Tells the program service what auth has told so far, as its feed does in every process."""
@@ -210,7 +219,7 @@ async def neighbourhood(url: str, auth_url: str, secrets: Path) -> AsyncIterator
         stubs = {
             name: stub(await stack.enter_async_context(_channel(addresses[name]))) for name, stub in _STUBS.items()
         }
-        yield Neighbourhood(house, optimizer, program, peers, stubs, auth)
+        yield Neighbourhood(house, optimizer, program, peers, stubs, auth, variables_bench=variables)
 
 
 _STUBS: dict[str, Any] = {

@@ -1,0 +1,62 @@
+"""What a run found, put into its program as a new revision: kept as a configuration first, so that it can be undone."""
+
+from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    PromoteOptimizationRunRequest,
+    PromoteOptimizationRunResponse,
+)
+from ashgrove.optimizer.v1.trial_pb2 import Trial
+from ashgrove.variables.v1.configuration_use_requests_pb2 import ApplyConfigurationRequest
+from ashgrove.variables.v1.variable_configuration_pb2 import VariableConfiguration
+from ashgrove.variables.v1.variable_configuration_requests_pb2 import CreateVariableConfigurationRequest
+
+from framework.engine import Call
+from framework.errors import AlreadyExists
+from framework.rpc.peer_failures import from_peer
+
+
+async def promoted(
+    call: Call, run: OptimizationRun, trial: Trial, request: PromoteOptimizationRunRequest
+) -> PromoteOptimizationRunResponse:
+    """Keeps a trial's values and puts them into the run's program, both as the caller.
+
+    Only over the revision that the run was about, unless another one is named: of two at once the first wins, and the
+    other is told so.
+    """
+    expected = request.expected_program_revision or run.program_revision
+    kept = await _kept(call, run, trial, request)
+    told = PromoteOptimizationRunResponse(program_id=run.program_id, trial_id=trial.id)
+    if request.validate_only:
+        told.previous_program_revision = told.program_revision = expected
+        return told
+    asked = ApplyConfigurationRequest(
+        variable_configuration_id=kept, program_id=run.program_id, expected_program_revision=expected
+    )
+    with from_peer("variables"):
+        applied = await call.application.variables.ApplyConfiguration(asked)
+    told.variable_configuration_id = kept
+    told.previous_program_revision = applied.previous_program_revision
+    told.program_revision = applied.program_revision
+    return told
+
+
+async def _kept(call: Call, run: OptimizationRun, trial: Trial, request: PromoteOptimizationRunRequest) -> str:
+    """Returns the configuration that holds a trial's values: a new one, or that which holds them already."""
+    wanted = VariableConfiguration(
+        name=request.name or f"trial {trial.number} of {run.name or run.id}"[:255].strip(),
+        variable_space_id=run.variable_space_id,
+        variable_space_revision=run.variable_space_revision,
+        values=trial.configuration,
+        origin=VariableConfiguration.ORIGIN_OPTIMIZER,
+        optimization_run_id=run.id,
+        trial_id=trial.id,
+    )
+    asked = CreateVariableConfigurationRequest(variable_configuration=wanted, validate_only=request.validate_only)
+    try:
+        with from_peer("variables"):
+            made = await call.application.variables.CreateVariableConfiguration(asked)
+    except AlreadyExists as twin:
+        if "id" not in twin.metadata:  # its name is taken, not its values
+            raise
+        return str(twin.metadata["id"])
+    return str(made.id)
