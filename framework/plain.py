@@ -17,6 +17,7 @@ from google.protobuf.internal.type_checkers import ToShortestFloat
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from framework.resource.nesting import holds
 from framework.structs import struct_of, value_of
 
 M = TypeVar("M", bound=Message)
@@ -175,7 +176,8 @@ _KNOWN: Mapping[str, Convert] = {
 
 def reader(field: FieldDescriptor) -> Convert | None:
     """Returns what makes a constructor's argument of a field's JSON data; None where it takes that as it is."""
-    return _reader(field) if _is_read(field, ()) else None
+    inside = field.message_type is not None and holds(field.message_type, _is_read)
+    return _reader(field) if inside or _is_read(field) else None
 
 
 def _arguments(descriptor: Descriptor, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -193,16 +195,11 @@ def _readers(descriptor: Descriptor) -> dict[str, Convert]:
     return {name: read for name, read in found.items() if read}
 
 
-def _is_read(field: FieldDescriptor, above: tuple[str, ...]) -> bool:
-    """Says whether a field's data, or some of it at any depth, is not what a constructor takes."""
-    nested = field.message_type
-    if nested is None:
-        return field.cpp_type in _LONG or field.type == FieldDescriptor.TYPE_BYTES
-    if nested.full_name in above:
-        return False
-    if nested.file.package == "google.protobuf":
-        return True
-    return any(_is_read(inner, (*above, nested.full_name)) for inner in nested.fields)
+def _is_read(field: FieldDescriptor) -> bool:
+    """Says whether a field's data is not what a constructor takes, whatever is inside."""
+    if field.message_type is not None:
+        return bool(field.message_type.file.package == "google.protobuf")
+    return field.cpp_type in _LONG or field.type == FieldDescriptor.TYPE_BYTES
 
 
 def _reader(field: FieldDescriptor) -> Convert:

@@ -13,6 +13,7 @@ from framework.engine.messages import copied, is_empty, refuse_if, same, violati
 from framework.errors import FieldViolation
 from framework.resource import ResourceSpec
 from framework.resource.fields import is_id
+from framework.resource.nesting import holds
 
 # As the database writes it, and the validation of requests demands it.
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -38,20 +39,13 @@ def _of(descriptor: Descriptor) -> _Behaviour:
         tuple(ignored),
         tuple(n for n, said in told.items() if _BEHAVIOR.REQUIRED in said and n not in ignored),
         tuple(n for n, said in told.items() if _BEHAVIOR.IMMUTABLE in said and n not in ignored),
-        tuple(f.name for f in descriptor.fields if f.message_type and _promises(f.message_type, ())),
+        tuple(f.name for f in descriptor.fields if f.message_type and holds(f.message_type, _promises)),
         tuple(f.name for f in descriptor.fields if f.type == f.TYPE_STRING and not f.is_repeated and is_id(f.name)),
     )
 
 
-def _promises(descriptor: Descriptor, above: tuple[str, ...]) -> bool:
-    if descriptor.full_name in above:
-        return False
-    here = (*above, descriptor.full_name)
-    return any(
-        f.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-        or (f.message_type is not None and _promises(f.message_type, here))
-        for f in descriptor.fields
-    )
+def _promises(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().Extensions[field_behavior_pb2.field_behavior])
 
 
 def ignore_output_only(message: Any, keep: str = "") -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from sqlalchemy import select
 
@@ -15,6 +16,7 @@ from framework.engine.calls import Call
 from framework.engine.withholding import bounded, unshown, verdicts
 from framework.policy import Guard, guard_of
 from framework.resource import MethodSpec, Registry, ResourceSpec
+from framework.resource.nesting import holds, messages_in
 from framework.storage import table_of
 from framework.storage.tables import compiled
 
@@ -45,23 +47,19 @@ def _guarded_in(registry: Registry, response: type[Message]) -> tuple[ResourceSp
 
 
 @cache
-def _leads_to(descriptor: Any, full_name: str, above: tuple[str, ...] = ()) -> bool:
+def _leads_to(descriptor: Any, full_name: str) -> bool:
     """Says whether a message is of a type, or can hold one that is."""
-    here = (*above, descriptor.full_name)
-    return descriptor.full_name == full_name or any(
-        _leads_to(f.message_type, full_name, here)
-        for f in descriptor.fields
-        if f.message_type is not None and f.message_type.full_name not in here
-    )
+
+    def meant(field: FieldDescriptor) -> bool:
+        return field.message_type is not None and field.message_type.full_name == full_name
+
+    return descriptor.full_name == full_name or holds(descriptor, meant)
 
 
 def _of_type(message: Any, full_name: str) -> Iterator[Any]:
     if message.DESCRIPTOR.full_name == full_name:
         yield message
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is None or not _leads_to(descriptor.message_type, full_name):
-            continue
-        if descriptor.message_type.GetOptions().map_entry:
-            value = [one for one in value.values() if isinstance(one, Message)]
-        for one in value if descriptor.is_repeated else [value]:
-            yield from _of_type(one, full_name)
+    for field, value in message.ListFields():
+        if field.message_type is not None and _leads_to(field.message_type, full_name):
+            for one in messages_in(field, value):
+                yield from _of_type(one, full_name)

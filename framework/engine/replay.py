@@ -14,6 +14,7 @@ from framework.engine.calls import Call
 from framework.engine.reading import load, scope
 from framework.errors import AlreadyDone, Failure, FieldViolation, InvalidFields, NotFound
 from framework.resource import MethodSpec, ResourceSpec
+from framework.resource.nesting import messages_in
 from framework.resource.sensitive import holds_secrets
 from framework.storage import Database, Transaction, table_of
 from framework.storage.tables import compiled
@@ -66,8 +67,7 @@ def _without_new_ids(call: Call, answer: Any, request: Any) -> None:
 
 def _within(message: Any) -> Iterator[Any]:
     for field, value in message.ListFields():
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            yield from value if field.is_repeated else [value]
+        yield from messages_in(field, value)
 
 
 async def once(call: Call, method: MethodSpec, request: Any, act: Act) -> Any:

@@ -17,11 +17,11 @@ from framework.policy.actor_checks import anyone, nobody
 from framework.policy.checks import Check, Verdict, leaves_of
 from framework.policy.row_checks import ColumnIs, Reaches
 from framework.resource import ResourceSpec
+from framework.resource.registry import is_read
 
 READS = ("Get", "List")
 # Every verb that is not a read; custom actions say READS-like names themselves.
 WRITES = ("*writes*",)
-_READING = ("Get", "List", "Watch", "Aggregate", "Export")
 
 
 class Effect(Enum):
@@ -59,7 +59,7 @@ class Policy:
         """Says whether the policy speaks about this verb."""
         if not self.verbs and self.effect is not Effect.NEEDS:
             return True
-        return verb in self.verbs or (self.verbs == WRITES and not verb.startswith(_READING))
+        return verb in self.verbs or (self.verbs == WRITES and not is_read(verb))
 
     def speaks_of(self, verb: str) -> bool:
         """Says whether the policy names this verb as one that somebody may do, so that its author thought of it."""

@@ -1,32 +1,22 @@
 """Values that must never reach a log, a span, an error, an event or the audit trail, at any depth of a message."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from framework.resource.fields import is_sensitive
+from framework.resource.nesting import holds, messages_in
 
 # Shorter texts keep nobody out, and striking them would garble whatever else is said.
 _SHORTEST = 4
 _STRUCK = "[sensitive]"
 
 
-@cache
-def holds_secrets(descriptor: Descriptor) -> bool:
+def holds_secrets(descriptor: Any) -> bool:
     """Says whether a message has a sensitive field, at any depth."""
-    return _holds(descriptor, ())
-
-
-def _holds(descriptor: Descriptor, above: tuple[str, ...]) -> bool:
-    if descriptor.full_name in above:
-        return False
-    here = (*above, descriptor.full_name)
-    return any(
-        is_sensitive(f) or (f.message_type is not None and _holds(f.message_type, here)) for f in descriptor.fields
-    )
+    return holds(descriptor, is_sensitive)
 
 
 def without_secrets(message: Any) -> Any:
@@ -44,7 +34,7 @@ def _clear(message: Any) -> None:
         if is_sensitive(field):
             message.ClearField(field.name)
         else:
-            for one in _messages(field, value):
+            for one in messages_in(field, value):
                 _clear(one)
 
 
@@ -58,7 +48,7 @@ def secrets_in(message: Any) -> set[str]:
 def _secrets(message: Any, *, sensitive: bool) -> Iterator[str]:
     for field, value in message.ListFields():
         inside = sensitive or is_sensitive(field)
-        inner = list(_messages(field, value))
+        inner = list(messages_in(field, value))
         for one in inner:
             yield from _secrets(one, sensitive=inside)
         if inside and not inner:
@@ -67,14 +57,6 @@ def _secrets(message: Any, *, sensitive: bool) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _messages(field: FieldDescriptor, value: Any) -> list[Any]:
-    if field.message_type is None:
-        return []
-    if field.message_type.GetOptions().map_entry:
-        value = value.values()
-    return [one for one in (value if field.is_repeated else [value]) if isinstance(one, Message)]
 
 
 def struck(text: str, secrets: Iterable[str]) -> str:
@@ -87,7 +69,7 @@ def struck(text: str, secrets: Iterable[str]) -> str:
 def strike(message: Any, secrets: Iterable[str]) -> None:
     """Strikes every secret out of every text of a message, at any depth."""
     for field, value in message.ListFields():
-        inner = _messages(field, value)
+        inner = messages_in(field, value)
         for one in inner:
             strike(one, secrets)
         if field.type == FieldDescriptor.TYPE_STRING:
