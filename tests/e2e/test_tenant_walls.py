@@ -201,13 +201,15 @@ def in_earnest(rpc: Rpc, ours: Belongings) -> Message:
     asked: Any = sound(rpc, ours, NOUNS)
     if "validate_only" in asked.DESCRIPTOR.fields_by_name:
         asked.validate_only = False
-    if rpc.name.startswith("Update") and "update_mask" in asked.DESCRIPTOR.fields_by_name:
+    named = asked.DESCRIPTOR.fields_by_name
+    if rpc.name.startswith("Upsert") or (rpc.name.startswith("Update") and "update_mask" in named):
         body = getattr(asked, asked.DESCRIPTOR.fields[0].name)
         names = body.DESCRIPTOR.fields_by_name
         changed = next(name for name in ("description", "variable", "name") if name in names)
         told = body.variable if changed == "variable" else body
         setattr(told, "name" if changed == "name" else "description", f"changed {uuid.uuid4().hex}")
-        asked.update_mask.paths.append(changed)
+        if "update_mask" in named:
+            asked.update_mask.paths.append(changed)
     return asked
 
 
