@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 DEEPEST = 64
 """How many levels of lists and objects a value may have."""
 
+_FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all their digits, as if they were exact
 
 
@@ -67,10 +69,21 @@ def normalise(value: Json, path: str = "value") -> Json:
 
 def canonical_json(values: Json) -> bytes:
     """Return the one byte string that RFC 8785 gives to equal JSON values; raises Invalid for what has none."""
+    if _is_flat(values):
+        with suppress(UnicodeEncodeError):
+            return _FLAT(values).encode()
     try:
         return rfc8785.dumps(values)
     except (rfc8785.CanonicalizationError, RecursionError, ValueError) as failure:
         raise Invalid([Violation("value", f"has no canonical JSON: {failure}", "NOT_JSON")]) from failure
+
+
+def _is_flat(values: Json) -> bool:
+    """Tells objects that Python's own writer writes as RFC 8785 does: text and small integers under ASCII names."""
+    return type(values) is dict and all(
+        type(name) is str and name.isascii() and (type(value) is str or (type(value) is int and abs(value) < 2**53))
+        for name, value in values.items()
+    )
 
 
 def content_hash(values: Json) -> str:

@@ -13,7 +13,9 @@ from rich.markup import escape
 
 from ashgrove.audit_commands import verify
 from ashgrove.client import Client
+from ashgrove.dataset_commands import DATASETS
 from ashgrove.errors import AshgroveError
+from ashgrove.evaluation_commands import evaluations
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
 from ashgrove.parquet_files import write_parquet
@@ -88,7 +90,12 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
 
 programs = _collection("programs", "programs", ("id", "name", "type", "status", "revision", "created_at"))
 _collection("aliases", "aliases", ("id", "program_id", "name", "targets", "revision"))
-_collection("datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision"))
+datasets = _collection(
+    "datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision")
+)
+for command in DATASETS:
+    datasets.add_command(command)
+main.add_command(evaluations)
 spaces = _collection("spaces", "spaces", ("id", "name", "status", "revision", "created_at"))
 for command in SPACES:
     spaces.add_command(command)

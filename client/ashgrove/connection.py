@@ -34,6 +34,13 @@ class Connection:
         except grpc.RpcError as error:
             raise self._refusal(error) from None
 
+    def send(self, method: Callable[..., Any], requests: Iterator[Message]) -> Any:
+        """Returns the answer to a stream of requests, without a deadline; raises an AshgroveError."""
+        try:
+            return method(requests, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self._refusal(error) from None
+
     def stream(self, method: Callable[..., Any], request: Message) -> Iterator[Any]:
         """Yields a stream's frames, without a deadline; raises an AshgroveError when it breaks or ends with one."""
         call = method(request, metadata=self._metadata)

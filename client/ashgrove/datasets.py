@@ -1,10 +1,14 @@
 """Datasets and their examples."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
+from ashgrove import example_files
 from ashgrove.collection import Archived
-from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2
+from ashgrove.exports import Exports
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.programs import SPLITS
@@ -19,10 +23,26 @@ class Datasets(Archived[dataset_pb2.Dataset]):
     service, messages, noun, plural = ProgramServiceStub, pb, "Dataset", "datasets"
 
     def create(
-        self, name: str, *, inputs: Sequence[Any], outputs: Sequence[Any], description: str = ""
+        self,
+        name: str,
+        *,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        description: str = "",
+        percents: tuple[int, int, int] = (60, 20, 20),
+        salt: str = "",
+        group_fields: Sequence[str] = (),
     ) -> dataset_pb2.Dataset:
-        """Creates an empty dataset whose examples have these fields."""
+        """Creates an empty dataset whose examples have these fields.
+
+        `percents` of the groups are for training, validation and testing; `group_fields` are the inputs that make a
+        group, all of them when there are none.
+        """
         dataset = dataset_pb2.Dataset(name=name, input_fields=inputs, output_fields=outputs, description=description)
+        train, validation, test = percents
+        rule = dataset_pb2.SplitRule(train_percent=train, validation_percent=validation, test_percent=test, salt=salt)
+        rule.group_fields.extend(group_fields)
+        dataset.split_rule.CopyFrom(rule)
         made: dataset_pb2.Dataset = self._call("CreateDataset", dataset=dataset)
         return made
 
@@ -31,6 +51,75 @@ class Datasets(Archived[dataset_pb2.Dataset]):
         request = dataset_requests_pb2.ListExamplesRequest(dataset_id=identifier, filter=filter, order_by="position")
         return self._connection.pages(self._stub.ListExamples, request, "examples")
 
+    def upload(
+        self,
+        identifier: str,
+        path: Path,
+        *,
+        form: str = "",
+        split: str = "",
+        keep_rest: bool = False,
+        skip_duplicates: bool = False,
+        ignore_unknown: bool = False,
+        validate_only: bool = False,
+        etag: str = "",
+        on_progress: Callable[[int], object] = lambda _: None,
+    ) -> example_requests_pb2.UploadExamplesResponse:
+        """Adds the rows of a file as one revision; `on_progress` hears how many bytes were sent.
+
+        The format is that of the file's name unless `form` says jsonl, csv or parquet. Raises InvalidArgument naming
+        rows and columns; with `keep_rest` the sound rows are added, and the answer names the others.
+        """
+        rpc = example_requests_pb2
+        first = rpc.UploadExamplesRequest(
+            dataset_id=identifier,
+            format=example_files.FORMATS[example_files.format_of(path, form)],
+            split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED,
+            on_error=rpc.ON_ERROR_KEEP_REST if keep_rest else rpc.ON_ERROR_REFUSE_ALL,
+            on_duplicate=rpc.ON_DUPLICATE_SKIP if skip_duplicates else rpc.ON_DUPLICATE_KEEP,
+            ignore_unknown=ignore_unknown,
+            validate_only=validate_only,
+            etag=etag,
+        )
+        requests = chain([first], example_files.pieces(path, on_progress))
+        done: rpc.UploadExamplesResponse = self._connection.send(self._stub.UploadExamples, requests)
+        return done
+
+    def infer(
+        self, path: Path, outputs: Sequence[str] = (), form: str = ""
+    ) -> example_requests_pb2.InferDatasetFieldsResponse:
+        """Returns the fields that a dataset must have to take a file's rows; `outputs` names those that are outputs."""
+        form = example_files.format_of(path, form)
+        content = example_files.sample_of(path, form)
+        found: example_requests_pb2.InferDatasetFieldsResponse = self._call(
+            "InferDatasetFields", format=example_files.FORMATS[form], content=content, outputs=outputs
+        )
+        return found
+
+    def download(
+        self, identifier: str, path: Path, *, form: str = "", split: str = "", revision: int = 0
+    ) -> Iterator[int]:
+        """Writes a dataset's examples in their order into a file, and yields how many there are so far."""
+        form = example_files.format_of(path, form)
+        dataset = self.get(identifier)
+        wanted = [f'dataset_id = "{dataset.id}"', f"revision <= {revision or dataset.revision}"]
+        wanted += [f"split = {split}"] if split else []
+        rows = Exports(self._connection).rows("examples", filter=" AND ".join(wanted), order_by="position")
+        return example_files.write(path, form, dataset, (row.resource for row in rows))
+
+    def sample(
+        self, identifier: str, count: int = 50, *, split: str = "", seed: int = 0, revision: int = 0
+    ) -> Sequence[dataset_pb2.Example]:
+        """Returns examples drawn at random: the same ones for the same seed and revision."""
+        asked = {"dataset_id": identifier, "count": count, "seed": seed, "dataset_revision": revision}
+        found = self._call("GetExampleSample", split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED, **asked)
+        return list(found.examples)
+
+    def revisions(self, identifier: str) -> Iterator[dataset_pb2.DatasetRevision]:
+        """Yields a dataset's revisions, newest first: what each brought, and its hash."""
+        request = example_requests_pb2.ListDatasetRevisionsRequest(dataset_id=identifier, order_by="revision desc")
+        return self._connection.pages(self._stub.ListDatasetRevisions, request, "dataset_revisions")
+
     def add_examples(
         self,
         identifier: str,
@@ -38,7 +127,10 @@ class Datasets(Archived[dataset_pb2.Dataset]):
         examples: Sequence[Mapping[str, Any]],
         on_progress: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """Adds `{"inputs", "outputs"}` examples in batches; `on_progress` hears how many each batch brought."""
+        """Adds `{"inputs", "outputs"}` examples in batches; `on_progress` hears how many each batch brought.
+
+        They go to the split that is named; for "" the dataset's rule decides.
+        """
         for start in range(0, len(examples), _BATCH):
             batch = [_message(split, e) for e in examples[start : start + _BATCH]]
             self._call("BatchCreateExamples", dataset_id=identifier, examples=batch)
@@ -47,5 +139,7 @@ class Datasets(Archived[dataset_pb2.Dataset]):
 
 def _message(split: str, example: Mapping[str, Any]) -> dataset_pb2.Example:
     return dataset_pb2.Example(
-        split=SPLITS[split], inputs=to_struct(example["inputs"]), outputs=to_struct(example["outputs"])
+        split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED,
+        inputs=to_struct(example["inputs"]),
+        outputs=to_struct(example["outputs"]),
     )

@@ -189,8 +189,16 @@ class Programs(Archived[program_pb2.Program]):
         split: str = "validation",
         configuration: Mapping[str, Any] | None = None,
         metrics: Sequence[str] = (),
+        *,
+        metric_params: Mapping[str, Any] | None = None,
+        error_budget: float = 1.0,
+        max_consecutive_failures: int = 25,
     ) -> Evaluated:
-        """Runs a program over a split; iterate over what it returns, or `wait`."""
+        """Runs a program over a split; iterate over what it returns, or `wait`.
+
+        `metric_params` tells metrics what they need, by their names; it is given up when more than the share
+        `error_budget` of the examples fail, or so many in a row.
+        """
         frames = self._stream(
             "EvaluateProgram",
             program_id=identifier,
@@ -198,5 +206,8 @@ class Programs(Archived[program_pb2.Program]):
             split=SPLITS[split],
             configuration=to_struct(configuration or {}),
             metrics=metrics,
+            metric_params=to_struct(metric_params or {}),
+            error_budget=error_budget,
+            max_consecutive_failures=max_consecutive_failures,
         )
         return Evaluated(frames)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ashgrove.collection import M, Readable, mask_of
-from ashgrove.program.v1 import execution_pb2
+from ashgrove.program.v1 import evaluation_requests_pb2, execution_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
@@ -41,6 +41,31 @@ class Evaluations(OfPrograms[execution_pb2.Evaluation]):
         """Yields what became of each example, in the order in which they finished."""
         request = ListEvaluationResultsRequest(evaluation_id=identifier, order_by="sequence")
         return self._connection.pages(self._stub.ListEvaluationResults, request, "evaluation_results")
+
+    def compare(
+        self, base: str, other: str, metric: str = "", *, seed: int = 0, items: int = 20
+    ) -> evaluation_requests_pb2.CompareEvaluationsResponse:
+        """Compares an evaluation with a baseline item by item: counts, mean difference, interval and p-value."""
+        asked = {
+            "base_evaluation_id": base,
+            "evaluation_id": other,
+            "metric": metric,
+            "seed": seed,
+            "item_count": items,
+        }
+        found: evaluation_requests_pb2.CompareEvaluationsResponse = self._call("CompareEvaluations", **asked)
+        return found
+
+    def matrix(self, identifiers: Sequence[str], metric: str = "") -> Iterator[evaluation_requests_pb2.MatrixRow]:
+        """Yields the examples of a dataset, each with a cell for each evaluation."""
+        position = 0
+        while True:
+            asked = {"evaluation_ids": identifiers, "metric": metric, "from_position": position, "page_size": 500}
+            page = self._call("GetEvaluationMatrix", **asked)
+            yield from page.rows
+            position = page.next_position
+            if not position:
+                return
 
     def cancel(self, identifier: str) -> execution_pb2.Evaluation:
         """Stops an evaluation for good; what was finished is kept."""

@@ -33,10 +33,16 @@ def group_of(values: Iterable[Json]) -> str:
     Text is its words: NFKC, case folded, what is no letter, digit or underscore left out; texts without any word are
     taken as they are. Other values are their canonical JSON.
     """
-    return _hash("\x1f".join(map(_plain, values)))[:8].hex()
+    return group_of_words(map(words_of, values))
 
 
-def _plain(value: Json) -> str:
+def group_of_words(words: Iterable[str]) -> str:
+    """Returns what values share, given their words."""
+    return _hash("\x1f".join(words))[:8].hex()
+
+
+def words_of(value: Json) -> str:
+    """Returns what of a value makes its group."""
     if not isinstance(value, str):
         return canonical_json(value).decode()
     # ASCII is composed already; asking about it costs less than composing it.

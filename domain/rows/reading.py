@@ -97,7 +97,7 @@ class CommaSeparated:
 
 def _object(record: bytes) -> Row | Unreadable:
     try:
-        found = json.loads(_text(record), object_pairs_hook=_pairs, parse_constant=_constant)
+        found = _DECODER.decode(_text(record))
     except Unreadable as fault:
         return fault
     except RecursionError:
@@ -118,6 +118,9 @@ def _pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(word: str) -> Any:
     raise Unreadable(f"finite numbers, not {word}")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
 def _text(record: bytes) -> str:

@@ -1,15 +1,18 @@
 """Judges the rows of a file by a dataset's fields: each becomes a line, or faults with column and expectation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ashgrove.program.v1 import dataset_pb2
 
+from domain.signatures.field import Field
 from domain.values import Json
 from services.program.datasets.lines import SPLITS, Line, Lines
 from services.program.schemas.checking import checker_of
 
 _BOTH = ("inputs", "outputs")
+_PLAIN = {"string": str, "integer": int}
 _SPLIT = "split"
 """The column in which a row may name its split."""
 
@@ -22,6 +25,28 @@ class Fault(NamedTuple):
     expectation: str
 
 
+def _plain_types(fields: Sequence[Field]) -> dict[str, type]:
+    """Returns the types of fields whose values are kept as they come; nothing when there is one that asks for more."""
+    types = {field.name: _PLAIN.get(field.kind) for field in fields if _bare(field) == Field(field.name, field.kind)}
+    found = {name: kind for name, kind in types.items() if kind is not None}
+    return found if len(found) == len(fields) else {}
+
+
+def _bare(field: Field) -> Field:
+    return replace(field, description="")
+
+
+def _is_plain(types: Mapping[str, type], values: Mapping[str, Any]) -> bool:
+    """Tells at a glance that values fit; what this does not see is looked at closely."""
+    return types.keys() == values.keys() and all(_fits(types[name], value) for name, value in values.items())
+
+
+def _fits(kind: type, value: Any) -> bool:
+    if type(value) is not kind:
+        return False
+    return value.isascii() and "\x00" not in value if kind is str else abs(value) < 2**53
+
+
 class Judge:
     """Judges rows for one dataset; `typed` rows have values of JSON's types, the others text."""
 
@@ -31,6 +56,7 @@ class Judge:
         self._lines = Lines(dataset)
         self._checkers = {"inputs": checker_of(dataset.input_fields), "outputs": checker_of(dataset.output_fields)}
         self._sides = {side: {f.name: f for f in checker.fields} for side, checker in self._checkers.items()}
+        self._plain = {side: _plain_types(checker.fields) for side, checker in self._checkers.items()}
         self._known = self._sides["inputs"] | self._sides["outputs"]
         self._split = split
         self._typed = typed
@@ -41,6 +67,9 @@ class Judge:
         sides, faults = self._divided(row)
         values: dict[str, dict[str, Json]] = {}
         for side, checker in self._checkers.items():
+            if self._typed and _is_plain(self._plain[side], sides[side]):
+                values[side] = sides[side]
+                continue
             checked = checker.check(sides[side], side, lenient=not self._typed)
             values[side] = checked.values
             faults += [(v.path.removeprefix(f"{side}."), v.message) for v in checked.violations]

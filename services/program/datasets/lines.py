@@ -1,11 +1,11 @@
 """One example as it is written: its split, what it belongs together with, and its values as canonical JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ashgrove.program.v1 import dataset_pb2
 
-from domain.rows.grouping import Division, group_of
+from domain.rows.grouping import Division, group_of_words, words_of
 from domain.values import Json, canonical_json
 
 SPLITS = {
@@ -60,15 +60,12 @@ class Lines:
 
     def line(self, split: str, inputs: Mapping[str, Json], outputs: Mapping[str, Json]) -> Line:
         """Returns an example with normalised values as a line; the split rule decides where no split is named."""
-        group = group_of(_of(self._grouped, inputs))
-        content = group_of([*_of(self._inputs, inputs), *_of(self._outputs, outputs)])
+        # What may be left out is null to the hash.
+        words = {name: words_of(inputs.get(name)) for name in self._inputs}
+        group = group_of_words([words[name] for name in self._grouped])
+        content = group_of_words([*words.values(), *(words_of(outputs.get(name)) for name in self._outputs)])
         split = split or SPLITS[self._division.split(group)]
         return Line(split, group, content, canonical_json(dict(inputs)), canonical_json(dict(outputs)))
-
-
-def _of(names: Iterable[str], values: Mapping[str, Json]) -> Iterable[Json]:
-    # What may be left out is null to the hash.
-    return (values.get(name) for name in names)
 
 
 def _told(rule: Any) -> bool:
