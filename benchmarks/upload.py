@@ -42,7 +42,8 @@ def main(rows: int = ROWS) -> None:
         # By its own module's name, whoever runs this one: the process imports it anew.
         from benchmarks.upload import serve
 
-        made = multiprocessing.get_context("spawn").Process(target=serve, args=(server.admin_url, there), daemon=True)
+        spawning = multiprocessing.get_context("spawn")
+        service = spawning.Process(target=serve, args=(server.admin_url, there), daemon=True)
         service.start()
         try:
             port, token, pid = here.recv()

@@ -42,9 +42,9 @@ def _is_plain(types: Mapping[str, type], values: Mapping[str, Any]) -> bool:
 
 
 def _fits(kind: type, value: Any) -> bool:
-    if type(value) is not kind:
-        return False
-    return value.isascii() and "\x00" not in value if kind is str else abs(value) < 2**53
+    if kind is str:
+        return type(value) is str and value.isascii() and "\x00" not in value
+    return type(value) is int and -(2**53) < value < 2**53
 
 
 class Judge:
