@@ -9,6 +9,7 @@ from ashgrove.audit_trail import AuditTrail
 from ashgrove.components import Components
 from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
+from ashgrove.connectors import Connectors
 from ashgrove.datasets import Datasets
 from ashgrove.exports import Exports
 from ashgrove.invitations import Invitations
@@ -52,6 +53,7 @@ class Client:
         self.configurations = Configurations(self._connection)
         self.executions = Executions(self._connection)
         self.evaluations = Evaluations(self._connection)
+        self.connectors = Connectors(self._connection)
         self.metrics = Metrics(self._connection)
         self.runs = Runs(self._connection)
         self.audit = AuditTrail(self._connection)

@@ -169,8 +169,13 @@ class Programs(Archived[program_pb2.Program]):
         *,
         alias: str = "",
         revision: int = 0,
+        timeout_ms: int | None = None,
+        max_cost_micros: int | None = None,
+        allow_cached: bool = False,
+        detached: bool = False,
     ) -> execution_pb2.Execution:
-        """Runs a program once: as it is, at a revision, or by an alias that says which."""
+        """Runs a program once: as it is, at a revision, or by an alias that says which; detached, answers at once."""
+        bounds = {"timeout_ms": timeout_ms, "max_cost_micros": max_cost_micros}
         done: execution_pb2.Execution = self._call(
             "ExecuteProgram",
             program_id=identifier,
@@ -179,6 +184,9 @@ class Programs(Archived[program_pb2.Program]):
             dataset_id=dataset_id,
             alias=alias,
             revision=revision,
+            allow_cached=allow_cached,
+            detached=detached,
+            **{name: bound for name, bound in bounds.items() if bound is not None},
         )
         return done
 

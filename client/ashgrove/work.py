@@ -31,6 +31,11 @@ class Executions(OfPrograms[execution_pb2.Execution]):
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
 
+    def cancel(self, identifier: str) -> execution_pb2.Execution:
+        """Stops an execution, in the middle of a model call too."""
+        stopped: execution_pb2.Execution = self._call("CancelExecution", id=identifier)
+        return stopped
+
 
 class Evaluations(OfPrograms[execution_pb2.Evaluation]):
     """The evaluations of programs that the caller may see; `programs.evaluate` starts them."""

@@ -93,6 +93,8 @@ def class_column(error_class: str) -> str:
     return f"ERROR_CLASS_{error_class or 'UNSPECIFIED'}"
 
 
+KEPT = 256
+"""How many prepared programs a worker keeps."""
 Run = Callable[[Mapping[str, Any], int], Awaitable[Outcome]]
 """Runs a prepared program on inputs with a seed; raises ModelAway or ModelRejected."""
 
@@ -113,6 +115,7 @@ class Models:
         self.settings = settings
         self.http = http
         self.desk = desk
+        self._kept: dict[tuple[Any, ...], Any] = {}
 
     async def warm(self) -> None:
         """Imports what running takes, so that the first caller does not wait for it."""
@@ -124,7 +127,7 @@ class Models:
         """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
         fixed, others = tuned(program.signature_config, configuration)
         effective = parameters(settings_of(program), others)
-        runner = await asyncio.to_thread(self._runner, program, effective, train)
+        runner = await self._ready(program, effective, train)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
             # An example may have been written with another signature than the program has.
@@ -132,6 +135,21 @@ class Models:
             return await _once(runner, given, seed)
 
         return run
+
+    async def _ready(
+        self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]
+    ) -> Any:
+        """Returns a runner; one that draws on no examples is kept, since executions of a program come in numbers."""
+        if train:
+            return await asyncio.to_thread(self._runner, program, effective, train)
+        parts = program.signature_config, program.program_config
+        told = (part.SerializeToString(deterministic=True) for part in parts)
+        key = (program.type, *told, effective.model_dump_json())
+        runner = self._kept.pop(key, None) or await asyncio.to_thread(self._runner, program, effective, train)
+        self._kept[key] = runner  # the last to be forgotten
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        return runner
 
     def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)

@@ -57,6 +57,8 @@ def _client(litellm: Any, http: httpx.AsyncClient) -> Any:
     """Returns LiteLLM's own kind of client over ours, which keeps to the egress policy."""
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
+    # For providers that it asks by OpenAI's own library.
+    litellm.aclient_session = http
     made = AsyncHTTPHandler.__new__(AsyncHTTPHandler)
     made.timeout, made.event_hooks, made.client, made.client_alias = None, None, http, None
     return made
