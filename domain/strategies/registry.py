@@ -15,6 +15,7 @@ from domain.strategies.gaussian_process import promising
 from domain.strategies.grid_search import LEVELS, GridStrategy
 from domain.strategies.modelling import ModelStrategy
 from domain.strategies.random import RandomStrategy
+from domain.strategies.registered import RegisteredStrategy
 from domain.strategies.strategy import Strategy
 
 
@@ -44,11 +45,17 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
 STRATEGIES: dict[str, Strategy] = {name: make() for name, make in _MAKERS.items()}
 """Each strategy as it is where a run says nothing more."""
 
+REGISTERED = "registered"
 _REFUSALS: dict[str, Callable[[Space, Sequence[Objective]], str]] = {"cma_es": cma_es.refusal}
 
 
 def strategy(name: str, options: Mapping[str, Any]) -> Strategy:
-    """Return a strategy with some of its options; what is 0 or absent stays as it is."""
+    """Return a strategy with some of its options; what is 0 or absent stays as it is.
+
+    `registered` is whichever strategy of others its option `name` says, with `options` of its own.
+    """
+    if name == REGISTERED:
+        return RegisteredStrategy(options["name"], options.get("options") or {})
     return _MAKERS[name](**{option: value for option, value in options.items() if value})
 
 

@@ -11,6 +11,7 @@ from domain.objectives import Objective
 from domain.space import Space
 from domain.strategies import Strategy, refusal, strategy
 from domain.strategies.grid_search import LEVELS
+from domain.strategies.registered import registered
 from domain.values import Invalid
 from framework.errors import FieldViolation
 
@@ -29,6 +30,8 @@ def strategy_faults(run: OptimizationRun, space: Space, objectives: Sequence[Obj
     given = run.strategy_configuration.WhichOneof("strategy")
     if given not in (None, name):
         yield FieldViolation(f"{_CONFIGURATION}.{given}", f"configures another strategy; this run's is {name}")
+    elif name == "registered":
+        yield from _registered_faults(run.strategy_configuration.registered.name)
     elif name == "grid_search":
         yield from _grid_faults(run.strategy_configuration.grid_search, space)
     if why := refusal(name, space, objectives):
@@ -41,6 +44,14 @@ def _grid_faults(wanted: GridSearchConfiguration, space: Space) -> Iterator[Fiel
     except Invalid as invalid:
         for each in invalid.violations:
             yield FieldViolation(f"{_CONFIGURATION}.grid_search.{each.path}", each.message)
+
+
+def _registered_faults(name: str) -> Iterator[FieldViolation]:
+    if name not in (known := registered()):
+        there = ", ".join(sorted(known)) or "none: the operator installs them"
+        yield FieldViolation(
+            f"{_CONFIGURATION}.registered.name", f"must be a strategy that is installed; there are {there}"
+        )
 
 
 def _name(strategy_name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from services.optimizer.worker import Worker
 from tests.integration.optimizer.books import alone, claimed, leases_of, parts_of, started, told, until
 
 SPACE = Space.from_json([{"name": "x", "float": {"low": 0.0, "high": 1.0}}])
+PROGRAMS = Path(__file__).parents[2] / "programs"
 Status = run_pb.OptimizationRun
 Kind = run_pb.RunEvent
 Evaluate = Callable[..., Any]
@@ -74,10 +76,15 @@ async def test_a_search_tells_its_whole_story_and_ends_its_grant(bench: Workbenc
 
 
 @pytest.mark.parametrize("strategy", [number for name, number in Status.Strategy.items() if number])
-async def test_every_strategy_that_is_declared_runs(bench: Workbench, play: Any, strategy: Any) -> None:
+async def test_every_strategy_that_is_declared_runs(
+    bench: Workbench, play: Any, strategy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """None is a name without a sampler; trials at a time are different ones, and each knows of the pending."""
     play(by_value)
-    row = await claimed(bench, await started(bench, strategy=strategy, max_trials=5, parallelism=3))
+    monkeypatch.syspath_prepend(str(PROGRAMS))
+    more = {"registered": {"name": "climbing"}} if strategy == Status.STRATEGY_REGISTERED else None
+    wanted = {"strategy": strategy, "strategy_configuration": more}
+    row = await claimed(bench, await started(bench, **wanted, max_trials=5, parallelism=3))
     await search_of(bench, row).run()
     done = await trials(bench, row)
     assert (await now(bench, row)).status == Status.STATUS_COMPLETED

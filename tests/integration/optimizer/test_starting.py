@@ -73,6 +73,8 @@ async def test_a_strategy_that_cannot_be_what_is_asked_is_refused_by_path(around
     assert "one objective" in (await violations(around, user, wanted))["strategy"]
     wanted.strategy_configuration.cma_es.population = 3
     assert "4 and more" in (await violations(around, user, wanted))["strategy_configuration.cma_es.population"]
+    wanted = await around.wanted(user, strategy=Run.STRATEGY_REGISTERED)
+    assert "installed" in (await violations(around, user, wanted))["strategy_configuration.registered.name"]
     assert not await around.grants()
 
 
