@@ -28,6 +28,7 @@ SOUND_AND_REFUSED = {
     "AnalyzeVariableImportance": "FAILED_PRECONDITION",  # two trials say nothing yet
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
     "AcceptInvitation": "UNAUTHENTICATED",  # nobody was invited
+    "RollbackProgramAlias": "FAILED_PRECONDITION",  # it has never been anything else
     "SignIn": "UNAUTHENTICATED",  # nor is anybody known
     "ChangePassword": "UNAUTHENTICATED",
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
@@ -52,6 +53,7 @@ SOUND_AND_REFUSED = {
     "RefreshAccessToken": "INVALID_ARGUMENT",  # so does this
     "EndSession": "INVALID_ARGUMENT",
     "UploadExamples": "INVALID_ARGUMENT",  # an empty file holds no rows
+    "RollbackProgramAlias": "FAILED_PRECONDITION",  # it has never been anything else
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
 }
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])
