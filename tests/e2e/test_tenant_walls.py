@@ -28,7 +28,6 @@ SOUND_AND_REFUSED = {
     "AnalyzeVariableImportance": "FAILED_PRECONDITION",  # two trials say nothing yet
     "Authenticate": "INVALID_ARGUMENT",  # it takes a secret
     "AcceptInvitation": "UNAUTHENTICATED",  # nobody was invited
-    "RollbackProgramAlias": "FAILED_PRECONDITION",  # it has never been anything else
     "SignIn": "UNAUTHENTICATED",  # nor is anybody known
     "ChangePassword": "UNAUTHENTICATED",
     "CreateOrganization": "PERMISSION_DENIED",  # it takes an operator
