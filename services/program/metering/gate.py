@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from domain import pricing
 from domain.pricing import Price, Usage, price_at
+from framework.errors import Failure
 from framework.identifiers import new_id
 from framework.storage import Database
 from framework.tasks import stopped
@@ -35,6 +37,7 @@ class Charge:
 
 
 Ask = Callable[[], Awaitable[Answer]]
+CLOSE_SECONDS = 5.0
 
 
 class Gate:
@@ -50,17 +53,20 @@ class Gate:
 
     async def open(self) -> None:
         """Takes the lease under which this worker reserves, and keeps it from now on."""
-        await keeping.renew(self._database, self.worker)
+        with suppress(Failure):  # a database that is away for a moment is asked again by what follows
+            await keeping.renew(self._database, self.worker)
         self._tasks = [
             asyncio.create_task(keeping.keep(self._database, self.worker, self._forget)),
             asyncio.create_task(self._tidy()),
         ]
 
     async def close(self) -> None:
-        """Writes what is to be written and gives back what is held."""
+        """Writes what is to be written and gives back what is held; others do what cannot be done now."""
         await stopped(self._tasks)
-        await self.books.written()
-        await keeping.sweep(self._database, leaving=self.worker)
+        with suppress(Failure, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.books.written()
+            await keeping.sweep(self._database, leaving=self.worker)
 
     async def call(self, endpoint: Endpoint, work: Work, body: Any, max_tokens: int, ask: Ask) -> tuple[Answer, Charge]:
         """Makes one call: no call is made that may not be, and none that was made is left out of the books."""

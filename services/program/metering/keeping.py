@@ -70,7 +70,9 @@ async def sweep(database: Database, leaving: str = "") -> int:
     `leaving` is one that stops in good order, and is treated alike.
     """
     async with database.system() as tx:
-        workers = [row["worker"] for row in await tx.fetch(_DEAD, {"leaving": leaving})]
+        dead = {row["worker"] for row in await tx.fetch(_DEAD, {"leaving": leaving})}
+        # A renewal that was cancelled a moment ago may still hold the row of the one that leaves.
+        workers = sorted(dead | ({leaving} if leaving else set()))
         if not workers:
             return 0
         orphans = await tx.fetch(_ORPHANS, {"workers": workers})
