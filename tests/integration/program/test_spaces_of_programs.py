@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ashgrove.program.v1.program_pb2 import Program
+from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
@@ -118,3 +119,35 @@ async def test_a_clone_names_its_parents_space_where_its_owner_could(near: Neigh
         made = await near.create(user, await near.space(user, visibility))
         copy = await near.programs(colleague).do("CloneProgram", id=made.id, new_name=f"copy {new_id()}")
         assert copy.variable_space_id == (made.variable_space_id if kept else "")
+
+
+async def test_a_copy_shares_pins_copies_or_leaves_out_the_space(near: Neighbours) -> None:
+    """A pinned revision stays; a copied space belongs to whoever copies; a trial copies none."""
+    user, colleague = near.bench.user, near.bench.colleague
+    space = await near.space(user, _Space.VISIBILITY_PUBLIC)
+    made = await near.create(user, space)
+
+    async def clone(choice: str, *, validate_only: bool = False) -> Program:
+        number = CloneProgramRequest.Space.Value(f"SPACE_{choice}")
+        name, caller = f"copy {new_id()}", near.programs(colleague)
+        asked = {"id": made.id, "new_name": name, "space": number, "validate_only": validate_only}
+        copy: Program = await caller.do("CloneProgram", **asked)
+        return copy
+
+    named = {choice: await clone(choice) for choice in ("UNSPECIFIED", "SHARE", "PIN", "COPY", "NONE")}
+    found = {choice: (each.variable_space_id == space, each.variable_space_revision) for choice, each in named.items()}
+    assert found == {
+        "UNSPECIFIED": (True, 0),
+        "SHARE": (True, 0),
+        "PIN": (True, 1),
+        "COPY": (False, 0),
+        "NONE": (False, 0),
+    }
+    own = await near.spaces(colleague, "Get", id=named["COPY"].variable_space_id)
+    assert own.owner_id == str(colleague.user_id) and [each.name for each in own.variables] == ["heat"]
+    tried = await clone("COPY", validate_only=True)
+    assert tried.variable_space_id == space
+    named["PIN"].variable_space_revision = 2
+    with pytest.raises(Refused) as refusal:
+        await near.programs(colleague).do("UpdateProgram", program=named["PIN"])
+    assert refusal.value.fields == ["program.variable_space_revision"]
