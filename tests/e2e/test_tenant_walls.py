@@ -185,11 +185,11 @@ def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> N
 # What computes and keeps nothing, whatever its name says.
 COMPUTING = {
     *("AnalyzeVariableImportance", "AnalyzeVariableSpace", "GenerateConfigurations", "StreamConfigurations"),
-    *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain"),
+    *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain", "TryConnector"),
     *("CheckCompatibility", "InferDatasetFields", "InferSchema", "MergeSchemas", "WriteJsonSchema"),
 }
 # What is so already is not written again, and not told.
-DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelOptimizationRun", "PauseEvaluation"}
+DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelExecution", "CancelOptimizationRun", "PauseEvaluation"}
 # What it writes is declared to be a summary: one entry for all of a time, which names no request.
 IN_SUMMARY = {"ExecuteProgram"}
 CUT = "cut"
