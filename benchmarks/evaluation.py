@@ -1,0 +1,99 @@
+"""`python -m benchmarks evaluation [examples] [at once]`: an evaluation against a model that takes 50 ms an answer.
+
+The ideal is what the answers alone take at that concurrency. The model is a real HTTP server in a process of its own;
+worker, database and caller are as in earnest. What is above the ideal is DSPy, HTTP, judging and keeping.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvloop
+from ashgrove.program.v1 import dataset_pb2
+from rich.console import Console
+
+from deploy.local.postgres import postgres
+from framework.testing.workbench import workbench
+from services.program.lm.engine import ModelSettings
+from services.program.resources import registry
+from services.program.running import Models
+from services.program.working import Workshop
+from tests.integration.program.making import (
+    add,
+    create_dataset,
+    create_program,
+    evaluated,
+    evaluation,
+    example,
+    working,
+)
+from tests.models import Say, model_server
+
+EXAMPLES, AT_ONCE, LATENCY, ROUNDS = 1000, 50, 0.05, 3
+MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
+_SAID = "[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
+
+
+def main(examples: int = EXAMPLES, at_once: int = AT_ONCE) -> None:
+    """Measures, and prints seconds and their ratio to the ideal."""
+    with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server:
+        here, there = multiprocessing.Pipe()
+        # By its own module's name, whoever runs this one: the process imports it anew.
+        from benchmarks.evaluation import model
+
+        answering = multiprocessing.get_context("spawn").Process(target=model, args=(there,), daemon=True)
+        answering.start()
+        try:
+            uvloop.run(_measured(server.admin_url, here.recv(), examples, at_once))
+        finally:
+            answering.terminate()
+            answering.join()
+
+
+def model(pipe: Any) -> None:
+    """Answers until the process ends; tells its URL."""
+
+    async def serving() -> None:
+        async with model_server(otherwise=Say(_SAID, latency=LATENCY)) as server:
+            pipe.send(server.url)
+            await asyncio.Event().wait()
+
+    uvloop.run(serving())
+
+
+async def _measured(database: str, url: str, examples: int, at_once: int) -> None:
+    console, ideal = Console(), examples * LATENCY / at_once
+    limits = httpx.Limits(max_connections=at_once)
+    async with workbench(registry(), database, MIGRATIONS) as bench, httpx.AsyncClient(limits=limits) as http:
+        models = Models(ModelSettings(default_model="m", base_url=url), http)
+        await models.warm()
+        made, dataset = await create_program(bench), await create_dataset(bench, train=4, validation=0)
+        for start in range(0, examples, 500):
+            batch = [example(i, dataset_pb2.SPLIT_VALIDATION) for i in range(start, min(start + 500, examples))]
+            await add(bench, dataset.id, batch)
+        workshop = replace(Workshop(bench.engine, models.prepare), at_once=at_once)
+        async with working(workshop):
+            for _ in range(ROUNDS):
+                began, used = time.perf_counter(), _processor()
+                _, ended = await evaluated(bench, evaluation(made, dataset, configuration={}))
+                took, spent = time.perf_counter() - began, _processor() - used
+                each = spent / examples * 1000
+                told = f"{ended.finished_count} examples, {ended.failed_count} failed"
+                console.print(f"{took:.2f} s, {took / ideal:.2f} of the ideal {ideal:.2f} s; {told}")
+                console.print(f"  the worker's processor: {spent:.2f} s, {each:.2f} ms an example")
+
+
+def _processor() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[2:4]))
