@@ -12,7 +12,10 @@ pytest_plugins = ["tests.models.fixtures"]
 
 # Rules of the suite fail with what was compared, as other tests do.
 pytest.register_assert_rewrite("framework.testing.suite", "framework.testing.asserting")
+# Speed is never asserted: an example that a busy machine holds up is not a fault.
+settings.register_profile("usual", deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile("usual")
 
 
 @pytest.fixture(scope="session")
