@@ -51,16 +51,16 @@ def judge(
     front: Mapping[int, Values],
     objectives: Sequence[Objective],
     rung: int,
-    count: int,
+    steps: Sequence[int],
     margins: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """Tells whether a candidate that saw the first `rung` of `count` examples is surely worse than one of the front.
+    """Tells whether a candidate that saw the first `rung` examples is surely worse than one of the front.
 
-    `front` holds trials evaluated in full, by number. `margins` are how much a candidate may be better, in units of the
-    objective, and still be dropped; 0 where none is named. An objective without a value for each example, such as a
-    percentile, cannot be raced: nothing is dropped then.
+    `steps` are all rungs of the run, the last being all examples. `front` holds trials evaluated in full, by number.
+    `margins` are how much a candidate may be better, in units of the objective, and still be dropped; 0 where none is
+    named. An objective without a value for each example, such as a percentile, cannot be raced: nothing is dropped.
     """
-    level = MISTAKES / max(len(rungs(count)) - 1, 1) / len(objectives)
+    level = MISTAKES / max(len(steps) - 1, 1) / len(objectives)
     for number, member in sorted(front.items()):
         bounds = {each.name: _bound(candidate, member, each, rung, level) for each in objectives}
         if all(bounds[each.name] < (margins or {}).get(each.name, 0.0) for each in objectives):

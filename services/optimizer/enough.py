@@ -6,7 +6,7 @@ from typing import Any
 from domain.objectives import Objective, is_feasible, standing
 
 Trials = Sequence[Mapping[str, Any]]
-_ENDED = ("STATUS_COMPLETED", "STATUS_FAILED")
+_ENDED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
 
 
 def enough(limits: Mapping[str, Any] | None, objectives: Sequence[Objective], trials: Trials) -> str:

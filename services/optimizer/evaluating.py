@@ -4,13 +4,13 @@ import asyncio
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
-from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, EvaluateProgramRequest
 from grpc import StatusCode, aio
 
 from framework.errors import (
@@ -52,6 +52,8 @@ class Outcome:
     finished_count: int = 0
     example_count: int = 0
     usage: Usage = field(default_factory=Usage)
+    lost_to: int = 0
+    """The number of the trial that it lost to, when it was dropped; its objectives are imputed then."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any]
         try:
             ended = await _attached(application, ledger, run, trial, progress)
             if ended is not None:
-                return _outcome(ended, run)
+                return ended if isinstance(ended, Outcome) else _outcome(ended, run)
             failures = 0
         except GrantLost:
             raise
@@ -113,8 +115,11 @@ def _failed(error: str, progress: _Progress, error_class: str = "ERROR_CLASS_UNS
 
 async def _attached(
     application: Application, ledger: Ledger, run: dict[str, Any], trial: dict[str, Any], progress: _Progress
-) -> execution_pb2.Evaluation | None:
-    """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has."""
+) -> execution_pb2.Evaluation | Outcome | None:
+    """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has.
+
+    A trial that loses the run's race is dropped: its evaluation is cancelled, and the outcome returned.
+    """
     token = await application.tokens.exchange(str(run["grant_id"]))
     request = _request(run, trial, progress.sequence)
     with granted("program"):
@@ -126,10 +131,26 @@ async def _attached(
                 progress.sequence, progress.faults = frame.item.sequence, 0
                 progress.usage.add(frame.item)
                 ledger.spending.note(trial["id"], progress.usage)
+                if (verdict := ledger.race.note(trial["number"], frame.item)).dropped:
+                    await cancel(application, token, str(trial["evaluation_id"]))
+                    return _dropped(ledger, trial, progress, verdict.lost_to)
                 await _tell(ledger, trial, progress)
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
     return None
+
+
+def _dropped(ledger: Ledger, trial: dict[str, Any], progress: _Progress, lost_to: int) -> Outcome:
+    expected = ledger.race.expected(trial["number"])
+    counts = progress.sequence, progress.example_count
+    return Outcome(expected, "", "ERROR_CLASS_UNSPECIFIED", *counts, progress.usage, lost_to)
+
+
+async def cancel(application: Application, token: str, evaluation_id: str) -> None:
+    """Cancels an evaluation, best effort: one that nobody attaches to any more is paused after a minute."""
+    with suppress(Failure), from_peer("program"):
+        request = CancelEvaluationRequest(id=evaluation_id)
+        await application.program.CancelEvaluation(request, metadata=as_caller(token), timeout=2.0)
 
 
 _ENDED = {

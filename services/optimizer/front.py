@@ -71,6 +71,10 @@ class Front:
         volume = event.hypervolume if event.HasField("hypervolume") else None
         return columns | {"front_version": version, "hypervolume": volume}, event
 
+    async def numbers(self, tx: Transaction) -> list[int]:
+        """Returns the numbers of the trials that are on it now."""
+        return [row["trial_number"] for row in await tx.fetch(_READ, self.ids)]
+
     async def _at(self, tx: Transaction, version: int) -> Sequence[Point]:
         if self._remembered[0] != version:
             rows = await tx.fetch(_READ, self.ids)

@@ -22,6 +22,7 @@ _ACTIONS = (
     "GetEvaluation",
     "PauseEvaluation",
     "CancelEvaluation",
+    "ListEvaluationResults",
 )
 
 

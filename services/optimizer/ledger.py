@@ -14,7 +14,9 @@ from framework.rpc.assembly import Parts
 from framework.storage import Leases, Transaction
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
+from services.optimizer.objectives import aggregations_of
 from services.optimizer.pausing import paused
+from services.optimizer.racing import Race
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.results import Results, about
 from services.optimizer.spending import Spending, Usage
@@ -44,6 +46,7 @@ class Ledger:
         self.id = str(row["id"])
         self.results = Results(row)
         self.spending = Spending(row["limits"])
+        self.race = Race(row, self.results.objectives, aggregations_of(row))
         actor = service_actor(SERVICE, row["organization_id"])
         self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
 
@@ -94,6 +97,11 @@ class Ledger:
                 {"organization": self.row["organization_id"], "run": self.row["id"], "status": status},
             )
 
+    async def front(self) -> list[int]:
+        """Returns the numbers of the trials on the front."""
+        async with self.parts.database.tenant(self.row["organization_id"]) as tx:
+            return await self.results.front.numbers(tx)
+
     async def begin(
         self,
         number: int,
@@ -143,8 +151,12 @@ class Ledger:
                 **_used(outcome.usage),
             }
             self.spending.note(trial["id"], outcome.usage)
-            await call.update(Trial, str(trial["id"]), columns, move="fail" if outcome.error else "complete")
+            columns |= {"lost_to_trial_number": outcome.lost_to} if outcome.lost_to else {}
+            move = "fail" if outcome.error else "drop" if outcome.lost_to else "complete"
+            await call.update(Trial, str(trial["id"]), columns, move=move)
             await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
+        if self.race.is_on:
+            self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())
 
     async def seconds_left(self) -> float:
         """Returns how long the run may go on, by the database's clock; infinite without such a limit."""

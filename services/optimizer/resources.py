@@ -52,7 +52,9 @@ def _ended(row: Columns) -> ColumnElement[Any]:
 
 
 def _progress(row: Columns) -> ColumnElement[Any]:
-    share = cast(row["completed_trials"] + row["failed_trials"], Double()) / func.nullif(row["max_trials"], 0)
+    share = cast(row["completed_trials"] + row["failed_trials"] + row["dropped_trials"], Double()) / func.nullif(
+        row["max_trials"], 0
+    )
     # Trials that are tried again may be more than were planned.
     return case((row["status"] == "STATUS_COMPLETED", 1.0), else_=func.least(func.coalesce(share, 0.0), 0.99))
 
@@ -193,8 +195,8 @@ class Trial(Resource[trial_pb2.Trial]):
     states = StateMachine(
         "status",
         moves={},
-        internal={"RUNNING": {"complete": "COMPLETED", "fail": "FAILED", "cancel": "CANCELLED"}},
-        terminal=("COMPLETED", "FAILED", "CANCELLED"),
+        internal={"RUNNING": {"complete": "COMPLETED", "fail": "FAILED", "cancel": "CANCELLED", "drop": "DROPPED"}},
+        terminal=("COMPLETED", "FAILED", "CANCELLED", "DROPPED"),
     )
     policies = [
         bypass(has_role(Role.ADMIN)),

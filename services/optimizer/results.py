@@ -42,6 +42,10 @@ class Results:
             await self._keep(tx, "failed_trials", {})
             return [about(trial, _Event.TYPE_TRIAL_FAILED, error=outcome.error, **counts)]
         reached = outcome.objectives
+        if outcome.lost_to:
+            await self._keep(tx, "dropped_trials", {})
+            lost = {"lost_to_trial_number": outcome.lost_to, "objectives": reached}
+            return [about(trial, _Event.TYPE_TRIAL_DROPPED, **lost, **counts)]
         so_far = await tx.fetch_one(_SO_FAR, self.run)
         assert so_far is not None
         columns, changed = await self.front.offer(tx, so_far, trial, reached)

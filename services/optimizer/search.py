@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, PauseEvaluationRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest, PauseEvaluationRequest
+from ashgrove.program.v1.execution_pb2 import EvaluationResult
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from domain.sampling import Unsatisfied
@@ -21,7 +22,7 @@ from framework.storage import Leases
 from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.enough import enough
-from services.optimizer.evaluating import Outcome, evaluate, granted
+from services.optimizer.evaluating import Outcome, cancel, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import offered, parameters
@@ -30,6 +31,7 @@ from services.optimizer.story import topic
 from services.optimizer.strategies import strategy_of
 
 _HOPELESS_AFTER = 5
+_FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
 _LOOK_SECONDS = 0.25
 
 
@@ -110,10 +112,9 @@ class Search:
             await self.application.program.PauseEvaluation(request, metadata=await self._identity(), timeout=2.0)
 
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
-        # Best effort: an evaluation that nobody attaches to any more is paused after a minute.
-        with suppress(Failure), from_peer("program"):
-            request = CancelEvaluationRequest(id=str(trial["evaluation_id"]))
-            await self.application.program.CancelEvaluation(request, metadata=await self._identity(), timeout=2.0)
+        with suppress(Failure):
+            token = await self.application.tokens.exchange(self.grant)
+            await cancel(self.application, token, str(trial["evaluation_id"]))
 
     async def _identity(self) -> Any:
         return as_caller(await self.application.tokens.exchange(self.grant))
@@ -129,6 +130,7 @@ class Search:
         """Tries every trial; returns why the run failed, nothing when it did not."""
         space = await self._space()
         self.ledger.spending.begin(await self.ledger.trials(), await self.ledger.seconds_left())
+        await self._meet_the_front()
         for trial in await self.ledger.trials("STATUS_RUNNING"):
             self._launch(space, trial)
         while True:
@@ -136,6 +138,25 @@ class Search:
             if hopeless or not self.running:
                 return hopeless
             await self._some_finish()
+
+    async def _meet_the_front(self) -> None:
+        """Reads what each example gave the trials of the front that another worker saw: others race with them."""
+        missing = self.ledger.race.unknown(await self.ledger.front()) if self.ledger.race.is_on else set()
+        for trial in await self.ledger.trials("STATUS_COMPLETED") if missing else []:
+            if trial["number"] in missing:
+                self.ledger.race.full(trial["number"], await self._results(trial))
+
+    async def _results(self, trial: dict[str, Any]) -> list[EvaluationResult]:
+        found: list[EvaluationResult] = []
+        request = ListEvaluationResultsRequest(evaluation_id=str(trial["evaluation_id"]), page_size=1000)
+        request.read_mask.paths.extend(("example_id", "scores", "error", "cost_micros"))
+        while True:
+            with granted("program"):
+                page = await self.application.program.ListEvaluationResults(request, metadata=await self._identity())
+            found += page.evaluation_results
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
 
     async def _fill(self, space: Space) -> str:
         """Starts trials while there is room; returns why it is hopeless, when it is."""
@@ -230,7 +251,7 @@ class Search:
         if self.synchronous:
             batch = len(trials) // self.row["parallelism"] * self.row["parallelism"]
             return list(trials[:batch]), list(trials[batch:])
-        finished = [t for t in trials if t["status"] in ("STATUS_COMPLETED", "STATUS_FAILED")]
+        finished = [t for t in trials if t["status"] in _FINISHED]
         return finished, [t for t in trials if t["status"] == "STATUS_RUNNING"]
 
     def _launch(self, space: Space, trial: dict[str, Any]) -> None:
@@ -252,4 +273,5 @@ class Search:
 
 
 def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
-    return trial["objectives"] if trial["status"] == "STATUS_COMPLETED" else None
+    # What a dropped trial would likely have reached teaches as much as what others did.
+    return trial["objectives"] if trial["status"] in ("STATUS_COMPLETED", "STATUS_DROPPED") else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from domain.racing import ordered
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
 from services.program.code.contract import CodeFault
@@ -86,11 +87,18 @@ class EvaluationWork:
         async with opened(self.workshop, program, configuration, train, registered, organization_id=whose) as its:
             measures = measures_of(self.row["metrics"], its.session)
             await self.results.load(measures)
-            todo = iter([e for e in examples if e["id"] not in self.results.finished])
+            todo = iter([e for e in self._in_order(examples) if e["id"] not in self.results.finished])
             declared = {field.name for field in program.signature_config.outputs}
             judge = Judge(measures, declared, await scorers_of(self.workshop, self.row, registered, its.session))
             await _together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
         self.results.check_measured()
+
+    def _in_order(self, examples: Sequence[Row]) -> Sequence[Row]:
+        """Returns the examples as they come; of a run in its own order: its trials are compared by their first ones."""
+        if self.row["run_id"] is None:
+            return examples
+        places = {each: at for at, each in enumerate(ordered([str(e["id"]) for e in examples], self.row["seed"]))}
+        return sorted(examples, key=lambda example: places[str(example["id"])])
 
     async def _lane(self, run: Run, judge: Judge, todo: Iterator[Row], inputs: list[str]) -> None:
         for example in todo:

@@ -41,7 +41,7 @@ def test_an_equal_candidate_is_hardly_ever_dropped() -> None:
     source, lost = random.Random(3), 0
     for _ in range(400):
         member, candidate = ({"score": values(0.6, 256, source)} for _ in range(2))
-        seen = [judge(candidate, {1: member}, ONE, rung, 256).dropped for rung in rungs(256)[:-1]]
+        seen = [judge(candidate, {1: member}, ONE, rung, rungs(256)).dropped for rung in rungs(256)[:-1]]
         lost += any(seen)
     assert lost / 400 <= MISTAKES
 
@@ -51,7 +51,7 @@ def test_a_hopeless_candidate_is_dropped_early() -> None:
     source, gone = random.Random(4), 0
     for _ in range(100):
         member, candidate = {"score": values(0.9, 256, source)}, {"score": values(0.1, 256, source)}
-        gone += any(judge(candidate, {1: member}, ONE, rung, 256).dropped for rung in (8, 16, 32))
+        gone += any(judge(candidate, {1: member}, ONE, rung, rungs(256)).dropped for rung in (8, 16, 32))
     assert gone >= 90
 
 
@@ -60,8 +60,8 @@ def test_only_what_is_worse_in_every_objective_is_dropped() -> None:
     member = {"score": [0.9, 0.8] * 16, "cost": [10.0, 11.0] * 16}
     cheap = {"score": [0.1, 0.2] * 16, "cost": [1.0, 2.0] * 16}
     dear = {"score": [0.1, 0.2] * 16, "cost": [20.0, 21.0] * 16}
-    assert not judge(cheap, {7: member}, TWO, 32, 64).dropped
-    verdict = judge(dear, {3: cheap, 7: member}, TWO, 32, 64)
+    assert not judge(cheap, {7: member}, TWO, 32, rungs(64)).dropped
+    verdict = judge(dear, {3: cheap, 7: member}, TWO, 32, rungs(64))
     assert verdict.dropped and verdict.lost_to == 7
     assert verdict.bounds["score"] < -0.3 and verdict.bounds["cost"] < -5
 
@@ -69,15 +69,15 @@ def test_only_what_is_worse_in_every_objective_is_dropped() -> None:
 def test_a_margin_drops_what_is_hardly_better() -> None:
     """By as much as somebody says; without a member of the front nobody is dropped."""
     member, candidate = {"score": [0.5, 0.6] * 16}, {"score": [0.51, 0.61] * 16}
-    assert not judge(candidate, {1: member}, ONE, 32, 64).dropped
-    assert judge(candidate, {1: member}, ONE, 32, 64, {"score": 0.05}).dropped
-    assert judge(candidate, {}, ONE, 32, 64) == Verdict(dropped=False)
+    assert not judge(candidate, {1: member}, ONE, 32, rungs(64)).dropped
+    assert judge(candidate, {1: member}, ONE, 32, rungs(64), {"score": 0.05}).dropped
+    assert judge(candidate, {}, ONE, 32, rungs(64)) == Verdict(dropped=False)
 
 
 @pytest.mark.parametrize("member", [{}, {"score": []}, {"score": [None] * 32}, {"score": [0.9] + [None] * 31}])
 def test_what_has_no_value_by_example_drops_nobody(member: dict[str, list[float | None]]) -> None:
     """A percentile, failed examples: less than two pairs are no comparison."""
-    assert not judge({"score": [0.0] * 32}, {1: member}, ONE, 32, 64).dropped
+    assert not judge({"score": [0.0] * 32}, {1: member}, ONE, 32, rungs(64)).dropped
 
 
 def test_a_dropped_candidate_counts_as_what_it_would_have_reached() -> None:

@@ -15,6 +15,8 @@ from grpc import aio
 from framework.errors import Failure, GrantLost, IllegalState, NotFound, NotPermitted
 from services.optimizer import evaluating
 from services.optimizer.evaluating import evaluate
+from services.optimizer.racing import Race
+from services.optimizer.spending import Spending, Usage
 
 RUN = {
     "id": "run",
@@ -33,6 +35,8 @@ TRIAL = {
     "evaluation_id": "evaluation",
     "finished_count": 0,
     "example_count": 0,
+    "tokens": 0,
+    "cost_micros": 0,
 }
 COMPLETED = pb.Evaluation(
     status=pb.WORK_STATUS_COMPLETED,
@@ -74,12 +78,14 @@ class Tokens:
 
 
 class Ledger:
-    """Remembers the progress it is told."""
+    """Remembers the progress it is told; its run neither has limits nor races."""
 
     def __init__(self) -> None:
         self.progressed: list[int] = []
+        self.spending = Spending(None)
+        self.race = Race(RUN | {"racing": None, "parallelism": 1, "schedule": "SCHEDULE_ASYNCHRONOUS"}, [], {})
 
-    async def progress(self, trial: Any, finished: int, examples: int) -> None:
+    async def progress(self, trial: Any, finished: int, examples: int, usage: Usage) -> None:
         self.progressed.append(finished)
 
 

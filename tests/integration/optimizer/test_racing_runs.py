@@ -1,0 +1,78 @@
+"""Racing among the real peers: who is surely worse is dropped early, told, and not paid for in full."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1 import trial_pb2
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
+from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
+from ashgrove.program.v1 import execution_pb2
+from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest
+
+from services.optimizer.resources import ENDED
+from services.program.running import Outcome
+from tests.integration.optimizer.books import until
+from tests.integration.optimizer.neighbourhood import Model, Neighbourhood
+
+Run = run_pb.OptimizationRun
+COUNT = 40
+
+
+class Cooling(Model):
+    """The colder, the better: right at 0, wrong at 1."""
+
+    async def prepare(self, program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Any:
+        """Returns what answers an input."""
+
+        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+            return Outcome({"language": "sv" if configuration["temperature"] < 0.5 else "da"}, cost_micros=2)
+
+        return run
+
+
+async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[Any]]:
+    """Returns who has run a grid of 0 and 1, the run at its end, and its trials."""
+    user = await around.person()
+    around.model = Cooling()
+    wanted = await around.wanted(
+        user,
+        dataset_id=(await around.dataset(user, validation=COUNT)).id,
+        strategy=Run.STRATEGY_GRID_SEARCH,
+        strategy_configuration={"grid_search": {"levels": 2}},
+        objectives=[run_pb.Objective(metric="exact_match")],
+        max_trials=9,
+        **fields,
+    )
+    run = await around.start(user, wanted)
+
+    async def over() -> bool:
+        found = await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
+        return Run.Status.Name(found.status) in ENDED
+
+    async with around.working():
+        await until(over)
+    run = await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
+    request = ListTrialsRequest(optimization_run_id=run.id, order_by="number")
+    return user, run, list((await around.do(user, "ListTrials", request)).trials)
+
+
+async def test_who_is_surely_worse_is_dropped(around: Neighbourhood) -> None:
+    """After the first rung and what was under way: its evaluation is cancelled, what it would have reached is kept."""
+    user, run, (first, second) = await ended(around, racing={})
+    assert (run.status, run.end_reason) == (Run.STATUS_COMPLETED, Run.END_REASON_EXHAUSTED)
+    assert (run.completed_trials, run.dropped_trials, run.failed_trials) == (1, 1, 0)
+    assert first.status == trial_pb2.Trial.STATUS_COMPLETED and first.finished_count == COUNT
+    assert second.status == trial_pb2.Trial.STATUS_DROPPED and second.lost_to_trial_number == 1
+    assert 8 <= second.finished_count < COUNT // 2 and second.objectives["exact_match"] == 0.0
+    assert second.cost_micros == 2 * second.finished_count
+    assert run.best_trial_id == first.id and run.best_objectives["exact_match"] == 1.0
+    evaluation = await around.do(user, "GetEvaluation", GetEvaluationRequest(id=second.evaluation_id), "program")
+    assert evaluation.status == execution_pb2.WORK_STATUS_CANCELLED
+
+
+async def test_without_racing_every_trial_sees_every_example(around: Neighbourhood) -> None:
+    """However bad it is."""
+    _, run, trials = await ended(around)
+    assert (run.completed_trials, run.dropped_trials) == (2, 0)
+    assert [t.finished_count for t in trials] == [COUNT, COUNT]
