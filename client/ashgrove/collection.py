@@ -128,3 +128,17 @@ class Archived(Readable[M]):
     def purge(self, identifier: str, etag: str = "") -> None:
         """Deletes one that was put away for good, as an administrator and unless something still refers to it."""
         self._call(f"Purge{self.noun}", id=identifier, etag=etag)
+
+
+class Unique(Archived[M]):
+    """A kind of which each has a name of its own, by which one can be put whether it is there or not."""
+
+    def upsert(self, message: M) -> tuple[M, bool]:
+        """Creates one, or changes the one in use that has its name; returns it, and whether it is new.
+
+        What is there keeps whatever the message does not fill; with an etag in the message it is changed in that very
+        state only, or Aborted is raised.
+        """
+        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in self.noun).removeprefix("_")
+        answer = self._call(f"Upsert{self.noun}", **{name: message})
+        return getattr(answer, name), answer.created

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ashgrove import example_files
-from ashgrove.collection import Archived
+from ashgrove.collection import Unique
 from ashgrove.exports import Exports
 from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
@@ -17,7 +17,7 @@ from ashgrove.values import to_struct
 _BATCH = 500
 
 
-class Datasets(Archived[dataset_pb2.Dataset]):
+class Datasets(Unique[dataset_pb2.Dataset]):
     """The datasets that the caller may see."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Dataset", "datasets"

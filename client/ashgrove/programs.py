@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
 
-from ashgrove.collection import Archived, mask_of
+from ashgrove.collection import Unique, mask_of
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
@@ -86,7 +86,7 @@ class Evaluated:
         return self.evaluation
 
 
-class Programs(Archived[program_pb2.Program]):
+class Programs(Unique[program_pb2.Program]):
     """The programs that the caller may see."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Program", "programs"

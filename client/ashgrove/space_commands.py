@@ -63,12 +63,17 @@ def export(client: Client, identifier: str, form: str) -> None:
 @_form
 @click.argument("document", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", required=True, help="What the space is called.")
+@click.option("--upsert", is_flag=True, help="Change the space that has the name, if there is one.")
 @with_client
-def import_(client: Client, form: str, document: Path, name: str) -> None:
+def import_(client: Client, form: str, document: Path, name: str, *, upsert: bool) -> None:
     """Prints the space."""
     read = client.spaces.read(form, document.read_text())
     _remark(read.remarks)
-    show_one(client.spaces.create(name, read.variable_space))
+    if upsert:
+        read.variable_space.name = name
+        show_one(client.spaces.upsert(read.variable_space)[0])
+    else:
+        show_one(client.spaces.create(name, read.variable_space))
 
 
 @click.command("extract", help="Propose what of a program may be tuned; with --name, create it.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ashgrove.collection import Archived, mask_of
+from ashgrove.collection import Unique, mask_of
 from ashgrove.domains import (
     Boolean,
     Choice,
@@ -52,7 +52,7 @@ __all__ = [
 _Space = variable_space_pb2.VariableSpace
 
 
-class Spaces(Archived[_Space]):
+class Spaces(Unique[_Space]):
     """The variable spaces that the caller may see."""
 
     service, messages, noun, plural = VariablesServiceStub, pb, "VariableSpace", "variable_spaces"

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from framework.call import Context
+from framework.engine.creating import content_in
 from framework.engine.messages import copied
 from framework.engine.readable import visible
 from framework.engine.writing import content_hash, tellable
@@ -75,7 +76,7 @@ class Makes:
         message.id = row["id"]
         told = {"id": row["id"], **self._same_data}
         if spec.revisioned:
-            row["content_hash"] = content_hash({name: row[name] for name in spec.storage.content})
+            row["content_hash"] = content_hash(content_in(spec, message, row))
             message.content_hash = told["content_hash"] = row["content_hash"]
         whole = plain(without_secrets(message)) if holds_secrets(message.DESCRIPTOR) else {**data, **told}
         return Made(identifier, given, row, tellable(spec, whole))

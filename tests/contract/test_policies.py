@@ -4,9 +4,10 @@ A check that is said though it never decides is reviewed here, with why it is sa
 """
 
 import pytest
-from subjects import EVERY, ids
+from subjects import EVERY, REGISTRIES, ids
 
 from framework.policy import report, report_on_fields
+from framework.policy.report import who_can
 from framework.resource import Registry, ResourceSpec
 
 # Whoever archives what is theirs; only administrators, whom the bypass lets pass, delete it for good.
@@ -42,6 +43,23 @@ REVIEWED = {
     },
 }
 
+ONES_OWN = {
+    *("AcceptInvitation", "Authenticate", "ChangePassword", "EndMembership", "EndSession", "RefreshAccessToken"),
+    *("CreateApiKey", "RevokeApiKey", "RotateApiKey", "SetPreferences", "SignIn"),
+}
+"""What everybody does for themselves."""
+OPERATORS = {
+    *("BreakGlass", "CreateOrganization", "ResumeOrganization", "SuspendOrganization", "ShareConnector"),
+    *("ArchiveConnector", "CheckConnector", "CreateConnector", "TryConnector", "UnarchiveConnector"),
+    *("UnshareConnector", "UpdateConnector"),
+}
+"""What operators do, whose role in an organization is no matter."""
+COMPUTED = {
+    *("AnalyzeVariableSpace", "ExtractVariableSpace", "GenerateConfigurations", "ImportVariableSpace"),
+    "StreamConfigurations",
+}
+"""What computes and keeps nothing."""
+
 
 @pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))
 def test_policies_say_nothing_that_they_cannot_mean(pair: tuple[Registry, ResourceSpec]) -> None:
@@ -51,6 +69,15 @@ def test_policies_say_nothing_that_they_cannot_mean(pair: tuple[Registry, Resour
     found = report(spec.policies, verbs)
     assert not [str(finding) for finding in found if finding.nobody]
     assert {str(finding) for finding in found} <= REVIEWED.get(spec.noun, set())
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.service)
+def test_whoever_may_only_look_changes_nothing(registry: Registry) -> None:
+    """Viewers, people without a role and nobody known reach no write, whatever the row says, but those above."""
+    lookers = {"viewers", "people without a role", "anybody"}
+    writes = [m for m in registry.methods.values() if not m.reads]
+    reached = {m.name for m in writes if who_can(m.resource.policies, m.ruled_by) & lookers}
+    assert reached == {m.name for m in writes if m.name in ONES_OWN | OPERATORS | COMPUTED}
 
 
 @pytest.mark.parametrize("pair", EVERY, ids=ids(EVERY))

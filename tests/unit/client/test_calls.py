@@ -7,8 +7,9 @@ import grpc
 import pytest
 from ashgrove import errors
 from ashgrove.client import Client
-from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
-from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse
+from ashgrove.collection import Unique
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, program_pb2
+from ashgrove.program.v1.program_requests_pb2 import ListProgramsResponse, UpsertProgramResponse
 from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import error_details_pb2, status_pb2
 
@@ -109,6 +110,16 @@ def test_an_update_names_the_fields_that_change(served: Served) -> None:
     client.programs.update(program_pb2.Program(id="a", name="b", etag="4"), ["name"])
     assert list(scripted.asked[0].update_mask.paths) == ["name"]
     assert scripted.asked[0].program.etag == "4"
+
+
+def test_an_upsert_tells_what_it_made_and_whether_it_is_new(served: Served) -> None:
+    """By the names that each kind's service gives it."""
+    scripted, client = served
+    scripted.answer = lambda request, context: UpsertProgramResponse(program=request.program, created=True)
+    assert client.programs.upsert(program_pb2.Program(name="a")) == (program_pb2.Program(name="a"), True)
+    scripted.answer = lambda request, context: dataset_requests_pb2.UpsertDatasetResponse(dataset=request.dataset)
+    assert client.datasets.upsert(dataset_pb2.Dataset(name="b")) == (dataset_pb2.Dataset(name="b"), False)
+    assert isinstance(client.spaces, Unique) and scripted.asked[0].program.name == "a"
 
 
 def test_a_gateway_that_is_not_there_is_named_with_the_remedy() -> None:
