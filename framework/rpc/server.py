@@ -30,6 +30,10 @@ _OPTIONS = (
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
     ("grpc.max_concurrent_streams", 20_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # Envoy passes a REST call's path on, with a filter and a token in it whose every character may be escaped; what is
+    # beyond Envoy's own 60 KiB never comes here.
+    ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.absolute_max_metadata_size", 80 * 1024),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

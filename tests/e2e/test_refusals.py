@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from urllib.error import URLError
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -153,6 +154,15 @@ def test_bad_bodies_are_the_callers_fault(admin: Api, body: bytes) -> None:
 def test_bad_questions_are_the_callers_fault(admin: Api, query: str) -> None:
     """Filters, orders, tokens and sizes that make no sense are a 400 that says why."""
     assert refused(admin, "GET", f"/v1/programs?{query}").code == 400
+
+
+def test_the_longest_filter_arrives_however_it_is_escaped(admin: Api) -> None:
+    """4,096 characters are 12 KiB of an address; one more is told by its field, and what no header holds is refused."""
+    longest = 'name = "' + "é" * 4087 + '"'
+    assert admin.get(f"/v1/programs?read_mask=id&filter={quote(longest)}")["programs"] == []
+    refusal = refused(admin, "GET", f"/v1/programs?filter={quote(longest)}%20")
+    assert (refusal.code, refusal.reason) == (400, "INVALID_FIELD")
+    assert refused(admin, "GET", f"/v1/programs?filter={'a' * 70_000}").code == 431
 
 
 def test_too_large_a_body_is_refused(admin: Api) -> None:
