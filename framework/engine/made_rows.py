@@ -70,7 +70,7 @@ class Makes:
         if self._user and not getattr(message, self._owner):
             setattr(message, self._owner, self._user)
         _round(spec, message)
-        data = plain(message)
+        data = _kept(message)
         row = {**_blank(spec), **data, **self._columns, "id": str(identifier)}
         message.MergeFrom(self._same)
         message.id = row["id"]
@@ -97,6 +97,15 @@ class Makes:
             ){kept} {asked}""",
             params,
         )
+
+
+def _kept(message: Any) -> dict[str, Any]:
+    """Returns a message as JSON data; a null that is a whole field is no value, and taken out of both."""
+    data = plain(message)
+    for name in [name for name, value in data.items() if value is None]:
+        message.ClearField(name)
+        del data[name]
+    return data
 
 
 def _revisions(spec: ResourceSpec) -> str:

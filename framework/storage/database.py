@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -237,13 +237,16 @@ class Database:
 async def _together(pipeline: Any) -> AsyncIterator[None]:
     """Has the statements of a block leave together when the pipeline ends, and all be answered in one go.
 
-    By itself psycopg sends each at once, and waits until it is sent; it offers no public way to keep it from that.
+    By itself psycopg sends each at once, and waits until it is sent; it offers no public way to keep it from that. With
+    one that is made otherwise they leave as it likes, and nothing but time is lost.
     """
-    pipeline._communicate_gen = _nothing
+    with suppress(AttributeError):
+        pipeline._communicate_gen = _nothing
     try:
         yield
     finally:
-        del pipeline._communicate_gen
+        with suppress(AttributeError):
+            del pipeline._communicate_gen
 
 
 def _nothing() -> Iterator[None]:

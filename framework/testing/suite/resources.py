@@ -110,7 +110,7 @@ async def test_a_stale_etag_writes_nothing(driver: Driver) -> None:
 
 @updatable
 async def test_an_update_that_changes_nothing_writes_nothing(driver: Driver, bench: Workbench) -> None:
-    """Neither etag nor time moves, and nothing is told; what only the server sets may be named, and is left as it is."""
+    """Neither etag nor time moves, and nothing is told; what only the server sets may be named, and stays as it is."""
     created = await driver.create()
     assert created == await driver.update(created, "*")
     claimed = driver.spec.message(id=created.id)

@@ -1,0 +1,57 @@
+"""Single reads: one round trip that leaves nothing behind, whichever way psycopg sends what is in it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import pytest
+
+from framework.errors import Failure
+from framework.storage import database
+from framework.testing.specimen import message, registry
+from framework.testing.workbench import Workbench, workbench
+
+_IDS = "SELECT id::text FROM specimens"
+
+
+@pytest.fixture(params=["together", "one by one", "sealed"])
+async def bench(
+    request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Workbench]:
+    """A psycopg as it is, one that knows nothing of our way, and one that would not have it."""
+    if request.param == "one by one":
+        monkeypatch.setattr(database, "_together", lambda pipeline: nullcontext())
+    if request.param == "sealed":
+        ours = database._together
+        monkeypatch.setattr(database, "_together", lambda pipeline: _sealed(ours))
+    async with workbench(registry(), postgres_url) as made:
+        yield made
+
+
+def _sealed(ours: Any) -> AbstractAsyncContextManager[None]:
+    made: AbstractAsyncContextManager[None] = ours(object())  # which takes no attribute
+    return made
+
+
+async def create(bench: Workbench) -> str:
+    made = message("CreateSpecimenRequest")(specimen=message("Specimen")(name="a"))
+    return str((await bench.do("CreateSpecimen", made)).id)
+
+
+async def test_a_read_sees_its_own_organization_and_leaves_the_connection_to_nobody(bench: Workbench) -> None:
+    """Not even on the same connection, one read after the other."""
+    other = bench.elsewhere()
+    mine, theirs = await create(bench), await create(other)
+    for _ in range(4):  # prepared from the second time on
+        for organization, expected in ((bench.organization_id, [mine]), (other.organization_id, [theirs]), (None, [])):
+            rows = await bench.database.reads(organization).fetch(_IDS)
+            assert [row["id"] for row in rows] == expected
+
+
+async def test_a_read_that_fails_is_a_failure_and_the_next_one_works(bench: Workbench) -> None:
+    """Whether it is wrong or takes longer than its call may last."""
+    mine = await create(bench)
+    for query, seconds in (("SELECT 1 / (small - small) FROM specimens", 30.0), ("SELECT pg_sleep(5)", 0.05)):
+        with pytest.raises((Failure, database.psycopg.Error)):
+            await bench.database.reads(bench.organization_id, seconds).fetch(query)
+        assert [row["id"] for row in await bench.database.reads(bench.organization_id).fetch(_IDS)] == [mine]
