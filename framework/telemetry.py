@@ -20,8 +20,8 @@ from google.protobuf.message import Message
 from framework.errors import Failure
 from framework.resource.sensitive import secrets_in, struck
 
-Value = str | bool | int | float
-INTERNAL, SERVER, CLIENT = "INTERNAL", "SERVER", "CLIENT"
+Value = str | bool | int | float | tuple[str, ...]
+INTERNAL, SERVER, CLIENT, CONSUMER = "INTERNAL", "SERVER", "CLIENT", "CONSUMER"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  # W3C Trace Context
 _NO_TRACE, _NO_PARENT = "0" * 32, "0" * 16
 _LONGEST = 256
@@ -70,9 +70,17 @@ class Span:
         self.began = time.time_ns()
         self._before: Span | None = None
 
-    def set(self, key: str, value: object) -> None:
-        """Tells a number, a flag or a short text about the work; of a longer text its beginning."""
-        self.attributes[key] = value if isinstance(value, bool | int | float) else str(value)[:_LONGEST]
+    def set(self, key: str, value: object, *, longest: int = _LONGEST) -> None:
+        """Tells a number, a flag, a short text or some about the work; of a longer text its beginning."""
+        if isinstance(value, tuple):
+            self.attributes[key] = tuple(str(each)[:longest] for each in value)
+        else:
+            self.attributes[key] = value if isinstance(value, bool | int | float) else str(value)[:longest]
+
+    def fail(self, kind: str) -> None:
+        """Marks the work as failed, by a word for what kind of failure it was."""
+        self.set("error.type", kind)
+        self.failed = True
 
     def keep_from_it(self, request: object) -> None:
         """Has the sensitive values of a request struck out of whatever this span and those below it tell."""
@@ -82,9 +90,13 @@ class Span:
         """Sends the span off, when its trace is one of those that are sent."""
         if self.sampled and _sends is not None:
             if self.secrets:
-                texts = {k: struck(v, self.secrets) for k, v in self.attributes.items() if isinstance(v, str)}
-                self.attributes.update(texts)
+                self.attributes = {key: self._struck(value) for key, value in self.attributes.items()}
             _sends.send(self)
+
+    def _struck(self, value: Value) -> Value:
+        if isinstance(value, tuple):
+            return tuple(struck(each, self.secrets) for each in value)
+        return struck(value, self.secrets) if isinstance(value, str) else value
 
     @property
     def traceparent(self) -> str:
@@ -116,7 +128,10 @@ class _Nothing(Span):
     def __init__(self) -> None:
         super().__init__("", "", "", sampled=False)
 
-    def set(self, key: str, value: object) -> None:
+    def set(self, key: str, value: object, *, longest: int = _LONGEST) -> None:
+        pass
+
+    def fail(self, kind: str) -> None:
         pass
 
     def end(self) -> None:
@@ -178,7 +193,12 @@ def span(
 
 def serving(name: str, header: str, attributes: Mapping[str, object] | None = None) -> Span:
     """Returns the span of a call that came with this `traceparent`; whoever began the trace chose if it is sent."""
-    return NOTHING if _sends is None else _filled(_first(name, Traced.by(header), SERVER), attributes)
+    return continuing(name, header, attributes, kind=SERVER)
+
+
+def continuing(name: str, header: str, attributes: Mapping[str, object] | None = None, *, kind: str) -> Span:
+    """Returns a span below the one that a `traceparent` tells of; without one it begins a trace."""
+    return NOTHING if _sends is None else _filled(_first(name, Traced.by(header), kind), attributes)
 
 
 def _first(name: str, caller: Traced, kind: str) -> Span:
@@ -201,7 +221,7 @@ def trace_id() -> str:
     return above.trace_id if above is not None else ""
 
 
-def traceparent() -> str:
-    """Returns the current span as the header for those who are called; empty when there is none."""
+def traceparent(said: str = "") -> str:
+    """Returns the current span as the header for those who are called; where there is none, what the caller said."""
     above = _current.get()
-    return above.traceparent if above is not None else ""
+    return above.traceparent if above is not None else said

@@ -65,7 +65,12 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("status", "created_at")],
-        hidden=LEASE_COLUMNS | {"grant_id": "uuid NOT NULL", "evicted_count": "bigint NOT NULL DEFAULT 0"},
+        hidden=LEASE_COLUMNS
+        | {
+            "grant_id": "uuid NOT NULL",
+            "evicted_count": "bigint NOT NULL DEFAULT 0",
+            "traceparent": "text NOT NULL DEFAULT ''",
+        },
         initial={"status": _Run.STATUS_PENDING},
     )
     states = StateMachine(

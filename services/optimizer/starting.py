@@ -14,6 +14,7 @@ from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 from google.protobuf.json_format import MessageToDict
 
+from framework import telemetry
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.identifiers import new_id
@@ -106,7 +107,8 @@ def _completed(
 
 async def _written(call: Call, run: pb.OptimizationRun, identifier: str, grant: str) -> pb.OptimizationRun:
     async with call.transaction() as tx:
-        hidden: dict[str, Any] = {"grant_id": UUID(grant)}
+        trace = telemetry.traceparent(call.context.traceparent)
+        hidden: dict[str, Any] = {"grant_id": UUID(grant), "traceparent": trace}
         await call.create(OptimizationRun, run, hidden=hidden, identifier=identifier, prefix="optimization_run.")
         row = await call.row(OptimizationRun, identifier)
         await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED), fenced=False)

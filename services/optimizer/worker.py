@@ -12,6 +12,7 @@ from framework.errors import Failure
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
 from framework.tasks import stopped
+from framework.telemetry import CONSUMER, continuing
 from services.optimizer.application import Application
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.search import Search
@@ -54,8 +55,10 @@ class Worker:
     async def _work(self, row: dict[str, Any]) -> None:
         search = Search(self.parts, self.application, self.leases, row, self.lease_seconds)
         try:
-            async with self._kept(row):
-                await search.run()
+            told = {"ashgrove.organization.id": row["organization_id"], "ashgrove.work.id": row["id"]}
+            with continuing("optimization run", row["traceparent"], told, kind=CONSUMER):
+                async with self._kept(row):
+                    await search.run()
         except Fenced:
             _log.info("run %s was paused, or belongs to another worker now", row["id"])
             await search.rest()

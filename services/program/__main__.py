@@ -76,7 +76,8 @@ async def worker_process(settings: ProgramSettings) -> Process:
     )
     outside = EgressPolicy(settings).client(limits=httpx.Limits(max_connections=settings.lm_connections))
     gate = Gate(made.database)
-    desk = Desk(Directory(made.database), gate, outside, SecretReferences(settings))
+    secrets = SecretReferences(settings)
+    desk = Desk(Directory(made.database), gate, outside, secrets, traced_texts=settings.trace_prompts)
     models = Models(settings.models, http, desk)
     workers = Workers(settings.code_processes)
     workshop = Workshop(

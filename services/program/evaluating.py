@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.metrics import BUILT_IN, METRICS
 from domain.values import Invalid, Json, canonical_json, normalise
+from framework import telemetry
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
 from framework.storage import Transaction, clock_time
@@ -178,6 +179,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "seed": request.seed,
         "run_id": _run(call, request),
         "request_id": call.context.request_id,
+        "traceparent": telemetry.traceparent(call.context.traceparent),
     }
     return columns | {"example_count": await _examples(tx, columns)}
 

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.racing import ordered
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
+from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished, Judge, measures_of, registered_among
 from services.program.metering.work import inside
@@ -56,7 +57,7 @@ class EvaluationWork:
         """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was halted."""
         try:
             await begin(self.workshop.database, "evaluations", self.row)
-            with inside(work_of(self.row)):
+            with tracing.working("evaluation", self.row), inside(work_of(self.row)):
                 await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
             await self._end("complete")
         except LeaseLost:

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.pricing import NANOS, micros
 from domain.values import Invalid, normalise
 from framework.storage import Leases, clock_time
+from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.metering.work import Budget, inside
 from services.program.opening import opened
@@ -49,7 +50,7 @@ class ExecutionWork:
         """Runs the program once and writes down how it ended."""
         try:
             await begin(self.workshop.database, "executions", self.row)
-            with inside(self.work):
+            with tracing.working("execution", self.row), inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._run())
         except LeaseLost:
             _log.info("execution %s was stopped or taken over", self.row["id"])

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from ashgrove.program.v1 import program_pb2
 
 from domain.values import Json
-from services.program import shapes
+from services.program import shapes, tracing
 from services.program.code.contract import CodeFault
 from services.program.code.session import Session
 from services.program.documents.assembling import Assembly
@@ -40,7 +40,8 @@ async def opened(
     """Yields a program, prepared with a configuration, and registered metrics; CodeFault when code is at fault."""
     async with AsyncExitStack() as stack:
         if program.type != program_pb2.Program.TYPE_PIPELINE:
-            yield await stack.enter_async_context(_opened(workshop, program, configuration, train, metrics))
+            its = await stack.enter_async_context(_opened(workshop, program, configuration, train, metrics))
+            yield replace(its, run=_traced(program, its.run))
             return
         assembly = Assembly(workshop, organization_id, lambda *asked: _step(workshop, organization_id, *asked))
         run = await stack.enter_async_context(assembly.opened(program, configuration, 1))
@@ -48,7 +49,22 @@ async def opened(
         if metrics:
             limits = workshop.bounds.limits(program.program_config)
             session = await stack.enter_async_context(workshop.workers.session(None, metrics, limits))
-        yield Opened(run, workshop.at_once, session)
+        yield Opened(_traced(program, run), workshop.at_once, session)
+
+
+def _traced(program: program_pb2.Program, run: Run) -> Run:
+    """Returns the same with a span around every run; code that is a step has one already."""
+    if not program.name:
+        return run
+
+    async def traced(inputs: Mapping[str, Any], seed: int) -> Outcome:
+        with tracing.running(program) as span:
+            outcome = await run(inputs, seed)
+            if outcome.outputs is None:
+                span.fail(outcome.error_class)
+            return outcome
+
+    return traced
 
 
 @asynccontextmanager
@@ -63,10 +79,10 @@ async def _step(
     if program.type == program_pb2.Program.TYPE_PIPELINE:
         assembly = Assembly(workshop, organization_id, lambda *asked: _step(workshop, organization_id, *asked))
         async with assembly.opened(program, configuration, depth) as run:
-            yield run
+            yield _traced(program, run)
     else:
         async with _opened(workshop, program, configuration, [], ()) as its:
-            yield its.run
+            yield _traced(program, its.run)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ class ProgramSettings(ServiceSettings):
     )
     lm_output_micros: int | None = Field(None, ge=0, description="The same of its output.")
     lm_connections: int = Field(64, ge=1, description="The most connections of a worker to the endpoint.")
+    trace_prompts: bool = Field(False, description="Whether spans tell what models are asked and what they answer.")
     examples_at_once: int = Field(4, ge=1, le=256, description="How many examples of one evaluation run at a time.")
     evaluations_at_once: int = Field(4, ge=1, le=256, description="How many evaluations a worker does at a time.")
     code_processes: int = Field(8, ge=1, le=256, description="The most processes of custom code beside a worker.")
@@ -41,6 +42,7 @@ class ProgramSettings(ServiceSettings):
             api_key=self.lm_api_key,
             input_micros=self.lm_input_micros,
             output_micros=self.lm_output_micros,
+            traced_texts=self.trace_prompts,
         )
 
     @property

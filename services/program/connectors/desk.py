@@ -18,7 +18,8 @@ from services.program.connectors.faults import AuthRefused, ModelRefused, TimedO
 from services.program.connectors.native import OnText
 from services.program.connectors.soundness import NATIVE, REFERENCE
 from services.program.metering.gate import Charge, Gate
-from services.program.metering.work import Work
+from services.program.metering.work import Work, current_purpose
+from services.program.tracing import asking, told_by
 
 T = TypeVar("T")
 
@@ -26,9 +27,18 @@ T = TypeVar("T")
 class Desk:
     """One for a worker process; `http` keeps to the egress policy."""
 
-    def __init__(self, directory: Directory, gate: Gate, http: httpx.AsyncClient, secrets: SecretReferences) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        gate: Gate,
+        http: httpx.AsyncClient,
+        secrets: SecretReferences,
+        *,
+        traced_texts: bool = False,
+    ) -> None:
         self.directory = directory
         self.gate = gate
+        self._texts = traced_texts
         self._http = http
         self._secrets = secrets
 
@@ -62,7 +72,11 @@ class Desk:
             except EgressRefused as refused:
                 raise _strayed(endpoint) from refused
 
-        return await self.gate.call(endpoint, work, body, most, lambda: bounded(timeout_seconds, ask()))
+        async def traced() -> Answer:
+            with asking(endpoint, body, texts=self._texts, purpose=current_purpose(work)) as span:
+                return told_by(span, await bounded(timeout_seconds, ask()), texts=self._texts)
+
+        return await self.gate.call(endpoint, work, body, most, traced)
 
     async def check(self, endpoint: Endpoint, work: Work) -> None:
         """Raises a ModelFault unless the endpoint answers; only what is not OpenAI-compatible is asked for a token."""

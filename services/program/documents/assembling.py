@@ -11,7 +11,7 @@ from ashgrove.program.v1 import document_pb2, program_pb2
 from ashgrove.program.v1.signature_pb2 import SignatureConfig
 
 from domain.values import Json
-from services.program import shapes
+from services.program import shapes, tracing
 from services.program.configurations import tuned
 from services.program.documents.flowing import Do, Flow, Ready
 from services.program.documents.piped import template_inputs, tool_signature
@@ -68,7 +68,7 @@ class Assembly:
         depth: int,
     ) -> Do:
         if step.HasField("retriever"):
-            return await self._retriever(step.retriever, said)
+            return await self._retriever(step.name, step.retriever, said)
         if step.HasField("tool"):
             return self._tool(step, said, depth)
         slot = slot_named(program, step.name)
@@ -83,7 +83,7 @@ class Assembly:
         row = {"organization_id": self.organization_id, "program_id": step.program_id}
         return await pinned_program(self.workshop.database, row | {"program_revision": step.revision})
 
-    async def _retriever(self, step: document_pb2.RetrieverStep, said: Mapping[str, Json]) -> Do:
+    async def _retriever(self, name: str, step: document_pb2.RetrieverStep, said: Mapping[str, Json]) -> Do:
         row = {"organization_id": self.organization_id, "dataset_id": step.dataset_id}
         examples = await examples_of(
             self.workshop.database, row | {"dataset_revision": step.dataset_revision}, "SPLIT_TRAIN"
@@ -92,7 +92,8 @@ class Assembly:
         k = int(said.get("k", step.k if step.HasField("k") else DEFAULT_K))
 
         async def look(inputs: Mapping[str, Json], seed: int) -> Outcome:
-            return Outcome(await asyncio.to_thread(retriever.found, str(inputs["query"]), k))
+            with tracing.using(name, "datastore"):
+                return Outcome(await asyncio.to_thread(retriever.found, str(inputs["query"]), k))
 
         return look
 
@@ -102,15 +103,20 @@ class Assembly:
 
         async def use(inputs: Mapping[str, Json], seed: int) -> Outcome:
             # A process for the length of the call: steps that each held one and waited for another would wait for ever.
-            async with self.open(code, said, depth + 1) as run:
-                return await run(inputs, seed)
+            with tracing.using(step.tool.entry_point, "extension") as span:
+                async with self.open(code, said, depth + 1) as run:
+                    outcome = await run(inputs, seed)
+                if outcome.outputs is None:
+                    span.fail(outcome.error_class)
+                return outcome
 
         return use
 
 
 def _templated(program: Program, step: document_pb2.PipelineStep, signature: SignatureConfig) -> Program:
     """Returns a template step as a program: it asks the pipeline's model, as the pipeline does."""
-    made = Program(type=Program.TYPE_TEMPLATE, signature_config=signature)
+    called = f"{program.name}.{step.name}"
+    made = Program(name=called, type=Program.TYPE_TEMPLATE, signature_config=signature)
     made.signature_config.instructions = step.template.instructions
     made.program_config.CopyFrom(program.program_config)
     for name in ("slots", "pipeline"):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from domain import pricing
 from domain.pricing import Price, Usage
+from framework.telemetry import on
 from services.program.connectors import native
 from services.program.connectors.answer import Answer
 from services.program.connectors.desk import Desk, bounded
@@ -25,6 +26,7 @@ from services.program.connectors.native import OnText
 from services.program.lm import nearest
 from services.program.metering.gate import Charge
 from services.program.metering.work import Budget, current_work
+from services.program.tracing import asking, told_by
 
 LOCAL = "local/"
 DEFAULT_MODEL = "local/nearest-demo"
@@ -43,6 +45,8 @@ class ModelSettings(BaseModel):
     input_micros: int | None = None
     """What a million tokens of input cost there, in millionths of a dollar; unknown when None."""
     output_micros: int | None = None
+    traced_texts: bool = False
+    """Whether spans tell what is asked and answered."""
 
     @property
     def price(self) -> Price:
@@ -133,7 +137,9 @@ class Engine:
                 return await self._asked(endpoint, work, request)
         began = time.perf_counter()
         local = self.model.startswith(LOCAL)
-        answer = self._afforded(request) if local else await self._remote(request)
+        texts = self.settings.traced_texts
+        with asking(self._endpoint(), self._body(request) if on() else {}, texts=texts) as span:
+            answer = told_by(span, self._afforded(request) if local else await self._remote(request), texts=texts)
         price = LOCAL_PRICE if local else self.settings.price
         took = answer.usage or Usage()
         cost = price.cost_nanos(took) if answer.usage else None
@@ -187,6 +193,8 @@ class Engine:
 
     def _endpoint(self) -> Endpoint:
         """Returns the endpoint of the settings: the operator's own, without limits and books."""
+        if self.model.startswith(LOCAL):
+            return Endpoint(EVERYBODY, EVERYBODY, self.model, "ashgrove", "", self.model)
         name = f"the endpoint of {self.model}"
         return Endpoint(EVERYBODY, EVERYBODY, name, "openai", self.settings.base_url, self.model)
 

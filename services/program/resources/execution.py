@@ -8,6 +8,7 @@ from ashgrove.program.v1 import execution_pb2, program_pb2
 from ashgrove.program.v1.execution_requests_pb2 import CancelExecutionRequest, ExecuteProgramRequest
 from psycopg.types.json import Jsonb
 
+from framework import telemetry
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields
@@ -25,7 +26,11 @@ from services.program.waking import LOOK_SECONDS, WORK, topic
 
 ENDED = ("WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED", "WORK_STATUS_CANCELLED")
 PAUSED = "WORK_STATUS_PAUSED"
-WORK_COLUMNS = LEASE_COLUMNS | {"request_id": "text NOT NULL DEFAULT ''"}
+WORK_COLUMNS = LEASE_COLUMNS | {
+    "request_id": "text NOT NULL DEFAULT ''",
+    "traceparent": "text NOT NULL DEFAULT ''",
+}
+"""Whose work it is and where in whose trace, beside its lease."""
 _VERB, _CANCEL = "ExecuteProgram", "CancelExecution"
 TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 """Takes work from its worker, whatever that one still writes."""
@@ -142,6 +147,7 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         "configuration": Jsonb(plain),
         "effective_configuration": Jsonb(effective(program, plain)),
         "trace_id": call.context.trace_id,
+        "traceparent": telemetry.traceparent(call.context.traceparent),
         "seed": request.seed,
         "request_id": call.context.request_id,
     }

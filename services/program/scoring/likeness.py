@@ -9,6 +9,7 @@ import httpx
 from domain.metrics import mean
 from domain.metrics.text import text_of
 from domain.metrics.vectors import LOCAL, cosine, ngrams
+from services.program import tracing
 from services.program.lm.engine import ModelSettings
 from services.program.running import ModelAway, ModelRejected
 from services.program.scoring.scorer import Answered, Verdict
@@ -60,15 +61,16 @@ class Embeddings:
             return Embedded([ngrams(text) for text in texts])
         if not self._settings.base_url:
             raise ModelRejected(f"the model {model} needs an endpoint: set ASHGROVE_LM_BASE_URL")
-        data = await self._posted(model, texts)
+        with tracing.embedding(model, self._settings.base_url, len(texts)) as span:
+            data = await self._posted(model, texts)
+            span.set("gen_ai.usage.input_tokens", _tokens(data))
         try:
             vectors = [each["embedding"] for each in sorted(data["data"], key=lambda each: int(each["index"]))]
-            tokens = int((data.get("usage") or {}).get("prompt_tokens", 0))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelRejected(f"{model} answered in a shape that is not OpenAI's") from error
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
             raise ModelRejected(f"{model} answered with other vectors than were asked for")
-        return Embedded(vectors, tokens)
+        return Embedded(vectors, _tokens(data))
 
     async def _posted(self, model: str, texts: Sequence[str]) -> Any:
         key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""
@@ -86,6 +88,12 @@ class Embeddings:
             return answer.json()
         except ValueError as error:
             raise ModelAway(f"the endpoint of {model} answers something that is not JSON") from error
+
+
+def _tokens(data: Any) -> int:
+    said = data.get("usage") if isinstance(data, Mapping) else None
+    told = said.get("prompt_tokens") if isinstance(said, Mapping) else None
+    return told if isinstance(told, int) else 0
 
 
 async def weak(model: str, texts: Sequence[str]) -> Embedded:
