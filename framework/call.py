@@ -36,6 +36,7 @@ class Actor:
 
     `delegate` names the service that acts for a user; `actions` bounds what a grant or a key allows: names of RPCs and
     scopes such as `programs:read`, None meaning no bound. `label` is what people call a user: the e-mail address.
+    `operator` runs the platform; a `guest` is somebody of the platform's who was let into an organization for a while.
     `ends_at` is when the credential ends by itself, in `time.time()` seconds: streams end with it.
     """
 
@@ -49,6 +50,7 @@ class Actor:
     actions: frozenset[str] | None = None
     label: str = ""
     ends_at: float = field(default=math.inf, compare=False)
+    guest: bool = False
 
     def __hash__(self) -> int:
         return self._hash  # asked several times a call, as a key of what is kept for an actor

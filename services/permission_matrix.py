@@ -18,6 +18,7 @@ PEOPLE = {
     "user": Actor(ActorKind.USER, _PERSON, _ORGANIZATION, Role.USER),
     "viewer": Actor(ActorKind.USER, _PERSON, _ORGANIZATION, Role.VIEWER),
     "nobody known": ANONYMOUS,
+    "administrator let in": Actor(ActorKind.USER, _PERSON, _ORGANIZATION, Role.ADMIN, guest=True),
     "operator elsewhere": Actor(ActorKind.USER, _PERSON, UUID(int=3), Role.VIEWER, operator=True),
     "service": service_actor("a-service", _ORGANIZATION),
 }
@@ -29,8 +30,9 @@ role alone settles; anything else is what must hold of the row, of the act, or o
 not exist for anybody, whatever stands here; the scopes of a key and the actions of a grant only ever take away. What
 the checks mean is in [permissions](permissions.md); `make describe` prints the policies themselves.
 
-The *operator elsewhere* runs the platform and is a member of the operators' own organization. A *service* is one of the
-platform's own, with its own token; no client is one.
+The *operator elsewhere* runs the platform and is a member of the operators' own organization; by `BreakGlass` they are
+let in for a while, as an administrator at most. A *service* is one of the platform's own, with its own token; no client
+is one.
 """
 
 

@@ -1,7 +1,11 @@
 """One call from message to message: authorise by action, validate, act; refusals are told as well."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -35,6 +39,7 @@ from framework.resource import MethodSpec, Registry
 from framework.storage import Database
 
 _log = logging.getLogger(__name__)
+_AFTERWARDS_SECONDS = 0.01  # clocks tick apart: whoever is woken must find the end behind them
 _MOST = 2**31 - 1  # what AIP-158's total_size holds
 Standard = Callable[[Call, MethodSpec, Any], Awaitable[Any]]
 
@@ -80,10 +85,11 @@ class Engine:
         try:
             call = self._begin(method, context, request)
             handler = method.handler or partial(_STREAMING[method.verb], method=method)
-            async for frame in handler(call, request):
-                if frame.WhichOneof("frame") != "end":
-                    self.revocations.check(context)
-                yield await concealed(call, method, frame)
+            with self.waking_at(context.actor.ends_at):
+                async for frame in handler(call, request):
+                    if frame.WhichOneof("frame") != "end":
+                        self.revocations.check(context)
+                    yield await concealed(call, method, frame)
         except NotPermitted as refusal:
             await self._tell(method, context, denied(method, context, request, refusal))
             raise
@@ -92,6 +98,19 @@ class Engine:
         """Has every stream ask at once whether its caller's credential still holds."""
         self.recent.stir()
         self.hints.wake_all()
+
+    @contextmanager
+    def waking_at(self, ends_at: float) -> Iterator[None]:
+        """Has every stream ask once a credential has ended by itself, unless the block is left before."""
+        if math.isinf(ends_at):
+            yield
+            return
+        delay = max(0.0, ends_at - time.time()) + _AFTERWARDS_SECONDS
+        waking = asyncio.get_running_loop().call_later(delay, self.end_streams)
+        try:
+            yield
+        finally:
+            waking.cancel()
 
     def call(self, context: Context) -> Call:
         """Returns a call for work that no RPC asked for, such as a worker's."""

@@ -3,6 +3,8 @@
 import math
 import time
 from collections import OrderedDict
+from datetime import datetime
+from typing import Any
 
 from ashgrove.event.v1.event_pb2 import Event
 
@@ -20,6 +22,7 @@ class Revocations:
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, None] = OrderedDict()
+        self._ends: OrderedDict[str, float] = OrderedDict()  # of keys that were replaced
         self._roles: OrderedDict[str, str] = OrderedDict()
         self._suspended: OrderedDict[str, None] = OrderedDict()
         self._heard = -math.inf
@@ -34,6 +37,8 @@ class Revocations:
             return False
         if event.resource_type == "api_key" and "revoked_at" in event.changed_paths:
             return _remember(self._keys, event.resource_id, None)
+        if event.resource_type == "api_key" and "expires_at" in event.changed_paths:
+            return _remember(self._ends, event.resource_id, _seconds(event.data.fields["expires_at"].string_value))
         if event.resource_type == "organization" and "suspended_at" in event.changed_paths:
             if event.data.fields["suspended_at"].string_value:
                 return _remember(self._suspended, event.resource_id, None)
@@ -55,15 +60,20 @@ class Revocations:
             return
         if time.monotonic() - self._heard > _SILENCE_SECONDS and time.time() > context.token_ends:
             raise Unauthenticated
-        if time.time() > actor.ends_at or str(actor.organization_id) in self._suspended:
+        ends = min(actor.ends_at, self._ends.get(actor.credential_id, math.inf))
+        if time.time() > ends or str(actor.organization_id) in self._suspended:
             raise Unauthenticated
         role = f"ROLE_{actor.role.name}" if actor.role else ""
         if actor.credential_id in self._keys or self._roles.get(actor.id, role) != role:
             raise Unauthenticated
 
 
-def _remember(memory: OrderedDict[str, None] | OrderedDict[str, str], key: str, value: object) -> bool:
-    memory[key] = value  # type: ignore[assignment]
+def _seconds(told: str) -> float:
+    return datetime.fromisoformat(told).timestamp() if told else math.inf
+
+
+def _remember(memory: OrderedDict[str, Any], key: str, value: object) -> bool:
+    memory[key] = value
     memory.move_to_end(key)
     if len(memory) > _REMEMBERED:
         memory.popitem(last=False)

@@ -1,7 +1,7 @@
 """Who may do what: checks that answer about an actor, a row and as SQL, composed into policies."""
 
 from framework.policy.act_checks import argument, changing, in_context
-from framework.policy.actor_checks import anyone, has_role, is_operator, is_service, nobody, signed_in
+from framework.policy.actor_checks import anyone, has_role, is_guest, is_operator, is_service, nobody, signed_in
 from framework.policy.checks import Check, not_
 from framework.policy.field_policies import FieldPolicy, Guard, field_policy, field_rules, guard_of
 from framework.policy.policies import READS, WRITES, Policy, bypass, deciding_fields, forbid, policy, rule_for, rule_of
@@ -35,6 +35,7 @@ __all__ = [
     "guard_of",
     "has_role",
     "in_context",
+    "is_guest",
     "is_operator",
     "is_own_organization",
     "is_public",

@@ -23,9 +23,9 @@ ACTORS: Sequence[Actor] = (
     service_actor("some-service"),
     service_actor("some-service", _SOMEWHERE),
     *(
-        Actor(ActorKind.USER, str(UUID(int=2)), _SOMEWHERE, role, operator=operator)
+        Actor(ActorKind.USER, str(UUID(int=2)), _SOMEWHERE, role, operator=operator, guest=guest)
         for role in (None, *Role)
-        for operator in (False, True)
+        for operator, guest in ((False, False), (True, False), (False, True))
     ),
 )
 # More answers of rows than this are not tried one by one; no resource asks so many questions of a row.

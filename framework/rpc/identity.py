@@ -111,6 +111,7 @@ def actor_from(claims: Mapping[str, Any]) -> Actor:
             credential_id=str(claims.get("cred", "")),
             delegate=str(claims.get("act", "")),
             operator=bool(claims.get("op", False)),
+            guest=bool(claims.get("guest", False)),
             actions=frozenset(claims["actions"]) if claims.get("actions") is not None else None,
             label=str(claims.get("label", "")),
             ends_at=float(claims.get("ends", math.inf)),

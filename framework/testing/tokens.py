@@ -45,6 +45,7 @@ class Issuer:
             "cred": actor.credential_id,
             "act": actor.delegate,
             "op": actor.operator,
+            "guest": actor.guest,
             "actions": None if actor.actions is None else sorted(actor.actions),
         }
         return jwt.encode(claims, self._private, algorithm="EdDSA", headers={"kid": _KID})

@@ -2,13 +2,17 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
 
+from framework.errors import NotFound
 from framework.rpc.assembly import commands
 from framework.rpc.server import run
 from framework.storage import Database
+from services.auth import resetting
 from services.auth.application import AuthSettings, application_of
 from services.auth.bootstrap import found_first
 from services.auth.keyring import rotate
@@ -51,16 +55,37 @@ def rotate_signing_key(*, compromised: bool) -> None:
     click.echo(f"signing with {kid}; every process notices within a minute")
 
 
+@main.command("reset-password")
+@click.argument("email")
+def reset_password(email: str) -> None:
+    """End the password and the sessions of whoever signs in with EMAIL, and print what sets another, within an hour."""
+    try:
+        click.echo(asyncio.run(_reset(AuthSettings(), email)))
+    except NotFound:
+        raise click.ClickException(f"nobody signs in as {email}; people come in by an invitation") from None
+
+
+@asynccontextmanager
+async def _database(settings: AuthSettings) -> AsyncIterator[Database]:
+    database = Database(settings.database, settings.database_password.get_secret_value(), "auth", size=2)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _reset(settings: AuthSettings, email: str) -> str:
+    async with _database(settings) as database:
+        return await resetting.reset_password(database, email)
+
+
 async def _bootstrap(settings: AuthSettings) -> None:
     for name in make_missing(settings.secrets):
         click.echo(f"made {name}")
     application = application_of(settings)
-    database = Database(settings.database, settings.database_password.get_secret_value(), "auth", size=2)
-    await database.open()
-    try:
+    async with _database(settings) as database:
         made = await found_first(database, registry(), application.pepper, settings.home)
-    finally:
-        await database.close()
     for path in made:
         click.echo(f"the {path.stem}'s API key is in {path}")
     if not made:

@@ -49,13 +49,13 @@ async def accepted(call: Call, request: AcceptInvitationRequest) -> SignInRespon
     stored = await passwords.hashed(request.password)
     presented = keys.digest(request.token, call.application.pepper)
     async with call.database.system() as tx:
+        proved = await people.note(tx, person, proved=proved)
         row = await tx.fetch_one(_FIND, {"hash": presented, "email": request.email})
         holds = row is not None and row.pop("holds") and (proved or person is None)
         if row is not None and holds:
             known = person.id if person else await people.add(tx, row["email"], stored)
             if known is not None:
                 return await tokens_for(tx, call, await _joined(tx, call, row, known, name))
-        await people.note(tx, person, proved=proved)
         await count(tx, call.context.address, WRONG_INVITATION, None)
     raise Unauthenticated  # after the commit: that it was tried must stay known
 

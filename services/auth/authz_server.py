@@ -10,6 +10,7 @@ from services.auth.application import AuthSettings, application_of
 from services.auth.authz import Authorization
 from services.auth.buckets import Buckets
 from services.auth.credentials import Credentials
+from services.auth.gate_measures import GateMeasures
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.limits import Limits
 from services.auth.refresh import Refresher
@@ -34,6 +35,7 @@ async def authz_process(settings: AuthSettings) -> Process:
     patience = float(settings.access_token_seconds)
     buckets = Buckets(settings.redis)
     limits, refusals = Limits(buckets, settings.rates), Refusals(database)
+    measures = GateMeasures(lambda: buckets.shared, refresher.age, tracing.readers(settings))
     servicer = Authorization(gatekeeper, limits, refusals, refresher.age, patience, refresher.renew)
 
     def add(server: aio.Server) -> None:
@@ -50,7 +52,7 @@ async def authz_process(settings: AuthSettings) -> Process:
         servicers=[add],
         services=[external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name],
         ready=[current],
-        background=[refresher.follow, uses.follow, refusals.follow],
+        background=[refresher.follow, uses.follow, refusals.follow, measures.run],
         close=[uses.write, refusals.write, buckets.close, database.close],
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,

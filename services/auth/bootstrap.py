@@ -15,10 +15,10 @@ from services.auth.founding import found_organization
 
 ADMIN_KEY, OPERATOR_KEY = "admin.key", "operator.key"
 _SECONDS = 30.0
-_OPERATORS = "SELECT 1 FROM users WHERE operator AND kind <> 'KIND_BREAK_GLASS' LIMIT 1"
+_OPERATORS = "SELECT 1 FROM users WHERE operator LIMIT 1"
 _OTHERS = """
 SELECT 1 FROM organizations o WHERE NOT EXISTS (
-    SELECT FROM users u WHERE u.organization_id = o.id AND u.operator AND u.kind <> 'KIND_BREAK_GLASS'
+    SELECT FROM users u WHERE u.organization_id = o.id AND u.operator
 ) LIMIT 1
 """
 
@@ -34,7 +34,9 @@ async def found_first(database: Database, registry: Registry, pepper: bytes, hom
         made = []
         for name, request in await _lacking(tx):
             operator = name == OPERATOR_KEY
-            founded = await found_organization(tx, _context(), registry, pepper, request, operator=operator)
+            founded = await found_organization(
+                tx, as_platform("Bootstrap"), registry, pepper, request, operator=operator
+            )
             # Before the commit: an organization whose key nobody has would be worse than a key without organization.
             made.append(_keep(home / name, founded.secret))
         return made
@@ -51,9 +53,10 @@ def _request(name: str, email: str, person: str) -> CreateOrganizationRequest:
     return CreateOrganizationRequest(organization=organization, admin_email=email, admin_name=person)
 
 
-def _context() -> Context:
+def as_platform(act: str) -> Context:
+    """Returns what a command of the operator's does as a call."""
     actor = Actor(ActorKind.SERVICE, "auth", role=Role.ADMIN, operator=True)
-    return Context(actor, "Bootstrap", str(new_id()), time.monotonic() + _SECONDS)
+    return Context(actor, act, str(new_id()), time.monotonic() + _SECONDS)
 
 
 def _keep(path: Path, secret: str) -> Path:

@@ -35,7 +35,7 @@ async def broken_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResp
         if organization["suspended_at"] is not None:
             raise IllegalState("nobody comes into a suspended organization; legal: ResumeOrganization")
         within = inside(call.context, organization["id"])
-        hidden = {"kind": "KIND_BREAK_GLASS", "operator": True, "ended_at": ends}
+        hidden = {"kind": "KIND_BREAK_GLASS", "ended_at": ends}
         user = await insert(tx, users, within, _member(request, call.context), hidden)
         key = api_key_pb2.ApiKey(name=f"break-glass: {request.reason}"[:255], user_id=user.id)
         key.expires_at.FromDatetime(ends)

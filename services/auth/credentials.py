@@ -42,6 +42,8 @@ class Credential:
     """The user's e-mail address."""
     person_id: UUID | None = None
     """Who the user is, where they have a password."""
+    guest: bool = False
+    """Whether it is the operator's, who was let into the organization for a while."""
 
     def admits(self, address: str) -> bool:
         """Tells whether the key works from an IP address; where networks are named, what is no address is none."""
@@ -67,6 +69,7 @@ class Credential:
             self.role,
             credential_id=str(self.api_key_id),
             operator=self.operator,
+            guest=self.guest,
             actions=self.scopes,
             label=self.label,
             ends_at=math.inf if self.expires_at is None else self.expires_at,
@@ -79,13 +82,14 @@ SELECT * FROM (
     SELECT k.id AS api_key_id, k.key_hash, k.user_id, k.organization_id,
            LEAST(k.expires_at, u.ended_at) AS expires_at,
            k.revoked_at IS NULL AND NOT u.deactivated AND o.suspended_at IS NULL AS active,
-           k.scopes, k.allowed_addresses, u.role, u.operator, u.email, u.person_id
+           k.scopes, k.allowed_addresses, u.role, u.operator, u.email, u.person_id,
+           u.kind = 'KIND_BREAK_GLASS' AS guest
     FROM api_keys k
     JOIN users u ON u.organization_id = k.organization_id AND u.id = k.user_id
     JOIN organizations o ON o.id = k.organization_id
     UNION ALL
     SELECT u.id, NULL, u.id, u.organization_id, u.ended_at, NOT u.deactivated AND o.suspended_at IS NULL,
-           NULL, NULL, u.role, u.operator, u.email, u.person_id
+           NULL, NULL, u.role, u.operator, u.email, u.person_id, false
     FROM users u JOIN organizations o ON o.id = u.organization_id
     WHERE u.person_id IS NOT NULL
 ) c
@@ -108,6 +112,7 @@ def credential_of(row: Mapping[str, Any]) -> Credential:
         tuple(ip_network(one) for one in row["allowed_addresses"] or ()),
         row["email"],
         row["person_id"],
+        row["guest"],
     )
 
 

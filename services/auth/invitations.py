@@ -15,7 +15,7 @@ from framework.call import Role
 from framework.engine import Call
 from framework.engine.messages import refuse_if
 from framework.errors import AlreadyExists, FieldViolation, IllegalState
-from framework.policy import anyone, field_policy, forbid, has_role, is_operator, policy
+from framework.policy import anyone, field_policy, forbid, has_role, is_guest, policy
 from framework.resource import Resource, Storage, action
 from services.auth import keys
 from services.auth.accepting import accepted
@@ -41,7 +41,7 @@ class Invitation(Resource[invitation_pb2.Invitation]):
         indexes=[("user_id",)],
     )
     policies = [
-        forbid(is_operator, "CreateInvitation", "Create", "RevokeInvitation"),
+        forbid(is_guest, "CreateInvitation", "Create", "RevokeInvitation"),
         policy("Get", "List", "CreateInvitation", "Create", "RevokeInvitation", allow=has_role(Role.ADMIN)),
         policy("AcceptInvitation", allow=anyone),
     ]

@@ -8,9 +8,8 @@ from ashgrove.auth.v1.authentication_requests_pb2 import (
 )
 
 from framework.engine import Call
-from framework.engine.messages import refuse_if
 from framework.engine.writing import event_of
-from framework.errors import FieldViolation, Unauthenticated
+from framework.errors import FieldViolation, InvalidFields, Unauthenticated
 from framework.storage import Transaction, codec_of
 from services.auth import passwords, people
 from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
@@ -29,22 +28,19 @@ async def signed_in_with_password(call: Call, request: SignInRequest) -> SignInR
     Unknown, wrong, barred and inactive run the same statements and hashes, and raise the same Unauthenticated. Who is a
     member of several organizations and names none is told which; InvalidFields.
     """
-    person = await _proven(call, request.email, request.password)
+    _, belongings = await _proven(call, request.email, request.password)
+    chosen = _chosen(belongings, request.organization_id)
     async with call.database.system() as tx:
-        chosen = _chosen(await people.memberships(tx, person.id), request.organization_id)
-        if chosen is not None:
-            return await tokens_for(tx, call, chosen)
-        await count(tx, call.context.address, WRONG_PASSWORD, None)
-    raise Unauthenticated
+        return await tokens_for(tx, call, chosen)
 
 
 async def changed_password(call: Call, request: ChangePasswordRequest) -> ChangePasswordResponse:
     """Puts a new password in the place of one that is proven, and ends the person's sessions."""
-    person = await _proven(call, request.email, request.password)
+    person, belongings = await _proven(call, request.email, request.password, changing=True)
     stored = await passwords.hashed(request.new_password)
     async with call.database.system() as tx:
         await people.set_password(tx, person.id, stored)
-        for one in await people.memberships(tx, person.id):
+        for one in belongings:
             event = event_of(inside(call.context, one.organization_id), "user.password_changed", "OK")
             event.resource_type = "user"
             event.resource_id = event.actor.id = str(one.user_id)
@@ -68,31 +64,33 @@ async def tokens_for(tx: Transaction, call: Call, membership: Membership) -> Sig
     return response
 
 
-async def _proven(call: Call, email: str, password: str) -> Person:
+async def _proven(call: Call, email: str, password: str, *, changing: bool = False) -> tuple[Person, list[Membership]]:
+    """Returns whose password it is and where they belong; only who changes a password need not belong anywhere."""
     async with call.database.system() as tx:
         person = await people.find(tx, email)
-    proved = await people.proven(person, password)
+    proved = await people.proven(person, password, changing=changing)
     async with call.database.system() as tx:
-        await people.note(tx, person, proved=proved)
-        if not proved:
+        proved = await people.note(tx, person, proved=proved)
+        belongings = await people.memberships(tx, person.id if person and proved else None)
+        welcome = proved and (changing or any(one.active for one in belongings))
+        if not welcome:
             await count(tx, call.context.address, WRONG_PASSWORD, None)
-    if person is None or not proved:  # after the commit: that it was tried must stay known
+    if person is None or not welcome:  # after the commit: that it was tried must stay known
         raise Unauthenticated
-    return person
+    return person, belongings
 
 
-def _chosen(memberships: list[Membership], organization_id: str) -> Membership | None:
-    """Returns the membership to act as, None when there is none that works."""
+def _chosen(memberships: list[Membership], organization_id: str) -> Membership:
+    """Returns the membership to act as; raises InvalidFields with their names unless it is one."""
     active = [one for one in memberships if one.active]
     named = (
         [one for one in active if str(one.organization_id) == organization_id.lower()] if organization_id else active
     )
-    if len(named) == 1 or not active:
-        return named[0] if named else None
+    if len(named) == 1:
+        return named[0]
     told = ", ".join(f"{one.organization_id} ({one.organization_name})" for one in active)
     why = "you are no active member of it" if organization_id else "you belong to several organizations"
-    refuse_if([FieldViolation("organization_id", f"{why}: name one of {told}")])
-    return None
+    raise InvalidFields(FieldViolation("organization_id", f"{why}: name one of {told}"))
 
 
 async def _tell(tx: Transaction, call: Call, credential: Credential) -> None:

@@ -15,7 +15,7 @@ FORGIVEN = 10
 BARRED_SECONDS = 30
 
 _FIND = """
-SELECT id, email, password_hash, barred_until IS NULL OR barred_until <= now() AS free
+SELECT id, email, password_hash, reset_until IS NULL AS lasting, coalesce(reset_until > now(), true) AS fresh
 FROM people WHERE email_key = lower(%(email)s)
 """
 _MEMBERSHIPS = """
@@ -32,13 +32,21 @@ _INSERT = """
 INSERT INTO people (id, email, password_hash) VALUES (%(id)s, %(email)s, %(hash)s)
 ON CONFLICT DO NOTHING RETURNING id
 """
+# Behind the lock: of many guesses at once each one sees what the others before it came to.
+_FREE = """
+SELECT barred_until IS NULL OR barred_until <= clock_timestamp() AS free FROM people WHERE id = %(id)s FOR UPDATE
+"""
 _NOTE = """
 UPDATE people SET failures = CASE WHEN %(proved)s THEN 0 ELSE failures + 1 END,
     barred_until = CASE WHEN NOT %(proved)s AND failures + 1 > %(forgiven)s
-                        THEN now() + %(seconds)s * interval '1 second' END
+                        THEN clock_timestamp() + %(seconds)s * interval '1 second' END
 WHERE id = %(id)s
 """
-_NEW_PASSWORD = "UPDATE people SET password_hash = %(hash)s, updated_at = now() WHERE id = %(id)s"
+_NEW_PASSWORD = """
+UPDATE people SET password_hash = %(hash)s, reset_until = now() + %(seconds)s * interval '1 second',
+    failures = 0, barred_until = NULL, updated_at = now()
+WHERE id = %(id)s
+"""
 _END_SESSIONS = """
 UPDATE sessions SET ended_at = now() WHERE ended_at IS NULL
 AND user_id IN (SELECT id FROM users WHERE person_id = %(id)s)
@@ -48,16 +56,17 @@ _NOBODY = UUID(int=0)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who signs in; `free` is false while too many failures bar the sign-in."""
+    """Somebody who signs in; a password that is not `lasting` was handed out by the operator, `fresh` for an hour."""
 
     id: UUID
     email: str
     password_hash: str
-    free: bool
+    lasting: bool
+    fresh: bool
 
-    async def proves(self, password: str) -> bool:
-        """Tells whether this is the person's password; it costs the same when the sign-in is barred."""
-        return await passwords.matches(self.password_hash, password) and self.free
+    async def proves(self, password: str, *, changing: bool) -> bool:
+        """Tells whether this is the person's password, good for signing in, or for setting another."""
+        return await passwords.matches(self.password_hash, password) and (self.fresh if changing else self.lasting)
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,12 @@ class Membership:
 async def find(tx: Transaction, email: str) -> Person | None:
     """Returns the person with an address, in any case."""
     row = await tx.fetch_one(_FIND, {"email": email})
-    return Person(row["id"], row["email"], row["password_hash"], row["free"]) if row else None
+    return Person(**row) if row else None
 
 
-async def proven(person: Person | None, password: str) -> bool:
+async def proven(person: Person | None, password: str, *, changing: bool = False) -> bool:
     """Tells whether somebody, who may be nobody, has this password; both cost the same."""
-    return await person.proves(password) if person else await passwords.matches(None, password)
+    return await person.proves(password, changing=changing) if person else await passwords.matches(None, password)
 
 
 async def add(tx: Transaction, email: str, password_hash: str) -> UUID | None:
@@ -107,15 +116,21 @@ async def person_of(tx: Transaction, organization_id: UUID, user_id: UUID) -> UU
     return row["person_id"] if row else None
 
 
-async def note(tx: Transaction, person: Person | None, *, proved: bool) -> None:
-    """Counts a failure, or forgets those before a success."""
-    bounds = {"forgiven": FORGIVEN, "seconds": BARRED_SECONDS}
-    await tx.execute(_NOTE, {"id": person.id if person else _NOBODY, "proved": proved, **bounds})
+async def note(tx: Transaction, person: Person | None, *, proved: bool) -> bool:
+    """Counts a failure, or forgets those before a success; tells which it is: nothing is proved while one is barred."""
+    whose = {"id": person.id if person else _NOBODY}
+    row = await tx.fetch_one(_FREE, whose)
+    proved = proved and row is not None and row["free"]
+    await tx.execute(_NOTE, whose | {"proved": proved, "forgiven": FORGIVEN, "seconds": BARRED_SECONDS})
+    return proved
 
 
-async def set_password(tx: Transaction, person_id: UUID, password_hash: str) -> None:
-    """Puts a password in the place of another, and ends the person's sessions."""
-    await tx.execute(_NEW_PASSWORD, {"id": person_id, "hash": password_hash})
+async def set_password(tx: Transaction, person_id: UUID, password_hash: str, *, seconds: int | None = None) -> None:
+    """Puts a password in the place of another, and ends the person's sessions.
+
+    With `seconds` it is handed out: good for setting another for so long, and for nothing else.
+    """
+    await tx.execute(_NEW_PASSWORD, {"id": person_id, "hash": password_hash, "seconds": seconds})
     await tx.execute(_END_SESSIONS, {"id": person_id})
 
 

@@ -15,7 +15,7 @@ from services.auth.founding import inside
 
 _FIND = """
 SELECT o.*, EXISTS (
-    SELECT FROM users u WHERE u.organization_id = o.id AND u.operator AND u.kind <> 'KIND_BREAK_GLASS'
+    SELECT FROM users u WHERE u.organization_id = o.id AND u.operator
 ) AS runs_the_platform FROM organizations o WHERE o.id = %(id)s FOR UPDATE OF o
 """
 

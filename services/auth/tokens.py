@@ -63,6 +63,8 @@ class Tokens:
         }
         if actor.actions is not None:
             claims["actions"] = sorted(actor.actions)
+        if actor.guest:
+            claims["guest"] = True
         if actor.ends_at != math.inf:
             claims["ends"] = actor.ends_at
         return self._sign(INTERNAL, claims, self._identity_seconds, until)

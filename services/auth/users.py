@@ -18,7 +18,7 @@ from ashgrove.auth.v1.user_requests_pb2 import (
 from framework.call import Role
 from framework.engine import Call
 from framework.errors import IllegalState
-from framework.policy import anyone, bypass, field_policy, forbid, has_role, is_operator, itself, policy, signed_in
+from framework.policy import anyone, bypass, field_policy, forbid, has_role, is_guest, itself, policy, signed_in
 from framework.resource import Resource, Storage, action
 from services.auth import members
 from services.auth.names import SHAPE, plain_name
@@ -41,7 +41,7 @@ class User(Resource[user_pb2.User]):
     )
     policies = [
         # Whoever is let in for a while must leave nobody behind.
-        forbid(is_operator, "Create", "Update", "CreateServiceAccount", "EndMembership"),
+        forbid(is_guest, "Create", "Update", "CreateServiceAccount", "EndMembership"),
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=signed_in),
         policy("Create", "Update", "CreateServiceAccount", allow=has_role(Role.ADMIN)),

@@ -7,11 +7,12 @@ from typing import Any
 
 import jwt
 import pytest
-from ashgrove.auth.v1 import user_pb2
+from ashgrove.auth.v1 import organization_pb2, user_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest, RevokeApiKeyRequest
 from ashgrove.auth.v1.organization_requests_pb2 import (
     BreakGlassRequest,
     BreakGlassResponse,
+    ListOrganizationsRequest,
     SuspendOrganizationRequest,
 )
 from ashgrove.auth.v1.user_requests_pb2 import (
@@ -114,6 +115,23 @@ async def test_whoever_is_let_in_leaves_nobody_behind(house: House, gate: Gate) 
     assert credential.expires_at <= time.time() + 900
 
 
+async def test_whoever_is_let_in_runs_no_platform_from_there(house: House, gate: Gate) -> None:
+    """Not even their own way in is theirs to widen or to prolong: that is for the operator at home, and told there."""
+    guest = await as_guest(gate, await break_in(house))
+    assert guest.guest and not guest.operator
+    with pytest.raises(NotPermitted):
+        await break_in(house, ADMIN, by=guest)
+    suspension = SuspendOrganizationRequest(id=str(house.organization_id), reason="from within")
+    for rpc, request in (
+        ("CreateOrganization", house.founding(organization_pb2.Organization(name="left behind"))),
+        ("SuspendOrganization", suspension),
+    ):
+        with pytest.raises(NotPermitted):
+            await house.call(guest, rpc, request)
+    seen = await house.call(guest, "ListOrganizations", ListOrganizationsRequest())
+    assert [one.id for one in seen.organizations] == [str(house.organization_id)]
+
+
 async def test_it_ends_by_itself_with_keys_tokens_grants_and_streams(house: House, gate: Gate) -> None:
     """At the time that was said, wherever it is asked."""
     made = await break_in(house, ADMIN, lifetime_seconds=600)
@@ -146,6 +164,7 @@ async def test_an_identity_token_says_when_its_credential_ends(house: House, gat
         token = house.tokens.issue_identity(credential.actor()).text
         claims = jwt.decode(token, options={"verify_signature": False})
         assert actor_from(claims).ends_at == credential.actor().ends_at
+        assert actor_from(claims).guest is credential.guest is (secret != house.secret)
         assert ("ends" in claims) is (credential.expires_at is not None)
 
 

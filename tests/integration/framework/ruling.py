@@ -52,6 +52,7 @@ actors = st.one_of(
         organization_id=st.sampled_from([None, *IDS[:2]]),
         role=st.sampled_from([None, *Role]),
         operator=st.booleans(),
+        guest=st.booleans(),
         delegate=st.sampled_from(["", "optimizer"]),
         credential_id=st.sampled_from(["", "key"]),
         actions=st.sampled_from([None, frozenset({"Get"})]),

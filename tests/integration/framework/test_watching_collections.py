@@ -1,7 +1,9 @@
 """Watching a collection: what a watcher believes is what a list shows, and nobody hears of what they could not see."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from spectators import PRIVATE, PUBLIC, Item, Spectator, archive, change, create
 
 from framework.call import Actor, Role
 from framework.engine.views import View
+from framework.engine.watching import HEARTBEAT_SECONDS
 from framework.errors import InvalidFields, PositionGone, Unauthenticated
 from framework.events.recent import Recent
 from framework.tasks import stopped
@@ -177,6 +180,22 @@ async def test_a_stream_ends_when_its_key_is_revoked_or_its_users_role_changes(b
     await create(bench, space("goes on", PUBLIC), bench.admin)
     await kinds(watchers[2], 1)
     assert watchers[2].ended is None
+
+
+async def test_a_quiet_stream_ends_when_its_credential_ends_by_itself(bench: Workbench) -> None:
+    """Not only with its next frame: nobody's heartbeat is waited for; also when a successor shortened its life."""
+    assert HEARTBEAT_SECONDS > 10  # longer than a spectator waits
+    passing = replace(bench.user, ends_at=time.time() + 0.5)
+    replaced = replace(bench.colleague, credential_id="replaced")
+    watchers = [await Spectator(bench, actor).start() for actor in (passing, replaced)]
+    key = Event(type="api_key.updated", outcome="OK", resource_type="api_key", resource_id="replaced")
+    key.changed_paths.append("expires_at")
+    key.data.update({"expires_at": "2026-01-31T12:00:00Z"})
+    assert bench.engine.revocations.note(key)
+    bench.engine.end_streams()
+    for watcher in watchers:
+        await watcher.until(lambda w=watcher: w.ended is not None)
+        assert watcher.ended.code == StatusCode.UNAUTHENTICATED.value[0]
 
 
 async def test_what_is_lost_without_an_event_is_removed_when_it_is_looked_at_again(

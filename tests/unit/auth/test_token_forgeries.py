@@ -21,7 +21,8 @@ from tests.unit.auth.forgeries import forgeries
 
 GET = "/ashgrove.program.v1.ProgramService/GetProgram"
 PRIVATE = Ed25519PrivateKey.generate()
-TOKENS = Tokens(single(PRIVATE), access_seconds=900, identity_seconds=60)
+# They are made when the tests are collected, and must hold until the last one has run.
+TOKENS = Tokens(single(PRIVATE), access_seconds=86_400, identity_seconds=86_400)
 KEY = keys.new_key()
 HOLDER = Credential(new_id(), keys.digest(KEY, b"pepper"), new_id(), new_id(), Role.USER, False, True, None)
 ACCESS = TOKENS.issue_access(AccessClaims(HOLDER.user_id, HOLDER.organization_id, HOLDER.api_key_id)).text
