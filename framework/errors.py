@@ -147,6 +147,13 @@ class IllegalState(Failure):
     reason = Reason.REASON_ILLEGAL_STATE
 
 
+class LeaseLost(Failure):
+    """The caller does not hold, or no longer, what it tells about."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = Reason.REASON_LEASE_LOST
+
+
 class NoResultYet(Failure):
     """There is nothing to answer with yet."""
 

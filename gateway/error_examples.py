@@ -107,6 +107,14 @@ EXAMPLES: dict[str, Example] = {
         "A run's next evaluation, after its user was deactivated.",
         errors.GrantLost("the grant no longer holds: user inactive", cause="user inactive"),
     ),
+    "LEASE_LOST": _example(
+        "`CompleteTrials` for a trial whose lease has ended meanwhile.",
+        errors.LeaseLost(
+            "the lease on trial 7 has ended: renew it with RenewTrials, then tell again",
+            trial_number="7",
+            lease="ENDED",
+        ),
+    ),
     "NO_RESULT_YET": _example(
         "`GetBestConfiguration` of a run without a finished trial.",
         errors.NoResultYet("no trial of this run is complete yet; watch it and ask again", run_id=_ID),

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ def refusal(space: Space, objectives: Sequence[Objective]) -> str:
 @dataclass(frozen=True)
 class CmaEsStrategy:
     """Proposes the defaults, then samples of a distribution that the better half of each generation moves and bends."""
+
+    learns: ClassVar[bool] = True
 
     population: int = 0
     """How many trials make a generation; 4 and three times the logarithm of the number of variables when 0."""

@@ -7,6 +7,7 @@ there is no encoding that an order, a branch or a prompt would be lost in.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from domain.moving import crossed, perturbed
 from domain.ranking import fittest
@@ -28,6 +29,8 @@ NEAR, FAR = 0.02, 0.3
 @dataclass(frozen=True)
 class EvolutionaryStrategy:
     """Proposes the defaults, draws at random until there is a population, and then children of the fittest."""
+
+    learns: ClassVar[bool] = True
 
     population: int = 0
     """How many trials may be parents; a tenth of the budget, from 10 to 50, when 0."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
+from typing import ClassVar
 
 from domain.grid import Levels, grid_place, grid_points
 from domain.sampling import random_configuration
@@ -21,6 +22,8 @@ MOST_LOOKED = 50_000
 @dataclass(frozen=True)
 class GridStrategy:
     """Goes on behind the last point that was tried: there is no place to keep, and none to lose."""
+
+    learns: ClassVar[bool] = True
 
     levels: int = LEVELS
     of: Mapping[str, int] = field(default_factory=dict)

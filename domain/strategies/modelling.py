@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from domain.strategies.history import bounded
 from domain.strategies.strategy import Observation, Question
@@ -15,6 +16,8 @@ Model = Callable[[Question, Sequence[Observation]], Iterator[dict[str, Json]]]
 @dataclass(frozen=True, slots=True)
 class ModelStrategy:
     """Proposes the defaults, then `startup` draws at random, then what the model of the trials so far promises most."""
+
+    learns: ClassVar[bool] = True
 
     model: Model
     startup: int

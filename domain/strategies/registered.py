@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.strategies.strategy import Question, Strategy
 from domain.values import Invalid, Json
@@ -19,6 +19,8 @@ def registered() -> dict[str, EntryPoint]:
 @dataclass(frozen=True)
 class RegisteredStrategy:
     """A registered strategy, imported when it is first asked, whose answers are looked at."""
+
+    learns: ClassVar[bool] = True
 
     name: str
     options: Mapping[str, Any]

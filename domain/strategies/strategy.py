@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from domain.objectives import Objective
 from domain.space import Space
@@ -52,6 +52,9 @@ class Exhausted(Exception):  # noqa: N818 - an answer rather than a fault
 
 class Strategy(Protocol):
     """Chooses configurations; pure: the same question has the same answer, whatever came before."""
+
+    learns: ClassVar[bool]
+    """Whether what was tried informs it: where it does not, nobody need read that for it."""
 
     def suggest(self, question: Question) -> dict[str, Json]:
         """Return a valid configuration; raises Unsatisfied when none is found, Exhausted when none is left."""

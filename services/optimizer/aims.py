@@ -27,6 +27,42 @@ def completed_objectives(wanted: Sequence[Objective], metrics: Sequence[Metric])
     return [_completed(objective, known[objective.metric]) for objective in wanted]
 
 
+def own_objectives(wanted: Sequence[Objective]) -> list[Objective]:
+    """Returns the objectives of a run whose clients measure themselves, the worst of each range as its reference.
+
+    Raises InvalidFields with everything that is missing or contradicts itself, each with its path.
+    """
+    faults = [fault for i, objective in enumerate(wanted) for fault in _own_faults(f"{_PATH}[{i}]", objective)]
+    faults += _named_twice(wanted)
+    if faults:
+        raise InvalidFields(*faults)
+    return [_own_completed(objective) for objective in wanted]
+
+
+def _own_faults(path: str, objective: Objective) -> Iterator[FieldViolation]:
+    low, high = _bounds(objective)
+    if not objective.direction:
+        yield FieldViolation(
+            f"{path}.direction", "must be said: nobody but the run's clients knows which way is better"
+        )
+    if objective.aggregation:
+        yield FieldViolation(f"{path}.aggregation", "must be left out: the run's clients report whole values")
+    if low > high:
+        yield FieldViolation(f"{path}.low", f"must not be above high, which is {high:g}")
+    for field in ("threshold", "reference"):
+        if objective.HasField(field) and not low <= getattr(objective, field) <= high:
+            yield FieldViolation(f"{path}.{field}", f"must be within the objective's range, {low:g} to {high:g}")
+
+
+def _own_completed(objective: Objective) -> Objective:
+    made = Objective()
+    made.CopyFrom(objective)
+    worst = _bounds(objective)[0 if objective.direction == Objective.DIRECTION_MAXIMIZE else 1]
+    if not objective.HasField("reference") and math.isfinite(worst):
+        made.reference = worst
+    return made
+
+
 def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterator[FieldViolation]:
     metric = known.get(objective.metric)
     if metric is None or metric.error:
@@ -42,6 +78,9 @@ def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterat
     if objective.aggregation not in _aggregations(metric):
         names = ", ".join(Objective.Aggregation.Name(each) for each in _aggregations(metric) if each)
         yield FieldViolation(f"{path}.aggregation", f"{metric.name} has no such aggregation; there are {names}")
+    for bound, is_told in (("low", objective.HasField("low")), ("high", objective.HasField("high"))):
+        if is_told:
+            yield FieldViolation(f"{path}.{bound}", f"must be left out: {metric.name} declares its own range")
     for field in ("threshold", "reference"):
         if objective.HasField(field) and not _within(metric, getattr(objective, field)):
             yield FieldViolation(f"{path}.{field}", f"must be within {metric.name}'s range, {_range(metric)}")
@@ -69,7 +108,7 @@ def _within(metric: Metric, value: float) -> bool:
     return math.isfinite(value) and (summed or low <= value <= high)
 
 
-def _bounds(metric: Metric) -> tuple[float, float]:
+def _bounds(metric: Metric | Objective) -> tuple[float, float]:
     low = metric.low if metric.HasField("low") else -math.inf
     high = metric.high if metric.HasField("high") else math.inf
     return low, high

@@ -15,6 +15,7 @@ from framework.rpc.channels import as_caller, channel_to
 from framework.rpc.peer_failures import from_peer
 from framework.rpc.service_tokens import ServiceTokens
 from framework.settings import ServiceSettings
+from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
 
 SERVICE = "optimizer"
@@ -22,7 +23,7 @@ SERVICE = "optimizer"
 
 @dataclass(frozen=True)
 class Application:
-    """The peers, one channel each, and the runs that are watched in this process."""
+    """The peers, one channel each, the runs that are watched in this process, and those that clients ask it about."""
 
     program: Any
     variables: Any
@@ -30,6 +31,7 @@ class Application:
     tokens: ServiceTokens
     channels: dict[str, aio.Channel]
     watched: Watched = field(default_factory=Watched)
+    warm: WarmRuns = field(default_factory=WarmRuns)
 
     async def end_grant(self, grant_id: object) -> None:
         """Ends a run's grant, best effort: one that stays behind lets nobody act but this service."""

@@ -13,7 +13,7 @@ from framework.engine import Call
 from framework.errors import Failure
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Transaction, transaction_time
-from services.optimizer.resources import ENDED, OptimizationRun
+from services.optimizer.resources import ENDED, OptimizationRun, is_external
 from services.optimizer.story import WORK, tell, topic
 
 _VERB = "CancelOptimizationRun"
@@ -30,11 +30,11 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
     evaluations: list[UUID] = []
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _VERB, lock=True)
-        idle = row["status"] in _IDLE
+        idle = row["status"] in _IDLE or (row["status"] == "STATUS_RUNNING" and is_external(row))
         if idle:
             evaluations = await _end(call, tx, row)
         elif row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
-            await call.update(OptimizationRun, identifier, {}, verb=_VERB)
+            await call.update(OptimizationRun, identifier, {"status": "STATUS_CANCELLING"}, verb=_VERB)
             await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
         await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
@@ -43,17 +43,19 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
         return await call.get(OptimizationRun, identifier, verb=_VERB)
 
 
-async def _end_what_is_left(call: Call, grant_id: UUID, evaluations: Sequence[UUID]) -> None:
+async def _end_what_is_left(call: Call, grant_id: UUID | None, evaluations: Sequence[UUID]) -> None:
     await asyncio.gather(*(_cancel_evaluation(call, each) for each in evaluations))
-    await call.application.end_grant(grant_id)
+    if grant_id is not None:  # clients act in their own names
+        await call.application.end_grant(grant_id)
 
 
 async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[UUID]:
     """Ends a run that nobody works on, with the trials that a pause left; returns their evaluations."""
     trials = await tx.fetch(_END_TRIALS, row)
-    await call.update(OptimizationRun, str(row["id"]), {"error": "", "completed_at": transaction_time()}, verb=_VERB)
+    columns = {"status": "STATUS_CANCELLED", "error": "", "completed_at": transaction_time()}
+    await call.update(OptimizationRun, str(row["id"]), columns, verb=_VERB)
     await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_ENDED), fenced=False)
-    return [trial["evaluation_id"] for trial in trials]
+    return [trial["evaluation_id"] for trial in trials if trial["evaluation_id"] is not None]
 
 
 async def _cancel_evaluation(call: Call, evaluation_id: UUID) -> None:

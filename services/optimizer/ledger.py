@@ -21,6 +21,7 @@ from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.results import Results, about
 from services.optimizer.spending import Spending, Usage
 from services.optimizer.story import Fenced, latest, tell, topic
+from services.optimizer.suggesting import Suggestion
 
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
@@ -103,31 +104,25 @@ class Ledger:
             return await self.results.front.numbers(tx)
 
     async def begin(
-        self,
-        number: int,
-        values: Mapping[str, Any],
-        hashed: str,
-        informed: tuple[Sequence[int], Sequence[int]],
-        sampler: str,
-        seed: int,
+        self, suggestion: Suggestion, informed_by: Sequence[int], pending_then: Sequence[int]
     ) -> dict[str, Any]:
         """Writes a suggestion down as a trial, with what informed it; it is never computed again."""
         columns = {
             "optimization_run_id": self.row["id"],
-            "number": number,
-            "configuration": Jsonb(dict(values)),
-            "content_hash": hashed,
+            "number": suggestion.number,
+            "configuration": Jsonb(suggestion.values),
+            "content_hash": suggestion.content_hash,
             "status": "STATUS_RUNNING",
             "evaluation_id": new_id(),
-            "informed_by": Jsonb(list(informed[0])),
-            "pending_then": Jsonb(list(informed[1])),
-            "sampler_version": sampler,
-            "seed": seed,
+            "informed_by": Jsonb(list(informed_by)),
+            "pending_then": Jsonb(list(pending_then)),
+            "sampler_version": suggestion.sampler_version,
+            "seed": suggestion.seed,
         }
         async with self._fenced() as (call, tx):
             created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
-            event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=number, trial_id=created.id)
-            event.configuration.CopyFrom(struct_of(values))
+            event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=suggestion.number, trial_id=created.id)
+            event.configuration.CopyFrom(struct_of(suggestion.values))
             await tell(tx, self.row, event)
             return await call.row(Trial, created.id)
 

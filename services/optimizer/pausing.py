@@ -10,7 +10,7 @@ from framework.engine import Call
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Transaction, increment
 from services.optimizer.granting import granted_by_caller, permit
-from services.optimizer.resources import OptimizationRun
+from services.optimizer.resources import OptimizationRun, is_external
 from services.optimizer.story import WORK, tell, topic
 
 _PAUSE = "PauseOptimizationRun"
@@ -48,6 +48,10 @@ async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
     run = await call.get(OptimizationRun, identifier)
     if row["status"] != "STATUS_PAUSED":
         return run
+    if is_external(row):  # its clients act in their own names: there is nothing to grant
+        _, run = await _resumed(call, identifier, None)
+        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+        return run
     with from_peer("program"):
         request = GetProgramRequest(id=run.program_id, revision=run.program_revision)
         permit(call, await call.application.program.GetProgram(request))
@@ -60,13 +64,13 @@ async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
     return run
 
 
-async def _resumed(call: Call, identifier: str, grant: str) -> tuple[dict[str, Any], pb.OptimizationRun]:
+async def _resumed(call: Call, identifier: str, grant: str | None) -> tuple[dict[str, Any], pb.OptimizationRun]:
     """Returns the row as it was, and the run as it is now."""
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _RESUME, lock=True)
         if row["status"] == "STATUS_PAUSED":
             status = _Run.STATUS_RUNNING if row["started_at"] else _Run.STATUS_PENDING
-            columns = {"status": status, "error": "", "grant_id": UUID(grant)}
+            columns = {"status": status, "error": "", "grant_id": grant and UUID(grant)}
             await call.update(OptimizationRun, identifier, columns, verb=_RESUME)
             await tell(tx, row, _Event(type=_Event.TYPE_RUN_RESUMED), fenced=False)
             await call.database.notify(tx, WORK)

@@ -39,19 +39,26 @@ async def offered(application: Application, identity: aio.Metadata, run: Mapping
 
     Ids grow with time and values are never deleted: whoever takes the run over sees the same pool.
     """
+    pool = {}
+    if space.prompts:
+        pool = await pool_of(application, identity, str(run["variable_space_id"]), str(run["id"]))
+    return space.within([SLOT]).offering(pool)
+
+
+async def pool_of(
+    application: Application, identity: aio.Metadata | None, space_id: str, run_id: str
+) -> dict[str, PromptValue]:
+    """Returns the values that a space's pool had before a run, by their references."""
     pool: dict[str, PromptValue] = {}
-    request = ListPromptValuesRequest(
-        filter=f'variable_space_id = "{run["variable_space_id"]}"', order_by="id", page_size=_PAGE
-    )
-    while space.prompts:
+    request = ListPromptValuesRequest(filter=f'variable_space_id = "{space_id}"', order_by="id", page_size=_PAGE)
+    while True:
         page = await application.variables.ListPromptValues(request, metadata=identity)
         for each in page.prompt_values:
-            if each.id < str(run["id"]):
+            if each.id < run_id:
                 pool[each.reference] = PromptValue(_KINDS[each.kind], values_of(each.content))
         request.page_token = page.next_page_token
         if not request.page_token:
-            break
-    return space.within([SLOT]).offering(pool)
+            return pool
 
 
 def parameters(space: Space, configuration: Mapping[str, Json]) -> dict[str, Json]:

@@ -1,8 +1,9 @@
 """Optimization runs and trials: read by whoever may read their program, moved by their verbs and workers only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from ashgrove.optimizer.v1 import external_requests_pb2 as external_pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     CancelOptimizationRunRequest,
@@ -23,7 +24,7 @@ from sqlalchemy import ColumnElement, Double, case, cast, func
 
 from framework.call import Role
 from framework.engine import Call, of_readable
-from framework.errors import FieldViolation, InvalidFields, NoResultYet
+from framework.errors import FieldViolation, IllegalState, InvalidFields, NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
 from framework.query import Columns
 from framework.query.aggregates import count, sum_of
@@ -44,7 +45,13 @@ _RESUME = "ResumeOptimizationRun"
 _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
 _NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
+_TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE)
+
+
+def is_external(row: Mapping[str, Any]) -> bool:
+    """Tells whether clients evaluate the trials of a run's row."""
+    return bool(row["evaluator"] == "EVALUATOR_EXTERNAL")
 
 
 def _ended(row: Columns) -> ColumnElement[Any]:
@@ -67,7 +74,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         indexes=[("program_id", "created_at"), ("status", "created_at")],
         hidden=LEASE_COLUMNS
         | {
-            "grant_id": "uuid NOT NULL",
+            "grant_id": "uuid",
             "evicted_count": "bigint NOT NULL DEFAULT 0",
             "traceparent": "text NOT NULL DEFAULT ''",
         },
@@ -77,7 +84,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         "status",
         moves={
             "PENDING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: "PENDING"},
-            "RUNNING": {_CANCEL: "CANCELLING", _PAUSE: "PAUSED", _RESUME: "RUNNING"},
+            # One that clients evaluate has no worker that must stop first.
+            "RUNNING": {_CANCEL: ("CANCELLING", "CANCELLED"), _PAUSE: "PAUSED", _RESUME: "RUNNING"},
             # One that was never started is left to the first worker again.
             "PAUSED": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: ("RUNNING", "PENDING")},
             "CANCELLING": {_CANCEL: "CANCELLING"},
@@ -106,7 +114,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         policy("Create", "CreateOptimizationRun", allow=signed_in),
         # Whether they may change the program is for its own service to say.
         policy(_PROMOTE, allow=owns | of_readable_program),
-        policy(_CANCEL, _PAUSE, allow=owns | of_owned_program),
+        policy(_CANCEL, _PAUSE, *_TOLD, allow=owns | of_owned_program),
         # It goes on in the name of whoever resumes it.
         policy(_RESUME, allow=owns),
     ]
@@ -114,9 +122,11 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     @action("CreateOptimizationRun")
     async def start(self, call: Call, request: CreateOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Pins what the run is about, grants it to act for the caller, and wakes a worker."""
-        from services.optimizer import starting  # it acts on this very resource
+        from services.optimizer import external, starting  # they act on this very resource
 
-        return await starting.start(call, request.optimization_run)
+        wanted = request.optimization_run
+        is_external = wanted.evaluator == _Run.EVALUATOR_EXTERNAL
+        return await (external.start if is_external else starting.start)(call, wanted)
 
     @action("WatchOptimizationRun")
     async def watch(
@@ -149,6 +159,47 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 
         return await pausing.resume(call, request.id)
 
+    @action("SuggestTrials")
+    async def suggest(self, call: Call, request: external_pb.SuggestTrialsRequest) -> external_pb.SuggestTrialsResponse:
+        """Gives a client trials under a lease."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.suggest(call, request)
+
+    @action("CompleteTrials")
+    async def complete(
+        self, call: Call, request: external_pb.CompleteTrialsRequest
+    ) -> external_pb.CompleteTrialsResponse:
+        """Notes how a client's trials ended."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.complete(call, request)
+
+    @action("RenewTrials")
+    async def renew(self, call: Call, request: external_pb.RenewTrialsRequest) -> external_pb.RenewTrialsResponse:
+        """Keeps trials with their client for longer."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.renew(call, request)
+
+    @action("ReportMeasurements")
+    async def measured(
+        self, call: Call, request: external_pb.ReportMeasurementsRequest
+    ) -> external_pb.ReportMeasurementsResponse:
+        """Notes what a client's trial has reached so far."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.report_measurements(call, request)
+
+    @action("ReportExamples")
+    async def exemplified(
+        self, call: Call, request: external_pb.ReportExamplesRequest
+    ) -> external_pb.ReportExamplesResponse:
+        """Notes examples of a client's trial."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.report_examples(call, request)
+
     @action("GetParetoFront")
     async def front(self, call: Call, request: GetParetoFrontRequest) -> pareto_front_pb2.ParetoFront:
         """Returns the run's Pareto front with its history."""
@@ -169,6 +220,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer.promoting import promoted
 
         run = await call.get(OptimizationRun, request.id, verb=_PROMOTE)
+        if not run.program_id:
+            raise IllegalState("this run names no program that its result could be put into", resource="program")
         if not (request.trial_id or run.best_trial_id):
             raise NoResultYet(_NOTHING_YET, run_id=run.id)
         trial = await call.get(Trial, request.trial_id or run.best_trial_id)
@@ -195,7 +248,10 @@ class Trial(Resource[trial_pb2.Trial]):
     """A step of a run: written by its worker, read by whoever may read the run."""
 
     storage = Storage(
-        unique=[("optimization_run_id", "number")], references={"optimization_run_id": "optimization_runs"}
+        unique=[("optimization_run_id", "number")],
+        indexes=[("optimization_run_id", "status"), ("optimization_run_id", "finish_number")],
+        hidden={"lease_seconds": "integer NOT NULL DEFAULT 0"},
+        references={"optimization_run_id": "optimization_runs"},
     )
     states = StateMachine(
         "status",
@@ -206,8 +262,17 @@ class Trial(Resource[trial_pb2.Trial]):
     policies = [
         bypass(has_role(Role.ADMIN)),
         bypass(is_service),
-        policy("Get", "List", allow=of_readable(OptimizationRun, "optimization_run_id")),
+        policy("Get", "List", "GetTrialReports", allow=of_readable(OptimizationRun, "optimization_run_id")),
     ]
+
+    @action("GetTrialReports")
+    async def reports(
+        self, call: Call, request: external_pb.GetTrialReportsRequest
+    ) -> external_pb.GetTrialReportsResponse:
+        """Returns what clients reported of the trial."""
+        from services.optimizer import external  # it reads this very resource
+
+        return await external.reports(call, request)
 
 
 RESOURCES: list[type[Resource[Any]]] = [OptimizationRun, Trial]

@@ -10,10 +10,8 @@ from ashgrove.program.v1.execution_pb2 import EvaluationResult
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from domain.sampling import Unsatisfied
-from domain.seeds import suggestion_seed
 from domain.space import Space
-from domain.strategies import SAMPLER_VERSION, Exhausted, Observation, Question
-from domain.values import content_hash
+from domain.strategies import Exhausted
 from framework.errors import DependencyUnavailable, Failure, GrantLost
 from framework.rpc.assembly import Parts
 from framework.rpc.channels import as_caller
@@ -24,11 +22,10 @@ from services.optimizer.application import Application
 from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, cancel, evaluate, granted
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
-from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
-from services.optimizer.strategies import strategy_of
+from services.optimizer.suggesting import Suggesting, observed
 
 _HOPELESS_AFTER = 5
 _FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
@@ -51,8 +48,7 @@ class Search:
         self.row = row
         self.ledger = Ledger(parts, leases, row, lease_seconds)
         self.grant = str(row["grant_id"])
-        self.objectives = objectives_of(row)
-        self.strategy = strategy_of(row)
+        self.suggesting = Suggesting(row)
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
         self.reason = "END_REASON_TRIALS"
@@ -163,7 +159,7 @@ class Search:
         trials = await self.ledger.trials()
         if why := self._hopeless(trials):
             return why
-        if ended := self.ledger.spending.reason or enough(self.row["limits"], self.objectives, trials):
+        if ended := self.ledger.spending.reason or enough(self.row["limits"], self.suggesting.objectives, trials):
             self.reason = ended
             return ""
         for _ in range(self._room(len(trials))):
@@ -229,22 +225,9 @@ class Search:
     async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Chooses the next configuration and writes it down with what informed it, before it is used."""
         finished, pending = self._informing(trials)
-        number = len(trials) + 1
-        seed = suggestion_seed(self.row["seed"], number)
-        # Samplers are work for the processor: off the event loop, so that leases and streams go on.
-        question = Question(
-            space=space,
-            objectives=self.objectives,
-            finished=[Observation(t["number"], t["configuration"], _reached(t)) for t in finished],
-            pending=[t["configuration"] for t in pending],
-            number=number,
-            seed=seed,
-            run_seed=self.row["seed"],
-            budget=self.row["max_trials"],
-        )
-        values = await asyncio.to_thread(self.strategy.suggest, question)
-        informed = [t["number"] for t in finished], [t["number"] for t in pending]
-        return await self.ledger.begin(number, values, content_hash(values), informed, SAMPLER_VERSION, seed)
+        known, waiting = [observed(t) for t in finished], [t["configuration"] for t in pending]
+        suggestion = await self.suggesting.next(space, len(trials) + 1, known, waiting)
+        return await self.ledger.begin(suggestion, [t["number"] for t in finished], [t["number"] for t in pending])
 
     def _informing(self, trials: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Returns the finished and the pending trials that a suggestion may know of; whole batches when synchronous."""
@@ -270,8 +253,3 @@ class Search:
                     return await offered(self.application, identity, self.row, space_of(found))
             except DependencyUnavailable:
                 await asyncio.sleep(0.5)
-
-
-def _reached(trial: dict[str, Any]) -> dict[str, float] | None:
-    # What a dropped trial would likely have reached teaches as much as what others did.
-    return trial["objectives"] if trial["status"] in ("STATUS_COMPLETED", "STATUS_DROPPED") else None

@@ -11,10 +11,11 @@ from domain.space import Space
 
 def space_of(message: VariableSpace) -> Space:
     """Returns the domain's space."""
-    return Space.from_json(_plain(message.variables), _plain(message.constraints))
+    return Space.from_json(plain(message.variables), plain(message.constraints))
 
 
-def _plain(messages: Iterable[Any]) -> list[dict[str, Any]]:
+def plain(messages: Iterable[Any]) -> list[dict[str, Any]]:
+    """Returns variables or constraints in the domain's JSON form."""
     # Zero bounds are bounds: they must be written out, the domain takes absent ones for missing.
     return [
         MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

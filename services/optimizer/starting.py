@@ -32,15 +32,22 @@ from services.optimizer.strategies import strategy_faults
 
 async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     """Creates a run; see `CreateOptimizationRun` for what is refused."""
+    _check_named(wanted)
     objectives = completed_objectives(wanted.objectives, await _metrics(call))
     program, space, dataset = await _pinned(call, wanted)
     _check_usable(program, space, dataset)
     permit(call, program)
     run = _completed(wanted, objectives, program, space, dataset)
-    _check_searchable(run, space)
+    check_searchable(run, space)
     identifier = str(new_id())
     async with granted_by_caller(call, identifier, run) as grant:
         return await _written(call, run, identifier, grant)
+
+
+def _check_named(wanted: pb.OptimizationRun) -> None:
+    names = [name for name in ("program_id", "dataset_id") if not getattr(wanted, name)]
+    if names:
+        raise InvalidFields(*(FieldViolation(f"optimization_run.{name}", "value is required") for name in names))
 
 
 async def _metrics(call: Call) -> Sequence[Metric]:
@@ -77,7 +84,8 @@ def _check_usable(program: Program, space: VariableSpace, dataset: Dataset) -> N
         raise IllegalState("the dataset has no validation examples; add some first", resource="dataset")
 
 
-def _check_searchable(run: pb.OptimizationRun, space: VariableSpace) -> None:
+def check_searchable(run: pb.OptimizationRun, space: VariableSpace) -> None:
+    """Raises InvalidFields unless the run's strategy can search the space for its objectives."""
     aims = objectives_of(
         {"objectives": [MessageToDict(each, preserving_proto_field_name=True) for each in run.objectives]}
     )
@@ -94,15 +102,21 @@ def _completed(
 ) -> pb.OptimizationRun:
     run = pb.OptimizationRun()
     run.CopyFrom(wanted)
-    run.name = wanted.name or f"{program.name} · {pb.OptimizationRun.Strategy.Name(wanted.strategy)[9:].lower()}"[:255]
+    run.name = wanted.name or name_of(program.name, wanted)
     run.program_revision = program.revision
     run.variable_space_revision = space.revision
+    run.evaluator = pb.OptimizationRun.EVALUATOR_MANAGED
     run.dataset_revision = wanted.dataset_revision or dataset.revision
     run.parallelism = wanted.parallelism or 1
     run.schedule = wanted.schedule or pb.OptimizationRun.SCHEDULE_ASYNCHRONOUS
     del run.objectives[:]
     run.objectives.extend(objectives)
     return run
+
+
+def name_of(searched: str, wanted: pb.OptimizationRun) -> str:
+    """Returns what a run is called that nobody gave a name."""
+    return f"{searched} · {pb.OptimizationRun.Strategy.Name(wanted.strategy)[9:].lower()}"[:255]
 
 
 async def _written(call: Call, run: pb.OptimizationRun, identifier: str, grant: str) -> pb.OptimizationRun:

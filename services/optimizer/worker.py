@@ -19,7 +19,9 @@ from services.optimizer.search import Search
 from services.optimizer.story import WORK, Fenced
 
 MOST_RUNS = 16
-_CLAIMABLE = "status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"
+# What clients evaluate needs no worker.
+_CLAIMABLE = """evaluator <> 'EVALUATOR_EXTERNAL'
+                AND status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"""
 _log = logging.getLogger(__name__)
 
 

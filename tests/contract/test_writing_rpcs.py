@@ -10,6 +10,7 @@ _KEEPS_NOTHING = "it computes and keeps nothing: asked twice it answers twice"
 _SIGNS_IN = "who calls is what it finds out: there is nobody yet whose request ids could be kept apart"
 _ASKS = "it asks a model, which cannot be tried; asked twice it asks twice"
 _STREAM = "its answer is a stream; "
+_LEASED = "a client's name makes it one however often it is sent: "
 _OPERATOR = "it is the operator's and acts on the platform's tables, where no tenant keeps request ids; "
 NEITHER = {
     "AcceptInvitation": _SIGNS_IN + "; a token is accepted once",
@@ -20,6 +21,7 @@ NEITHER = {
     "ChangePassword": _SIGNS_IN + "; a password is not kept to be compared",
     "CheckCompatibility": _KEEPS_NOTHING,
     "CheckConnector": _ASKS,
+    "CompleteTrials": _LEASED + "the same values again change nothing, others are refused",
     "CreateOrganization": _OPERATOR + "its name is unique",
     "EndSession": _SIGNS_IN + "; ending twice is no error",
     "EvaluateProgram": _STREAM + "an `evaluation_id` of the caller's choice makes it one however often it is asked for",
@@ -30,10 +32,14 @@ NEITHER = {
     "InferSchema": _KEEPS_NOTHING,
     "MergeSchemas": _KEEPS_NOTHING,
     "RefreshAccessToken": _SIGNS_IN + "; a token that is used twice is a stolen one",
+    "RenewTrials": _LEASED + "a lease is so long from now",
+    "ReportExamples": _LEASED + "an example that was reported is left as it was",
+    "ReportMeasurements": _LEASED + "a step that was reported has the last values",
     "ResumeOrganization": _OPERATOR + "twice is no error",
     "ShareConnector": _OPERATOR + "sharing again changes the terms",
     "SignIn": _SIGNS_IN,
     "StreamConfigurations": _STREAM + _KEEPS_NOTHING,
+    "SuggestTrials": _LEASED + "it has its trials already, and is given them again",
     "SuspendOrganization": _OPERATOR + "twice is no error",
     "TryConnector": _ASKS,
     "UnshareConnector": _OPERATOR + "twice is no error",

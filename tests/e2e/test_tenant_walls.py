@@ -53,6 +53,11 @@ SOUND_AND_REFUSED = {
     "EndSession": "INVALID_ARGUMENT",
     "UploadExamples": "INVALID_ARGUMENT",  # an empty file holds no rows
     "RollbackProgramAlias": "FAILED_PRECONDITION",  # it has never been anything else
+    "SuggestTrials": "FAILED_PRECONDITION",  # the run is the platform's to evaluate
+    "CompleteTrials": "FAILED_PRECONDITION",
+    "RenewTrials": "FAILED_PRECONDITION",
+    "ReportMeasurements": "FAILED_PRECONDITION",
+    "ReportExamples": "FAILED_PRECONDITION",
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
 }
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])

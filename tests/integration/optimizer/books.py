@@ -16,6 +16,7 @@ from framework.testing.workbench import Workbench
 from services.optimizer import story
 from services.optimizer.ledger import Ledger
 from services.optimizer.resources import OptimizationRun
+from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "optimizer" / "migrations"
@@ -34,6 +35,7 @@ class Grants:
     def __init__(self) -> None:
         self.ended: list[str] = []
         self.watched = Watched()
+        self.warm = WarmRuns()
 
     async def end_grant(self, grant_id: object) -> None:
         """Notes the end of a grant."""

@@ -24,6 +24,7 @@ from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
 from services.optimizer.objectives import objectives_of
 from services.optimizer.story import Fenced
+from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, ledger, started, told
 
 MAXIMIZE, MINIMIZE = run_pb.Objective.DIRECTION_MAXIMIZE, run_pb.Objective.DIRECTION_MINIMIZE
@@ -47,7 +48,7 @@ async def begun(bench: Workbench, objectives: Sequence[run_pb.Objective], **fiel
 
 async def complete(books: Ledger, number: int, *reached: float) -> None:
     """Completes a trial with what it reached, in the order of the objectives; fails it when it reached nothing."""
-    trial = await books.begin(number, {"k": number}, "h", ([], []), "s", number)
+    trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), [], [])
     names = [each.name for each in books.results.objectives]
     outcome = Outcome(dict(zip(names, reached, strict=True))) if reached else Outcome(error="it failed")
     await books.finish(trial, outcome)
@@ -161,7 +162,7 @@ async def test_a_full_front_loses_its_most_crowded_never_its_oldest(
 async def test_a_fenced_completion_leaves_the_front_alone(bench: Workbench) -> None:
     """X-61: the front changes with the trial or not at all; a late worker's result is re-read by the next."""
     books, row = await begun(bench, TWO)
-    trial = await books.begin(1, {"k": 1}, "h", ([], []), "s", 1)
+    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), [], [])
     current = ledger(bench, await claimed(bench, row))
     with pytest.raises(Fenced):
         await books.finish(trial, Outcome({"exact_match": 0.5, "cost": 2.0}))

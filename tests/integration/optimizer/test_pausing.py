@@ -26,6 +26,7 @@ from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
 from services.optimizer.spending import Usage
 from services.optimizer.story import Fenced
+from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, leases_of, ledger, started, told, until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_runs import program_event
@@ -222,12 +223,12 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
     row = await claimed(bench, await started(bench))
     books = ledger(bench, row)
     await books.start()
-    trial = await books.begin(1, {}, "h", ([], []), "s", 1)
+    trial = await books.begin(Suggestion(1, {}, "h", 1, "s"), [], [])
     await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
     for late in (
         lambda: books.finish(trial, Outcome({"exact_match": 1.0})),
         lambda: books.progress(trial, 1, 1, Usage()),
-        lambda: books.begin(2, {}, "h", ([], []), "s", 2),
+        lambda: books.begin(Suggestion(2, {}, "h", 2, "s"), [], []),
         lambda: books.end("STATUS_COMPLETED", ""),
         books.status,
     ):

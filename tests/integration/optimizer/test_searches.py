@@ -222,10 +222,10 @@ async def test_a_batch_torn_by_a_takeover_is_completed_as_it_would_have_been(
     first = search_of(bench, await claimed(bench, row))
     begin = first.ledger.begin
 
-    async def dies(number: int, *arguments: Any) -> Any:
-        if number > torn:
+    async def dies(suggestion: Any, *informed: Any) -> Any:
+        if suggestion.number > torn:
             raise DependencyUnavailable("the worker is gone")
-        return await begin(number, *arguments)
+        return await begin(suggestion, *informed)
 
     first.ledger.begin = dies  # type: ignore[assignment]
     with pytest.raises(DependencyUnavailable):

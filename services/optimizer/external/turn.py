@@ -1,0 +1,216 @@
+"""One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
+
+import math
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ashgrove.optimizer.v1 import external_requests_pb2, optimization_run_pb2, trial_pb2
+
+from framework.engine import Call
+from framework.engine.writing import tell_many, told_of
+from framework.errors import IllegalState, LeaseLost
+from framework.resource import spec_of
+from framework.storage import Transaction, codec_of, transaction_time
+from services.optimizer.enough import enough
+from services.optimizer.external import space
+from services.optimizer.resources import OptimizationRun, Trial, is_external
+from services.optimizer.story import tell, topic
+from services.optimizer.warm import Warm, WarmRuns
+
+LEASE_SECONDS = 60
+_Event = optimization_run_pb2.RunEvent
+_LIMITED = {"metric_calls": "METRIC_CALLS", "tokens": "TOKENS", "cost_micros": "COST"}
+
+# First the lock, so that what is read after it is what the turn before has left.
+_LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
+_OPEN = """
+SELECT id, number, configuration, client, lease_until <= clock_timestamp() AS ended,
+       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds
+FROM trials
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
+ORDER BY number
+"""
+_USED = """
+SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
+       coalesce(sum(t.cost_micros), 0)::bigint AS cost_micros,
+       (SELECT extract(epoch FROM now() - started_at)::float8 FROM optimization_runs
+        WHERE organization_id = %(organization)s AND id = %(run)s) AS seconds
+FROM trials t WHERE t.organization_id = %(organization)s AND t.optimization_run_id = %(run)s
+"""
+_STANDING = """
+SELECT status, end_reason, completed_trials, failed_trials, best_trial_id FROM optimization_runs
+WHERE organization_id = %(organization)s AND id = %(run)s
+"""
+_TAKE = """
+UPDATE trials SET client = %(client)s, lock_version = lock_version + 1,
+       lease_seconds = coalesce(nullif(%(seconds)s, 0), lease_seconds),
+       lease_until = clock_timestamp() + make_interval(secs => coalesce(nullif(%(seconds)s, 0), lease_seconds))
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)
+RETURNING *
+"""
+_END_OPEN = """
+UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = now()
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
+"""
+
+
+@dataclass
+class Turn:
+    """What a turn has in hand; what it writes is committed when it ends."""
+
+    call: Call
+    tx: Transaction
+    verb: str
+    row: dict[str, Any]
+    open: list[dict[str, Any]]
+    """The trials that are not finished, by number."""
+    runs: WarmRuns
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The run's key, as statements name it."""
+        return {"organization": self.row["organization_id"], "run": self.row["id"]}
+
+    @property
+    def status(self) -> str:
+        """The run's status."""
+        return str(self.row["status"])
+
+    @property
+    def finished(self) -> int:
+        """How many trials have ended."""
+        return int(self.row["completed_trials"] + self.row["failed_trials"])
+
+    @property
+    def live(self) -> list[dict[str, Any]]:
+        """The open trials whose clients still have them."""
+        return [trial for trial in self.open if not trial["ended"]]
+
+    async def warm(self) -> Warm:
+        """Returns what is remembered of the run, read where nothing is."""
+        key = _key(self.row)
+        warm = self.runs.get(key)
+        if warm is None:
+            warm = Warm(self.row, await space.read(self.tx, self.row))
+            self.runs.keep(key, warm)
+        return warm
+
+    async def take(self, client: str, numbers: Sequence[int], seconds: int) -> list[dict[str, Any]]:
+        """Gives open trials to a client, or leaves them with it; returns their rows.
+
+        The lease is so long from now; as long as it was when nothing is said.
+        """
+        if not numbers:
+            return []
+        given = {"client": client, "numbers": list(numbers), "seconds": seconds}
+        return sorted(await self.tx.fetch(_TAKE, self.ids | given), key=lambda trial: int(trial["number"]))
+
+    def held(self, client: str, number: int, *, renewing: bool) -> dict[str, Any]:
+        """Returns an open trial that a client has; raises LeaseLost when it has not, or has no more."""
+        trial = next((each for each in self.open if each["number"] == number), None)
+        if trial is None or trial["client"] != client:
+            told = f"trial {number} is another client's" if trial else f"trial {number} is not open"
+            raise LeaseLost(f"{told}: leave it, and ask for others", trial_number=str(number), lease="FOREIGN")
+        if trial["ended"] and not renewing:
+            told = f"the lease on trial {number} has ended: renew it with RenewTrials, then tell again"
+            raise LeaseLost(told, trial_number=str(number), lease="ENDED")
+        return trial
+
+    async def spent(self) -> str:
+        """Returns why no further trial is to be started, as the run's end reason has it; empty when one may be."""
+        limits = self.row["limits"] or {}
+        if any(int(limits.get(name, 0)) for name in (*_LIMITED, "seconds")):
+            used = await self.tx.fetch_one(_USED, self.ids)
+            assert used is not None
+            for name, reason in _LIMITED.items():
+                if 0 < int(limits.get(name, 0)) <= used[name]:
+                    return f"END_REASON_{reason}"
+            if 0 < int(limits.get("seconds", 0)) <= (used["seconds"] or 0.0):
+                return "END_REASON_SECONDS"
+        if "target" in limits or limits.get("patience"):
+            warm = await self.warm()
+            await warm.learn(self.tx)
+            return enough(limits, warm.suggesting.objectives, [_ended(each) for each in warm.finished])
+        return ""
+
+    async def conclude(self, reason: str, *, open_counts: bool = False) -> bool:
+        """Ends a run that has nothing more to start, once no client has a trial; returns whether it has.
+
+        Where an open trial counts it is waited for until it is done, whoever does it; else as long as it is leased.
+        """
+        if self.status != "STATUS_RUNNING" or not reason or (self.open if open_counts else self.live):
+            return False
+        if self.row["completed_trials"] or not self.row["failed_trials"]:
+            await self.end({"status": "STATUS_COMPLETED", "end_reason": reason})
+        else:
+            await self.end({"status": "STATUS_FAILED", "error": "every trial failed; look at their errors"})
+        return True
+
+    async def end(self, columns: Mapping[str, Any]) -> None:
+        """Ends the run; trials that nobody finished are cancelled with it."""
+        await self.tx.send(_END_OPEN, self.ids)
+        ended = {**columns, "completed_at": transaction_time()}
+        await self.call.update(OptimizationRun, str(self.row["id"]), ended, verb=self.verb, move="end")
+        await self.say(_Event(type=_Event.TYPE_RUN_ENDED, error=columns.get("error", "")))
+        self.row |= columns
+        self.open = []
+
+    async def say(self, *events: _Event) -> None:
+        """Adds to the run's story."""
+        if events:
+            await tell(self.tx, self.row, *events, fenced=False)
+
+    async def tell_of(self, what: str, trials: Iterable[trial_pb2.Trial]) -> None:
+        """Tells the audit trail of trials that were created or updated."""
+        spec = spec_of(Trial)
+        told = [told_of(spec, trial) for trial in trials]
+        if told:
+            await tell_many(self.tx, spec, self.call.context, what, told)
+
+    async def standing(self, spent: str = "") -> external_requests_pb2.RunStanding:
+        """Returns where the run stands now."""
+        now = await self.tx.fetch_one(_STANDING, self.ids)
+        assert now is not None
+        best = now.pop("best_trial_id")
+        stopped = bool(spent) or now["status"] != "STATUS_RUNNING"
+        return external_requests_pb2.RunStanding(**now, best_trial_id=str(best or ""), should_stop=stopped)
+
+
+def message(trial: Mapping[str, Any]) -> trial_pb2.Trial:
+    """Returns a trial's row as its message."""
+    made: trial_pb2.Trial = codec_of(spec_of(Trial)).message(trial)
+    return made
+
+
+def soonest(trials: Iterable[Mapping[str, Any]], most: int) -> int:
+    """Returns in how many seconds, from 1 to `most`, the first of these leases ends."""
+    return max(1, min([most, *(math.ceil(float(each["seconds"])) for each in trials)]))
+
+
+@asynccontextmanager
+async def turn(call: Call, identifier: str, verb: str) -> AsyncIterator[Turn]:
+    """Opens a client's turn; raises NotFound, NotPermitted, or IllegalState for a run that clients do not evaluate."""
+    runs: WarmRuns = call.application.warm
+    key = (call.context.organization_id, UUID(identifier))
+    ids = {"organization": key[0], "run": key[1]}
+    async with runs.turn(key), call.transaction() as tx:
+        await tx.send(_LOCK, ids)
+        asked = await tx.ask(_OPEN, ids)
+        row = await call.row(OptimizationRun, identifier, verb)
+        if not is_external(row):
+            told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
+            raise IllegalState(told, evaluator=row["evaluator"])
+        yield Turn(call, tx, verb, row, await tx.answer(asked), runs)
+        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["organization_id"], row["id"]
+
+
+def _ended(each: Any) -> dict[str, Any]:
+    status = "STATUS_FAILED" if each.objectives is None else "STATUS_COMPLETED"
+    return {"number": each.number, "status": status, "objectives": each.objectives}

@@ -1,0 +1,95 @@
+"""What this process remembers of external runs: all of it can be dropped, and is read again with the same answers."""
+
+import asyncio
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from operator import attrgetter
+from typing import Any
+
+from domain.space import Space
+from domain.strategies import Observation
+from framework.storage import Transaction
+from services.optimizer.results import Results
+from services.optimizer.suggesting import Suggesting, observed
+
+RUNS = 64
+OBSERVATIONS = 100_000
+"""How many finished trials are remembered of all runs together: some hundred megabytes at worst."""
+
+# The trials are numbered as they finish, with the run's row locked: none can come in below what was read.
+_FINISHED = """
+SELECT number, configuration, status, objectives, finish_number FROM trials
+WHERE organization_id = %(organization_id)s AND optimization_run_id = %(id)s AND finish_number > %(known)s
+ORDER BY finish_number
+"""
+
+
+class Warm:
+    """One run: its space, its sampler, its front, and its finished trials up to a watermark."""
+
+    def __init__(self, row: Mapping[str, Any], space: Space) -> None:
+        self.row = row
+        self.space = space
+        self.suggesting = Suggesting(row)
+        self.results = Results(row)
+        self.finished: list[Observation] = []
+        """The finished trials, by number."""
+        self.watermark = 0
+
+    async def learn(self, tx: Transaction) -> None:
+        """Reads the trials that have finished since the last look."""
+        ids = {"organization_id": self.row["organization_id"], "id": self.row["id"], "known": self.watermark}
+        for trial in await tx.fetch(_FINISHED, ids):
+            insort(self.finished, observed(trial), key=attrgetter("number"))
+            self.watermark = trial["finish_number"]
+
+
+class WarmRuns:
+    """The runs asked about most recently; what is beyond the bounds is forgotten."""
+
+    def __init__(self, runs: int = RUNS, observations: int = OBSERVATIONS) -> None:
+        self._bounds = runs, observations
+        self._known: OrderedDict[Any, Warm] = OrderedDict()
+        self._turns: dict[Any, tuple[asyncio.Lock, list[None]]] = {}
+
+    @asynccontextmanager
+    async def turn(self, key: Any) -> AsyncIterator[None]:
+        """Lets one call at a time work on a run: others wait here, and not with a connection of the database each.
+
+        What a failed turn may have left in memory is forgotten: its transaction was undone.
+        """
+        lock, waiting = self._turns.setdefault(key, (asyncio.Lock(), []))
+        waiting.append(None)
+        try:
+            async with lock:
+                try:
+                    yield
+                except BaseException:
+                    self.forget(key)
+                    raise
+                self._trim()
+        finally:
+            waiting.pop()
+            if not waiting:
+                self._turns.pop(key, None)
+
+    def get(self, key: Any) -> Warm | None:
+        """Returns what is remembered of a run."""
+        if key in self._known:
+            self._known.move_to_end(key)
+        return self._known.get(key)
+
+    def keep(self, key: Any, warm: Warm) -> None:
+        """Remembers a run."""
+        self._known[key] = warm
+
+    def forget(self, key: Any) -> None:
+        """Forgets a run; it is read again when it is asked about."""
+        self._known.pop(key, None)
+
+    def _trim(self) -> None:
+        runs, observations = self._bounds
+        while len(self._known) > runs or sum(len(each.finished) for each in self._known.values()) > observations:
+            self._known.popitem(last=False)
