@@ -18,6 +18,8 @@ from tests.e2e.api import Api, founded
 from tests.e2e.positions import FUZZED
 
 ORIGIN = "https://app.example.org"
+GUESSES = 300
+"""How many calls without a credential that holds an address may make at once; it wins back two a second."""
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -72,6 +74,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Starts everything and takes it down again."""
     told = {"IDENTITY_TOKEN_SECONDS": "2", "ALLOWED_ORIGINS": ORIGIN, "AUDIT_SUMMARY_SECONDS": "1"}
+    told |= {"ANONYMOUS_RATE": "2", "ANONYMOUS_BURST": str(GUESSES)}
     with running(tmp_path_factory.mktemp("stack"), **told) as made:
         yield made
 
