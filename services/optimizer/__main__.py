@@ -13,7 +13,16 @@ from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 
 # What does calls, which resources name only when one comes: loaded now, so that no first call waits for it.
-from services.optimizer import analyzing, cancelling, front, pausing, promoting, starting, watching  # noqa: F401
+from services.optimizer import (  # noqa: F401
+    analyzing,
+    cancelling,
+    external,
+    front,
+    pausing,
+    promoting,
+    starting,
+    watching,
+)
 from services.optimizer.access import clear, project
 from services.optimizer.application import Application, application
 from services.optimizer.resources import registry

@@ -99,12 +99,12 @@ def test_a_run_whose_user_is_deactivated_pauses(admin: Api) -> None:
 
 def test_a_run_outlives_many_tokens(setting: Setting) -> None:
     """Identity tokens hold for two seconds here, and seven with what clocks may differ; a run outlasts both."""
-    began = time.monotonic()
     run = setting.start(max_trials=1000, strategy="STRATEGY_RANDOM")["id"]
-    for _ in setting.api.stream("GET", f"/v1/optimizationRuns/{run}:watch"):
-        if time.monotonic() - began > 10:
+    gone = time.monotonic() + 8
+    for frame in setting.api.stream("GET", f"/v1/optimizationRuns/{run}:watch"):
+        if time.monotonic() > gone and frame.get("item", {}).get("type") == "TYPE_TRIAL_COMPLETED":
             break
     now = setting.api.get(f"/v1/optimizationRuns/{run}")
     setting.api.post(f"/v1/optimizationRuns/{run}:cancel", {})
     assert now["status"] == "STATUS_RUNNING"
-    assert now["failed_trials"] == 0 and now["completed_trials"] > 3
+    assert now["failed_trials"] == 0 and now["completed_trials"] > 0

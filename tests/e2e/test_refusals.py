@@ -1,5 +1,6 @@
 """What the gateway refuses: wrong keys, other organizations, bad bodies; clearly, and without a leak."""
 
+import json
 import re
 import time
 import uuid
@@ -76,8 +77,10 @@ def test_another_organization_sees_nothing_of_ours(setting: Setting, stranger: A
     for method, path, body in paths:
         refusal = refused(stranger, method, path, body)
         assert (refusal.code, refusal.reason) == (404, "RESOURCE_NOT_FOUND"), (path, refusal.text)
-    for collection in ("programs", "datasets", "variableSpaces", "optimizationRuns"):
-        assert not any(v for k, v in stranger.get(f"/v1/{collection}").items() if k != "next_page_token")
+    ours = {"programs": setting.program, "datasets": setting.dataset, "variableSpaces": setting.space}
+    for collection, identifier in (ours | {"optimizationRuns": run}).items():
+        assert identifier in json.dumps(setting.api.get(f"/v1/{collection}?page_size=1000"))
+        assert identifier not in json.dumps(stranger.get(f"/v1/{collection}?page_size=1000"))
     start = {"program_id": setting.program, "variable_space_id": setting.space, "dataset_id": setting.dataset}
     start |= {"strategy": "STRATEGY_RANDOM", "objectives": [{"metric": "exact_match"}], "max_trials": 1}
     assert refused(stranger, "POST", "/v1/optimizationRuns", start).code == 404
