@@ -27,6 +27,7 @@ from services.optimizer.evaluating import Outcome
 from services.optimizer.front import LIMIT, Front
 from services.optimizer.ledger import Ledger
 from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.suggesting import Suggestion
 
 ROUNDS = 150
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
@@ -96,7 +97,7 @@ def _undominated(source: random.Random, count: int) -> list[float]:
 async def _one(ledger: Ledger, number: int, reached: list[float], keeps: bool) -> float:
     """Completes one trial; returns the milliseconds that took."""
     configuration = {"temperature": number / 10_000, "demonstrations": number % 9}
-    trial = await ledger.begin(number, configuration, "hash", ([], []), "sampler", number)
+    trial = await ledger.begin(Suggestion(number, configuration, "hash", number, "sampler"), [], [])
     outcome = Outcome(dict(zip(_NAMES, reached, strict=False)), finished_count=10, example_count=10)
     began = time.perf_counter()
     if keeps:

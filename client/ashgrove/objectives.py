@@ -20,6 +20,10 @@ class Objective:
     """Where the hypervolume is measured from; the metric's worst end when None."""
     aggregation: str = "unspecified"
     """p50 or p95, of `latency_ms` only."""
+    low: float | None = None
+    """Of an external run: the least value that may be told."""
+    high: float | None = None
+    """Of an external run: the greatest value that may be told."""
 
     def message(self) -> optimization_run_pb2.Objective:
         """Returns it as a message."""
@@ -28,5 +32,7 @@ class Objective:
             direction=_Objective.Direction.Value(f"DIRECTION_{self.direction.upper()}"),
             threshold=self.threshold,
             reference=self.reference,
+            low=self.low,
+            high=self.high,
             aggregation=_Objective.Aggregation.Value(f"AGGREGATION_{self.aggregation.upper()}"),
         )

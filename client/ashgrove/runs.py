@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from ashgrove.collection import Listed
+from ashgrove.asking import Asking
 from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2, variable_importance_pb2
@@ -23,7 +23,7 @@ _Run = optimization_run_pb2.OptimizationRun
 _PATIENCE_SECONDS = 60.0
 
 
-class Runs(Listed[optimization_run_pb2.OptimizationRun]):
+class Runs(Asking):
     """The runs that the caller may see."""
 
     service, messages, noun, plural = OptimizerServiceStub, pb, "OptimizationRun", "optimization_runs"
@@ -58,6 +58,33 @@ class Runs(Listed[optimization_run_pb2.OptimizationRun]):
             objectives=[each.message() for each in wanted],
             max_trials=max_trials,
             parallelism=parallelism,
+            seed=seed,
+        )
+        made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
+        return made
+
+    def create_external(
+        self,
+        space_id: str,
+        *,
+        objectives: Sequence[Objective],
+        program_id: str = "",
+        strategy: str = "bayesian",
+        strategy_options: Mapping[str, Any] | None = None,
+        max_trials: int = 40,
+        seed: int = 0,
+        name: str = "",
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Opens a run whose trials clients evaluate, with `asking`; each objective says its direction."""
+        run = _Run(
+            name=name,
+            evaluator=_Run.EVALUATOR_EXTERNAL,
+            program_id=program_id,
+            variable_space_id=space_id,
+            strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
+            strategy_configuration=_configuration(strategy, strategy_options or {}),
+            objectives=[each.message() for each in objectives],
+            max_trials=max_trials,
             seed=seed,
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)

@@ -1,0 +1,36 @@
+"""The Python client's loop against a service that listens: trials are asked for, told and taken up again."""
+
+import asyncio
+from typing import Any
+
+from ashgrove.client import Client
+from ashgrove.optimizer.v1 import external_requests_pb2 as pb
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+
+from framework.testing.serving import served
+from framework.testing.workbench import Workbench
+from tests.integration.optimizer.test_external_runs import let_end, now, opened
+
+
+async def test_the_loop_goes_on_until_the_run_has_ended(bench: Workbench) -> None:
+    """Also over a lease that ended meanwhile, and as the same client after a restart."""
+    run = await opened(bench, max_trials=4)
+    async with served(bench) as service:
+        loop = asyncio.get_running_loop()
+
+        def works() -> list[Any]:
+            told = []
+            with Client(f"127.0.0.1:{service.port}", api_key=service.issuer.token(bench.user)) as client:
+                (left,) = [next(client.runs.asking(run, "me"))]
+                for trial in client.runs.asking(run, "me"):
+                    assert set(trial.values) == {"x", "n"}
+                    assert not trial.report(1, gain=0.1)
+                    assert not trial.report_examples([pb.ReportedExample(example_id="e", scores={"gain": 1})])
+                    asyncio.run_coroutine_threadsafe(let_end(bench, run, trial.number), loop).result(20)
+                    standing = trial.tell({"gain": trial.values["x"]}, tokens=3)
+                    told.append(trial.number)
+                assert left.number == told[0] and standing.status == run_pb.OptimizationRun.STATUS_COMPLETED
+            return told
+
+        assert await asyncio.to_thread(works) == [1, 2, 3, 4]
+    assert (await now(bench, run)).completed_trials == 4
