@@ -11,6 +11,8 @@ import grpc
 import pytest
 from ashgrove.program.v1.program_requests_pb2 import ListProgramsRequest
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from tests.e2e.api import SIGNATURE, Api, Refused, Setting, unique
 from tests.e2e.conftest import Stack
@@ -42,6 +44,21 @@ def test_without_a_valid_key_nothing_is_told(stack: Stack, key: str) -> None:
     with caller.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         ProgramServiceStub(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    status, info = rpc_status.from_call(caught.value), error_details_pb2.ErrorInfo()  # type: ignore[arg-type]
+    assert status is not None and status.details[0].Unpack(info)
+    assert info.reason == "CREDENTIAL_REFUSED"
+
+
+def test_a_refusal_does_not_say_what_is_wrong_with_a_key(stack: Stack, admin: Api) -> None:
+    """A typing error, a right key for another organization, a wrong key to trade: one answer; public keys are free."""
+    elsewhere = Api(stack.port, admin.key, **{"x-ashgrove-organization": str(uuid.UUID(int=0))})
+    told = [refused(caller, "GET", "/v1/users").text for caller in (Api(stack.port, admin.key[:-1]), elsewhere)]
+    told.append(refused(Api(stack.port, ""), "POST", "/v1/auth:authenticate", {"api_key": f"{admin.key[:-1]}~"}).text)
+    assert len({json.loads(text)["details"][0]["reason"] for text in told}) == 1
+    assert told[0] == told[1]
+    token = Api(stack.port, "").post("/v1/auth:authenticate", {"api_key": admin.key})["access_token"]
+    assert Api(stack.port, token).get("/v1/users")["users"]
+    assert Api(stack.port, "nonsense").get("/v1/auth/jwks")["keys"]
 
 
 def test_a_forged_identity_is_stripped(stack: Stack) -> None:

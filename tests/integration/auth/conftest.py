@@ -1,6 +1,6 @@
 """The auth service in this process, on a database of its own."""
 
-import uuid
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -42,12 +42,17 @@ async def house(auth_url: str, secrets_folder: Path) -> AsyncIterator[House]:
         yield opened
 
 
-@pytest.fixture
-async def stage(postgres_url: str, tmp_path: Path) -> Stage:
-    """A home where bootstrap has run."""
+@pytest.fixture(scope="session")
+def founded(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home where bootstrap has run, and the URL of its database."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        name = f"auth_{uuid.uuid4().hex}"
-        connection.execute(f"CREATE DATABASE {name}")
-    staged = Stage(tmp_path, migrated(f"{postgres_url.rsplit('/', 1)[0]}/{name}"))
-    await staged.run("bootstrap")
-    return staged
+        connection.execute("CREATE DATABASE auth_stage")
+    staged = Stage(tmp_path_factory.mktemp("stage"), migrated(f"{postgres_url.rsplit('/', 1)[0]}/auth_stage"))
+    asyncio.run(staged.run("bootstrap"))
+    return staged.home, staged.url
+
+
+@pytest.fixture
+def stage(founded: tuple[Path, str]) -> Stage:
+    """The same home and database for all, an environment for each."""
+    return Stage(*founded)

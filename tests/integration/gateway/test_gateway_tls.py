@@ -28,7 +28,9 @@ def client(port: int, authority: Path, shown: tuple[str, str] | None = None) -> 
     if shown:
         context.load_cert_chain(*shown)
     headers = {"authorization": TOKEN}
-    return httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=context, headers=headers, trust_env=False)
+    return httpx.AsyncClient(
+        base_url=f"https://127.0.0.1:{port}", verify=context, headers=headers, trust_env=False, timeout=30
+    )
 
 
 async def test_clients_gateway_authz_and_services_speak_tls(tmp_path: Path, ours: Trust) -> None:
@@ -51,7 +53,7 @@ async def test_clients_gateway_authz_and_services_speak_tls(tmp_path: Path, ours
         async with grpc.aio.secure_channel(f"127.0.0.1:{running.port}", credentials) as channel:
             asked = GetOptimizationRunRequest(id="a")
             found = await OptimizerServiceStub(channel).GetOptimizationRun(
-                asked, metadata=[("authorization", TOKEN)], timeout=10
+                asked, metadata=[("authorization", TOKEN)], timeout=30
             )
             assert found.name == "a run"
         await refused(running.port, ours)
