@@ -26,7 +26,7 @@ REPLIES: Mapping[int, Told] = {
     404: Told(5, "UNKNOWN_ROUTE"),
     408: LATE,
     413: Told(3, "REQUEST_TOO_LARGE"),
-    429: Told(8, "LIMIT_REACHED"),
+    429: Told(8, "LIMIT_REACHED", "too many calls from this address; wait a second"),
     431: Told(3, "REQUEST_TOO_LARGE"),
     503: UNAVAILABLE,
     504: LATE,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -11,6 +11,7 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
+from gateway.envoy.local_limit import LocalLimit, local_limit
 from gateway.envoy.local_replies import local_replies
 from gateway.envoy.security_headers import security_headers
 from gateway.envoy.tls import Calling, Listening, downstream, upstream
@@ -77,6 +78,8 @@ class GatewaySettings:
     """TLS towards clients; none, and plain HTTP, by default."""
     calling: Calling | None = None
     """TLS towards the services, likewise."""
+    limit: LocalLimit = field(default_factory=LocalLimit)
+    """How much may come from one address."""
 
 
 def descriptors() -> Path:
@@ -119,6 +122,7 @@ def render(settings: GatewaySettings) -> str:
         ),
         healthy=json.dumps({area: {"value": 1} for area in settings.upstreams}),
         max_bytes=MAX_REQUEST_BYTES,
+        local_limit=json.dumps(local_limit(settings.limit)),
     )
 
 

@@ -1,5 +1,6 @@
 """What Envoy itself answers REST callers has the shape of every other error."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from grpc_health.v1._async import HealthServicer
 
 from framework import errors
 from gateway.envoy import local_replies
+from gateway.envoy.local_limit import LocalLimit
 from tests.integration.gateway.stage import Answer, Gateway, Runs, envoy, gateway
 
 RUN = "/v1/optimizationRuns/a"
@@ -69,6 +71,16 @@ async def test_an_ext_authz_that_does_not_answer_is_told_as_unavailable(tmp_path
         await server.stop(0)
     assert (answer.status, status.code, info.reason) == (503, 14, "DEPENDENCY_UNAVAILABLE")
     assert status.message == local_replies.UNAVAILABLE.message
+
+
+async def test_an_address_that_floods_is_stopped_before_any_work(tmp_path: Path) -> None:
+    """Whatever credential it sends, and ext_authz is not even asked."""
+    async with gateway(tmp_path, limit=LocalLimit(per_second=1, burst=3)) as running:
+        answers = await asyncio.gather(*(running.ask("GET", RUN, authorization="wrong") for _ in range(30)))
+        refused = [answer for answer in answers if answer.status == 429]
+        assert len(refused) > 10 and {answer.status for answer in answers} == {401, 429}
+        status, info = await status_of(refused[0])
+    assert (status.code, info.reason, refused[0].headers["retry-after"]) == (8, "LIMIT_REACHED", "1")
 
 
 async def test_a_plus_is_a_space_in_queries(tmp_path: Path) -> None:
