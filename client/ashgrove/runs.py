@@ -20,6 +20,7 @@ from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 _Run = optimization_run_pb2.OptimizationRun
+_HOLDOUTS = {None: _Run.HOLDOUT_UNSPECIFIED, True: _Run.HOLDOUT_ON, False: _Run.HOLDOUT_OFF}
 _PATIENCE_SECONDS = 60.0
 
 
@@ -41,11 +42,13 @@ class Runs(Asking):
         parallelism: int = 4,
         seed: int = 0,
         name: str = "",
+        holdout: bool | None = None,
     ) -> optimization_run_pb2.OptimizationRun:
         """Starts a run; the first objective is what `best` means, and a plain name has the metric's own direction.
 
         `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol or latin_hypercube;
         `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
+        `holdout` says whether the test split is looked at in the end; by default it is where there is one.
         """
         wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
         run = _Run(
@@ -59,6 +62,7 @@ class Runs(Asking):
             max_trials=max_trials,
             parallelism=parallelism,
             seed=seed,
+            holdout=_HOLDOUTS[holdout],
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made

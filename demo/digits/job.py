@@ -75,6 +75,7 @@ def search(client: Client, setting: Setting, console: Console) -> Searched:
         objectives=OBJECTIVES,
         max_trials=TRIALS,
         parallelism=4,
+        holdout=False,  # every member of the front is looked at below
     )
     last = follow(client.runs.watch(run.id), TRIALS, console, FrontSoFar())
     seconds = round(time.monotonic() - began, 1)

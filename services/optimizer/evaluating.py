@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
+from ashgrove.program.v1.dataset_pb2 import SPLIT_TEST, SPLIT_VALIDATION
 from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, EvaluateProgramRequest
 from grpc import StatusCode, aio
 
@@ -76,8 +76,16 @@ def granted(peer: str) -> Iterator[None]:
         raise GrantLost(f"access was lost: {refused.message}", cause="access lost") from refused
 
 
-async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any], trial: dict[str, Any]) -> Outcome:
+async def evaluate(
+    application: Application,
+    ledger: Ledger,
+    run: dict[str, Any],
+    trial: dict[str, Any],
+    results: list[execution_pb2.EvaluationResult] | None = None,
+) -> Outcome:
     """Returns how the trial's evaluation ended; raises GrantLost when the run may no longer act.
+
+    With a list for the examples' results it is the last look: over the test split, and no trial tells of it.
 
     A peer that is down is waited for: the evaluation goes on there, and is attached to again by its id. One that
     fails by a fault of its own is asked again a few times, then the trial fails.
@@ -86,7 +94,7 @@ async def evaluate(application: Application, ledger: Ledger, run: dict[str, Any]
     progress, failures = _Progress(noted(trial), trial["finished_count"], trial["example_count"]), 0
     while True:
         try:
-            ended = await _attached(application, ledger, run, trial, progress)
+            ended = await _attached(application, ledger, run, trial, progress, results)
             if ended is not None:
                 return ended if isinstance(ended, Outcome) else _outcome(ended, run)
             failures = 0
@@ -114,7 +122,12 @@ def _failed(error: str, progress: _Progress, error_class: str = "ERROR_CLASS_UNS
 
 
 async def _attached(
-    application: Application, ledger: Ledger, run: dict[str, Any], trial: dict[str, Any], progress: _Progress
+    application: Application,
+    ledger: Ledger,
+    run: dict[str, Any],
+    trial: dict[str, Any],
+    progress: _Progress,
+    results: list[execution_pb2.EvaluationResult] | None,
 ) -> execution_pb2.Evaluation | Outcome | None:
     """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has.
 
@@ -122,6 +135,7 @@ async def _attached(
     """
     token = await application.tokens.exchange(str(run["grant_id"]))
     request = _request(run, trial, progress.sequence)
+    request.split = SPLIT_VALIDATION if results is None else SPLIT_TEST
     with granted("program"):
         async for frame in application.program.EvaluateProgram(request, metadata=as_caller(token)):
             kind = frame.WhichOneof("frame")
@@ -131,6 +145,9 @@ async def _attached(
                 progress.sequence, progress.faults = frame.item.sequence, 0
                 progress.usage.add(frame.item)
                 ledger.spending.note(trial["id"], progress.usage)
+                if results is not None:
+                    results.append(frame.item)
+                    continue
                 if (verdict := ledger.race.note(trial["number"], frame.item)).dropped:
                     await cancel(application, token, str(trial["evaluation_id"]))
                     return _dropped(ledger, trial, progress, verdict.lost_to)
@@ -174,7 +191,6 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
         program_revision=run["program_revision"],
         dataset_id=str(run["dataset_id"]),
         dataset_revision=run["dataset_revision"],
-        split=SPLIT_VALIDATION,
         configuration=struct_of(trial["configuration"]),
         metrics=metrics,
         seed=run["seed"],

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import holdout_pb2, optimization_run_pb2, trial_pb2
 from psycopg.types.json import Jsonb
 
 from framework.call import Context, service_actor
 from framework.engine import Call
 from framework.identifiers import new_id
+from framework.plain import plain
 from framework.rpc.assembly import Parts
 from framework.storage import Leases, Transaction
 from framework.structs import struct_of
@@ -162,22 +164,26 @@ class Ledger:
             row = await tx.fetch_one(_RUNNING_FOR, self.row)
         return most - (row["seconds"] if row else 0.0)
 
-    async def end(self, status: str, error: str, reason: str = "") -> None:
-        """Ends the run; trials that still ran are cancelled with it."""
+    async def end(
+        self, status: str, error: str, reason: str = "", look: holdout_pb2.HoldoutResult | None = None
+    ) -> None:
+        """Ends the run, and tells with it what the last look found; trials that still ran are cancelled."""
         async with self._fenced() as (call, tx):
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
                 status, error, reason = "STATUS_CANCELLED", "", ""  # the row is locked: the wish came before the end
-            await self._end(call, tx, status, error, reason)
+            columns = {"end_reason": reason} if reason else {}
+            await self._end(call, tx, status, error, columns | ({"holdout_result": Jsonb(plain(look))} if look else {}))
 
-    async def _end(self, call: Call, tx: Transaction, status: str, error: str, reason: str = "") -> None:
+    async def _end(
+        self, call: Call, tx: Transaction, status: str, error: str, more: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         now = await _now(tx)
         await tx.execute(
             """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
                WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
             {"id": self.row["id"], "now": now},
         )
-        columns = {"status": status, "error": error, "completed_at": now}
-        columns |= {"end_reason": reason} if reason else {}
+        columns = {"status": status, "error": error, "completed_at": now, **more}
         await call.update(OptimizationRun, self.id, columns, move="end")
         await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
 

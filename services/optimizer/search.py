@@ -21,6 +21,7 @@ from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, cancel, evaluate, granted
+from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
@@ -52,6 +53,7 @@ class Search:
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
         self.reason = "END_REASON_TRIALS"
+        self.look = LastLook(application, self.ledger, row)
 
     async def run(self) -> None:
         """Runs the search to its end, whichever that is; raises Fenced when the run was paused or taken over."""
@@ -84,11 +86,15 @@ class Search:
             await self.ledger.pause(lost.message)
             await self.rest()
             return
-        await self.ledger.end("STATUS_FAILED" if error else "STATUS_COMPLETED", error, "" if error else self.reason)
+        if error:
+            await self.ledger.end("STATUS_FAILED", error)
+        else:
+            await self.ledger.end("STATUS_COMPLETED", "", self.reason, self.look.found)
+            await asyncio.gather(*(self._cancel_evaluation(each) for each in self.look.unfinished))
         await self.application.end_grant(self.grant)
 
     async def _cancelled(self) -> None:
-        unfinished = await self.ledger.trials("STATUS_RUNNING")
+        unfinished = [*await self.ledger.trials("STATUS_RUNNING"), *self.look.unfinished]
         # First the end: however slow a peer is, the run is cancelled within a second.
         await self.ledger.end("STATUS_CANCELLED", "")
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
@@ -98,7 +104,7 @@ class Search:
         """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
         with suppress(Failure):
             if await self.ledger.is_paused():
-                running = await self.ledger.trials("STATUS_RUNNING")
+                running = [*await self.ledger.trials("STATUS_RUNNING"), *self.look.unfinished]
                 await asyncio.gather(*(self._pause_evaluation(trial) for trial in running))
 
     async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
@@ -131,8 +137,11 @@ class Search:
             self._launch(space, trial)
         while True:
             hopeless = await self._fill(space)
-            if hopeless or not self.running:
+            if hopeless:
                 return hopeless
+            if not self.running:
+                await self.look.take(space, await self.ledger.trials())
+                return ""
             await self._some_finish()
 
     async def _meet_the_front(self) -> None:

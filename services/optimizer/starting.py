@@ -29,13 +29,15 @@ from services.optimizer.spaces import space_of
 from services.optimizer.story import WORK, tell
 from services.optimizer.strategies import strategy_faults
 
+_OFF = pb.OptimizationRun.HOLDOUT_OFF
+
 
 async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     """Creates a run; see `CreateOptimizationRun` for what is refused."""
     _check_named(wanted)
     objectives = completed_objectives(wanted.objectives, await _metrics(call))
     program, space, dataset = await _pinned(call, wanted)
-    _check_usable(program, space, dataset)
+    _check_usable(wanted, program, space, dataset)
     permit(call, program)
     run = _completed(wanted, objectives, program, space, dataset)
     check_searchable(run, space)
@@ -74,10 +76,12 @@ async def _pinned(call: Call, wanted: pb.OptimizationRun) -> tuple[Program, Vari
     return program, space, dataset
 
 
-def _check_usable(program: Program, space: VariableSpace, dataset: Dataset) -> None:
+def _check_usable(wanted: pb.OptimizationRun, program: Program, space: VariableSpace, dataset: Dataset) -> None:
     for what, resource in (("program", program), ("variable space", space), ("dataset", dataset)):
         if resource.HasField("archived_at"):
             raise IllegalState(f"the {what} is archived; choose one in use", status="ARCHIVED", resource=what)
+    if wanted.holdout == pb.OptimizationRun.HOLDOUT_ON and not dataset.test_count:
+        raise IllegalState("the dataset has no test examples to hold out; add some first", resource="dataset")
     if faults := list(prompt_faults(space, program)):
         raise InvalidFields(*faults)
     if dataset.validation_count == 0:
@@ -108,6 +112,7 @@ def _completed(
     run.evaluator = pb.OptimizationRun.EVALUATOR_MANAGED
     run.dataset_revision = wanted.dataset_revision or dataset.revision
     run.parallelism = wanted.parallelism or 1
+    run.holdout = wanted.holdout or (pb.OptimizationRun.HOLDOUT_ON if dataset.test_count else _OFF)
     run.schedule = wanted.schedule or pb.OptimizationRun.SCHEDULE_ASYNCHRONOUS
     del run.objectives[:]
     run.objectives.extend(objectives)

@@ -22,6 +22,7 @@ from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.resources import registry
 from services.program.settings import ProgramSettings
+from services.program.unsealing import sealed_as_before, unseal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # A program's own timeout_ms ends its calls; this bounds what that may be.
@@ -54,8 +55,10 @@ def peers_of(settings: ServiceSettings) -> Peers:
 
 
 def consumers_of(peers: Peers) -> list[Consumer]:
-    """Returns who follows the feeds of others here: the runs of each program are counted."""
-    return counters(registry(), {"optimizer": peers.feed("optimizer")})
+    """Returns who follows the feeds of others here: runs are counted, and what ended ones held is opened."""
+    optimizer = peers.feed("optimizer")
+    opened = Consumer("unsealing:optimizer", optimizer, unseal, ["optimization_run"], sealed_as_before)
+    return [*counters(registry(), {"optimizer": optimizer}), opened]
 
 
 async def worker_process(settings: ProgramSettings) -> Process:

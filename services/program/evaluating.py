@@ -178,6 +178,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         **_patience(request),
         "seed": request.seed,
         "run_id": _run(call, request),
+        "sealed": bool(request.run_id) and request.split == dataset_pb2.SPLIT_TEST,
         "request_id": call.context.request_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),
     }

@@ -41,6 +41,7 @@ from services.program import shapes
 from services.program.datasets.appending import append
 from services.program.datasets.inferring import inferred
 from services.program.datasets.lines import Line, Lines
+from services.program.datasets.looking import looks
 from services.program.datasets.receiving import Intake, receive
 from services.program.datasets.sampling import sampled
 
@@ -63,6 +64,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
     computed = {
         "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"], always=True),
         "evaluation_count": count("evaluations"),
+        "test_looks": sql(lambda row: looks(row["id"]), always=True),
     }
     policies = [
         bypass(has_role(Role.ADMIN)),
@@ -215,6 +217,7 @@ class DatasetRevision(Resource[dataset_pb2.DatasetRevision]):
         part_of=["dataset_id"],
         append_only=True,
     )
+    computed = {"test_looks": sql(lambda row: looks(row["dataset_id"], row["revision"]), always=True)}
     policies = [
         bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=of_readable(Dataset, "dataset_id")),

@@ -17,9 +17,10 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
 from sqlalchemy import ColumnElement, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 
-from framework.call import Role
+from framework.call import Actor, ActorKind, Role
 from framework.engine import Call, of_readable
-from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.policy import WRITES, bypass, forbid, has_role, is_service, owns, policy, signed_in
+from framework.policy.row_checks import ColumnIs
 from framework.query import Columns
 from framework.query.formulas import seconds_between, sql
 from framework.query.sources import json_number
@@ -41,13 +42,27 @@ def _score(row: Columns) -> ColumnElement[Any]:
     return json_number(func.jsonb_extract_path(row["scores"], row["primary_metric"], type_=JSONB()))
 
 
+def _outside(actor: Actor) -> Any:
+    """Returns what a row says that is sealed to an actor, None for those who do the work."""
+    inside = actor.kind is ActorKind.SERVICE or bool(actor.delegate)
+    return None if inside else True
+
+
+# What a run found on the test split is nobody's to read, administrators' neither, before the run has ended.
+is_sealed = ColumnIs("is_sealed", "sealed", _outside)
+
+
 class Evaluation(Resource[execution_pb2.Evaluation]):
     """Evaluations: read by whoever may read their program, stopped by whoever asked for them."""
 
     storage = Storage(
         owner="owner_id",
         indexes=[("program_id", "created_at"), ("dataset_id", "created_at"), ("run_id", "created_at")],
-        hidden=WORK_COLUMNS | {"attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()"},
+        hidden=WORK_COLUMNS
+        | {
+            "attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
+            "sealed": "boolean NOT NULL DEFAULT false",
+        },
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
     )
@@ -76,6 +91,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         "duration_ms": sql(lambda row: seconds_between(row["started_at"], row["completed_at"]) * 1000),
     }
     policies = [
+        forbid(is_sealed),
         bypass(has_role(Role.ADMIN)),
         # The worker ends evaluations; a run's worker may have lost its user's grant and must still stop them.
         bypass(is_service, "Get", "List", "Update", _CANCEL, _PAUSE),
@@ -147,6 +163,5 @@ class EvaluationResult(Resource[execution_pb2.EvaluationResult]):
         append_only=True,
     )
     policies = [
-        bypass(has_role(Role.ADMIN)),
         policy("Get", "List", allow=of_readable(Evaluation, "evaluation_id")),
     ]

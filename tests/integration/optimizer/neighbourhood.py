@@ -59,6 +59,7 @@ class Model:
     answered: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     held: Callable[[str], bool] = lambda text: False
+    says: Callable[[str, float], str] = lambda text, temperature: "sv"
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def prepare(self, program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Any:
@@ -73,7 +74,8 @@ class Model:
                 finally:
                     self.stopped += [] if self.let_go.is_set() else [text]
             self.answered.append(text)
-            return Outcome({"language": "sv"}, latency_ms=1.0, cost_micros=2)
+            said = self.says(str(inputs["text"]), configuration["temperature"])
+            return Outcome({"language": said}, latency_ms=1.0, cost_micros=2)
 
         return run
 
@@ -109,8 +111,8 @@ class Neighbourhood:
         request = CreateProgramRequest(program=made)
         return await self.do(actor, "CreateProgram", request, "program")  # type: ignore[no-any-return]
 
-    async def dataset(self, actor: Actor, validation: int = 4, **fields: Any) -> dataset_pb2.Dataset:
-        """Creates a dataset with that many validation examples as an actor."""
+    async def dataset(self, actor: Actor, validation: int = 4, test: int = 0, **fields: Any) -> dataset_pb2.Dataset:
+        """Creates a dataset with that many validation and test examples as an actor."""
         made = dataset_pb2.Dataset(name=_name(), **fields)
         made.input_fields.add(name="text")
         made.output_fields.add(name="language")
@@ -118,8 +120,9 @@ class Neighbourhood:
         if not validation:
             return created  # type: ignore[no-any-return]
         request = dataset_rpc.BatchCreateExamplesRequest(dataset_id=created.id)
-        for number in range(validation):
-            example = request.examples.add(split=dataset_pb2.SPLIT_VALIDATION)
+        for number in range(validation + test):
+            split = dataset_pb2.SPLIT_VALIDATION if number < validation else dataset_pb2.SPLIT_TEST
+            example = request.examples.add(split=split)
             example.inputs.update({"text": f"text {number}"})
             example.outputs.update({"language": "sv"})
         return (await self.do(actor, "BatchCreateExamples", request, "program")).dataset  # type: ignore[no-any-return]
