@@ -143,9 +143,19 @@ def _cancel(client: Client, identifier: str) -> None:
     show_one(client.runs.cancel(identifier))
 
 
-@_on_run("best", "Show the best configuration so far.")
-def _best(client: Client, identifier: str) -> None:
-    show_one(client.runs.best(identifier))
+@runs.command("best", help="Show the best configuration so far.")
+@click.argument("identifier")
+@click.option(
+    "--by",
+    "selection",
+    type=click.Choice(["weighted", "lexicographic", "knee", "topsis"]),
+    help="A rule over the front; by the first objective without one.",
+)
+@click.option("--weights", callback=json_object, default="{}", help='Such as: {"exact_match": 2}.')
+@click.option("--tolerances", callback=json_object, default="{}", help='Such as: {"exact_match": 0.02}.')
+@with_client
+def _best(client: Client, identifier: str, selection: str | None, **more: Any) -> None:
+    show_one(client.runs.best(identifier, selection or "", **more))
 
 
 @_on_run("promote", "Put the best configuration into the run's program, as a new revision.")

@@ -12,6 +12,7 @@ from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2, variable_importance_pb2
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetBestConfigurationRequest,
     GetBestConfigurationResponse,
     PromoteOptimizationRunResponse,
 )
@@ -130,9 +131,21 @@ class Runs(Asking):
         run: optimization_run_pb2.OptimizationRun = self._call(rpc, id=identifier)
         return run
 
-    def best(self, identifier: str) -> GetBestConfigurationResponse:
-        """Returns the best configuration so far; raises FailedPrecondition while there is none."""
-        best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier)
+    def best(
+        self,
+        identifier: str,
+        selection: str = "",
+        *,
+        weights: Mapping[str, float] | None = None,
+        tolerances: Mapping[str, float] | None = None,
+    ) -> GetBestConfigurationResponse:
+        """Returns the best configuration so far; raises FailedPrecondition while there is none.
+
+        By the first objective, or by a rule over the front: weighted, lexicographic, knee or topsis.
+        """
+        rule = GetBestConfigurationRequest.Selection.Value(f"SELECTION_{selection.upper() or 'UNSPECIFIED'}")
+        asked = {"selection": rule, "weights": weights or {}, "tolerances": tolerances or {}}
+        best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier, **asked)
         return best
 
     def promote(
@@ -145,9 +158,12 @@ class Runs(Asking):
         )
         return told
 
-    def front(self, identifier: str) -> pareto_front_pb2.ParetoFront:
-        """Returns the trials that no other beats in every objective, and how the front came to be."""
-        front: pareto_front_pb2.ParetoFront = self._call("GetParetoFront", id=identifier)
+    def front(self, identifier: str, epsilons: Mapping[str, float] | None = None) -> pareto_front_pb2.ParetoFront:
+        """Returns the trials that no other beats in every objective, and how the front came to be.
+
+        With epsilons, by metric, the points are thinned to one for each box of that size.
+        """
+        front: pareto_front_pb2.ParetoFront = self._call("GetParetoFront", id=identifier, epsilons=epsilons or {})
         return front
 
     def importance(

@@ -44,7 +44,7 @@ _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
 _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
-_NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
+NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
 _TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE)
 
@@ -203,9 +203,10 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     @action("GetParetoFront")
     async def front(self, call: Call, request: GetParetoFrontRequest) -> pareto_front_pb2.ParetoFront:
         """Returns the run's Pareto front with its history."""
-        from services.optimizer import front  # it reads this very resource
+        from services.optimizer import front, selecting  # they read this very resource
 
-        return await front.read(call, await call.row(OptimizationRun, request.id, "GetParetoFront"))
+        run = await call.row(OptimizationRun, request.id, "GetParetoFront")
+        return selecting.thinned(run, await front.read(call, run), request.epsilons)
 
     @action(_IMPORTANCE)
     async def importance(self, call: Call, request: AnalyzeVariableImportanceRequest) -> VariableImportance:
@@ -223,7 +224,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         if not run.program_id:
             raise IllegalState("this run names no program that its result could be put into", resource="program")
         if not (request.trial_id or run.best_trial_id):
-            raise NoResultYet(_NOTHING_YET, run_id=run.id)
+            raise NoResultYet(NOTHING_YET, run_id=run.id)
         trial = await call.get(Trial, request.trial_id or run.best_trial_id)
         if trial.optimization_run_id != run.id:
             raise InvalidFields(FieldViolation("trial_id", "is a trial of another run"))
@@ -231,17 +232,10 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
 
     @action("GetBestConfiguration")
     async def best(self, call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
-        """Returns the best trial's values by the first objective, feasible trials first."""
-        run = await call.get(OptimizationRun, request.id, verb="GetBestConfiguration")
-        if not run.best_trial_id:
-            raise NoResultYet(_NOTHING_YET, run_id=run.id)
-        trial = await call.get(Trial, run.best_trial_id)
-        return GetBestConfigurationResponse(
-            configuration=run.best_configuration,
-            objectives=dict(run.best_objectives),
-            trial_id=run.best_trial_id,
-            trial_number=trial.number,
-        )
+        """Returns the best trial's values by the first objective, or one of the front by the rule that is named."""
+        from services.optimizer import selecting  # it reads this very resource
+
+        return await selecting.selected(call, request)
 
 
 class Trial(Resource[trial_pb2.Trial]):

@@ -1,0 +1,104 @@
+"""One trial of a run for whoever must run a single configuration, and fronts thinned to what differs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    GetBestConfigurationRequest,
+    GetBestConfigurationResponse,
+)
+from ashgrove.optimizer.v1.pareto_front_pb2 import ParetoFront
+
+from domain import selection
+from domain.objectives import Objective
+from domain.pareto import Point
+from framework.engine import Call
+from framework.errors import FieldViolation, InvalidFields, NoResultYet
+from services.optimizer import front
+from services.optimizer.objectives import objectives_of
+from services.optimizer.resources import NOTHING_YET, OptimizationRun, Trial
+
+_VERB = "GetBestConfiguration"
+_Asked = GetBestConfigurationRequest
+_OF = {
+    "weights": (_Asked.SELECTION_WEIGHTED, _Asked.SELECTION_TOPSIS),
+    "tolerances": (_Asked.SELECTION_LEXICOGRAPHIC,),
+}
+_RULES = {
+    _Asked.SELECTION_WEIGHTED: "the largest weighted sum of gains",
+    _Asked.SELECTION_LEXICOGRAPHIC: "the best by the objectives in their order, within tolerances",
+    _Asked.SELECTION_KNEE: "the knee of the front",
+    _Asked.SELECTION_TOPSIS: "nearest to the best and farthest from the worst of all objectives (TOPSIS)",
+}
+
+
+async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
+    """Returns the trial that a rule chooses; raises NoResultYet, with the reason, when there is none to choose from."""
+    run = await call.row(OptimizationRun, request.id, _VERB)
+    objectives = objectives_of(run)
+    if faults := list(_faults(request, objectives)):
+        raise InvalidFields(*faults)
+    if run["best_trial_id"] is None:
+        raise NoResultYet(NOTHING_YET, run_id=request.id)
+    if request.selection == _Asked.SELECTION_UNSPECIFIED:
+        reason = f"the best by {objectives[0].name}, trials that keep every threshold first"
+        return await _told(call, str(run["best_trial_id"]), reason)
+    members = (await front.read(call, run)).points
+    if not members:
+        raise NoResultYet("no complete trial keeps every threshold, so that there is no front", run_id=request.id)
+    chosen = _chosen([Point(each.trial_number, dict(each.objectives)) for each in members], objectives, request)
+    identifier = next(each.trial_id for each in members if each.trial_number == chosen.number)
+    return await _told(call, identifier, f"{_RULES[request.selection]}, among {len(members)} trials on the front")
+
+
+def thinned(run: Mapping[str, Any], found: ParetoFront, epsilons: Mapping[str, float]) -> ParetoFront:
+    """Returns a front with one point a box; raises InvalidFields for an epsilon of what is no objective."""
+    objectives = objectives_of(run)
+    if faults := list(_strange("epsilons", epsilons, objectives)):
+        raise InvalidFields(*faults)
+    if epsilons and found.points:
+        points = [Point(each.trial_number, dict(each.objectives)) for each in found.points]
+        kept = {each.number for each in selection.distinct(points, objectives, epsilons)}
+        left = [each for each in found.points if each.trial_number in kept]
+        del found.points[:]
+        found.points.extend(left)
+    return found
+
+
+def _chosen(members: Sequence[Point], objectives: Sequence[Objective], request: GetBestConfigurationRequest) -> Point:
+    if request.selection == _Asked.SELECTION_WEIGHTED:
+        return selection.weighted(members, objectives, request.weights)
+    if request.selection == _Asked.SELECTION_LEXICOGRAPHIC:
+        return selection.lexicographic(members, objectives, request.tolerances)
+    if request.selection == _Asked.SELECTION_KNEE:
+        return selection.knee(members, objectives)
+    return selection.topsis(members, objectives, request.weights)
+
+
+def _faults(request: GetBestConfigurationRequest, objectives: Sequence[Objective]) -> Iterator[FieldViolation]:
+    for field, selections in _OF.items():
+        given = getattr(request, field)
+        if given and request.selection not in selections:
+            names = " and ".join(_Asked.Selection.Name(each) for each in selections)
+            yield FieldViolation(field, f"are of {names} only")
+        yield from _strange(field, given, objectives)
+    if request.weights and not any(request.weights.get(each.name, 1.0) for each in objectives):
+        yield FieldViolation("weights", "leave nothing that counts; one of them must be above 0")
+
+
+def _strange(field: str, given: Mapping[str, float], objectives: Sequence[Objective]) -> Iterator[FieldViolation]:
+    known = [each.name for each in objectives]
+    for name in given:
+        if name not in known:
+            yield FieldViolation(f"{field}.{name}", f"is no objective of this run; there are {', '.join(known)}")
+
+
+async def _told(call: Call, trial_id: str, reason: str) -> GetBestConfigurationResponse:
+    trial = await call.get(Trial, trial_id)
+    return GetBestConfigurationResponse(
+        configuration=trial.configuration,
+        objectives=dict(trial.objectives),
+        trial_id=trial.id,
+        trial_number=trial.number,
+        reason=reason,
+    )
