@@ -70,6 +70,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.metering.gate import Gate
     from services.program.running import Models
     from services.program.scoring.likeness import Embeddings
+    from services.program.tools.using import Outside
     from services.program.worker import Worker
     from services.program.working import Workshop
 
@@ -92,6 +93,8 @@ async def worker_process(settings: ProgramSettings) -> Process:
         at_once=settings.examples_at_once,
         evaluations_at_once=settings.evaluations_at_once,
         desk=desk,
+        prepare_with_tools=models.prepare_with_tools,
+        outside=Outside(outside, secrets),
     )
 
     async def work() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ashgrove.custom import PROGRAMS
+from ashgrove.custom import PROGRAMS, TOOLS
 from ashgrove.program.v1.program_pb2 import Program
 
 from framework.errors import FieldViolation
@@ -11,7 +11,7 @@ from services.program.code.registry import required
 
 _PATH = "program.program_config"
 _ASKING = {Program.TYPE_PREDICT, Program.TYPE_CHAIN_OF_THOUGHT, Program.TYPE_TEMPLATE}
-_MODEL = (_ASKING | {Program.TYPE_PIPELINE}, "programs that ask a model")
+_MODEL = (_ASKING | {Program.TYPE_PIPELINE, Program.TYPE_REACT}, "programs that ask a model")
 _SHOWING = (_ASKING, "programs that ask a model once")
 _CODE = ({Program.TYPE_CUSTOM}, "custom programs")
 _FOR = {
@@ -28,6 +28,7 @@ _FOR = {
     "limits": _CODE,
     "template": ({Program.TYPE_TEMPLATE}, "templates"),
     "pipeline": ({Program.TYPE_PIPELINE}, "pipelines"),
+    "react": ({Program.TYPE_REACT}, "programs with tools"),
 }
 """The kinds that each setting is for, in words, too."""
 
@@ -38,7 +39,7 @@ def config_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]
     for name, (kinds, words) in _FOR.items():
         if name in given and new.type not in kinds:
             yield FieldViolation(f"{_PATH}.{name}", f"is for {words} only")
-    for name in ("template", "pipeline"):
+    for name in ("template", "pipeline", "react"):
         if name not in given and new.type in _FOR[name][0]:
             yield FieldViolation(f"{_PATH}.{name}", "is required: it is what the program is made of")
     yield from _code_faults(new, old)
@@ -52,10 +53,15 @@ def _code_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]:
     for index, step in enumerate(config.pipeline.steps):
         if step.HasField("tool") and step.tool.entry_point not in before:
             yield from _entry_point_faults(step.tool.entry_point, f"{_PATH}.pipeline.steps[{index}].tool.entry_point")
+    used = {each.registered.entry_point for each in (old.program_config.react.tools if old else ())}
+    for index, tool in enumerate(config.react.tools):
+        if tool.HasField("registered") and tool.registered.entry_point not in used:
+            path = f"{_PATH}.react.tools[{index}].registered.entry_point"
+            yield from _entry_point_faults(tool.registered.entry_point, path, TOOLS)
 
 
-def _entry_point_faults(name: str, path: str) -> Iterator[FieldViolation]:
+def _entry_point_faults(name: str, path: str, group: str = PROGRAMS) -> Iterator[FieldViolation]:
     try:
-        required(PROGRAMS, name)
+        required(group, name)
     except CodeFault as fault:
         yield FieldViolation(path, fault.message if name else f"is required; {fault.message}")

@@ -32,6 +32,7 @@ def refuse_faults(program: program_pb2.Program, configuration: Mapping[str, Json
                 raise InvalidFields(*faults)
             parameters({}, others)
             _refuse_placeless(program, others)
+            _refuse_shown(program, others)
     except Invalid as invalid:
         raise InvalidFields(*(FieldViolation(v.path, v.message) for v in invalid.violations)) from None
     except Refused as refused:
@@ -62,6 +63,14 @@ def _refuse_placeless(program: program_pb2.Program, others: Mapping[str, Json]) 
     if program.type == program_pb2.Program.TYPE_TEMPLATE and not has_place_for_instructions(template):
         told = "has no place in the template: write {{instructions}} where it goes"
         if faults := [FieldViolation(f"configuration.{each}", told) for each in _SAYING if others.get(each)]:
+            raise InvalidFields(*faults)
+
+
+def _refuse_shown(program: program_pb2.Program, others: Mapping[str, Json]) -> None:
+    """Raises InvalidFields for demonstrations of a program with tools, which has no place for them."""
+    if program.type == program_pb2.Program.TYPE_REACT:
+        told = "is for programs that ask a model once"
+        if faults := [FieldViolation(f"configuration.{each}", told) for each in others if each in _SHOWING]:
             raise InvalidFields(*faults)
 
 
@@ -100,6 +109,7 @@ def _step_faults(step: document_pb2.PipelineStep, said: Mapping[str, Json], path
     return [FieldViolation(each.path, each.message) for each in checked.violations]
 
 
+_SHOWING = ("demonstrations", "demonstration_count", "demonstration_selection", "demonstration_order", "rule_count")
 _SAYING = ("instructions", "rule_count")
 _TIMEOUT = Field("timeout_ms", "integer", optional=True, constraints=Constraints(minimum=1, maximum=600_000))
 _JUDGED_LATER = Checker([_TIMEOUT])

@@ -12,8 +12,9 @@ from domain.values import Json
 from services.program import shapes, tracing
 from services.program.code.contract import CodeFault
 from services.program.code.session import Session
-from services.program.documents.assembling import Assembly
-from services.program.running import Outcome, Run
+from services.program.documents.assembling import DEEPEST, Assembly
+from services.program.running import ModelRejected, Outcome, Run
+from services.program.tools.using import Toolbox
 from services.program.working import Workshop
 
 
@@ -40,7 +41,8 @@ async def opened(
     """Yields a program, prepared with a configuration, and registered metrics; CodeFault when code is at fault."""
     async with AsyncExitStack() as stack:
         if program.type != program_pb2.Program.TYPE_PIPELINE:
-            its = await stack.enter_async_context(_opened(workshop, program, configuration, train, metrics))
+            whose = organization_id, 1
+            its = await stack.enter_async_context(_opened(workshop, program, configuration, train, metrics, whose))
             yield replace(its, run=_traced(program, its.run))
             return
         assembly = Assembly(workshop, organization_id, lambda *asked: _step(workshop, organization_id, *asked))
@@ -81,7 +83,7 @@ async def _step(
         async with assembly.opened(program, configuration, depth) as run:
             yield _traced(program, run)
     else:
-        async with _opened(workshop, program, configuration, [], ()) as its:
+        async with _opened(workshop, program, configuration, [], (), (organization_id, depth)) as its:
             yield _traced(program, its.run)
 
 
@@ -92,10 +94,11 @@ async def _opened(
     configuration: Mapping[str, Json],
     train: Sequence[Mapping[str, Any]],
     metrics: Sequence[str],
+    whose: tuple[UUID, int],
 ) -> AsyncIterator[Opened]:
     custom = program.type == program_pb2.Program.TYPE_CUSTOM
     if not custom and not metrics:
-        yield Opened(await workshop.prepare(program, configuration, train), workshop.at_once)
+        yield Opened(await _prepared(workshop, program, configuration, train, whose), workshop.at_once)
         return
     limits = workshop.bounds.limits(program.program_config)
     entry_point = program.program_config.entry_point if custom else None
@@ -104,8 +107,26 @@ async def _opened(
             await session.prepare([_plain(example) for example in train], configuration)
             run, at_once = _runner(session, program, configuration), min(session.runs_at_once, workshop.at_once)
         else:
-            run, at_once = await workshop.prepare(program, configuration, train), workshop.at_once
+            run, at_once = await _prepared(workshop, program, configuration, train, whose), workshop.at_once
         yield Opened(run, at_once, session)
+
+
+async def _prepared(
+    workshop: Workshop,
+    program: program_pb2.Program,
+    configuration: Mapping[str, Json],
+    train: Sequence[Mapping[str, Any]],
+    whose: tuple[UUID, int],
+) -> Run:
+    """Returns what asks a model, with its tools where it has some; raises ModelRejected where they lead too deep."""
+    if program.type != program_pb2.Program.TYPE_REACT:
+        return await workshop.prepare(program, configuration, train)
+    organization_id, depth = whose
+    if depth > DEEPEST:
+        raise ModelRejected(f"programs use each other as tools more than {DEEPEST} deep")
+    toolbox = Toolbox(workshop, organization_id, lambda it: _step(workshop, organization_id, it, {}, depth + 1))
+    made: Run = await workshop.prepare_with_tools(program, configuration, train, toolbox.ready(program))
+    return made
 
 
 def _plain(example: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,6 +136,33 @@ class Models:
 
         return run
 
+    async def prepare_with_tools(
+        self,
+        program: program_pb2.Program,
+        configuration: Mapping[str, Json],
+        train: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any],
+    ) -> Run:
+        """Returns what runs a program that uses tools, which are made ready for this very work."""
+        fixed, others = tuned(program.signature_config, configuration)
+        effective = parameters(settings_of(program), others)
+        signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
+        iterations = program.program_config.react.max_iterations
+        _runner_class()
+        from services.program.lm.react import ReactRunner
+
+        made = ReactRunner(
+            *(signature, effective, train, self.settings, self.http),
+            desk=self.desk,
+            tools=tools,
+            iterations=iterations,
+        )
+
+        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+            return await _once(made, shapes.read_as(program.signature_config.inputs, {**inputs, **fixed}), seed)
+
+        return run
+
     async def _ready(
         self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]
     ) -> Any:

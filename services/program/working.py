@@ -68,6 +68,10 @@ class Workshop:
     attempts: int = 6
     """How often a model that is away is asked."""
     backoff_seconds: float = 0.5
+    prepare_with_tools: Any = None
+    """Makes a program with tools ready, as `prepare` does the others; without it there are none."""
+    outside: Any = None
+    """The way to tools on the network; without it there is none."""
     desk: Desk | None = None
     """Where connectors are asked, checked and tested; without one there are none."""
 

@@ -97,7 +97,8 @@ def _knobs(program: Program, models: Sequence[str]) -> Iterator[pb.Variable]:
         integer=pb.IntegerDomain(low=min(16, tokens), high=max(MOST_TOKENS, tokens), log=True),
         default=Value(number_value=tokens),
     )
-    yield from _demonstrations(config)
+    if program.type != Program.TYPE_REACT:
+        yield from _demonstrations(config)
 
 
 def _prompts(slots: Sequence[str], dataset: Dataset | None) -> Iterator[pb.Variable]:

@@ -70,12 +70,14 @@ class Workers:
         self._described: tuple[object, Catalogue] | None = None
 
     @asynccontextmanager
-    async def session(self, program: str | None, metrics: Sequence[str], limits: Limits) -> AsyncIterator[Session]:
-        """Yields a session with this program and these metrics; raises CodeFault when they cannot be loaded.
+    async def session(
+        self, program: str | None, metrics: Sequence[str], limits: Limits, group: str = PROGRAMS
+    ) -> AsyncIterator[Session]:
+        """Yields a session with this program, or tool, and these metrics; CodeFault when they cannot be loaded.
 
         However the body ends, the child is kept for others unless it was in the middle of a call.
         """
-        entry = required(PROGRAMS, program) if program is not None else None
+        entry = required(group, program) if program is not None else None
         code = _Code(entry, tuple(required(METRICS, name) for name in dict.fromkeys(metrics)))
         async with self._taken(code) as warm, guarded(warm.process, limits):
             warm.process.printed.renew(code.name)

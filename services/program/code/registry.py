@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
-from ashgrove.custom import METRICS, PROGRAMS
+from ashgrove.custom import METRICS, PROGRAMS, TOOLS
 
 from domain.metrics import METRICS as BUILT_IN
 from services.program.code.contract import CodeFault
@@ -14,8 +14,10 @@ from services.program.code.contract import CodeFault
 FRESH_SECONDS = 5.0
 _SHOWN = 20
 _RESERVED = frozenset(BUILT_IN) | {"cost", "latency_ms"}
+_VERSIONED = re.compile(r"[a-z][a-z0-9_-]{0,62}@[0-9A-Za-z][0-9A-Za-z.-]{0,31}"), "`id@version`, in lower case"
 _NAMES = {
-    PROGRAMS: (re.compile(r"[a-z][a-z0-9_-]{0,62}@[0-9A-Za-z][0-9A-Za-z.-]{0,31}"), "`id@version`, in lower case"),
+    PROGRAMS: _VERSIONED,
+    TOOLS: _VERSIONED,
     METRICS: (re.compile(r"[a-z][a-z0-9_-]{0,62}"), "in lower case, like `word_overlap`"),
 }
 

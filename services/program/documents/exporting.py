@@ -65,6 +65,9 @@ def document(program: Program) -> dict[str, Json]:
     if program.type == Program.TYPE_CUSTOM:
         told = "a custom program is code that the operator registered; there is nothing else to write down"
         raise IllegalState(told, action="ExportProgram", status="ACTIVE")
+    if program.type == Program.TYPE_REACT:
+        told = "its tools are not in any file: they are asked under the platform's rules, with its secrets"
+        raise IllegalState(told, action="ExportProgram", status="ACTIVE")
     signature = program.signature_config
     inputs, outputs = fields_from(signature.inputs), fields_from(signature.outputs)
     shown = demonstrations_of(slot_named(program, MAIN))

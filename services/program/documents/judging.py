@@ -8,6 +8,7 @@ from framework.resource import Resource
 from services.program.documents import piped
 from services.program.documents.slots import slot_faults
 from services.program.documents.templated import program_template_faults
+from services.program.tools.written import tool_faults
 
 Program = program_pb2.Program
 
@@ -21,6 +22,8 @@ async def document_faults(
     """Pins what the document refers to and returns what is wrong with it."""
     if new.type == Program.TYPE_TEMPLATE:
         return [*program_template_faults(new), *slot_faults(new, {})]
+    if new.type == Program.TYPE_REACT:
+        return [*await tool_faults(call, programs, new, old), *slot_faults(new, {})]
     if new.type != Program.TYPE_PIPELINE:
         return list(slot_faults(new, {}))
     before = old.program_config.pipeline if old else program_pb2.ProgramConfig().pipeline

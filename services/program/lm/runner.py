@@ -126,12 +126,16 @@ class Runner:
         )
         instructions = parameters.instructions or signature.get("instructions", "")
         made = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
-        self._module = chain_of_thought(made) if reasons else dspy.Predict(made)
+        self._module = self._made(made, reasons)
         shown = train if given is None else given
         self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in shown]
         self._adapter = _Adapter()
         self._attempts = parameters.parse_attempts
         self._lm = lm_of(parameters, models, http, desk)
+
+    def _made(self, signature: Any, reasons: bool) -> Any:
+        """Returns DSPy's module."""
+        return chain_of_thought(signature) if reasons else dspy.Predict(signature)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
@@ -157,9 +161,12 @@ class Runner:
         return await readable(self._attempts, charged, ask)
 
     async def _asked(self, demonstrations: Sequence[Any], given: Mapping[str, Any]) -> Any:
-        # Neither history nor trace: a process that serves many keeps nothing of what they asked.
-        with dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None):
+        with self._context():
             return await self._module.acall(demos=demonstrations, **given)
+
+    def _context(self) -> Any:
+        # Neither history nor trace: a process that serves many keeps nothing of what they asked.
+        return dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None)
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
         """Returns the answer as plain values; raises OutputUnparsable for what breaks a constraint."""

@@ -15,6 +15,8 @@ DECLARED = "ashgrove"
 # What DSPy's Predict takes for itself among a call's keyword arguments, and the marker that ends every answer.
 _TAKEN = {"self", "args", "kwargs", "instance", "signature", "new_signature", "demos", "config", "lm", "prediction"}
 _TAKEN |= {"trace", "completed"}
+# What a loop with tools adds to every thought.
+_TAKEN |= {"trajectory", "next_thought", "next_tool_name", "next_tool_args"}
 
 
 @cache

@@ -56,7 +56,7 @@ def test_a_score_is_finite_and_in_range_or_a_fault(value: Any) -> None:
     metric = Metric(lambda *_: value, low=0, high=1)
     number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
     if number and 0 <= value <= 1:
-        assert scored("m", metric, value) == {"scores": {"m": float(value)}, "feedback": ""}
+        assert scored("m", metric, value) == {"scores": {"m": float(value)}, "feedback": "", "feedback_by_slot": {}}
     else:
         with pytest.raises(CodeFault) as caught:
             scored("m", metric, value)

@@ -1,0 +1,76 @@
+"""Runs one program with tools: DSPy's ReAct over our engine, with a loop that ends, and that tells no traceback."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dspy
+
+from domain.signatures.json_schema import written
+from services.program.connectors.faults import ModelFault
+from services.program.lm.engine import OutputUnparsable
+from services.program.lm.runner import Runner
+from services.program.lm.signature import chain_of_thought
+from services.program.tools.using import ReadyTool
+from services.program.tools.written import FINISH
+
+ITERATIONS = 10
+
+
+class ToolsWithoutEnd(ModelFault):
+    """The model used tools as often as it may, and did not finish."""
+
+    error_class = "TOOL"
+
+
+class _Loop(dspy.ReAct):  # type: ignore[misc] # DSPy has no types
+    """Thoughts and uses of tools, one after the other, then the answer."""
+
+    def __init__(self, signature: Any, tools: Sequence[ReadyTool], iterations: int) -> None:
+        super().__init__(signature, tools=[_described(each) for each in tools], max_iters=iterations)
+        self._ready = {each.name: each for each in tools}
+        # An output `reasoning` stays as it is declared, as in any chain of thought.
+        fields = {**signature.input_fields, **signature.output_fields}
+        asked = dspy.Signature(fields, signature.instructions).append("trajectory", dspy.InputField(), type_=str)
+        self.extract = chain_of_thought(asked)
+
+    async def aforward(self, **given: Any) -> Any:
+        steps: dict[str, Any] = {}
+        for index in range(self.max_iters):
+            said = await self.react.acall(**given, trajectory=self._format_trajectory(steps))
+            steps[f"thought_{index}"] = said.next_thought
+            steps[f"tool_name_{index}"] = said.next_tool_name
+            steps[f"tool_args_{index}"] = said.next_tool_args
+            if said.next_tool_name == FINISH:
+                return await self.extract.acall(**given, trajectory=self._format_trajectory(steps))
+            steps[f"observation_{index}"], _ = await self._ready[said.next_tool_name].observed(said.next_tool_args)
+        raise ToolsWithoutEnd(_told(steps, self.max_iters))
+
+
+class ReactRunner(Runner):
+    """One program with tools, ready to run."""
+
+    def __init__(self, *arguments: Any, tools: Sequence[ReadyTool], iterations: int = 0, **more: Any) -> None:
+        self._tools, self._iterations = tools, iterations or ITERATIONS
+        super().__init__(*arguments, **more)
+
+    def _made(self, signature: Any, reasons: bool) -> Any:
+        return _Loop(signature, self._tools, self._iterations)
+
+    async def _asked(self, demonstrations: Sequence[Any], given: Mapping[str, Any]) -> Any:
+        with self._context():
+            return await self._module.acall(**given)
+
+
+def _described(tool: ReadyTool) -> Any:
+    schema = written(tool.arguments.fields).schema
+    return dspy.Tool(_unused, name=tool.name, desc=tool.description, args=dict(schema.get("properties", {})))
+
+
+def _unused(**_: Any) -> None:
+    raise OutputUnparsable("tools are used by the loop")
+
+
+def _told(steps: Mapping[str, Any], iterations: int) -> str:
+    names = [str(steps[f"tool_name_{index}"]) for index in range(iterations)]
+    last = str(steps[f"observation_{iterations - 1}"])
+    return f"it did not finish within {iterations} uses of tools: {', '.join(names)}; the last gave: {last[:300]}"

@@ -1,0 +1,1 @@
+"""Tools that programs use on their way to an answer: written, judged, used."""
