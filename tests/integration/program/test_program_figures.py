@@ -94,6 +94,31 @@ async def test_p_c3_p_g4_executions_are_counted_timed_and_paid_for(bench: Workbe
     ]
 
 
+async def test_p_c3_what_was_cached_took_no_time_and_is_in_no_mean(bench: Workbench) -> None:
+    """Neither in the mean nor in the percentiles; it is counted as an execution."""
+    program = await create_program(bench)
+    for latency in (100.0, 200.0, 600.0):
+        await executed(bench, program, latency, 1, "2026-01-01T10:00:00Z")
+    columns = {"inputs": Jsonb({}), "configuration": Jsonb({}), "status": COMPLETED}
+    await row(bench, Execution, program_id=program.id, latency_ms=0.0, cached=True, **columns)
+    told = await figures(bench, program)
+    assert (told["execution_count"], told["average_execution_ms"], told["p50_execution_ms"]) == ("4", 300.0, 200.0)
+
+
+async def test_figures_over_time_come_by_program_revision_and_model_in_one_call(bench: Workbench) -> None:
+    program = await create_program(bench)
+    await executed(bench, program, 100.0, 5, "2026-01-01T10:00:00Z")
+    await executed(bench, program, 300.0, 6, "2026-01-01T11:00:00Z")
+    measures = ["count()", "p50(latency_ms)", "sum(cost_micros)", "sum(input_tokens)"]
+    keys = ["program_id", "program_revision", "day(created_at)"]
+    wanted = AggregateRequest(measures=measures, group_by=keys, filter="cached = false")
+    (found,) = (await bench.do("AggregateExecutions", wanted)).rows
+    values = MessageToDict(found)["values"]
+    assert (values["count"], values["p50_latency_ms"], values["sum_cost_micros"]) == (2, 200.0, 11)
+    calls = AggregateRequest(measures=["count()", "sum(cost_nanos)"], group_by=["model", "day(created_at)"])
+    assert not (await bench.do("AggregateModelCalls", calls, bench.admin)).rows
+
+
 async def test_p_c1_p_c4_the_score_is_the_first_metric_of_the_latest_completed_evaluation(bench: Workbench) -> None:
     """Whatever else was measured; per credit it is absent where nothing was paid."""
     program, dataset = await create_program(bench), await create_dataset(bench)
