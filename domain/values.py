@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import orjson
 import rfc8785
 
 Json: TypeAlias = Any
@@ -23,7 +24,6 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 DEEPEST = 64
 """How many levels of lists and objects a value may have."""
 
-_FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all their digits, as if they were exact
 
 
@@ -70,8 +70,8 @@ def normalise(value: Json, path: str = "value") -> Json:
 def canonical_json(values: Json) -> bytes:
     """Return the one byte string that RFC 8785 gives to equal JSON values; raises Invalid for what has none."""
     if _is_flat(values):
-        with suppress(UnicodeEncodeError):
-            return _FLAT(values).encode()
+        with suppress(orjson.JSONEncodeError):  # half of a surrogate pair
+            return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
     try:
         return rfc8785.dumps(values)
     except (rfc8785.CanonicalizationError, RecursionError, ValueError) as failure:
@@ -79,11 +79,18 @@ def canonical_json(values: Json) -> bytes:
 
 
 def _is_flat(values: Json) -> bool:
-    """Tells objects that Python's own writer writes as RFC 8785 does: text and small integers under ASCII names."""
-    return type(values) is dict and all(
-        type(name) is str and name.isascii() and (type(value) is str or (type(value) is int and abs(value) < 2**53))
-        for name, value in values.items()
-    )
+    """Tells what a quicker writer writes as RFC 8785 does: text and small integers, alone or under ASCII names."""
+    if type(values) is not dict:
+        return _is_short(values)
+    for name, value in values.items():
+        if type(name) is not str or not name.isascii() or not _is_short(value):
+            return False
+    return True
+
+
+def _is_short(value: Json) -> bool:
+    kind = type(value)
+    return kind is str or (kind is int and -(2**53) < value < 2**53)
 
 
 def content_hash(values: Json) -> str:

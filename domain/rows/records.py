@@ -39,7 +39,10 @@ class Records:
             chunk = _without_mark(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
-            yield from self._ended(line)
+            if self._quoted or self._size or len(line) > self._longest:
+                yield from self._ended(line)
+            else:
+                yield line
         self._bound()
 
     def end(self) -> Iterator[bytes | Unreadable]:

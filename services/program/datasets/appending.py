@@ -98,7 +98,8 @@ class _Growth:
         if not fresh:
             return
         ids = [new_id() for _ in fresh]
-        await self._tx.execute(_INSERT, self._names | {"rows": _written(ids, fresh, self._position)})
+        # Not waited for: the database writes one batch while Python makes the next.
+        await self._tx.send(_INSERT, self._names | {"rows": _written(ids, fresh, self._position)})
         self._position += len(fresh)
         self.done.added += len(fresh)
         self._counts.update(line.split for line in fresh)

@@ -28,12 +28,12 @@ class Line(NamedTuple):
 
     def written(self) -> bytes:
         """Returns it as one line of a spool: JSON has neither tabs nor line feeds outside of escapes."""
-        return b"\t".join([*(part.encode() for part in self[:3]), self.inputs, self.outputs]) + b"\n"
+        return b"%b\t%b\t%b\n" % ("\t".join(self[:3]).encode(), self.inputs, self.outputs)
 
     @property
     def hashed(self) -> bytes:
         """What a revision's hash is taken of."""
-        return b"\t".join([self.split.encode(), self.inputs, self.outputs]) + b"\n"
+        return b"%b\t%b\t%b\n" % (self.split.encode(), self.inputs, self.outputs)
 
     @property
     def word(self) -> str:
@@ -63,7 +63,7 @@ class Lines:
         # What may be left out is null to the hash.
         words = {name: words_of(inputs.get(name)) for name in self._inputs}
         group = group_of_words([words[name] for name in self._grouped])
-        content = group_of_words([*words.values(), *(words_of(outputs.get(name)) for name in self._outputs)])
+        content = group_of_words([*words.values(), *[words_of(outputs.get(name)) for name in self._outputs]])
         split = split or SPLITS[self._division.split(group)]
         return Line(split, group, content, canonical_json(dict(inputs)), canonical_json(dict(outputs)))
 
