@@ -176,6 +176,13 @@ def _front(client: Client, identifier: str, *, as_json: bool) -> None:
         console.print(f"version {front.version}: {len(points)} trials{size}")
 
 
+@programs.command("figures", help="Show what a program's executions and evaluations came to.")
+@click.argument("identifier")
+@with_client
+def _figures(client: Client, identifier: str) -> None:
+    click.echo(json.dumps(client.programs.figures(identifier), indent=2))
+
+
 @programs.command("export", help="Write a program down as a file that is complete without Ashgrove.")
 @click.argument("identifier")
 @click.option("--revision", default=0, help="Which content revision; the current one by default.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Value
 
 from ashgrove.collection import Unique, mask_of
@@ -16,6 +16,8 @@ from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffPr
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
+FIGURES = [field.name for field in program_pb2.Program.DESCRIPTOR.fields if field.number in (*range(20, 33), 35)]
+"""The computed fields of a program."""
 SPLITS = {
     "train": dataset_pb2.SPLIT_TRAIN,
     "validation": dataset_pb2.SPLIT_VALIDATION,
@@ -154,6 +156,11 @@ class Programs(Unique[program_pb2.Program]):
         asked = {"id": identifier, "revision": revision, "other_id": other, "other_revision": other_revision}
         found: DiffProgramsResponse = self._call("DiffPrograms", **asked)
         return found
+
+    def figures(self, identifier: str) -> dict[str, Any]:
+        """Returns what a program's executions and evaluations came to, as far as the caller may read them."""
+        told = MessageToDict(self.get(identifier, fields=FIGURES), preserving_proto_field_name=True)
+        return {name: told[name] for name in FIGURES if name in told}
 
     def export(self, identifier: str, revision: int = 0) -> dict[str, Any]:
         """Returns a program as a file that is complete without Ashgrove holds it; see docs/programs.md."""

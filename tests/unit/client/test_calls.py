@@ -130,3 +130,12 @@ def test_a_gateway_that_is_not_there_is_named_with_the_remedy() -> None:
         with Client(address, api_key="k") as client, pytest.raises(errors.Unavailable, match="make up") as caught:
             client.programs.get("a")
     assert address in caught.value.message
+
+
+def test_the_figures_of_a_program_are_its_computed_fields() -> None:
+    """Each of them, and nothing that is stored."""
+    from ashgrove.programs import FIGURES
+
+    from services.program.resources import Program
+
+    assert sorted(FIGURES) == sorted(Program.computed)
