@@ -38,7 +38,7 @@ STANDARD: Mapping[str, str] = {
 # What is a verb in another shape: who may do the one may do the other, to the same rows; no policy has to speak of it.
 RULED_BY = {"Aggregate": "List", "Export": "List", "Watch": "List", "BatchCreate": "Create", "Upsert": "Create"}
 # How the names of RPCs begin that change nothing.
-_READS = ("Get", "List", "Watch", "Aggregate", "Export", "Test", "Explain", "Validate", "Compare", "Diff")
+_READS = ("Get", "List", "Watch", "Stream", "Aggregate", "Export", "Test", "Explain", "Validate", "Compare", "Diff")
 # Questions about permissions; who may ask them is the framework's matter, not that of a resource's policies.
 ASKING = ("TestPermissions", "ExplainAccess")
 

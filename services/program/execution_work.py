@@ -10,12 +10,15 @@ from psycopg.types.json import Jsonb
 from domain.pricing import NANOS, micros
 from domain.values import Invalid, normalise
 from framework.storage import Leases, clock_time
+from framework.tasks import stopped
 from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.metering.work import Budget, inside
 from services.program.opening import opened
+from services.program.pieces import Pieces
 from services.program.resources.execution import ENDED, Execution
 from services.program.running import ModelAway, ModelRejected, Outcome, class_column, failed_by
+from services.program.story import Story
 from services.program.waking import topic
 from services.program.working import (
     LeaseLost,
@@ -45,13 +48,15 @@ class ExecutionWork:
         self.row = row
         limit = row["max_cost_micros"]
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
+        self.pieces = Pieces(workshop.database, workshop.engine.hints, row) if row["streamed"] else None
+        self.story = self.work.story = Story(self.pieces)
 
     async def do(self) -> None:
         """Runs the program once and writes down how it ended."""
         try:
             await begin(self.workshop.database, "executions", self.row)
             with tracing.working("execution", self.row), inside(self.work):
-                await held(self.workshop, self.leases, self.row, self._run())
+                await held(self.workshop, self.leases, self.row, self._told())
         except LeaseLost:
             _log.info("execution %s was stopped or taken over", self.row["id"])
             await self._tell_cost()
@@ -62,6 +67,18 @@ class ExecutionWork:
         async with self.workshop.database.system() as tx:
             await tx.execute(_COST, names | {"cost": micros(self.work.budget.spent_nanos)})
 
+    async def _told(self) -> None:
+        """Runs it, telling whoever follows."""
+        if self.pieces is None:
+            await self._run()
+            return
+        await self.workshop.engine.hints.publish(topic("execution", self.row["id"]))
+        telling = asyncio.create_task(self.pieces.run())
+        try:
+            await self._run()
+        finally:
+            await stopped([telling])
+
     async def _run(self) -> None:
         database = self.workshop.database
         program = await pinned_program(database, self.row)
@@ -70,6 +87,10 @@ class ExecutionWork:
             outcome = await self._bounded(program, train)
         except (ModelAway, ModelRejected, CodeFault) as fault:
             outcome = failed_by(fault)
+        if program.type == program_pb2.Program.TYPE_CUSTOM:
+            self.story.step(self.row["inputs"], outcome, outcome.trace, "KIND_CODE")
+        if self.pieces is not None:
+            await self.pieces.written()
         await self._end(_storable(outcome))
 
     async def _bounded(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
@@ -96,7 +117,8 @@ class ExecutionWork:
             if (await call.row(Execution, identifier))["status"] in ENDED:
                 return
             move = "fail" if outcome.outputs is None else "complete"
-            await call.update(Execution, identifier, _columns(outcome), move=move)
+            kept = {"steps": Jsonb(self.story.steps), "steps_left_out": self.story.left_out}
+            await call.update(Execution, identifier, _columns(outcome) | kept, move=move)
         await self.workshop.engine.hints.publish(topic("execution", identifier))
 
 

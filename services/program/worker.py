@@ -13,6 +13,7 @@ from services.program.code.contract import WorkersClosed
 from services.program.connectors.probe_work import ProbeWork
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
+from services.program.pieces import sweep
 from services.program.waking import WORK
 from services.program.working import LEASE_SECONDS, Row, Workshop
 
@@ -48,7 +49,7 @@ class Worker:
             probes = Leases(database, PROBES, "said IS NULL")
             lanes += [self._lane(probes, ProbeWork) for _ in range(PROBES_AT_ONCE)]
         # No task group: it cancels once, and a lane that loses that would be waited for without end.
-        tasks = [asyncio.create_task(work) for work in (self._listen(), *lanes)]
+        tasks = [asyncio.create_task(work) for work in (self._listen(), sweep(database), *lanes)]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             ended.pop().result()

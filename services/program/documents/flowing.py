@@ -15,8 +15,12 @@ from framework.tasks import stopped
 from services.program import shapes
 from services.program.code.contract import CodeFault
 from services.program.documents.piped import pipeline_of
-from services.program.running import ModelAway, ModelRejected, Outcome
+from services.program.metering.work import current_work
+from services.program.running import ModelAway, ModelRejected, Outcome, failed_by
+from services.program.story import at
 
+TOOL_FAULTS = ("EXCEPTION", "BAD_OUTPUT", "CRASH", "IMPORT", "UNREGISTERED")
+"""What of a tool is the tool's own failure; that it passed a limit is said as it is."""
 Do = Callable[[Mapping[str, Json], int], Awaitable[Outcome]]
 
 
@@ -66,13 +70,20 @@ class Flow:
 
     async def _step(self, ready: Ready, values: Mapping[str, Mapping[str, Json]], seed: int) -> Outcome:
         inputs, own_seed = _bound(ready.step.inputs, values), digest(seed, ready.step.name, size=8) & (2**63 - 1)
-        try:
-            async with asyncio.timeout(None if ready.timeout_ms is None else ready.timeout_ms / 1000) as limit:
-                return await ready.do(inputs, own_seed)
-        except TimeoutError:
-            if not limit.expired():
+        story = work.story if (work := current_work()) else None
+        with at(ready.step.name):
+            try:
+                outcome = await _within(ready, inputs, own_seed)
+            except (ModelAway, ModelRejected) as fault:
+                if story:
+                    story.step(inputs, failed_by(fault))
                 raise
-            return Outcome(None).failed(f"did not end within {ready.timeout_ms} ms", "TIMEOUT")
+            if ready.step.HasField("tool") and outcome.error_class in TOOL_FAULTS:
+                outcome = replace(outcome, error_class="TOOL")
+            if story:
+                nested = ready.step.program.type == "TYPE_PIPELINE"  # its own steps are told already
+                story.step(inputs, outcome, None if nested else outcome.trace)
+        return outcome
 
     def _ended(self, values: Mapping[str, Mapping[str, Json]], took: Outcome) -> Outcome:
         outputs = _bound(self._program.program_config.pipeline.outputs, values)
@@ -81,6 +92,19 @@ class Flow:
         if faults:
             return took.failed("; ".join(f"{f.path} {f.message}" for f in faults), "BAD_OUTPUT")
         return replace(took, outputs=outputs, trace=trace)
+
+
+async def _within(ready: Ready, inputs: Mapping[str, Json], seed: int) -> Outcome:
+    """Runs a step within its time."""
+    try:
+        async with asyncio.timeout(None if ready.timeout_ms is None else ready.timeout_ms / 1000) as limit:
+            return await ready.do(inputs, seed)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return Outcome(None).failed(f"did not end within {ready.timeout_ms} ms", "TIMEOUT")
+    except CodeFault as fault:
+        return Outcome(None).failed(str(fault), fault.error_class)
 
 
 def _bound(bindings: Any, values: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
@@ -104,5 +128,3 @@ def _result(name: str, task: "asyncio.Task[Outcome]", took: Outcome) -> Outcome:
         fault.args = (f"step {name}: {fault}",)
         fault.took = took.after(fault.took)
         raise
-    except CodeFault as fault:
-        return Outcome(None).failed(str(fault), fault.error_class)

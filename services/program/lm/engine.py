@@ -86,9 +86,14 @@ class Meter:
         self.estimated = self.estimated or charge.estimated
 
 
-# DSPy strips what it does not know from a request, so seed, counters and who listens travel beside it.
+# DSPy strips what it does not know from a request, so seed and counters travel beside it.
 meter: ContextVar[Meter] = ContextVar("ashgrove_meter")
-listener: ContextVar[OnText | None] = ContextVar("ashgrove_listener", default=None)
+
+
+def listener() -> OnText | None:
+    """Returns who is told the words of the call that is made now, as they come; None when nobody is."""
+    story = work.story if (work := current_work()) else None
+    return story.on_text if story and story.listens else None
 
 
 class Engine:
@@ -113,12 +118,7 @@ class Engine:
         from dspy.lm15 import Message, Response
         from dspy.lm15 import Usage as Told
 
-        try:
-            answer, charge = await self._answered(request)
-        except ModelFault as fault:
-            if fault.charge is not None:
-                meter.get().charge(fault.charge)
-            raise
+        answer, charge = await self._told(request)
         meter.get().charge(charge)
         used = charge.usage.input_tokens, charge.usage.output_tokens
         return Response(
@@ -128,6 +128,22 @@ class Engine:
             finish_reason="length" if answer.finish_reason == "length" else "stop",
             usage=Told(input_tokens=used[0], output_tokens=used[1], total_tokens=sum(used)),
         )
+
+    async def _told(self, request: Any) -> tuple[Answer, Charge]:
+        """Returns the answer and what it came to; the work's story, if it has one, has both."""
+        story = work.story if (work := current_work()) else None
+        call = story.begin_call() if story else 0
+        try:
+            answer, charge = await self._answered(request)
+        except ModelFault as fault:
+            if fault.charge is not None:
+                meter.get().charge(fault.charge)
+            if story:
+                story.failed(call, self.model, str(fault), fault.error_class, fault.charge)
+            raise
+        if story:
+            await story.answered(call, self.model, answer.text, charge)
+        return answer, charge
 
     async def _answered(self, request: Any) -> tuple[Answer, Charge]:
         if not self.model.startswith(LOCAL) and self.desk is not None:
@@ -161,7 +177,7 @@ class Engine:
         most = body.pop("max_tokens", 0)
         body.pop("model")
         assert self.desk is not None
-        return await self.desk.ask(endpoint, work, body, most, self.timeout_seconds, listener.get())
+        return await self.desk.ask(endpoint, work, body, most, self.timeout_seconds, listener())
 
     def _local(self, request: Any) -> Answer:
         if request.tools:
@@ -188,7 +204,7 @@ class Engine:
         key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return await bounded(
-            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(request), None)
+            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(request), listener())
         )
 
     def _endpoint(self) -> Endpoint:

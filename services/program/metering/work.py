@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.program.connectors.faults import BudgetSpent
+from services.program.story import Story
 
 
 class Budget:
@@ -41,6 +42,8 @@ class Work:
     owner_id: UUID | None = None
     purpose: str = "PROGRAM"
     budget: Budget = field(default_factory=Budget)
+    story: Story | None = None
+    """What is kept of its way; of evaluations nothing is."""
 
 
 _current: ContextVar[Work | None] = ContextVar("ashgrove_work", default=None)

@@ -1,11 +1,19 @@
 """Executions: one run of a program on one set of inputs, done by a worker while the caller waits."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1.execution_requests_pb2 import CancelExecutionRequest, ExecuteProgramRequest
+from ashgrove.program.v1.execution_requests_pb2 import (
+    CancelExecutionRequest,
+    ExecuteProgramRequest,
+    GetExecutionStepsRequest,
+    GetExecutionStepsResponse,
+    StreamExecutionRequest,
+    StreamExecutionResponse,
+)
 from psycopg.types.json import Jsonb
 
 from framework import telemetry
@@ -32,6 +40,7 @@ WORK_COLUMNS = LEASE_COLUMNS | {
 }
 """Whose work it is and where in whose trace, beside its lease."""
 _VERB, _CANCEL = "ExecuteProgram", "CancelExecution"
+_STREAM, _STEPS = "StreamExecution", "GetExecutionSteps"
 TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 """Takes work from its worker, whatever that one still writes."""
 _EARLIER = """
@@ -67,6 +76,9 @@ class Execution(Resource[execution_pb2.Execution]):
             "seed": "bigint NOT NULL DEFAULT 0",
             "dataset_revision": "bigint NOT NULL DEFAULT 0",
             "cache_key": "text NOT NULL DEFAULT ''",
+            "streamed": "boolean NOT NULL DEFAULT false",
+            "steps": "jsonb",
+            "steps_left_out": "bigint NOT NULL DEFAULT 0",
         },
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
@@ -88,7 +100,7 @@ class Execution(Resource[execution_pb2.Execution]):
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
-        policy("Get", "List", allow=of_readable_program),
+        policy("Get", "List", _STREAM, _STEPS, allow=of_readable_program),
         policy("Create", allow=signed_in & owns),
         policy(_CANCEL, allow=owns),
         # Which programs they may run is Program's to say.
@@ -113,6 +125,22 @@ class Execution(Resource[execution_pb2.Execution]):
         cancelled = await call.update(Execution, request.id, columns, verb=_CANCEL)
         await call.follow(lambda: call.engine.hints.publish(topic("execution", request.id)))
         return cancelled
+
+    @action(_STREAM)
+    async def stream(self, call: Call, request: StreamExecutionRequest) -> AsyncIterator[StreamExecutionResponse]:
+        """Tells an execution as it goes; the work outlives its caller."""
+        from services.program import streaming  # it reads this very resource
+
+        async for frame in streaming.frames(call, request.id, request.from_sequence):
+            yield frame
+
+    @action(_STEPS)
+    async def steps(self, call: Call, request: GetExecutionStepsRequest) -> GetExecutionStepsResponse:
+        """Tells what an execution did on its way."""
+        from services.program import streaming  # it reads this very resource
+
+        row = await call.row(Execution, request.id, _STEPS)
+        return GetExecutionStepsResponse(steps=streaming.steps_of(row), left_out_count=row["steps_left_out"])
 
 
 async def _earlier(call: Call, tx: Transaction, key: str) -> dict[str, Any]:
@@ -149,6 +177,7 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         "trace_id": call.context.trace_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),
         "seed": request.seed,
+        "streamed": request.streamed,
         "request_id": call.context.request_id,
     }
     if request.dataset_id:

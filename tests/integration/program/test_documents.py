@@ -196,7 +196,7 @@ async def test_a_slot_of_a_step_says_more_than_its_program_and_a_failing_step_is
     assert late.error == "step tell: did not end within 400 ms"
     assert late.error_class == execution_pb2.ERROR_CLASS_TIMEOUT and late.input_tokens > 0
     assert done.status == execution_pb2.WORK_STATUS_FAILED and done.error.startswith("step tell: "), done.error
-    assert done.error_class == execution_pb2.ERROR_CLASS_EXCEPTION
+    assert done.error_class == execution_pb2.ERROR_CLASS_TOOL
 
 
 async def test_a_pipeline_names_what_its_author_can_read_and_what_fits(bench: Workbench) -> None:

@@ -1,0 +1,75 @@
+"""Streams an execution: the pieces that were missed, then each new one, then the end with the result."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ashgrove.event.v1.event_pb2 import End, Heartbeat
+from ashgrove.program.v1.execution_requests_pb2 import ExecutionPiece, ExecutionStep, StreamExecutionResponse
+from google.protobuf.json_format import ParseDict
+from google.rpc.status_pb2 import Status
+
+from framework.engine import Call
+from framework.resource import spec_of
+from framework.storage import codec_of
+from services.program.resources.execution import ENDED, Execution
+from services.program.waking import topic
+
+HEARTBEAT_SECONDS = 15.0
+_LOOK_SECONDS = 0.25
+_BATCH = 500
+_AFTER = """
+SELECT sequence, piece FROM execution_pieces
+WHERE organization_id = %(organization)s AND execution_id = %(execution)s AND sequence > %(position)s
+ORDER BY sequence LIMIT %(limit)s
+"""
+Frame = StreamExecutionResponse
+
+
+async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Frame]:
+    """Yields pieces after a sequence; the first and the last frame carry the execution, and those between news of it.
+
+    Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are pieces.
+    """
+    row, pieces = await _look(call, identifier, position)
+    spoken, status = time.monotonic(), row["status"]
+    yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(row))
+    while True:
+        for piece in pieces:
+            position, spoken = piece["sequence"], time.monotonic()
+            yield Frame(item=ParseDict(piece["piece"], ExecutionPiece(sequence=position)))
+        if row["status"] in ENDED and len(pieces) < _BATCH:
+            yield Frame(end=End(status=Status()), execution=execution_of(row))
+            return
+        if row["status"] != status:
+            spoken, status = time.monotonic(), row["status"]
+            yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(row))
+        if not pieces:
+            await call.engine.hints.wait(topic("execution", identifier), _LOOK_SECONDS)
+        if time.monotonic() - spoken > HEARTBEAT_SECONDS:
+            spoken = time.monotonic()
+            yield Frame(heartbeat=Heartbeat(sequence=position))
+        call.engine.revocations.check(call.context)
+        row, pieces = await _look(call, identifier, position)
+
+
+async def _look(call: Call, identifier: str, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns the execution as the caller may see it now, and the next pieces.
+
+    The execution is read first: whatever was written before its end is then among the pieces.
+    """
+    async with call.transaction() as tx:
+        row = await call.row(Execution, identifier, "StreamExecution")
+        names = {"organization": call.context.organization_id, "execution": row["id"]}
+        pieces = await tx.fetch(_AFTER, names | {"position": position, "limit": _BATCH})
+    return row, pieces
+
+
+def execution_of(row: dict[str, Any]) -> Any:
+    """Returns a row as an execution."""
+    return codec_of(spec_of(Execution)).message(row)
+
+
+def steps_of(row: dict[str, Any]) -> list[ExecutionStep]:
+    """Returns what is kept of an execution's way."""
+    return [ParseDict(step, ExecutionStep()) for step in row["steps"] or ()]
