@@ -273,13 +273,18 @@ def _aggregate(
 @click.argument("identifier")
 @click.argument("inputs", callback=json_object)
 @click.option("--configuration", callback=json_object, default="{}", help="Values for its variables, as a JSON object.")
-@click.option("--dataset", default="", help="Where demonstrations and rules come from.")
+@click.option("--dataset", "dataset_id", default="", help="Where demonstrations and rules come from.")
+@click.option("--stream", "streamed", is_flag=True, help="Show on standard error what models say, as it comes.")
 @with_client
-def _execute(
-    client: Client, identifier: str, inputs: dict[str, Any], configuration: dict[str, Any], dataset: str
-) -> None:
-    done = client.programs.execute(identifier, inputs, configuration, dataset)
-    show_one(done)
+def _execute(client: Client, identifier: str, inputs: dict[str, Any], *, streamed: bool, **how: Any) -> None:
+    if not streamed:
+        show_one(client.programs.execute(identifier, inputs, **how))
+        return
+    told = client.programs.stream(identifier, inputs, **how)
+    for words in told.words():
+        click.echo(words, nl=False, err=True)
+    click.echo(err=True)
+    show_one(told.execution)
 
 
 @main.command("status", help="Say which gateway answers, and for which organization.")

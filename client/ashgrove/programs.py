@@ -1,7 +1,7 @@
 """Programs and what they do."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -12,6 +12,7 @@ from ashgrove.collection import Unique, mask_of
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
+from ashgrove.program.v1.execution_requests_pb2 import ExecutionPiece
 from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffProgramsResponse
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
@@ -86,6 +87,38 @@ class Evaluated:
         for _ in self:
             pass
         return self.evaluation
+
+
+class Told:
+    """An execution under way: iterate over it for what models say and the steps that end.
+
+    `execution` is its latest state, `sequence` the last piece that was told: where `follow` goes on.
+    """
+
+    def __init__(
+        self, execution: execution_pb2.Execution, follow: Callable[[int], Iterator[Any]], sequence: int
+    ) -> None:
+        self.execution = execution
+        self.sequence = sequence
+        self._follow = follow
+
+    def __iter__(self) -> Iterator[ExecutionPiece]:
+        for frame in self._follow(self.sequence):
+            if frame.HasField("execution"):
+                self.execution = frame.execution
+            if frame.WhichOneof("frame") == "item":
+                self.sequence = frame.item.sequence
+                yield frame.item
+
+    def words(self) -> Iterator[str]:
+        """Yields what models say, as it comes."""
+        return (piece.text.text for piece in self if piece.WhichOneof("piece") == "text")
+
+    def wait(self) -> execution_pb2.Execution:
+        """Returns the execution when it has ended."""
+        for _ in self:
+            pass
+        return self.execution
 
 
 class Programs(Unique[program_pb2.Program]):
@@ -180,6 +213,7 @@ class Programs(Unique[program_pb2.Program]):
         max_cost_micros: int | None = None,
         allow_cached: bool = False,
         detached: bool = False,
+        streamed: bool = False,
     ) -> execution_pb2.Execution:
         """Runs a program once: as it is, at a revision, or by an alias that says which; detached, answers at once."""
         bounds = {"timeout_ms": timeout_ms, "max_cost_micros": max_cost_micros}
@@ -193,9 +227,22 @@ class Programs(Unique[program_pb2.Program]):
             revision=revision,
             allow_cached=allow_cached,
             detached=detached,
+            streamed=streamed,
             **{name: bound for name, bound in bounds.items() if bound is not None},
         )
         return done
+
+    def stream(self, identifier: str, inputs: Mapping[str, Any], **how: Any) -> Told:
+        """Runs a program once, as `execute` does and with its options, and tells what models say as it comes."""
+        return self.follow(self.execute(identifier, inputs, **how, detached=True, streamed=True))
+
+    def follow(self, execution: execution_pb2.Execution, sequence: int = 0) -> Told:
+        """Tells an execution as it goes, from the piece after a sequence."""
+
+        def follow(position: int) -> Iterator[Any]:
+            return self._stream("StreamExecution", id=execution.id, from_sequence=position)
+
+        return Told(execution, follow, sequence)
 
     def evaluate(
         self,

@@ -6,6 +6,7 @@ from ashgrove.collection import M, Readable, mask_of
 from ashgrove.program.v1 import evaluation_requests_pb2, execution_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
+from ashgrove.program.v1.execution_requests_pb2 import ExecutionStep
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 
@@ -30,6 +31,10 @@ class Executions(OfPrograms[execution_pb2.Execution]):
     """The executions of programs that the caller may see."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
+
+    def steps(self, identifier: str) -> Sequence[ExecutionStep]:
+        """Returns what an ended execution did on its way: calls of models, and steps of a pipeline."""
+        return tuple(self._call("GetExecutionSteps", id=identifier).steps)
 
     def cancel(self, identifier: str) -> execution_pb2.Execution:
         """Stops an execution, in the middle of a model call too."""

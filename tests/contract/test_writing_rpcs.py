@@ -38,7 +38,6 @@ NEITHER = {
     "ResumeOrganization": _OPERATOR + "twice is no error",
     "ShareConnector": _OPERATOR + "sharing again changes the terms",
     "SignIn": _SIGNS_IN,
-    "StreamConfigurations": _STREAM + _KEEPS_NOTHING,
     "SuggestTrials": _LEASED + "it has its trials already, and is given them again",
     "SuspendOrganization": _OPERATOR + "twice is no error",
     "TryConnector": _ASKS,

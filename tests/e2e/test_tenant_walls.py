@@ -201,7 +201,7 @@ def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> N
 # What computes and keeps nothing, whatever its name says.
 COMPUTING = {
     *("AnalyzeVariableImportance", "AnalyzeVariableSpace", "GenerateConfigurations", "StreamConfigurations"),
-    *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain", "TryConnector"),
+    *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain"),
     *("CheckCompatibility", "InferDatasetFields", "InferSchema", "MergeSchemas", "WriteJsonSchema"),
 }
 # What is so already is not written again, and not told.

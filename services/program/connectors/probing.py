@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from ashgrove.event.v1.event_pb2 import Event
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
+from framework.engine.writing import event_of
 from framework.identifiers import new_id
 from services.program.waking import LOOK_SECONDS, WORK, topic
 
@@ -23,8 +25,19 @@ async def ask_for(call: Call, resource: Any, connector_id: str, verb: str, asked
         probe = {"organization": row["organization_id"], "id": identifier, "connector": row["id"]}
         author = {"owner": call.actor.user_id, "verb": verb, "request": call.context.request_id}
         await tx.execute(_LEAVE, probe | author | {"asked": Jsonb(asked)})
+        if verb == "TryConnector":
+            await tx.record(_tried(call, row))
         await call.database.notify(tx, WORK)
     return str(identifier)
+
+
+def _tried(call: Call, row: dict[str, Any]) -> Event:
+    """Returns the event of a test call: it goes out with the organization's secret, and is paid by it."""
+    event = event_of(call.context, "connector.tried", "OK")
+    event.resource_type, event.resource_id = "connector", str(row["id"])
+    event.subject = f"connectors/{row['id']}"
+    event.data.update({name: row[name] for name in ("name", "base_url", "model", "secret")})
+    return event
 
 
 async def done(call: Call, identifier: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from ashgrove.program.v1 import connector_pb2, connector_requests_pb2
 
 from framework.call import Role
 from framework.engine import Call
-from framework.policy import bypass, has_role, is_operator, is_service, owns, policy, signed_in
+from framework.policy import bypass, forbid, has_role, is_guest, is_operator, is_service, owns, policy, signed_in
 from framework.resource import Resource, StateMachine, Storage, action
 from services.program.connectors import probing, sharing, soundness
 from services.program.connectors.usage import usage_of
 
+_ACTS = ("Update", "Archive", "Unarchive", "CheckConnector", "TryConnector", "ShareConnector", "UnshareConnector")
 _IN_USE = ("Update", "CheckConnector", "TryConnector", "ShareConnector")
 
 
@@ -31,6 +32,8 @@ class Connector(Resource[connector_pb2.Connector]):
     )
     policies = [
         bypass(is_service, "Get", "Update"),
+        # The operator, let into an organization of others, neither changes nor spends what is theirs.
+        forbid(is_guest, "Create", *_ACTS),
         # Which models there are is no secret inside the organization, and what they cost should not be.
         policy("Get", "List", allow=signed_in),
         # The operator keeps those of the platform in the operators' own organization, whose administrator nobody is.

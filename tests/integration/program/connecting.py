@@ -59,10 +59,12 @@ def connector(models: ModelServer, name: str = "fast", **fields: Any) -> connect
     return made
 
 
-async def create_connector(bench: Workbench, made: connector_pb2.Connector) -> connector_pb2.Connector:
+async def create_connector(
+    bench: Workbench, made: connector_pb2.Connector, actor: Actor | None = None
+) -> connector_pb2.Connector:
     """Creates a connector as the administrator."""
     created: connector_pb2.Connector = await bench.do(
-        "CreateConnector", CreateConnectorRequest(connector=made), bench.admin
+        "CreateConnector", CreateConnectorRequest(connector=made), actor or bench.admin
     )
     return created
 

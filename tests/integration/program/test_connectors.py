@@ -27,6 +27,11 @@ async def connecting(bench: Workbench, workshop: Workshop, tmp_path: Path) -> As
         yield made
 
 
+def request_of(bench: Workbench, rpc_name: str, identifier: str) -> Any:
+    """Returns a request that names a connector."""
+    return bench.registry.methods[f"/ashgrove.program.v1.ProgramService/{rpc_name}"].request_class(id=identifier)
+
+
 async def calls(bench: Workbench, workshop: Workshop) -> list[connector_pb2.ModelCall]:
     """Returns what the books say, oldest first."""
     assert workshop.desk is not None
@@ -93,6 +98,12 @@ async def test_a_connector_of_the_platform_is_used_by_those_to_whom_it_is_shared
     """With the key of the operator, in their own books, until it is taken back; only the operator shares."""
     models.otherwise = Say(SV)
     made = await create_connector(bench, connector(models, "shared-model"))
+    guest = replace(bench.admin, operator=True, guest=True)
+    for act in ("TryConnector", "CheckConnector", "ArchiveConnector"):
+        with pytest.raises(NotPermitted):
+            await bench.do(act, request_of(bench, act, made.id), guest)
+    with pytest.raises(NotPermitted):
+        await create_connector(bench, connector(models, "another"), guest)
     other = bench.elsewhere()
     program = await create_program(other)
     assert (await execute(other, program, model="shared-model")).error_class == execution_pb2.ERROR_CLASS_MODEL_REFUSED
@@ -127,6 +138,9 @@ async def test_a_connector_is_checked_and_tried(bench: Workbench, connecting: Wo
     tried = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id, prompt="hi"), bench.admin)
     assert (tried.answered, tried.text, tried.cost_nanos) == (True, "hello", 39_000)
     refused = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin)
+    tries = await bench.events("connector.tried")
+    assert [event["data"]["secret"] for event in tries] == ["secret://models/key"] * 2
+    assert {event["resource_id"] for event in tries} == {made.id}
     assert not refused.answered and refused.error_class == "AUTH" and SECRET not in str(refused)
     health = (await bench.do("CheckConnector", rpc.CheckConnectorRequest(id=made.id), bench.admin)).health
     assert health.state == connector_pb2.ConnectorHealth.STATE_FAILING and "key" in health.error
