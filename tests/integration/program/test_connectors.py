@@ -98,7 +98,7 @@ async def test_a_connector_of_the_platform_is_used_by_those_to_whom_it_is_shared
     """With the key of the operator, in their own books, until it is taken back; only the operator shares."""
     models.otherwise = Say(SV)
     made = await create_connector(bench, connector(models, "shared-model"))
-    guest = replace(bench.admin, operator=True, guest=True)
+    guest = replace(bench.admin, guest=True)
     for act in ("TryConnector", "CheckConnector", "ArchiveConnector"):
         with pytest.raises(NotPermitted):
             await bench.do(act, request_of(bench, act, made.id), guest)
