@@ -82,7 +82,7 @@ def noted(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
 @pytest.fixture(scope="module")
 def author(noted: Stack) -> Api:
     """The administrator of an organization."""
-    return founded(Api(noted.port, (noted.home / "admin.key").read_text().strip()), "authors")
+    return founded(Api(noted.port, (noted.home / "operator.key").read_text().strip()), "authors")
 
 
 @pytest.fixture(scope="module")
