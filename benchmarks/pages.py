@@ -26,9 +26,8 @@ from rich.table import Table
 from deploy.local.postgres import postgres
 from framework.engine.paging import Page
 from framework.resource import spec_of
-from framework.testing.factories import sound
 from framework.testing.workbench import Workbench, workbench
-from services.program.resources import Execution, Program, registry
+from services.program.resources import Execution, registry
 
 ROWS, DEEP, ROUNDS = 1_000_000, 1000, 200
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
@@ -70,10 +69,17 @@ def _shown(times: Sequence[float]) -> tuple[str, str]:
     return f"{median(times):.2f}", f"{quantiles(times, n=100)[-1]:.2f}"
 
 
+def small() -> program_pb2.Program:
+    """Returns a program to measure with: one text in, one text out."""
+    made = program_pb2.Program(name="measured", type=program_pb2.Program.TYPE_PREDICT)
+    made.signature_config.inputs.add(name="text")
+    made.signature_config.outputs.add(name="language")
+    return made
+
+
 async def filled(bench: Workbench, url: str, rows: int) -> str:
     """Makes a program of the user's with so many executions, and returns its id."""
-    request = CreateProgramRequest(program=sound(Program, name="measured"))
-    program: program_pb2.Program = await bench.do("CreateProgram", request)
+    program: program_pb2.Program = await bench.do("CreateProgram", CreateProgramRequest(program=small()))
     await asyncio.to_thread(_copied, url, bench.organization_id, program, rows)
     return program.id
 

@@ -20,14 +20,14 @@ from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.pages import small
 from deploy.local.postgres import postgres
 from framework import telemetry
 from framework.otlp import sends_to
-from framework.testing.factories import sound
 from framework.testing.serving import served
 from framework.testing.spans import collecting
 from framework.testing.workbench import workbench
-from services.program.resources import Program, registry
+from services.program.resources import registry
 
 CALLERS, SECONDS, ROUNDS = 16, 2.0, 7
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
@@ -64,7 +64,7 @@ def collect() -> None:
 async def _measured(url: str, endpoint: str) -> None:
     rates: dict[str, list[float]] = {name: [] for name in RATIOS}
     async with workbench(registry(), url, MIGRATIONS) as bench, served(bench) as service:
-        program = await bench.do("CreateProgram", CreateProgramRequest(program=sound(Program, name="measured")))
+        program = await bench.do("CreateProgram", CreateProgramRequest(program=small()))
         caller = service.as_actor(bench.user)
         await _rate(caller, program.id)
         for _ in range(ROUNDS):
