@@ -37,6 +37,8 @@ registry()  # which verifies the formulas and lets relationships find each other
 SPECIMEN, PIECE = spec_of(Specimen), spec_of(Piece)
 MINE, OTHER = UUID(int=100), UUID(int=101)
 SEAL = Seal(secrets.token_bytes(32))
+USUAL = settings().max_examples
+"""How many examples the profile asks for: 100, and ten times as many of a thorough run."""
 actors = st.builds(
     Actor,
     kind=st.just(ActorKind.USER),
@@ -157,7 +159,7 @@ def holds(value: Any, operator: str, wanted: Any) -> bool:
     return bool(value < wanted if operator == "<" else value >= wanted)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=USUAL * 2 // 5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds, actors, st.one_of(st.none(), conditions()), orders, st.integers(1, 3))
 def test_lists_by_computed_fields_are_what_brute_force_picks(
     connection: psycopg.Connection[Any], world: Any, actor: Actor, condition: Any, keys: list[Key], size: int
@@ -231,7 +233,7 @@ def _ordered(value: Any) -> Any:
     return (value is None, value if value is not None else 0)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=USUAL * 3 // 5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     worlds,
     actors,
