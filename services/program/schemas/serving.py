@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ashgrove.program.v1 import program_pb2
@@ -38,7 +38,7 @@ class Schemas:
 
         def found() -> Sequence[Field]:
             examples = [normalise(values_of(each), f"examples[{i}]") for i, each in enumerate(request.examples)]
-            return inferred(examples, most)
+            return inferred([_by_name(each) for each in examples], most)
 
         try:
             fields = await asyncio.to_thread(found)
@@ -118,6 +118,13 @@ def compatibility(old: SignatureConfig, new: SignatureConfig) -> rpc.CheckCompat
 
 
 _CONFLICTS: dict[int, Conflict] = {0: "refuse", 1: "refuse", 2: "first", 3: "second", 4: "widen"}
+
+
+def _by_name(value: Any) -> Any:
+    """Returns a value with its names in order: those of a Struct come in any, and another one in each process."""
+    if isinstance(value, Mapping):
+        return {name: _by_name(value[name]) for name in sorted(value)}
+    return [_by_name(each) for each in value] if isinstance(value, list) else value
 
 
 def _sound(fields: Iterable[SignatureField], path: str) -> Sequence[Field]:

@@ -31,6 +31,7 @@ from services.variables.resources import VariableSpace, registry
 from tests.integration.auth.house import House, context, migrated
 from tests.integration.optimizer.books import MIGRATIONS as OPTIMIZER_MIGRATIONS
 from tests.integration.optimizer.books import Grants, started
+from tests.integration.optimizer.test_external_runs import ask, let_end, opened, reached, tell
 
 MIGRATIONS = Path("services/variables/migrations")
 # No method answers with these: their pages say so.
@@ -167,6 +168,15 @@ async def no_result_yet(stage: Stage) -> None:
             await server.as_actor(bench.user).do("GetBestConfiguration", id=str(run["id"]))
 
 
+async def lease_lost(stage: Stage) -> None:
+    """Its client tells about a trial a second too late."""
+    async with workbench(optimizer_registry(), stage.url, OPTIMIZER_MIGRATIONS, Grants()) as bench:
+        run = await opened(bench)
+        await ask(bench, run)
+        await let_end(bench, run, 1)
+        await tell(bench, run, "a", reached(1))
+
+
 async def grant_lost(stage: Stage) -> None:
     """Its user was deactivated."""
     make_missing(stage.home)
@@ -230,6 +240,7 @@ PROVOKED: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "INTERNAL_FAULT": internal_fault,
     "INVALID_PAGE_TOKEN": invalid_page_token,
     "GRANT_LOST": grant_lost,
+    "LEASE_LOST": lease_lost,
     "NO_RESULT_YET": no_result_yet,
     "ALREADY_DONE": already_done,
     "POSITION_GONE": position_gone,

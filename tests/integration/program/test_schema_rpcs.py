@@ -28,8 +28,8 @@ async def test_fields_are_inferred_merged_judged_and_written(bench: Workbench) -
     examples = [struct(text="a", score=1), struct(text="b", score=0.5, tags=["x"])]
     found = (await bench.do("InferSchema", rpc.InferSchemaRequest(examples=examples))).fields
     assert [(each.name, each.type, each.optional) for each in found] == [
-        ("text", SignatureField.TYPE_STRING, False),
         ("score", SignatureField.TYPE_NUMBER, False),
+        ("text", SignatureField.TYPE_STRING, False),
         ("tags", SignatureField.TYPE_STRING_LIST, True),
     ]
     more = [field("k", "integer", default=3, minimum=1)]
@@ -46,7 +46,7 @@ async def test_fields_are_inferred_merged_judged_and_written(bench: Workbench) -
     written = await bench.do(
         "WriteJsonSchema", rpc.WriteJsonSchemaRequest(fields=merged, dialect=rpc.SCHEMA_DIALECT_OPENAI)
     )
-    assert list(json.loads(written.json_schema)["properties"]) == ["text", "score", "tags", "k"]
+    assert list(json.loads(written.json_schema)["properties"]) == ["score", "text", "tags", "k"]
     assert [each.path for each in written.losses] == ["k"]
 
 
