@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from domain.leaves import found, leaves, made
 from domain.space import Space
-from domain.strategies.leaves import found, leaves, made
 from domain.values import Invalid, Json, Violation
 from domain.variables import FloatVariable, Variable
 

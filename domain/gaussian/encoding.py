@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.leaves import found, leaves, made
 from domain.space import ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
-from domain.strategies.leaves import found, leaves, made
 from domain.values import Json
 
 Row = NDArray[np.float64]

@@ -12,10 +12,10 @@ from domain.importance.fanova import Analysis
 from domain.importance.features import Column, columns
 from domain.importance.forest import Floats, Table
 from domain.importance.ped_anova import BEST_SHARE, FEWEST_BEST, divergences
+from domain.leaves import leaves
 from domain.objectives import Objective
 from domain.seeds import digest
 from domain.space import Space
-from domain.strategies.leaves import leaves
 from domain.values import Json
 
 Method = Literal["ped_anova", "fanova"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.leaves import found, leaves
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
-from domain.strategies.leaves import found, leaves
 from domain.values import Json
 
 BINS = 32

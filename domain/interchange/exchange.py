@@ -8,8 +8,8 @@ from domain.constraints import Constraint
 from domain.interchange.fitting import Abilities, fitted
 from domain.interchange.parameters import Condition, Parameter, defaults_of, parameters_of
 from domain.interchange.report import Reading, Remark, Report
+from domain.leaves import found, made
 from domain.space import BooleanVariable, ChoiceVariable, Space, Variable
-from domain.strategies.leaves import found, made
 from domain.values import Invalid, Json, Violation, canonical_json, shown
 
 

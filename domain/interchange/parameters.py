@@ -30,7 +30,7 @@ Condition = tuple[str, tuple[Json, ...]]
 class Parameter:
     """A scalar variable under a name of its own, there while all its conditions are met.
 
-    `key` is where `domain.strategies.leaves` finds it; `variable` is as the space has it.
+    `key` is where `domain.leaves` finds it; `variable` is as the space has it.
     """
 
     name: str

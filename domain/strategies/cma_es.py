@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.gaussian.encoding import Encoding
+from domain.leaves import leaves
 from domain.objectives import Objective, is_scored, standing
 from domain.seeds import Draw, digest
 from domain.space import FloatVariable, IntegerVariable, Space
-from domain.strategies.leaves import leaves
 from domain.strategies.strategy import Observation, Question
 from domain.strategies.untried import untried
 from domain.values import Json

@@ -8,9 +8,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from domain.leaves import found, leaves, made
 from domain.objectives import Objective
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
-from domain.strategies.leaves import found, leaves, made
 from domain.strategies.strategy import Observation
 from domain.values import Json
 

@@ -19,6 +19,7 @@ from deploy.local.state import Running, State, running
 from deploy.local.supervisor import Supervisor
 from services.audit.__main__ import AuditSettings
 from services.auth.application import AuthSettings
+from services.program.settings import ProgramSettings
 
 SERVERS = Servers(
     "postgresql://127.0.0.1:1/ashgrove", "postgresql://root:word@127.0.0.1:1/ashgrove", "roles", "redis://"
@@ -152,5 +153,5 @@ def test_services_are_told_what_tunes_them(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv(name, f"given {name}")
     told = environment(settings(tmp_path), SERVERS)
     assert {name: told[name] for name in TUNING} == {name: f"given {name}" for name in TUNING}
-    read = {name for known in (AuthSettings, AuditSettings) for name in known.model_fields}
+    read = {name for known in (AuthSettings, AuditSettings, ProgramSettings) for name in known.model_fields}
     assert {name.removeprefix("ASHGROVE_").lower() for name in TUNING} <= read

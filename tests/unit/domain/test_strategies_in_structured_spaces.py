@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.leaves import found, leaves, made
 from domain.objectives import Objective
 from domain.sampling import random_configurations
 from domain.seeds import suggestion_seed
@@ -23,7 +24,6 @@ from domain.space import (
     Space,
 )
 from domain.strategies import STRATEGIES, Observation, Question
-from domain.strategies.leaves import found, leaves, made
 
 SCORE = (Objective("score"),)
 SPACE = Space(
