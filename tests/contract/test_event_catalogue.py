@@ -6,10 +6,12 @@ from pathlib import Path
 import yaml
 
 from framework.events.measures import METRICS
+from services.auth import gate_measures
 from services.describe import registries
 from services.event_catalogue import PAGE, page
 
 ALARMS = Path("deploy/observability/alarms.yaml")
+_SUFFIXES = {"s": "_seconds", "1": "_ratio"}
 
 
 def test_the_catalogue_is_current() -> None:
@@ -28,7 +30,8 @@ def test_every_event_of_every_resource_is_in_it() -> None:
 def test_alarms_name_metrics_that_are_measured() -> None:
     """By the names that they have in Prometheus; each alarm says what happened and what to do."""
     rules = [rule for group in yaml.safe_load(ALARMS.read_text())["groups"] for rule in group["rules"]]
-    known = {name.replace(".", "_") + ("_seconds" if unit == "s" else "") for name, (unit, _) in METRICS.items()}
+    measured = METRICS | gate_measures.METRICS
+    known = {name.replace(".", "_") + _SUFFIXES.get(unit, "") for name, (unit, _) in measured.items()}
     assert {name for rule in rules for name in re.findall(r"ashgrove_\w+", rule["expr"])} == known
     assert all({"summary", "remedy"} <= rule["annotations"].keys() for rule in rules)
     assert len({rule["alert"] for rule in rules}) == len(rules)
