@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from framework.call import Actor, ActorKind, Role
 from framework.engine import Call, of_readable
-from framework.policy import WRITES, bypass, forbid, has_role, is_service, owns, policy, signed_in
+from framework.policy import WRITES, bypass, field_policy, forbid, has_role, is_service, owns, policy, signed_in
 from framework.policy.row_checks import ColumnIs
 from framework.query import Columns
 from framework.query.formulas import seconds_between, sql
@@ -103,6 +103,9 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         # Which evaluations they may read is said above.
         policy(_COMPARE, _MATRIX, allow=signed_in),
     ]
+
+    # The rule above keeps the row from whom it is sealed to; this keeps the scores out of events, and so of the trail.
+    field_policies = [field_policy("scores", allow=~is_sealed)]
 
     @action(_EVALUATE)
     async def evaluate(self, call: Call, request: EvaluateProgramRequest) -> AsyncIterator[EvaluateProgramResponse]:

@@ -106,6 +106,9 @@ async def test_nobody_reads_test_results_before_the_run_has_ended(around: Neighb
         assert now.completed_trials == 3 and not now.HasField("holdout_result")
         around.model.let_go.set()
         run = await ended(around, owner, run)
+    async with around.program_bench.database.system() as tx:
+        heard = await tx.fetch("SELECT event FROM outbox WHERE event ->> 'resource_id' = %(id)s", {"id": identifier})
+    assert heard and not [row for row in heard if "scores" in row["event"].get("data", {})]
     async with around.optimizer.database.system() as tx:
         told = await tx.fetch("SELECT event FROM outbox WHERE event ->> 'resource_id' = %(id)s", {"id": run.id})
     async with around.program_bench.database.system() as tx:
