@@ -3,30 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.objectives import Objective, is_feasible, standing
-
-Trials = Sequence[Mapping[str, Any]]
-_ENDED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
+from domain.objectives import Objective, Scored, best, is_feasible
 
 
-def enough(limits: Mapping[str, Any] | None, objectives: Sequence[Objective], trials: Trials) -> str:
-    """Returns why a run with these trials, by number, need not go on, as its end reason has it; empty when it must."""
+def enough(limits: Mapping[str, Any] | None, objectives: Sequence[Objective], ended: Sequence[Scored]) -> str:
+    """Returns why a run with these ended trials need not go on, as its end reason has it; empty when it must.
+
+    A trial that did not reach its end by itself, failed or dropped, has no objectives.
+    """
     wanted, primary = limits or {}, objectives[0]
-    reached = [each["objectives"] for each in trials if each["status"] == "STATUS_COMPLETED"]
-    target = wanted.get("target")
-    if target is not None and any(
-        is_feasible(each, objectives) and not primary.better(target, each[primary.name]) for each in reached
-    ):
+    found, target = best(ended, objectives), wanted.get("target")
+    if found is None or found.objectives is None:
+        return ""
+    feasible = is_feasible(found.objectives, objectives)
+    if target is not None and feasible and not primary.better(target, found.objectives[primary.name]):
         return "END_REASON_TARGET"
     patience = wanted.get("patience", 0)
-    return "END_REASON_PATIENCE" if patience and _since_better(objectives, trials) >= patience else ""
-
-
-def _since_better(objectives: Sequence[Objective], trials: Trials) -> int:
-    """Returns how many trials have ended behind the best one, by number; 0 while there is none."""
-    ended = [each for each in trials if each["status"] in _ENDED]
-    scored = [each for each in ended if each["status"] == "STATUS_COMPLETED"]
-    if not scored:
-        return 0
-    best = min(scored, key=lambda each: (standing(each["objectives"], objectives), each["number"]))
-    return sum(each["number"] > best["number"] for each in ended)
+    since = sum(each.number > found.number for each in ended)
+    return "END_REASON_PATIENCE" if 0 < patience <= since else ""

@@ -11,7 +11,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRe
 
 from domain.sampling import Unsatisfied
 from domain.space import Space
-from domain.strategies import Exhausted
+from domain.strategies import Exhausted, Observation
 from framework.errors import DependencyUnavailable, Failure, GrantLost
 from framework.rpc.assembly import Parts
 from framework.rpc.channels import as_caller
@@ -168,8 +168,8 @@ class Search:
         trials = await self.ledger.trials()
         if why := self._hopeless(trials):
             return why
-        if ended := self.ledger.spending.reason or enough(self.row["limits"], self.suggesting.objectives, trials):
-            self.reason = ended
+        if reason := self.ledger.spending.reason or self._enough(trials):
+            self.reason = reason
             return ""
         for _ in range(self._room(len(trials))):
             try:
@@ -183,6 +183,15 @@ class Search:
             trials.append(trial)
             self._launch(space, trial)
         return ""
+
+    def _enough(self, trials: Sequence[dict[str, Any]]) -> str:
+        """Returns why the run need not go on; what a dropped trial would have reached, it has not."""
+        ended = [
+            Observation(t["number"], {}, t["objectives"] if t["status"] == "STATUS_COMPLETED" else None)
+            for t in trials
+            if t["status"] in _FINISHED
+        ]
+        return enough(self.row["limits"], self.suggesting.objectives, ended)
 
     def _hopeless(self, trials: Sequence[dict[str, Any]]) -> str:
         failed = [t for t in trials if t["status"] == "STATUS_FAILED"]

@@ -4,13 +4,28 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ashgrove.program.v1.execution_pb2 import Evaluation, EvaluationResult
 
-_LIMITED = ("metric_calls", "tokens", "cost_micros")
-_REASONS = {"cost_micros": "COST"}
+_LIMITED = {
+    "metric_calls": "END_REASON_METRIC_CALLS",
+    "tokens": "END_REASON_TOKENS",
+    "cost_micros": "END_REASON_COST",
+    "seconds": "END_REASON_SECONDS",
+}
+
+
+def is_limited(limits: Mapping[str, Any]) -> bool:
+    """Tells whether anything that a run uses is limited."""
+    return any(int(limits.get(name, 0)) for name in _LIMITED)
+
+
+def limit_reached(limits: Mapping[str, Any], used: Mapping[str, float]) -> str:
+    """Returns which limit is reached by what a run has used, as its end reason has it; empty while none is."""
+    reached = (name for name in _LIMITED if 0 < int(limits.get(name, 0)) <= used[name])
+    return next((_LIMITED[name] for name in reached), "")
 
 
 @dataclass
@@ -20,6 +35,14 @@ class Usage:
     metric_calls: int = 0
     tokens: int = 0
     cost_micros: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.metric_calls + other.metric_calls, self.tokens + other.tokens, self.cost_micros + other.cost_micros
+        )
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return self + Usage(-other.metric_calls, -other.tokens, -other.cost_micros)
 
     def add(self, result: EvaluationResult) -> None:
         """Adds what one example took."""
@@ -43,8 +66,9 @@ class Spending:
     """The books of one run's limits; raises nothing, tells."""
 
     def __init__(self, limits: Mapping[str, Any] | None) -> None:
-        self.limits = {name: int((limits or {}).get(name, 0)) for name in _LIMITED}
+        self.limits = limits or {}
         self._used: dict[str, Usage] = {}
+        self._total = Usage()
         self._deadline = float("inf")
         self._spent = asyncio.Event()
 
@@ -55,8 +79,10 @@ class Spending:
             self.note(trial["id"], noted(trial))
 
     def note(self, trial_id: object, usage: Usage) -> None:
-        """Notes all that a trial has used so far."""
-        self._used[str(trial_id)] = usage
+        """Notes all that a trial has used so far; with every example, so that it only adds the difference."""
+        before, now = self.of(trial_id), replace(usage)
+        self._used[str(trial_id)] = now
+        self._total = self._total + now - before
         if self.reason:
             self._spent.set()
 
@@ -67,10 +93,8 @@ class Spending:
     @property
     def reason(self) -> str:
         """Which limit is reached, as the run's end reason has it; empty while none is."""
-        for name, most in self.limits.items():
-            if most and sum(getattr(each, name) for each in self._used.values()) >= most:
-                return f"END_REASON_{_REASONS.get(name, name.upper())}"
-        return "END_REASON_SECONDS" if time.monotonic() >= self._deadline else ""
+        late = _LIMITED["seconds"] if time.monotonic() >= self._deadline else ""
+        return limit_reached(self.limits, asdict(self._total) | {"seconds": 0}) or late
 
     async def until_spent(self) -> None:
         """Returns as soon as a limit is reached."""

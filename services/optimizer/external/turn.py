@@ -17,12 +17,12 @@ from framework.storage import Transaction, codec_of, transaction_time
 from services.optimizer.enough import enough
 from services.optimizer.external import space
 from services.optimizer.resources import OptimizationRun, Trial, is_external
+from services.optimizer.spending import is_limited, limit_reached
 from services.optimizer.story import tell, topic
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
 _Event = optimization_run_pb2.RunEvent
-_LIMITED = {"metric_calls": "METRIC_CALLS", "tokens": "TOKENS", "cost_micros": "COST"}
 
 # First the lock, so that what is read after it is what the turn before has left.
 _LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
@@ -36,7 +36,7 @@ ORDER BY number
 _USED = """
 SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
        coalesce(sum(t.cost_micros), 0)::bigint AS cost_micros,
-       (SELECT extract(epoch FROM now() - started_at)::float8 FROM optimization_runs
+       (SELECT coalesce(extract(epoch FROM now() - started_at), 0)::float8 FROM optimization_runs
         WHERE organization_id = %(organization)s AND id = %(run)s) AS seconds
 FROM trials t WHERE t.organization_id = %(organization)s AND t.optimization_run_id = %(run)s
 """
@@ -122,18 +122,15 @@ class Turn:
     async def spent(self) -> str:
         """Returns why no further trial is to be started, as the run's end reason has it; empty when one may be."""
         limits = self.row["limits"] or {}
-        if any(int(limits.get(name, 0)) for name in (*_LIMITED, "seconds")):
+        if is_limited(limits):
             used = await self.tx.fetch_one(_USED, self.ids)
             assert used is not None
-            for name, reason in _LIMITED.items():
-                if 0 < int(limits.get(name, 0)) <= used[name]:
-                    return f"END_REASON_{reason}"
-            if 0 < int(limits.get("seconds", 0)) <= (used["seconds"] or 0.0):
-                return "END_REASON_SECONDS"
+            if reason := limit_reached(limits, used):
+                return reason
         if "target" in limits or limits.get("patience"):
             warm = await self.warm()
             await warm.learn(self.tx)
-            return enough(limits, warm.suggesting.objectives, [_ended(each) for each in warm.finished])
+            return enough(limits, warm.suggesting.objectives, warm.finished)
         return ""
 
     async def conclude(self, reason: str, *, open_counts: bool = False) -> bool:
@@ -209,8 +206,3 @@ async def turn(call: Call, identifier: str, verb: str) -> AsyncIterator[Turn]:
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
     return row["organization_id"], row["id"]
-
-
-def _ended(each: Any) -> dict[str, Any]:
-    status = "STATUS_FAILED" if each.objectives is None else "STATUS_COMPLETED"
-    return {"number": each.number, "status": status, "objectives": each.objectives}
