@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,13 +35,11 @@ class Reader(Protocol):
         """Yields the rows that are left."""
 
 
-class JsonLines:
-    """A JSON object a line; empty lines are none."""
+class _ByRecord(ABC):
+    """A file of records, each a row at most."""
 
-    typed = True
-
-    def __init__(self) -> None:
-        self._records = Records()
+    def __init__(self, *, quoted: bool) -> None:
+        self._records = Records(quoted=quoted)
         self._number = 0
 
     def feed(self, chunk: bytes) -> Iterator[Read]:
@@ -50,6 +49,19 @@ class JsonLines:
     def end(self) -> Iterator[Read]:
         """Yields the rows that are left."""
         return self._rows(self._records.end())
+
+    @abstractmethod
+    def _rows(self, records: Iterator[bytes | Unreadable]) -> Iterator[Read]:
+        """Yields the rows of some records."""
+
+
+class JsonLines(_ByRecord):
+    """A JSON object a line; empty lines are none."""
+
+    typed = True
+
+    def __init__(self) -> None:
+        super().__init__(quoted=False)
 
     def _rows(self, records: Iterator[bytes | Unreadable]) -> Iterator[Read]:
         for record in records:
@@ -60,23 +72,14 @@ class JsonLines:
                 yield self._number, _object(record)
 
 
-class CommaSeparated:
+class CommaSeparated(_ByRecord):
     """CSV as RFC 4180 has it: a first row of column names, then as many cells a row."""
 
     typed = False
 
     def __init__(self) -> None:
-        self._records = Records(quoted=True)
-        self._number = 0
+        super().__init__(quoted=True)
         self._columns: list[str] = []
-
-    def feed(self, chunk: bytes) -> Iterator[Read]:
-        """Yields the rows that a chunk completes."""
-        return self._rows(self._records.feed(chunk))
-
-    def end(self) -> Iterator[Read]:
-        """Yields the rows that are left."""
-        return self._rows(self._records.end())
 
     def _rows(self, records: Iterator[bytes | Unreadable]) -> Iterator[Read]:
         for record in records:
