@@ -219,10 +219,15 @@ async def settle(tx: Transaction, entries: Sequence[Entry]) -> None:
     there = {row["id"] for row in rows}
     entries = [entry for entry in entries if entry.id in there]
     await tx.execute(_COUNT, {"rows": Jsonb(_totals(entries))})
-    for paid, amount in sorted(_spent(entries).items(), key=lambda item: str(item[0])):
+    for paid, amount in sorted(_spent(entries).items(), key=lambda item: _limit(item[0])):
         if not await tx.execute(_SPEND, {"id": paid.allotment, "amount": amount}):
             about = {"connector": paid.connector_id, "organization": paid.organization_id, "window": paid.window}
             await tx.execute(_OVERSPEND, about | {"amount": amount})
+
+
+def _limit(paid: Paid) -> tuple[str, ...]:
+    """Returns what orders locks: limits before the allotments of them, as for whoever leaves."""
+    return str(paid.connector_id), str(paid.organization_id), str(paid.window), str(paid.allotment)
 
 
 def _totals(entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -88,12 +88,17 @@ async def _return(tx: Transaction, workers: list[str], orphans: list[dict[str, A
     for row in orphans:
         for whose in (EVERYBODY, row["organization_id"]):
             spent[row["worker"], row["connector_id"], whose] += row["cost_nanos"] or 0
-    for held in sorted(await tx.fetch(_HOLDINGS, {"workers": workers}), key=lambda row: str(row["id"])):
+    # Every worker that leaves locks limits in this order: two that left at once could each have what the other wants.
+    for held in sorted(await tx.fetch(_HOLDINGS, {"workers": workers}), key=_limit):
         owed = 0
         if held["unit"] == "money":
             # Of several months' holdings one pays; they are of the same worker and limit.
             owed = spent.pop((held["worker"], held["connector_id"], held["organization_id"]), 0)
         await tx.execute(_RETURN, {**held, "amount": held["amount"] - owed})
+
+
+def _limit(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("connector_id", "organization_id", "unit", "window_start", "id"))
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
