@@ -1,11 +1,12 @@
 """Spans: free and silent where nobody wants them, whole traces or none where somebody does, and never a secret."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
-from framework import telemetry
+from framework import otlp, telemetry
 from framework.errors import NotFound
 from framework.events.measures import METRICS
 from framework.otlp import readable, resource_of, sends_to
@@ -127,11 +128,15 @@ def test_spans_arrive_at_a_collector_as_otlp() -> None:
     assert [(a.key, a.value.int_value) for a in sent.attributes] == [("n", 3)]
 
 
-def test_a_collector_that_is_away_holds_nobody_up() -> None:
+def test_a_collector_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who does the work nor, for longer than one request may take, who stops; and no thread is left trying."""
+    monkeypatch.setattr(otlp, "_REQUEST_SECONDS", 0.2)
+    before = set(threading.enumerate())
     telemetry.through(sends_to("http://127.0.0.1:1", "program", 1.0))
     with span("work"):
         pass
-    telemetry.through(None)  # not stopped: that would try, for its few seconds, to send what waits
+    telemetry.stop()
+    assert set(threading.enumerate()) <= before
 
 
 def test_the_page_names_every_setting_and_metric() -> None:
