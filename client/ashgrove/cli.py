@@ -153,6 +153,7 @@ def _cancel(client: Client, identifier: str) -> None:
 )
 @click.option("--weights", callback=json_object, default="{}", help='Such as: {"exact_match": 2}.')
 @click.option("--tolerances", callback=json_object, default="{}", help='Such as: {"exact_match": 0.02}.')
+@click.option("--objective", default="", help="Best by this objective; by the first one without.")
 @with_client
 def _best(client: Client, identifier: str, selection: str | None, **more: Any) -> None:
     show_one(client.runs.best(identifier, selection or "", **more))

@@ -138,13 +138,14 @@ class Runs(Asking):
         *,
         weights: Mapping[str, float] | None = None,
         tolerances: Mapping[str, float] | None = None,
+        objective: str = "",
     ) -> GetBestConfigurationResponse:
         """Returns the best configuration so far; raises FailedPrecondition while there is none.
 
-        By the first objective, or by a rule over the front: weighted, lexicographic, knee or topsis.
+        By the first objective or another one, or by a rule over the front: weighted, lexicographic, knee or topsis.
         """
         rule = GetBestConfigurationRequest.Selection.Value(f"SELECTION_{selection.upper() or 'UNSPECIFIED'}")
-        asked = {"selection": rule, "weights": weights or {}, "tolerances": tolerances or {}}
+        asked = {"selection": rule, "objective": objective, "weights": weights or {}, "tolerances": tolerances or {}}
         best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier, **asked)
         return best
 

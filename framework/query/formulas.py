@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from google.protobuf.message import Message
 from sqlalchemy import ColumnElement, Double, cast, func
 from sqlalchemy.types import NullType
 
@@ -76,8 +77,18 @@ class batched:  # noqa: N801 - reads as a word of the declaration
         """Computes the values of messages and puts them into their field; None leaves it empty."""
         for message, value in zip(messages, await self.compute(call, messages), strict=True):
             if value is not None:
-                setattr(message, name, value)
+                _put(message, name, value)
 
     def faults(self, field: Field, spec: ResourceSpec) -> Iterator[str]:
         """Yields the fields it needs that have no column."""
         yield from (f"needs {name}, which is no stored field" for name in self.needs if name not in spec.fields)
+
+
+def _put(message: Any, name: str, value: Any) -> None:
+    """Puts a value into a field of any kind."""
+    if message.DESCRIPTOR.fields_by_name[name].is_repeated:
+        getattr(message, name).extend(value)
+    elif isinstance(value, Message):
+        getattr(message, name).CopyFrom(value)
+    else:
+        setattr(message, name, value)

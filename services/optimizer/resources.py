@@ -20,17 +20,16 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
-from sqlalchemy import ColumnElement, Double, case, cast, func
 
 from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, IllegalState, InvalidFields, NoResultYet
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
-from framework.query import Columns
 from framework.query.aggregates import count, sum_of
-from framework.query.formulas import seconds_between, sql
+from framework.query.formulas import batched, sql
 from framework.resource import Registry, Resource, StateMachine, Storage, action
 from framework.storage import LEASE_COLUMNS
+from services.optimizer import figures, progressing
 from services.optimizer.access import of_owned_program, of_readable_program
 
 _Run = optimization_run_pb2.OptimizationRun
@@ -52,18 +51,6 @@ _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMP
 def is_external(row: Mapping[str, Any]) -> bool:
     """Tells whether clients evaluate the trials of a run's row."""
     return bool(row["evaluator"] == "EVALUATOR_EXTERNAL")
-
-
-def _ended(row: Columns) -> ColumnElement[Any]:
-    return func.coalesce(row["completed_at"], func.now())
-
-
-def _progress(row: Columns) -> ColumnElement[Any]:
-    share = cast(row["completed_trials"] + row["failed_trials"] + row["dropped_trials"], Double()) / func.nullif(
-        row["max_trials"], 0
-    )
-    # Trials that are tried again may be more than were planned.
-    return case((row["status"] == "STATUS_COMPLETED", 1.0), else_=func.least(func.coalesce(share, 0.0), 0.99))
 
 
 class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
@@ -99,8 +86,11 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         terminal=("COMPLETED", "FAILED", "CANCELLED"),
     )
     computed = {
-        "duration_seconds": sql(lambda row: seconds_between(row["started_at"], _ended(row))),
-        "progress": sql(_progress, always=True),
+        "duration_seconds": sql(progressing.duration),
+        "progress": sql(progressing.progress, always=True),
+        "convergence": batched(figures.converging, needs=("id", "objectives", "max_trials", "end_reason")),
+        "estimated_completion": batched(figures.ending, needs=("id", "max_trials", "limits")),
+        "objective_statistics": batched(figures.statistics, needs=("id", "objectives")),
         "trial_count": count("trials"),
         "metric_calls": sum_of("trials", "finished_count"),
         "tokens": sum_of("trials", "tokens"),

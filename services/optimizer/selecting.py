@@ -10,7 +10,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 from ashgrove.optimizer.v1.pareto_front_pb2 import ParetoFront
 
 from domain import selection
-from domain.objectives import Objective
+from domain.objectives import Objective, best
 from domain.pareto import Point
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, NoResultYet
@@ -32,6 +32,12 @@ _RULES = {
 }
 
 
+_COMPLETE = """
+SELECT id, number, objectives FROM trials
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_COMPLETED'
+"""
+
+
 async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
     """Returns the trial that a rule chooses; raises NoResultYet, with the reason, when there is none to choose from."""
     run = await call.row(OptimizationRun, request.id, _VERB)
@@ -41,8 +47,9 @@ async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestC
     if run["best_trial_id"] is None:
         raise NoResultYet(NOTHING_YET, run_id=request.id)
     if request.selection == _Asked.SELECTION_UNSPECIFIED:
-        reason = f"the best by {objectives[0].name}, trials that keep every threshold first"
-        return await _told(call, str(run["best_trial_id"]), reason)
+        first = request.objective or objectives[0].name
+        reason = f"the best by {first}, trials that keep every threshold first"
+        return await _told(call, await _best_by(call, run, objectives, first), reason)
     members = (await front.read(call, run)).points
     if not members:
         raise NoResultYet("no complete trial keeps every threshold, so that there is no front", run_id=request.id)
@@ -65,6 +72,18 @@ def thinned(run: Mapping[str, Any], found: ParetoFront, epsilons: Mapping[str, f
     return found
 
 
+async def _best_by(call: Call, run: Mapping[str, Any], objectives: Sequence[Objective], first: str) -> str:
+    """Returns the id of the best trial when an objective of the run counts as its first one."""
+    if first == objectives[0].name:
+        return str(run["best_trial_id"])
+    rows = await call.reads().fetch(_COMPLETE, {"organization": run["organization_id"], "run": run["id"]})
+    ids = {row["number"]: row["id"] for row in rows}
+    ordered = sorted(objectives, key=lambda each: each.name != first)
+    found = best([Point(row["number"], row["objectives"]) for row in rows], ordered)
+    assert found is not None, "there is a best trial"
+    return str(ids[found.number])
+
+
 def _chosen(members: Sequence[Point], objectives: Sequence[Objective], request: GetBestConfigurationRequest) -> Point:
     if request.selection == _Asked.SELECTION_WEIGHTED:
         return selection.weighted(members, objectives, request.weights)
@@ -82,6 +101,10 @@ def _faults(request: GetBestConfigurationRequest, objectives: Sequence[Objective
             names = " and ".join(_Asked.Selection.Name(each) for each in selections)
             yield FieldViolation(field, f"are of {names} only")
         yield from _strange(field, given, objectives)
+    if request.objective and request.selection:
+        yield FieldViolation("objective", "is of SELECTION_UNSPECIFIED only: a rule over the front weighs them all")
+    if request.objective and request.objective not in (known := [each.name for each in objectives]):
+        yield FieldViolation("objective", f"is no objective of this run; there are {', '.join(known)}")
     if request.weights and not any(request.weights.get(each.name, 1.0) for each in objectives):
         yield FieldViolation("weights", "leave nothing that counts; one of them must be above 0")
 

@@ -40,7 +40,7 @@ Kind = run_pb.RunEvent
 
 async def begun(bench: Workbench, objectives: Sequence[run_pb.Objective], **fields: Any) -> tuple[Ledger, Any]:
     """Returns the books of a run that a worker has started, and its row."""
-    row = await claimed(bench, await started(bench, objectives=objectives, max_trials=1000, **fields))
+    row = await claimed(bench, await started(bench, objectives=objectives, **({"max_trials": 1000} | fields)))
     books = ledger(bench, row)
     await books.start()
     return books, row

@@ -32,6 +32,7 @@ async def test_each_rule_chooses_its_trial_of_the_front_and_says_why(bench: Work
         await complete(books, number, *reached)
     rules: list[tuple[str, dict[str, Any], int]] = [
         ("UNSPECIFIED", {}, 1),
+        ("UNSPECIFIED", {"objective": "cost"}, 4),
         ("KNEE", {}, 2),
         ("WEIGHTED", {"weights": {"cost": 0.0}}, 1),
         ("WEIGHTED", {"weights": {"exact_match": 0.0}}, 4),
@@ -45,6 +46,8 @@ async def test_each_rule_chooses_its_trial_of_the_front_and_says_why(bench: Work
         assert found.objectives["cost"] == FRONT[number - 1][1] and found.reason
     assert "among 4 trials" in (await chosen(bench, row, "KNEE")).reason
     for rule, fields in (
+        ("UNSPECIFIED", {"objective": "speed"}),
+        ("KNEE", {"objective": "cost"}),
         ("WEIGHTED", {"weights": {"speed": 1.0}}),
         ("WEIGHTED", {"weights": {"exact_match": 0.0, "cost": 0.0}}),
         ("KNEE", {"weights": {"cost": 1.0}}),
