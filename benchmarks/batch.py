@@ -1,33 +1,48 @@
-"""`python -m benchmarks batch`: a thousand created at once against one, in the service, on a durable database."""
+"""`python -m benchmarks batch`: a thousand created at once against one, in the service, on a durable database.
+
+Beside both stands what PostgreSQL takes alone: the very statements of the batch, sent again with other ids and names.
+"""
 
 import asyncio
+import hashlib
+import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
+from uuid import UUID
 
+import orjson
 import psycopg
 from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
+from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.table import Table
 
 from deploy.local import postgres
 from framework.resource import Registry
+from framework.storage import Transaction, as_json
 from framework.testing.workbench import Workbench, workbench
 from services.program.resources import registry as program_registry
 from services.variables.resources import registry as variables_registry
 
 ROUNDS, ALONE, TOGETHER = 5, 40, 1000
 Make = Callable[[str, int], Any]
+Sent = list[tuple[str, Mapping[str, Any]]]
+_HASH = re.compile(r'"[0-9a-f]{64}"')
+_ID = re.compile(r'"((?:resource_)?id)":"([0-9a-f-]{36})"')
 
 
 def main() -> None:
     """Measures, and prints medians of rounds."""
     home = Path(tempfile.mkdtemp())
-    table = Table("what", "one", f"{TOGETHER:,} at once", "ratio", "each", title=f"median of {ROUNDS} rounds")
+    columns = ("what", "one", f"{TOGETHER:,} at once", "ratio", "each", "PostgreSQL alone", "its ratio")
+    table = Table(*columns, title=f"median of {ROUNDS} rounds")
     try:
         with postgres.postgres(home) as server:
             asyncio.run(_measure(server.admin_url, table))
@@ -52,16 +67,57 @@ def _service(url: str, registry: Registry) -> Any:
 
 
 async def _row(url: str, table: Table, bench: Workbench, noun: str, plural: str, make: Make) -> None:
-    alone, together = [], []
+    alone, together, floor = [], [], []
     for round_ in range(ROUNDS):
         _analyze(url)
         single = [make(f"{round_} alone", i) for i in range(ALONE)]
         alone.append(await _seconds(lambda single=single: _each(bench, noun, single)) / ALONE)
         many = [make(f"{round_} together", i) for i in range(TOGETHER)]
-        together.append(await _seconds(lambda many=many: _batch(bench, plural, many)))
-    one, batch = median(alone), median(together)
+        with _listening() as sent:
+            together.append(await _seconds(lambda many=many: _batch(bench, plural, many)))
+        again = [_renewed(statement, round_) for statement in sent]
+        floor.append(await _seconds(lambda again=again: _send(bench, again)))
+    one, batch, bare = median(alone), median(together), median(floor)
     each = f"{1_000_000 * batch / TOGETHER:.0f} µs"
-    table.add_row(plural, f"{1000 * one:.1f} ms", f"{1000 * batch:.0f} ms", f"{batch / one:.0f}", each)
+    ratios = [f"{batch / one:.0f}", each, f"{1000 * bare:.0f} ms", f"{bare / one:.0f}"]
+    table.add_row(plural, f"{1000 * one:.1f} ms", f"{1000 * batch:.0f} ms", *ratios)
+
+
+@contextmanager
+def _listening() -> Iterator[Sent]:
+    """Keeps what is sent to the database without being waited for: rows with their revisions, and events."""
+    sent: Sent = []
+    ask, send = Transaction.ask, Transaction.send
+
+    async def asked(self: Transaction, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        sent.append((sql, params or {}))
+        return await ask(self, sql, params)
+
+    async def told(self: Transaction, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        sent.append((sql, params or {}))
+        await send(self, sql, params)
+
+    with patch.object(Transaction, "ask", asked), patch.object(Transaction, "send", told):
+        yield sent
+
+
+def _renewed(statement: tuple[str, Mapping[str, Any]], round_: int) -> tuple[str, dict[str, Any]]:
+    """Returns a statement about other rows of the same size: with other ids, names and hashes."""
+    sql, params = statement
+    return sql, {k: _others(v, round_) if isinstance(v, Jsonb) else v for k, v in params.items()}
+
+
+def _others(rows: Jsonb, round_: int) -> Jsonb:
+    text = orjson.dumps(rows.obj).decode().replace("together", "by alone")
+    text = _ID.sub(lambda m: f'"{m[1]}":"{UUID(int=UUID(m[2]).int ^ round_ + 1)}"', text)
+    return as_json(orjson.loads(_HASH.sub(lambda m: f'"{hashlib.sha256(m[0].encode()).hexdigest()}"', text)))
+
+
+async def _send(bench: Workbench, statements: Sent) -> None:
+    async with bench.database.tenant(bench.organization_id) as tx:
+        asked = [(sql, await tx.ask(sql, params)) for sql, params in statements]
+        made = [await tx.answer(one) for sql, one in asked if sql.startswith("WITH made")]
+    assert sum(map(len, made)) == TOGETHER, "every row is made again"
 
 
 def _analyze(url: str) -> None:

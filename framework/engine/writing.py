@@ -244,4 +244,6 @@ def tellable(spec: ResourceSpec, data: Mapping[str, Any]) -> dict[str, Any]:
 def _tellable(field: Field | None, value: Any) -> bool:
     if field is None or field.sensitive:
         return False
+    if isinstance(value, int | float):
+        return True
     return len(value if isinstance(value, str) else str(value)) <= _EVENT_FIELD_BYTES
