@@ -57,6 +57,10 @@ class Runs(optimizer_service_pb2_grpc.OptimizerServiceServicer):
     """Watches that send one event, wait until they are told to go on, and then end."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forgets what was asked, and lets no stream go on that begins from now."""
         self.go = asyncio.Event()
         self.seen: list[str] = []
         self.filters: list[str] = []

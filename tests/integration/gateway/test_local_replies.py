@@ -16,6 +16,7 @@ from grpc_health.v1._async import HealthServicer
 from framework import errors
 from gateway.envoy import local_replies
 from gateway.envoy.local_limit import LocalLimit
+from tests.integration.gateway.conftest import SHARED
 from tests.integration.gateway.stage import Answer, Gateway, Runs, envoy, gateway
 
 RUN = "/v1/optimizationRuns/a"
@@ -43,14 +44,14 @@ async def status_of(answer: Answer) -> tuple[status_pb2.Status, error_details_pb
     return status, info
 
 
+@SHARED
 @pytest.mark.parametrize(("method", "path", "body", "headers", "code", "reason"), REFUSED)
 async def test_what_reaches_no_service_is_refused_in_the_usual_shape(
-    tmp_path: Path, method: str, path: str, body: bytes, headers: dict[str, str], code: int, reason: str
+    plain: Gateway, method: str, path: str, body: bytes, headers: dict[str, str], code: int, reason: str
 ) -> None:
     """With a canonical code, a reason of ours and the page that tells about it."""
-    async with gateway(tmp_path) as running:
-        answer = await running.ask(method, path, body, **headers)
-        status, info = await status_of(answer)
+    answer = await plain.ask(method, path, body, **headers)
+    status, info = await status_of(answer)
     assert (answer.status, info.reason, info.domain) == (code, reason, errors.DOMAIN)
     assert info.metadata["docs"] == errors.page_of(reason)
     assert status.code in {c.value[0] for c in grpc.StatusCode}
@@ -83,11 +84,11 @@ async def test_an_address_that_floods_is_stopped_before_any_work(tmp_path: Path)
     assert (status.code, info.reason, refused[0].headers["retry-after"]) == (8, "LIMIT_REACHED", "1")
 
 
-async def test_a_plus_is_a_space_in_queries(tmp_path: Path) -> None:
+@SHARED
+async def test_a_plus_is_a_space_in_queries(plain: Gateway) -> None:
     """As browsers and form encoders write it."""
-    async with gateway(tmp_path) as running:
-        await (await running.ask("GET", "/v1/optimizationRuns?filter=name+%3D+%22a%2Bb%22")).rest()
-        assert running.runs.filters == ['name = "a+b"']
+    await (await plain.ask("GET", "/v1/optimizationRuns?filter=name+%3D+%22a%2Bb%22")).rest()
+    assert plain.runs.filters == ['name = "a+b"']
 
 
 def test_envoys_own_reasons_are_reasons_of_ours() -> None:

@@ -4,14 +4,15 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import grpc
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 
-from tests.integration.gateway.stage import TOKEN, Answer, Gateway, gateway
+from tests.integration.gateway.conftest import SHARED
+from tests.integration.gateway.stage import TOKEN, Answer, Gateway
 
+pytestmark = SHARED
 RUN = "/v1/optimizationRuns/a"
 RPC = "/ashgrove.optimizer.v1.OptimizerService/GetOptimizationRun"
 CANARY = "claimed-from-outside"
@@ -68,24 +69,23 @@ def claimed(running: Gateway) -> list[str]:
     return [name for name, value in running.runs.heads[-1] if CANARY in str(value)]
 
 
-async def test_no_claim_passes_in_any_protocol(tmp_path: Path) -> None:
+async def test_no_claim_passes_in_any_protocol(plain: Gateway) -> None:
     """The service hears the identity that ext_authz gave, once, and where the call came from."""
-    async with gateway(tmp_path) as running:
-        answer = await running.ask("GET", RUN, **{name.replace("-", "_"): value for name, value in FORGED.items()})
-        assert answer.status == 200
-        await heard(running)
-        request = GetOptimizationRunRequest(id="a")
-        metadata = [("authorization", TOKEN), *FORGED.items(), ("x-ashgrove-identity-bin", CANARY.encode())]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
-            await OptimizerServiceStub(channel).GetOptimizationRun(request, metadata=metadata, timeout=10)
-        await heard(running)
-        data = request.SerializeToString()
-        sent = {"content_type": "application/grpc-web+proto", "x_grpc_web": "1"}
-        forged = {name.replace("-", "_"): value for name, value in FORGED.items()}
-        answer = await running.ask("POST", RPC, struct.pack(">BI", 0, len(data)) + data, **sent, **forged)
-        assert answer.status == 200
-        await heard(running)
-        assert len(running.runs.heads) == 3
+    answer = await plain.ask("GET", RUN, **{name.replace("-", "_"): value for name, value in FORGED.items()})
+    assert answer.status == 200
+    await heard(plain)
+    request = GetOptimizationRunRequest(id="a")
+    metadata = [("authorization", TOKEN), *FORGED.items(), ("x-ashgrove-identity-bin", CANARY.encode())]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{plain.port}") as channel:
+        await OptimizerServiceStub(channel).GetOptimizationRun(request, metadata=metadata, timeout=10)
+    await heard(plain)
+    data = request.SerializeToString()
+    sent = {"content_type": "application/grpc-web+proto", "x_grpc_web": "1"}
+    forged = {name.replace("-", "_"): value for name, value in FORGED.items()}
+    answer = await plain.ask("POST", RPC, struct.pack(">BI", 0, len(data)) + data, **sent, **forged)
+    assert answer.status == 200
+    await heard(plain)
+    assert len(plain.runs.heads) == 3
 
 
 async def heard(running: Gateway) -> None:
@@ -105,14 +105,13 @@ TWICE = (
 )
 
 
-async def test_two_credentials_are_none(tmp_path: Path) -> None:
+async def test_two_credentials_are_none(plain: Gateway) -> None:
     """Neither is chosen, whichever comes first."""
-    async with gateway(tmp_path) as running:
-        for headers in TWICE:
-            head = f"GET {RUN} HTTP/1.1\r\nhost: gateway\r\n".encode() + headers + b"\r\n"
-            async with raw(running.port, head) as answer:
-                assert answer is not None and answer.status == 401, headers
-        assert running.runs.heads == []
+    for headers in TWICE:
+        head = f"GET {RUN} HTTP/1.1\r\nhost: gateway\r\n".encode() + headers + b"\r\n"
+        async with raw(plain.port, head) as answer:
+            assert answer is not None and answer.status == 401, headers
+    assert plain.runs.heads == []
 
 
 INJECTED = {
@@ -129,14 +128,13 @@ INJECTED = {
 }
 
 
-async def test_injected_and_oversized_headers_reach_no_service(tmp_path: Path) -> None:
+async def test_injected_and_oversized_headers_reach_no_service(plain: Gateway) -> None:
     """Refused or hung up on; a fold or a line end makes no second header, and nothing is smuggled in behind."""
     smuggled = f"GET {RUN} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer good\r\n\r\n".encode()
-    async with gateway(tmp_path) as running:
-        for name, headers in INJECTED.items():
-            head = f"POST {RUN} HTTP/1.1\r\nhost: gateway\r\n".encode() + headers + b"\r\n"
-            async with raw(running.port, head, smuggled if b"encoding" in headers else b"") as answer:
-                assert answer is None or answer.status in {400, 401, 404, 431, 501}, name
-            assert running.runs.heads == [], name
-        assert (await running.ask("GET", RUN)).status == 200
-        assert len(running.runs.heads) == 1
+    for name, headers in INJECTED.items():
+        head = f"POST {RUN} HTTP/1.1\r\nhost: gateway\r\n".encode() + headers + b"\r\n"
+        async with raw(plain.port, head, smuggled if b"encoding" in headers else b"") as answer:
+            assert answer is None or answer.status in {400, 401, 404, 431, 501}, name
+        assert plain.runs.heads == [], name
+    assert (await plain.ask("GET", RUN)).status == 200
+    assert len(plain.runs.heads) == 1
