@@ -6,19 +6,43 @@ second cancellation for a task that took no notice of the first.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 _AGAIN_SECONDS = 0.5
 
 
 async def stopped(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Cancels tasks and returns when every one has ended; how it ended stays the task's own to say."""
-    running = set(tasks)
+    """Cancels tasks and returns when every one has ended; how it ended stays the task's own to say.
+
+    Who is cancelled while it waits for them waits on, or they would be nobody's, and is cancelled then.
+    """
+    running, cancelled = set(tasks), None
     while running := {task for task in running if not task.done()}:
         for task in running:
             task.cancel()
-        await asyncio.wait(running, timeout=_AGAIN_SECONDS)
+        try:
+            await asyncio.wait(running, timeout=_AGAIN_SECONDS)
+        except asyncio.CancelledError as ours:
+            cancelled = ours
     for task in tasks:
         if not task.cancelled():
             task.exception()  # seen: asyncio need not complain
+    if cancelled:
+        raise cancelled
+
+
+async def together(works: Collection[Coroutine[Any, Any, None]]) -> None:
+    """Does works side by side and returns when all are done; the first fault, or a cancellation, stops them all.
+
+    No task group: that cancels once, and waits without end for one that took no notice.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        await stopped(tasks)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.racing import ordered
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
+from framework.tasks import together
 from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished, Judge, measures_of, registered_among
@@ -91,7 +92,7 @@ class EvaluationWork:
             todo = iter([e for e in self._in_order(examples) if e["id"] not in self.results.finished])
             declared = {field.name for field in program.signature_config.outputs}
             judge = Judge(measures, declared, await scorers_of(self.workshop, self.row, registered, its.session))
-            await _together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
+            await together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
         self.results.check_measured()
 
     def _in_order(self, examples: Sequence[Row]) -> Sequence[Row]:
@@ -159,20 +160,3 @@ class EvaluationWork:
                 columns = {"performance_metrics": Jsonb(told)}
                 await call.update(Program, str(self.row["program_id"]), columns, move="evaluated")
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
-
-
-async def _together(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Runs lanes side by side; the first fault ends them all."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(lane)
-    except BaseExceptionGroup as faults:
-        raise _first(faults) from faults
-
-
-def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:
-    fault: BaseException = faults
-    while isinstance(fault, BaseExceptionGroup):
-        fault = fault.exceptions[0]
-    return fault

@@ -1,11 +1,13 @@
 """Allowances: a limit that many workers share, drawn from the database in allotments and spent from memory."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from framework.errors import Failure
 from framework.identifiers import new_id
 from framework.storage import Database
 from services.program.connectors.faults import BudgetSpent
@@ -40,7 +42,9 @@ ON CONFLICT (id) DO UPDATE SET amount = model_allotments.amount + excluded.amoun
 _ELSEWHERE = (
     f"SELECT coalesce(sum(amount), 0)::bigint AS held FROM model_allotments WHERE {_KEY} AND worker <> %(worker)s"
 )
-_LESS = "UPDATE model_allotments SET amount = amount - %(amount)s WHERE id = %(id)s"
+# Limits are locked before the allotments of them, as by whoever settles or leaves.
+_LOCK = f"SELECT FROM model_allowances WHERE {_KEY} FOR UPDATE"
+_LEAVE = "DELETE FROM model_allotments WHERE id = %(id)s RETURNING amount"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ class Allowance:
         """When the window began that the held amount is of."""
         self._ends = 0.0
         self._refused_since = -FORGOTTEN_SECONDS
+        self._doubted = False
+        """Whether more may have been drawn than is known here: the answer of the database was lost."""
+        self._leaving: list[dict[str, Any]] = []
+        """Allotments that go back, as statements are told of them, until it is certain that they have."""
 
     @property
     def names(self) -> dict[str, Any]:
@@ -88,41 +96,58 @@ class Allowance:
         self._expire()
         if self.held < amount and (wait := await self._draw(amount)):
             return wait
+        if self.held < amount:  # what was held went back while more was drawn
+            return AGAIN_SECONDS
         self.held -= amount
         self.out += amount
         self.used_at = time.monotonic()
         self._refused_since = -FORGOTTEN_SECONDS
         return 0.0
 
-    def give(self, amount: int) -> None:
-        """Gives back what was taken and not spent."""
-        self.out -= amount
-        self.held += amount
+    def spend(self, amount: int, reserved: int, of: UUID) -> None:
+        """Turns what was taken into what it cost; what it cost more was never drawn, and is booked all the same.
 
-    def spend(self, amount: int, reserved: int) -> None:
-        """Turns what was taken into what it cost; what it cost more was never drawn, and is booked all the same."""
-        self.out -= reserved
-        self.held += reserved - amount
+        Of an allotment that is not held any more nothing is left here: all of it went back, or its window is over.
+        """
+        if of == self.id:
+            self.out -= reserved
+            self.held += reserved - amount
 
     def forget(self) -> None:
         """Starts anew: what was held went back meanwhile, because this worker was thought dead."""
-        self.id, self.held, self.out = new_id(), 0, 0
+        self.id, self.held, self.out, self._doubted = new_id(), 0, 0, False
 
     async def give_back(self) -> None:
-        """Returns to the others what is held and not taken."""
-        if self.window is None or self.key.unit not in RETURNED or self.out or self.held <= 0:
+        """Returns to the others what is held and not taken; what a failure leaves undone the next time does."""
+        if self.key.unit not in RETURNED:
             return
-        amount, self.held = self.held, 0
+        if not self.out and (self.held > 0 or self._doubted):
+            self._leaving.append(self.names)
+            self.forget()
+        while self._leaving:
+            await self._left(self._leaving[0])
+            self._leaving.pop(0)
+
+    async def _left(self, allotment: dict[str, Any]) -> None:
+        # What is written of it later than the memory knows is booked on the limit: what was spent, it has spent.
         async with self._database.system() as tx:
-            # The books of what was spent are written later than the memory knows: both are subtractions.
-            await tx.execute(_LESS, {**self.names, "amount": amount})
-            await tx.execute(_DRAW, {**self.names, "amount": -amount})
+            await tx.execute(_LOCK, allotment)
+            row = await tx.fetch_one(_LEAVE, allotment)
+            if row is not None:
+                await tx.execute(_DRAW, allotment | {"amount": -row["amount"]})
 
     def _expire(self) -> None:
         if self.window is not None and self.key.unit not in RETURNED and time.monotonic() >= self._ends:
             self.held = 0
 
     async def _draw(self, amount: int) -> float:
+        try:
+            return await self._drawn(amount)
+        except (Failure, asyncio.CancelledError):
+            self._doubted = True
+            raise
+
+    async def _drawn(self, amount: int) -> float:
         need = amount - self.held
         async with self._database.system() as tx:
             row = await tx.fetch_one(_OPEN.format(window=_WINDOW[self.key.unit]), self.names)
@@ -141,9 +166,9 @@ class Allowance:
 
     def _enter(self, row: dict[str, Any]) -> None:
         if row["window_start"] != self.window:
-            if self.window is not None and self.key.unit == MONEY:
-                self.id = new_id()  # last month's money pays for no call of this one
-            self.window, self.held = row["window_start"], 0
+            if self.window is not None:
+                self.forget()  # what one window allows pays for no call of the next
+            self.window = row["window_start"]
         self._ends = time.monotonic() + 60.0 - row["passed"]
 
     async def _nothing(self, tx: Any, lacking: int, passed: float) -> float:
@@ -161,16 +186,20 @@ class Allowance:
         raise BudgetSpent("this month's spending limit is reached; raise it, or wait for the next month")
 
 
-async def taken(wanted: list[tuple[Allowance, int]]) -> float:
-    """Takes all of several amounts and returns 0, or none of them and returns in how many seconds to try again."""
-    done: list[tuple[Allowance, int]] = []
+Took = list[tuple[Allowance, UUID, int]]
+"""What was taken: of each limit, from which allotment, and how much."""
+
+
+async def taken(wanted: list[tuple[Allowance, int]]) -> tuple[float, Took]:
+    """Takes all of several amounts, or none of them and says in how many seconds to try again."""
+    done: Took = []
     try:
         for allowance, amount in wanted:
             if wait := await allowance.take(amount):
-                return wait
-            done.append((allowance, amount))
-        done = []
-        return 0.0
+                return wait, []
+            done.append((allowance, allowance.id, amount))
+        took, done = done, []
+        return 0.0, took
     finally:
-        for allowance, amount in done:
-            allowance.give(amount)
+        for allowance, allotment, amount in done:
+            allowance.spend(0, amount, allotment)

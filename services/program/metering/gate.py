@@ -171,7 +171,8 @@ class Gate:
         while True:
             await asyncio.sleep(1.0)
             for lane in list(self._lanes.values()):
-                await lane.tidy()
+                with suppress(Failure):  # a database that is away is told a second later
+                    await lane.tidy()
 
 
 def _charge(entry: Entry) -> Charge:

@@ -10,7 +10,7 @@ from uuid import UUID
 from framework.storage import Database
 from services.program.connectors.breaker import Breaker
 from services.program.connectors.endpoint import EVERYBODY, Endpoint, Limits
-from services.program.metering.allowance import MONEY, REQUESTS, SLOTS, TOKENS, Allowance, Key, taken
+from services.program.metering.allowance import MONEY, REQUESTS, SLOTS, TOKENS, Allowance, Key, Took, taken
 from services.program.metering.books import Entry, Paid
 
 IDLE_SECONDS = 1.0
@@ -21,7 +21,7 @@ class Turn:
     """One call that may go: what it took of which limits, to be spent or given back."""
 
     entry: Entry
-    took: list[tuple[Allowance, int]]
+    took: Took
 
     def settle(self) -> None:
         """Gives back what it took and did not use; of money, what it did not cost."""
@@ -30,8 +30,8 @@ class Turn:
             TOKENS: self.entry.input_tokens + self.entry.output_tokens,
             REQUESTS: 1,
         }
-        for allowance, amount in self.took:
-            allowance.spend(used.get(allowance.key.unit, 0), amount)
+        for allowance, allotment, amount in self.took:
+            allowance.spend(used.get(allowance.key.unit, 0), amount, allotment)
 
 
 @dataclass
@@ -116,8 +116,7 @@ class Lane:
         for organization in sorted((o for o, q in self._queues.items() if q), key=lambda o: self._served[o]):
             waiter = self._queues[organization][0]
             try:
-                took = self._wanted(waiter)
-                wait = await taken(took)
+                wait, took = await taken(self._wanted(waiter))
             except Exception as fault:  # told to whoever waits
                 self._dismiss(organization, waiter, fault)
                 return 0.0
@@ -128,9 +127,9 @@ class Lane:
             soonest = min(soonest, wait)
         return soonest
 
-    def _admit(self, organization: UUID, waiter: _Waiter, took: list[tuple[Allowance, int]]) -> None:
+    def _admit(self, organization: UUID, waiter: _Waiter, took: Took) -> None:
         turn = Turn(waiter.entry, took)
-        waiter.entry.paid = [_paid(allowance) for allowance, _ in took if allowance.key.unit == MONEY]
+        waiter.entry.paid = [_paid(allowance, of) for allowance, of, _ in took if allowance.key.unit == MONEY]
         queue = self._queues[organization]
         if waiter.admitted.done() or not queue or queue[0] is not waiter:  # it left while its limits were asked
             turn.settle()
@@ -174,6 +173,6 @@ def _amounts(limits: Limits, entry: Entry) -> Sequence[tuple[str, int, int]]:
     return [(unit, limit, amount) for unit, limit, amount in every if limit is not None]
 
 
-def _paid(allowance: Allowance) -> Paid:
+def _paid(allowance: Allowance, allotment: UUID) -> Paid:
     assert allowance.window is not None, "it was drawn"
-    return Paid(allowance.id, allowance.key.connector_id, allowance.key.organization_id, allowance.window)
+    return Paid(allotment, allowance.key.connector_id, allowance.key.organization_id, allowance.window)

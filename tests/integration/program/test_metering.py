@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from domain.pricing import Price, Usage
+from framework.errors import DependencyUnavailable
 from framework.identifiers import new_id
 from framework.storage import Database
 from framework.testing.workbench import PASSWORD, Workbench
@@ -20,8 +21,11 @@ from services.program.connectors.answer import Answer
 from services.program.connectors.endpoint import Endpoint, Limits
 from services.program.connectors.faults import BudgetSpent, RateLimited
 from services.program.connectors.usage import usage_of
-from services.program.metering import keeping
+from services.program.metering import keeping, lane
+from services.program.metering.allowance import SLOTS, Allowance, Key, taken
+from services.program.metering.books import Entry
 from services.program.metering.gate import Gate
+from services.program.metering.lane import Lane, Turn
 from services.program.metering.work import Budget, Work
 
 PRICE = Price(input_micros=1_000_000, output_micros=1_000_000)
@@ -254,3 +258,95 @@ async def test_what_is_not_told_is_estimated_what_failed_is_free_and_what_is_unk
         assert charge.cost_nanos is None
     total = await totals(bench.database, where)
     assert (total.requests, total.failed_requests, total.unpriced_requests) == (2, 1, 1)
+
+
+class Losing:
+    """A database that commits one transaction whose answer is lost on the way, as when it restarts."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.lose = False
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Any]:
+        async with self.database.system() as tx:
+            yield tx
+        if self.lose:
+            self.lose = False
+            raise DependencyUnavailable("the database does not answer", service="database")
+
+
+def slots(database: Any, limit: int = 1) -> Allowance:
+    """A worker's part of how many calls may run at once."""
+    return Allowance(database, str(new_id()), Key(new_id(), new_id(), SLOTS), limit)
+
+
+async def held(database: Database, allowance: Allowance) -> int:
+    """Returns what of a limit workers hold, as the books have it."""
+    sql = "SELECT sum(drawn)::bigint AS drawn FROM model_allowances WHERE connector_id = %(id)s"
+    async with database.system() as tx:
+        row = await tx.fetch_one(sql, {"id": allowance.key.connector_id})
+    return int(row["drawn"] or 0) if row else 0
+
+
+async def test_a_limit_is_given_back_once_though_the_database_was_away(bench: Workbench) -> None:
+    """Whether or not it had heard of it: what is given back again is not there any more."""
+    losing = Losing(bench.database)
+    part = slots(losing)
+    assert await part.take(1) == 0
+    part.spend(0, 1, part.id)
+    losing.lose = True
+    with pytest.raises(DependencyUnavailable):
+        await part.give_back()
+    assert await part.take(1) == 0 and part.out == 1
+    await part.give_back()
+    assert await held(bench.database, part) == 1, "what was taken since is not given back with it"
+
+
+async def test_what_was_drawn_without_an_answer_is_given_back(bench: Workbench) -> None:
+    """Nobody here knows that it is held, and nobody else could have it while this worker lives."""
+    losing = Losing(bench.database)
+    part = slots(losing)
+    losing.lose = True
+    with pytest.raises(DependencyUnavailable):
+        await part.take(1)
+    assert await held(bench.database, part) == 1 and await part.take(1) > 0
+    await part.give_back()
+    assert await held(bench.database, part) == 0 and await part.take(1) == 0
+
+
+async def test_calls_of_a_worker_that_was_thought_dead_leave_nothing_to_take_twice(bench: Workbench) -> None:
+    """What they held went back already: their ends add nothing to what is held since."""
+    part = slots(bench.database, limit=2)
+    _, took = await taken([(part, 2)])
+    async with bench.database.system() as tx:  # as the sweep of another worker does
+        await tx.execute("DELETE FROM model_allotments WHERE id = %(id)s", {"id": part.id})
+        await tx.execute("UPDATE model_allowances SET drawn = 0 WHERE connector_id = %(connector)s", part.names)
+    part.forget()
+    Turn(Entry(endpoint(), new_id(), None, None, "PROGRAM", 0, 0, None, 0), took).settle()
+    assert (part.held, part.out) == (0, 0)
+    assert await part.take(2) == 0 and await held(bench.database, part) == 2
+
+
+async def test_limits_are_given_back_after_the_database_was_away(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate goes on tidying: else a limit stays with whoever had it last until that worker ends."""
+    monkeypatch.setattr(lane, "IDLE_SECONDS", 0.0)
+    where, tries = endpoint(concurrency=1), 0
+    usual = Lane.tidy
+
+    async def away_once(self: Lane) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise DependencyUnavailable("the database does not answer", service="database")
+        await usual(self)
+
+    monkeypatch.setattr(Lane, "tidy", away_once)
+    async with gate(bench.database) as made:
+        await made.call(where, Work(new_id()), BODY, 5, said())
+        async with asyncio.timeout(10):
+            while await drawn(bench.database, where, "slots"):  # noqa: ASYNC110 - the gate does it by a clock
+                await asyncio.sleep(0.05)
+    assert tries > 1

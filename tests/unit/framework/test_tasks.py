@@ -3,17 +3,24 @@
 import asyncio
 from contextlib import suppress
 
-from framework.tasks import stopped
+import pytest
+
+from framework.tasks import stopped, together
+
+
+async def deaf() -> None:
+    """Takes no notice of the first cancellation, like a library that waits with Python 3.11's `wait_for`."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    await asyncio.sleep(60)
+
+
+async def failing() -> None:
+    await asyncio.sleep(0)
+    raise ValueError
 
 
 async def test_a_task_that_loses_one_cancellation_is_cancelled_again() -> None:
-    """As a library does that waits with Python 3.11's `wait_for`."""
-
-    async def deaf() -> None:
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(60)
-        await asyncio.sleep(60)
-
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
@@ -22,9 +29,6 @@ async def test_a_task_that_loses_one_cancellation_is_cancelled_again() -> None:
 
 
 async def test_what_has_ended_already_stays_as_it_ended() -> None:
-    async def failing() -> None:
-        raise ValueError
-
     task = asyncio.create_task(failing())
     await asyncio.wait([task])
     await stopped([task])
@@ -33,3 +37,39 @@ async def test_what_has_ended_already_stays_as_it_ended() -> None:
 
 async def test_none_is_soon_stopped() -> None:
     await stopped([])
+
+
+async def test_works_that_are_done_together_all_end_with_the_first_fault() -> None:
+    """Those too that lose a cancellation, which a task group would wait for without end."""
+    async with asyncio.timeout(10):
+        with pytest.raises(ValueError):
+            await together([deaf(), failing(), deaf()])
+
+
+async def test_works_that_are_done_together_end_with_who_waits_for_them() -> None:
+    """None of them is left behind, though the wait for them is itself cancelled again meanwhile."""
+    ended: list[int] = []
+
+    async def work(number: int) -> None:
+        try:
+            await deaf()
+        finally:
+            ended.append(number)
+
+    waiting = asyncio.create_task(together([work(1), work(2)]))
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        await stopped([waiting])
+    assert waiting.cancelled() and sorted(ended) == [1, 2]
+
+
+async def test_works_that_are_done_together_all_come_to_their_end() -> None:
+    done: list[int] = []
+
+    async def work(number: int) -> None:
+        await asyncio.sleep(0)
+        done.append(number)
+
+    await together([work(1), work(2)])
+    await together([])
+    assert done == [1, 2]
