@@ -27,6 +27,7 @@ def evaluations() -> None:
 @click.option("--params", callback=json_object, default="{}", help="What metrics are told, by name, as a JSON object.")
 @click.option("--configuration", callback=json_object, default="{}", help="Values for its variables, as a JSON object.")
 @click.option("--error-budget", default=1.0, show_default=True, help="Which share of the examples may fail.")
+@click.option("--max-cost-micros", type=int, default=None, help="What it may cost, in millionths of a dollar.")
 @with_client
 def _run(client: Client, program: str, dataset: str, params: dict[str, Any], **asked: Any) -> None:
     show_one(client.programs.evaluate(program, dataset, metric_params=params, **asked).wait())

@@ -255,11 +255,12 @@ class Programs(Unique[program_pb2.Program]):
         metric_params: Mapping[str, Any] | None = None,
         error_budget: float = 1.0,
         max_consecutive_failures: int = 25,
+        max_cost_micros: int | None = None,
     ) -> Evaluated:
         """Runs a program over a split; iterate over what it returns, or `wait`.
 
         `metric_params` tells metrics what they need, by their names; it is given up when more than the share
-        `error_budget` of the examples fail, or so many in a row.
+        `error_budget` of the examples fail, or so many in a row, and before its calls cost more than `max_cost_micros`.
         """
         frames = self._stream(
             "EvaluateProgram",
@@ -271,5 +272,6 @@ class Programs(Unique[program_pb2.Program]):
             metric_params=to_struct(metric_params or {}),
             error_budget=error_budget,
             max_consecutive_failures=max_consecutive_failures,
+            **({} if max_cost_micros is None else {"max_cost_micros": max_cost_micros}),
         )
         return Evaluated(frames)

@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.custom import METRICS as GROUP
-from ashgrove.program.v1 import dataset_pb2, execution_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from psycopg.types.json import Jsonb
 
 from domain.metrics import BUILT_IN, METRICS
+from domain.metrics.vectors import LOCAL
 from domain.values import Invalid, Json, canonical_json, normalise
 from framework import telemetry
 from framework.engine import Call
@@ -91,6 +92,7 @@ def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
         "metrics": _metrics(request),
         "seed": request.seed,
         **_patience(request),
+        "max_cost_micros": _limit(request),
     }
     different = [name for name, value in wanted.items() if row[name] != value]
     told = [name for name in _TOLD if _canonical(values_of(getattr(request, name))) != _canonical(row[name] or {})]
@@ -102,6 +104,22 @@ def _patience(request: Request) -> dict[str, Any]:
     most = request.max_consecutive_failures if request.HasField("max_consecutive_failures") else CONSECUTIVE_FAILURES
     budget = request.error_budget if request.HasField("error_budget") else 1.0
     return {"error_budget": budget, "max_consecutive_failures": most}
+
+
+def _limit(request: Request) -> int | None:
+    return request.max_cost_micros if request.HasField("max_cost_micros") else None
+
+
+def _refuse_unlimited(program: program_pb2.Program, request: Request) -> None:
+    """Raises InvalidFields for a limit of cost on what has no price that anybody knows."""
+    if not request.HasField("max_cost_micros"):
+        return
+    if program.type == program_pb2.Program.TYPE_CUSTOM:
+        raise InvalidFields(FieldViolation("max_cost_micros", "is for programs that ask a model only"))
+    vectors = values_of(request.metric_params).get("embedding_similarity") or {}
+    if vectors.get("model", LOCAL) != LOCAL:
+        told = "cannot be kept: what vectors of a model cost nobody knows; leave one of the two out"
+        raise InvalidFields(FieldViolation("max_cost_micros", told))
 
 
 def _canonical(values: Mapping[str, Json]) -> bytes:
@@ -165,6 +183,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
     if request.dataset_revision > dataset.revision:
         raise NotFound("dataset_revision", f"{dataset.id}@{request.dataset_revision}")
     shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
+    _refuse_unlimited(program, request)
     columns: dict[str, Any] = {
         "organization_id": call.context.organization_id,
         "program_id": UUID(program.id),
@@ -176,6 +195,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "metrics": Jsonb(_known_metrics(request)),
         "metric_params": Jsonb(_known_params(request)),
         **_patience(request),
+        "max_cost_micros": _limit(request),
         "seed": request.seed,
         "run_id": _run(call, request),
         "sealed": bool(request.run_id) and request.split == dataset_pb2.SPLIT_TEST,

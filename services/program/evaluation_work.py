@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from domain.pricing import NANOS, micros
 from domain.racing import ordered
 from framework.errors import DependencyUnavailable
 from framework.storage import Leases
@@ -14,7 +16,8 @@ from framework.tasks import together
 from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished, Judge, measures_of, registered_among
-from services.program.metering.work import inside
+from services.program.metering.earlier import spent_before
+from services.program.metering.work import Budget, inside
 from services.program.opening import opened
 from services.program.resources.evaluation import Evaluation, pause
 from services.program.resources.execution import ENDED
@@ -50,6 +53,10 @@ class EvaluationWork:
         self.leases = leases
         self.row = row
         self.results = Results(workshop.database, row)
+        limit = row["max_cost_micros"]
+        self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
+        self._refused: ModelRejected | None = None
+        """Why a call was not made that the limit has no room for."""
         self._pending: list[Finished] = []
         self._keeping = asyncio.Lock()
         self._answered = row["finished_count"] > row["failed_count"]
@@ -58,7 +65,7 @@ class EvaluationWork:
         """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was halted."""
         try:
             await begin(self.workshop.database, "evaluations", self.row)
-            with tracing.working("evaluation", self.row), inside(work_of(self.row)):
+            with tracing.working("evaluation", self.row), inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
             await self._end("complete")
         except LeaseLost:
@@ -86,14 +93,22 @@ class EvaluationWork:
         examples = await examples_of(database, self.row, self.row["split"])
         inputs = [field.name for field in program.signature_config.inputs]
         whose = self.row["organization_id"]
+        if self.work.budget.limit_nanos is not None:
+            self.work.budget.spent_nanos = await spent_before(database, self.row)
         async with opened(self.workshop, program, configuration, train, registered, organization_id=whose) as its:
             measures = measures_of(self.row["metrics"], its.session)
             await self.results.load(measures)
-            todo = iter([e for e in self._in_order(examples) if e["id"] not in self.results.finished])
+            todo = deque(e for e in self._in_order(examples) if e["id"] not in self.results.finished)
             declared = {field.name for field in program.signature_config.outputs}
             judge = Judge(measures, declared, await scorers_of(self.workshop, self.row, registered, its.session))
             await together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
+        self._check_spent(len(todo))
         self.results.check_measured()
+
+    def _check_spent(self, left: int) -> None:
+        """Raises GivenUp when the limit had no room for what is left."""
+        if self._refused is not None and left:
+            raise GivenUp("BUDGET", f"{self._refused}; {left} of {self.row['example_count']} examples are left to do")
 
     def _in_order(self, examples: Sequence[Row]) -> Sequence[Row]:
         """Returns the examples as they come; of a run in its own order: its trials are compared by their first ones."""
@@ -102,21 +117,33 @@ class EvaluationWork:
         places = {each: at for at, each in enumerate(ordered([str(e["id"]) for e in examples], self.row["seed"]))}
         return sorted(examples, key=lambda example: places[str(example["id"])])
 
-    async def _lane(self, run: Run, judge: Judge, todo: Iterator[Row], inputs: list[str]) -> None:
-        for example in todo:
-            outcome = await self._outcome(
-                run, example, {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
-            )
-            await self._keep(await judge.judged(example, outcome))
+    async def _lane(self, run: Run, judge: Judge, todo: deque[Row], inputs: list[str]) -> None:
+        while todo:
+            example = todo.popleft()
+            given = {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
+            try:
+                finished = await judge.judged(example, await self._outcome(run, example, given))
+            except ModelRejected as fault:
+                if not self._over(fault):
+                    raise
+                # What other lanes have set aside may come to less: the last of them tells for good.
+                todo.appendleft(example)
+                self._refused = fault
+                return
+            await self._keep(finished)
             self.results.check_budget()
+
+    def _over(self, fault: ModelRejected) -> bool:
+        """Tells whether a call was refused because of what the evaluation may cost."""
+        return fault.error_class == "BUDGET" and self.work.budget.limit_nanos is not None
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"])
         try:
             outcome = await patiently(self.workshop, lambda: run(inputs, seed))
         except ModelRejected as fault:
-            if not self._answered:
-                raise  # it never answered: the whole evaluation cannot be done
+            if not self._answered or self._over(fault):
+                raise  # it never answered, or may not be asked: the whole evaluation cannot be done
             return failed_by(fault)
         self._answered = True
         return outcome
@@ -148,11 +175,12 @@ class EvaluationWork:
         async with call.transaction() as tx:
             if not await self.leases.extend(tx, dict(self.row)):
                 return
-            if (await call.row(Evaluation, identifier))["status"] in ENDED:
+            row = await call.row(Evaluation, identifier)
+            if row["status"] in ENDED:
                 return
             ended = await now(tx)
-            kind = class_column(error_class)
-            columns = {"error": error, "error_class": kind, "completed_at": ended}
+            columns = {"error": error, "error_class": class_column(error_class), "completed_at": ended}
+            columns |= self._spent(row)
             await call.update(Evaluation, identifier, columns, move=move)
             if move == "complete" and self.row["run_id"] is None:
                 told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
@@ -160,3 +188,10 @@ class EvaluationWork:
                 columns = {"performance_metrics": Jsonb(told)}
                 await call.update(Program, str(self.row["program_id"]), columns, move="evaluated")
         await self.workshop.engine.hints.publish(topic("evaluation", identifier))
+
+    def _spent(self, row: Row) -> dict[str, Any]:
+        """Returns the cost with what unfinished examples took: under a limit, all that was spent is told."""
+        if self.work.budget.limit_nanos is None:
+            return {}
+        of_program = micros(self.work.budget.spent_nanos) - row["metric_cost_micros"]
+        return {"cost_micros": max(row["cost_micros"], of_program)}

@@ -139,6 +139,6 @@ def _columns(outcome: Outcome) -> dict[str, Any]:
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost_micros": outcome.cost_micros,
-        "cost_incomplete": outcome.unpriced,
+        "cost_incomplete": outcome.cost_incomplete,
         "completed_at": clock_time(),
     }

@@ -75,6 +75,11 @@ class Finished:
         """Returns what the metrics' own calls took, of tokens or of money."""
         return sum(getattr(verdict, what) for verdict in self.verdicts.values())
 
+    @property
+    def cost_incomplete(self) -> bool:
+        """Whether what it cost, of the program and of the metrics, is not exact."""
+        return self.outcome.cost_incomplete or any(verdict.cost_incomplete for verdict in self.verdicts.values())
+
 
 class Judge:
     """Judges every outcome of one evaluation by the declared outputs."""

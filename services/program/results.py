@@ -25,7 +25,8 @@ WITH counted AS (
         cost_micros = cost_micros + %(cost_micros)s,
         metric_input_tokens = metric_input_tokens + %(metric_input_tokens)s,
         metric_output_tokens = metric_output_tokens + %(metric_output_tokens)s,
-        metric_cost_micros = metric_cost_micros + %(metric_cost_micros)s, scores = %(scores)s,
+        metric_cost_micros = metric_cost_micros + %(metric_cost_micros)s,
+        cost_incomplete = cost_incomplete OR %(cost_incomplete)s, scores = %(scores)s,
         mean_latency_ms = %(latency_mean)s, latency_p50_ms = %(latency_p50)s, latency_p95_ms = %(latency_p95)s
     WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
       AND status = 'WORK_STATUS_RUNNING'
@@ -161,6 +162,7 @@ class Results:
             "output_tokens": sum(outcome.output_tokens for outcome in outcomes),
             "cost_micros": sum(outcome.cost_micros for outcome in outcomes),
             **{f"metric_{what}": sum(one.took(what) for one in batch) for what in _TOOK},
+            "cost_incomplete": any(one.cost_incomplete for one in batch),
             **{f"latency_{how}": total.value() or 0.0 for how, total in self._latency.items()},
             "scores": Jsonb(self.scores),
             "results": Jsonb([_written(i, one) for i, one in enumerate(batch, start=1)]),

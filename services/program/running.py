@@ -59,6 +59,13 @@ class Outcome:
     cost_micros: int = 0
     unpriced: bool = False
     """Whether some model call has no known price, and is not in the cost."""
+    estimated: bool = False
+    """Whether nobody told what some model call took, and it stands in the cost at what was set aside for it."""
+
+    @property
+    def cost_incomplete(self) -> bool:
+        """Whether the cost is not exact."""
+        return self.unpriced or self.estimated
 
     def failed(self, error: str, error_class: str) -> "Outcome":
         """Returns the same without outputs: what it took is paid for all the same."""
@@ -75,6 +82,7 @@ class Outcome:
             output_tokens=self.output_tokens + earlier.output_tokens,
             cost_micros=self.cost_micros + earlier.cost_micros,
             unpriced=self.unpriced or earlier.unpriced,
+            estimated=self.estimated or earlier.estimated,
         )
 
 
@@ -220,5 +228,5 @@ async def _once(runner: Any, inputs: Mapping[str, Any], seed: int) -> Outcome:
 
 def _outcome(outputs: Mapping[str, Json] | None, took: Any) -> Outcome:
     """Returns an outcome with what it took; an answer that nobody can read is paid for, too."""
-    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros", "unpriced")
+    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros", "unpriced", "estimated")
     return Outcome(outputs, **{name: getattr(took, name) for name in names if took is not None})

@@ -34,6 +34,8 @@ class Prediction:
     """Time in the model, queueing left out."""
     unpriced: bool = False
     """Whether some call has no known price, and is not in the cost."""
+    estimated: bool = False
+    """Whether nobody told what some call took, and it stands at what was set aside for it."""
 
 
 class _Adapter(dspy.ChatAdapter):  # type: ignore[misc] # DSPy has no types
@@ -195,7 +197,7 @@ async def readable(attempts: int, charged: Meter, ask: Callable[[], Awaitable[T]
 def prediction(outputs: dict[str, Any], charged: Meter) -> Prediction:
     """Returns what a program made of an input, with all that it took."""
     took = charged.input_tokens, charged.output_tokens, charged.cost_micros, charged.latency_ms
-    return Prediction(outputs, *took, charged.unpriced)
+    return Prediction(outputs, *took, charged.unpriced, charged.estimated)
 
 
 def lm_of(parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None) -> Any:

@@ -52,6 +52,7 @@ class LmJudge:
             input_tokens=outcome.input_tokens,
             output_tokens=outcome.output_tokens,
             cost_micros=outcome.cost_micros,
+            cost_incomplete=outcome.cost_incomplete,
         )
 
     def _read(self, outcome: Outcome) -> Verdict:

@@ -21,6 +21,8 @@ class Embedded:
 
     vectors: Sequence[Sequence[float]]
     tokens: int = 0
+    asked: bool = False
+    """Whether a model made them."""
 
 
 Embed = Callable[[str, Sequence[str]], Awaitable[Embedded]]
@@ -45,7 +47,9 @@ class Embedding:
         pairs = zip(found.vectors[::2], found.vectors[1::2], strict=True)
         likeness = [cosine(one, other) for one, other in pairs] + [0.0] * (len(seen.expected) - len(names))
         # What vectors cost nobody has said: their tokens are counted, and no money.
-        return Verdict({self.name: mean(likeness) if likeness else 1.0}, input_tokens=found.tokens)
+        return Verdict(
+            {self.name: mean(likeness) if likeness else 1.0}, input_tokens=found.tokens, cost_incomplete=found.asked
+        )
 
 
 class Embeddings:
@@ -70,7 +74,7 @@ class Embeddings:
             raise ModelRejected(f"{model} answered in a shape that is not OpenAI's") from error
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
             raise ModelRejected(f"{model} answered with other vectors than were asked for")
-        return Embedded(vectors, _tokens(data))
+        return Embedded(vectors, _tokens(data), asked=True)
 
     async def _posted(self, model: str, texts: Sequence[str]) -> Any:
         key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""

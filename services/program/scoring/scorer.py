@@ -25,6 +25,8 @@ class Verdict:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micros: int = 0
+    cost_incomplete: bool = False
+    """Whether that cost is not exact."""
 
 
 @dataclass(frozen=True)
