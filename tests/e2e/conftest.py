@@ -47,7 +47,8 @@ def _base_port() -> int:
 def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
     """Runs everything from a source tree, on ports and in a home of its own, for the length of a block."""
     port = free_port()
-    settings = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port()), **told}
+    settings = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port())}
+    settings |= {"DRAIN_SECONDS": "0.2", **told}  # streams between services would fill any more
     environment = os.environ | {f"ASHGROVE_{k}": v for k, v in settings.items()}
     environment["PYTHONPATH"] = f"{root}:{root / 'client'}"
     log = (home / "supervisor.log").open("wb")

@@ -50,7 +50,7 @@ class Digits(Setting):
 
     def start(self, **changes: Any) -> Any:
         """Starts a run with two objectives."""
-        return super().start(**{"objectives": OBJECTIVES, "max_trials": 10, "parallelism": 4} | changes)
+        return super().start(**{"objectives": OBJECTIVES, "max_trials": 6, "parallelism": 4} | changes)
 
     def trials(self, run: str) -> list[Any]:
         """Returns the run's trials by number."""

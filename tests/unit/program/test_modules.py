@@ -40,7 +40,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         [{**each.to_json(), "name": next(renamed), "description": draw(TEXT)} for each in draw(sides(1))]
         for _ in range(2)
     )
-    said = inspect.cleandoc(draw(st.text("ab c\n{}", max_size=12)))
+    said = inspect.cleandoc(draw(st.text("ab c\n{}", max_size=12)).strip())
     shown = [{side: {f["name"]: draw(TEXT) for f in fields} for side, fields in _sides(inputs, outputs)}]
     heat = draw(st.none() | st.floats(0, 2))
     return {
