@@ -75,6 +75,23 @@ class Call:
         for follow in following:
             await follow()
 
+    @asynccontextmanager
+    async def within(self, tx: Transaction) -> AsyncIterator[None]:
+        """Has the call share a transaction that somebody else opened for its organization, and will commit.
+
+        What is to follow is not done by it: see `followed`.
+        """
+        self._open, self._following = tx, []
+        try:
+            yield
+        finally:
+            self._open = None
+
+    async def followed(self) -> None:
+        """Does what was to follow the transaction that the call shared, which is committed."""
+        for follow in self._following:
+            await follow()
+
     async def follow(self, act: Follow) -> None:
         """Does something once the open transaction is committed, at once where none is open.
 

@@ -80,6 +80,16 @@ class Transaction:
         with mapped():
             return await asked.fetchall()
 
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """Has the statements that a block sends leave together at its end, in one go; none may be waited for in it."""
+        pipeline = self.connection._pipeline  # psycopg offers no public handle
+        async with _together(pipeline):
+            yield
+        if pipeline is not None:
+            with mapped():
+                await self.connection.wait(pipeline._communicate_gen())
+
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for many rows in one round trip."""
         with mapped():

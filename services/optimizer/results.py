@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 _Event = optimization_run_pb2.RunEvent
 _SO_FAR = """
-SELECT r.best_objectives, r.front_version, r.evicted_count, t.number AS best_number
-FROM optimization_runs r
-LEFT JOIN trials t ON t.organization_id = r.organization_id AND t.id = r.best_trial_id
-WHERE r.organization_id = %(organization_id)s AND r.id = %(id)s
+SELECT best_trial_id, best_objectives, front_version, evicted_count FROM optimization_runs
+WHERE organization_id = %(organization_id)s AND id = %(id)s
 """
+_NUMBER = "SELECT number FROM trials WHERE organization_id = %(organization)s AND id = %(id)s"
 
 
 class Results:
@@ -31,44 +30,64 @@ class Results:
         self.run = run
         self.objectives = objectives_of(run)
         self.front = Front(run, self.objectives)
+        self._best: tuple[Any, int] = (None, 0)
 
     async def add(self, tx: Transaction, trial: Mapping[str, Any], outcome: "Outcome") -> list[_Event]:
         """Counts a trial that has ended and judges what it reached; returns what there is to tell, in order.
 
         The run's row must be locked by the transaction.
         """
-        counts = {"finished_count": outcome.finished_count, "example_count": outcome.example_count}
-        if outcome.error:
-            await self._keep(tx, "failed_trials", {})
-            return [about(trial, _Event.TYPE_TRIAL_FAILED, error=outcome.error, **counts)]
-        reached = outcome.objectives
-        if outcome.lost_to:
-            await self._keep(tx, "dropped_trials", {})
-            lost = {"lost_to_trial_number": outcome.lost_to, "objectives": reached}
-            return [about(trial, _Event.TYPE_TRIAL_DROPPED, **lost, **counts)]
         so_far = await tx.fetch_one(_SO_FAR, self.run)
         assert so_far is not None
+        counter, columns, events = await self.judge(tx, so_far, trial, outcome)
+        await self.keep(tx, {counter: 1}, columns)
+        return events
+
+    async def judge(
+        self, tx: Transaction, so_far: dict[str, Any], trial: Mapping[str, Any], outcome: "Outcome"
+    ) -> tuple[str, dict[str, Any], list[_Event]]:
+        """Returns which count a trial adds to, the run's columns that change with it, and what there is to tell.
+
+        `so_far` is the run's row, which is locked; it is brought up to date.
+        """
+        counts = {"finished_count": outcome.finished_count, "example_count": outcome.example_count}
+        if outcome.error:
+            return "failed_trials", {}, [about(trial, _Event.TYPE_TRIAL_FAILED, error=outcome.error, **counts)]
+        reached = outcome.objectives
+        if outcome.lost_to:
+            lost = {"lost_to_trial_number": outcome.lost_to, "objectives": reached}
+            return "dropped_trials", {}, [about(trial, _Event.TYPE_TRIAL_DROPPED, **lost, **counts)]
         columns, changed = await self.front.offer(tx, so_far, trial, reached)
         events = [about(trial, _Event.TYPE_TRIAL_COMPLETED, objectives=reached, **counts)]
-        if self._is_best(so_far, trial["number"], reached):
+        if await self._is_best(tx, so_far, trial["number"], reached):
             columns |= _best(trial, reached)
+            self._best = trial["id"], trial["number"]
             events.append(_best_changed(trial, reached))
-        await self._keep(tx, "completed_trials", columns)
-        return [*events, changed] if changed is not None else events
+        so_far |= columns
+        return "completed_trials", columns, [*events, changed] if changed is not None else events
 
-    def _is_best(self, so_far: Mapping[str, Any], number: int, reached: Mapping[str, float]) -> bool:
+    async def _is_best(
+        self, tx: Transaction, so_far: Mapping[str, Any], number: int, reached: Mapping[str, float]
+    ) -> bool:
         """Tells whether a trial is the best: feasible ones first, then by the first objective, the older of equals."""
-        if so_far["best_number"] is None:
+        if (best_id := so_far["best_trial_id"]) is None:
             return True
-        best = standing(so_far["best_objectives"], self.objectives), so_far["best_number"]
+        if self._best[0] != best_id:
+            ids = {"organization": self.run["organization_id"], "id": best_id}
+            (found,) = await tx.fetch(_NUMBER, ids)
+            self._best = best_id, found["number"]
+        best = standing(so_far["best_objectives"], self.objectives), self._best[1]
         return (standing(reached, self.objectives), number) < best
 
-    async def _keep(self, tx: Transaction, counter: str, columns: Mapping[str, Any]) -> None:
-        assignments = [f"{counter} = {counter} + 1", *(f"{name} = %({name})s" for name in columns)]
+    async def keep(self, tx: Transaction, counts: Mapping[str, int], columns: Mapping[str, Any]) -> None:
+        """Adds to the run's counts and writes columns of its row; it is not waited for."""
+        added = [f"{name} = {name} + %({name})s" for name in counts]
+        written = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}
+        assignments = [*added, *(f"{name} = %({name})s" for name in written)]
         await tx.send(
             f"""UPDATE optimization_runs SET {", ".join(assignments)}, lock_version = lock_version + 1,
                        updated_at = now() WHERE organization_id = %(organization_)s AND id = %(id_)s""",
-            {"organization_": self.run["organization_id"], "id_": self.run["id"], **columns},
+            {"organization_": self.run["organization_id"], "id_": self.run["id"], **counts, **written},
         )
 
 
@@ -80,8 +99,8 @@ def about(trial: Mapping[str, Any], kind: Any, **facts: Any) -> _Event:
 def _best(trial: Mapping[str, Any], reached: Mapping[str, float]) -> dict[str, Any]:
     return {
         "best_trial_id": trial["id"],
-        "best_objectives": Jsonb(dict(reached)),
-        "best_configuration": Jsonb(trial["configuration"]),
+        "best_objectives": dict(reached),
+        "best_configuration": trial["configuration"],
     }
 
 

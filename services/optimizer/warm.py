@@ -1,16 +1,15 @@
 """What this process remembers of external runs: all of it can be dropped, and is read again with the same answers."""
 
-import asyncio
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
 from domain.space import Space
 from domain.strategies import Observation
 from framework.storage import Transaction
+from services.optimizer.portions import Portions
 from services.optimizer.results import Results
 from services.optimizer.suggesting import Suggesting, observed
 
@@ -52,28 +51,8 @@ class WarmRuns:
     def __init__(self, runs: int = RUNS, observations: int = OBSERVATIONS) -> None:
         self._bounds = runs, observations
         self._known: OrderedDict[Any, Warm] = OrderedDict()
-        self._turns: dict[Any, tuple[asyncio.Lock, list[None]]] = {}
-
-    @asynccontextmanager
-    async def turn(self, key: Any) -> AsyncIterator[None]:
-        """Lets one call at a time work on a run: others wait here, and not with a connection of the database each.
-
-        What a failed turn may have left in memory is forgotten: its transaction was undone.
-        """
-        lock, waiting = self._turns.setdefault(key, (asyncio.Lock(), []))
-        waiting.append(None)
-        try:
-            async with lock:
-                try:
-                    yield
-                except BaseException:
-                    self.forget(key)
-                    raise
-                self._trim()
-        finally:
-            waiting.pop()
-            if not waiting:
-                self._turns.pop(key, None)
+        self.portions = Portions[Any]()
+        """The calls that wait for their turn at a run: not with a connection of the database each."""
 
     def get(self, key: Any) -> Warm | None:
         """Returns what is remembered of a run."""
@@ -89,7 +68,8 @@ class WarmRuns:
         """Forgets a run; it is read again when it is asked about."""
         self._known.pop(key, None)
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
+        """Forgets what is beyond the bounds, the runs first that nobody has asked about for longest."""
         runs, observations = self._bounds
         while len(self._known) > runs or sum(len(each.finished) for each in self._known.values()) > observations:
             self._known.popitem(last=False)

@@ -5,7 +5,6 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import SuggestTrialsRequest, SuggestTrialsResponse
-from psycopg.types.json import Jsonb
 
 from domain.sampling import Unsatisfied
 from domain.strategies import Exhausted, Observation
@@ -14,11 +13,11 @@ from framework.engine import Call
 from framework.errors import LimitReached
 from framework.identifiers import new_id
 from framework.storage import transaction_time
+from framework.storage.database import as_json
 from framework.structs import struct_of
-from services.optimizer.external.turn import LEASE_SECONDS, Turn, message, soonest, turn
+from services.optimizer.external.turn import LEASE_SECONDS, Turn, in_turn, message, soonest
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.results import about
-from services.optimizer.suggesting import Suggestion
 
 _VERB = "SuggestTrials"
 MOST_OPEN = 1000
@@ -26,33 +25,50 @@ MOST_OPEN = 1000
 _ASK_AGAIN_SECONDS = 5
 _Event = optimization_run_pb2.RunEvent
 _BEGIN = """
-INSERT INTO trials (organization_id, id, optimization_run_id, number, configuration, content_hash, status, client,
+INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
                     lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed)
-VALUES (%(organization)s, %(id)s, %(run)s, %(number)s, %(configuration)s, %(content_hash)s, 'STATUS_RUNNING',
-        %(client)s, %(seconds)s, clock_timestamp() + make_interval(secs => %(seconds)s), %(informed_count)s,
-        %(pending_then)s, %(sampler_version)s, %(seed)s)
+SELECT %(organization)s, %(run)s, begun.id, begun.number, begun.configuration, begun.content_hash, 'STATUS_RUNNING',
+       %(client)s, %(seconds)s, clock_timestamp() + make_interval(secs => %(seconds)s), begun.informed_count,
+       begun.pending_then, begun.sampler_version, begun.seed
+FROM jsonb_to_recordset(%(begun)s) AS begun(
+    id uuid, number integer, configuration jsonb, content_hash text, informed_count integer, pending_then jsonb,
+    sampler_version text, seed bigint)
 RETURNING *
 """
 
 
 async def suggest(call: Call, request: SuggestTrialsRequest) -> SuggestTrialsResponse:
     """Returns the trials that a client has from now on; see `SuggestTrials`."""
-    async with turn(call, request.id, _VERB) as at:
-        if at.status not in ("STATUS_PENDING", "STATUS_RUNNING"):
-            return SuggestTrialsResponse(standing=await at.standing())
-        await _started(at)
-        count = request.count or 1
-        known = await _known(at, request, count)
-        spent = await at.spent()
-        begun: list[dict[str, Any]] = []
-        if len(known) < count and not await at.conclude(spent):
-            begun = [] if spent else await _begun(at, request, count - len(known))
-        trials = [message(each) for each in (*known, *begun)]
-        wait = 0
-        if len(trials) < count and at.status == "STATUS_RUNNING":
-            _refuse_if_full(at, request, trials)
-            wait = soonest((each for each in at.open if each["client"] != request.client), _ASK_AGAIN_SECONDS)
-        return SuggestTrialsResponse(trials=trials, standing=await at.standing(spent), wait_seconds=wait)
+
+    async def given(at: Turn) -> SuggestTrialsResponse:
+        return await given_trials(at, request.client, request.count or 1, request.lease_seconds)
+
+    answer: SuggestTrialsResponse = await in_turn(call, request.id, _VERB, given)
+    return answer
+
+
+async def given_trials(
+    at: Turn, client: str, count: int, lease_seconds: int, spent: str | None = None
+) -> SuggestTrialsResponse:
+    """Gives a client trials: its own, those that others have left, and new ones.
+
+    `spent` says which limit is reached, for who knows it already.
+    """
+    if at.status not in ("STATUS_PENDING", "STATUS_RUNNING"):
+        return SuggestTrialsResponse(standing=at.standing())
+    seconds = lease_seconds or LEASE_SECONDS
+    await _started(at)
+    known = await _known(at, client, count, seconds)
+    spent = await at.spent() if spent is None else spent
+    begun: list[dict[str, Any]] = []
+    if len(known) < count and not await at.conclude(spent):
+        begun = [] if spent else await _begun(at, client, count - len(known), seconds)
+    trials = [message(each) for each in (*known, *begun)]
+    wait = 0
+    if len(trials) < count and at.status == "STATUS_RUNNING":
+        _refuse_if_full(at, trials)
+        wait = soonest((each for each in at.open.values() if each["client"] != client), _ASK_AGAIN_SECONDS)
+    return SuggestTrialsResponse(trials=trials, standing=at.standing(spent), wait_seconds=wait)
 
 
 async def _started(at: Turn) -> None:
@@ -63,42 +79,49 @@ async def _started(at: Turn) -> None:
         at.row["status"] = "STATUS_RUNNING"
 
 
-async def _known(at: Turn, request: SuggestTrialsRequest, count: int) -> list[dict[str, Any]]:
+async def _known(at: Turn, client: str, count: int, seconds: int) -> list[dict[str, Any]]:
     """Returns the client's own trials, and after them those whose leases have ended, handed on to it."""
-    own = [each["number"] for each in at.open if each["client"] == request.client][:count]
-    left = [each for each in at.open if each["ended"] and each["client"] != request.client][: count - len(own)]
-    seconds = request.lease_seconds or LEASE_SECONDS
-    taken = await at.take(request.client, [*own, *(each["number"] for each in left)], seconds)
-    await at.say(*(about(each, _Event.TYPE_TRIAL_HANDED_ON) for each in left))
-    handed = {each["number"] for each in left}
-    await at.tell_of("updated", [message(each) for each in taken if each["number"] in handed])
-    for each in at.open:
-        if each["number"] in {*own, *handed}:
-            each |= {"client": request.client, "ended": False, "seconds": seconds}
+    own = [number for number, each in at.open.items() if each["client"] == client][:count]
+    left = [number for number, each in at.open.items() if each["ended"] and each["client"] != client]
+    left = left[: count - len(own)]
+    taken = await at.take(client, [*own, *left], seconds)
+    handed = [each for each in taken if each["number"] in left]
+    await at.say(*(about(each, _Event.TYPE_TRIAL_HANDED_ON) for each in handed))
+    await at.tell_of("updated", [message(each) for each in handed])
     return taken
 
 
-async def _begun(at: Turn, request: SuggestTrialsRequest, wanted: int) -> list[dict[str, Any]]:
+async def _begun(at: Turn, client: str, wanted: int, seconds: int) -> list[dict[str, Any]]:
     """Starts trials, as many as there is room for; ends a run that has no other to try."""
-    begun: list[tuple[Any, Suggestion]] = []
+    chosen: list[dict[str, Any]] = []
     error = reason = ""
     for _ in range(_room(at, wanted)):
         try:
-            begun.append(await _one(at, request))
+            chosen.append(await _one(at, client, seconds))
         except Exhausted:
             reason = "END_REASON_EXHAUSTED"
             break
         except Unsatisfied as unsatisfied:
             error = f"no further configuration of the space was found: {unsatisfied}"
             break
-    rows = [row for asked, _ in begun for row in await at.tx.answer(asked)]
-    await at.say(*(_start_of(row) for row in rows))
-    await at.tell_of("created", [message(row) for row in rows])
+    rows = await _written(at, client, seconds, chosen) if chosen else []
     if at.finished + len(at.open) >= at.row["max_trials"]:
         reason = reason or "END_REASON_TRIALS"
     if error and not at.open:
         await at.end({"status": "STATUS_FAILED", "error": error})
     await at.conclude(reason, open_counts=True)
+    return rows
+
+
+async def _written(at: Turn, client: str, seconds: int, chosen: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Writes trials down and tells of them; returns their rows."""
+    begun = {"client": client, "seconds": seconds, "begun": as_json(chosen)}
+    asked = await at.tx.ask(_BEGIN, at.ids | begun)
+    await at.say(*(_start_of(each) for each in chosen))
+    rows = sorted(await at.tx.answer(asked), key=lambda row: int(row["number"]))
+    for row in rows:
+        at.open[row["number"]] |= row
+    await at.tell_of("created", [message(row) for row in rows])
     return rows
 
 
@@ -112,8 +135,8 @@ def _room(at: Turn, wanted: int) -> int:
     return max(0, room)
 
 
-async def _one(at: Turn, request: SuggestTrialsRequest) -> tuple[Any, Suggestion]:
-    """Chooses one configuration and sends it to be written; it counts as open from here on."""
+async def _one(at: Turn, client: str, seconds: int) -> dict[str, Any]:
+    """Chooses one configuration and returns what is to be written of it; it counts as open from here on."""
     warm = await at.warm()
     number = at.finished + len(at.open) + 1
     finished: Sequence[Observation] = []
@@ -125,24 +148,21 @@ async def _one(at: Turn, request: SuggestTrialsRequest) -> tuple[Any, Suggestion
         finished = warm.finished if before is None else [each for each in warm.finished if each.number <= before]
         # What has finished in a synchronous run's batch is unknown to the rest of the batch, but for its values.
         late = [] if before is None else [each for each in warm.finished if each.number > before]
-        pending = [*(each.values for each in late), *(each["configuration"] for each in at.open)]
-        waiting = [*(each.number for each in late), *(each["number"] for each in at.open)]
+        pending = [*(each.values for each in late), *(each["configuration"] for each in at.open.values())]
+        waiting = [*(each.number for each in late), *at.open]
     suggestion = await warm.suggesting.next(warm.space, number, finished, pending)
-    row = {
+    chosen = {
         "id": new_id(),
         "number": number,
-        "configuration": Jsonb(suggestion.values),
+        "configuration": suggestion.values,
         "content_hash": suggestion.content_hash,
-        "client": request.client,
-        "seconds": request.lease_seconds or LEASE_SECONDS,
         "informed_count": len(finished),
-        "pending_then": Jsonb(waiting),
+        "pending_then": waiting,
         "sampler_version": suggestion.sampler_version,
         "seed": suggestion.seed,
     }
-    asked = await at.tx.ask(_BEGIN, at.ids | row)
-    at.open.append({**row, "configuration": suggestion.values, "ended": False})
-    return asked, suggestion
+    at.open[number] = chosen | {"client": client, "ended": False, "seconds": seconds}
+    return chosen
 
 
 def _barrier(at: Turn, number: int) -> int | None:
@@ -159,9 +179,9 @@ def _start_of(row: Mapping[str, Any]) -> _Event:
     return event
 
 
-def _refuse_if_full(at: Turn, request: SuggestTrialsRequest, trials: Sequence[trial_pb2.Trial]) -> None:
+def _refuse_if_full(at: Turn, trials: Sequence[trial_pb2.Trial]) -> None:
     if trials or at.row["parallelism"] or len(at.open) < MOST_OPEN:
         return
-    seconds = soonest(at.open, 3600)
+    seconds = soonest(at.open.values(), 3600)
     told = f"{len(at.open)} trials of this run are out: complete some, or come back when their leases end"
     raise LimitReached(told, seconds, limit="open_trials", open_trials=str(len(at.open)))

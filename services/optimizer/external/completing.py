@@ -1,7 +1,10 @@
 """How trials ended, as their clients say: noted once, with all that it means for the run."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2
@@ -11,12 +14,13 @@ from ashgrove.optimizer.v1.external_requests_pb2 import (
     TrialCompletion,
 )
 from ashgrove.program.v1 import execution_pb2
-from psycopg.types.json import Jsonb
 
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
-from services.optimizer.external.turn import Turn, message, turn
+from services.optimizer.external.asking import given_trials
+from services.optimizer.external.turn import Turn, in_turn, message
 from services.optimizer.spending import Usage, noted
 
 _VERB = "CompleteTrials"
@@ -27,31 +31,49 @@ SELECT * FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)
 """
 _FINISH = """
-UPDATE trials SET status = %(status)s, objectives = %(objectives)s, error = %(error)s, error_class = %(error_class)s,
-       infeasible = %(infeasible)s, finished_count = %(metric_calls)s, tokens = %(tokens)s,
-       cost_micros = %(cost_micros)s, finish_number = %(finish_number)s, completed_at = now(), lease_until = NULL,
-       lock_version = lock_version + 1
-WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = %(number)s
-RETURNING *
+UPDATE trials SET status = told.status, objectives = told.objectives, error = told.error,
+       error_class = told.error_class, infeasible = told.infeasible, finished_count = told.metric_calls,
+       tokens = told.tokens, cost_micros = told.cost_micros, finish_number = told.finish_number,
+       completed_at = now(), lease_until = NULL, lock_version = lock_version + 1
+FROM jsonb_to_recordset(%(told)s) AS told(
+    number integer, status text, objectives jsonb, error text, error_class text, infeasible boolean,
+    metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND trials.number = told.number
+RETURNING trials.*
 """
 
 
 async def complete(call: Call, request: CompleteTrialsRequest) -> CompleteTrialsResponse:
     """Notes how trials ended, all or none; see `CompleteTrials`."""
-    async with turn(call, request.id, _VERB) as at:
-        numbers = {"numbers": [each.number for each in request.completions]}
-        trials = {row["number"]: row for row in await at.tx.fetch(_READ, at.ids | numbers)}
-        _check(at, request.completions, trials)
-        ended = {each.number: trials[each.number] for each in request.completions}
-        new = [each for each in request.completions if _is_new(at, request.client, each, trials[each.number])]
-        for each in new:
-            ended[each.number] = await _finished(at, each, trials[each.number])
-        messages = {number: message(row) for number, row in ended.items()}
-        await at.tell_of("updated", [messages[each.number] for each in new])
-        spent = await at.spent()
-        if not await at.conclude(spent) and at.finished >= at.row["max_trials"]:
-            await at.conclude("END_REASON_TRIALS", open_counts=True)
-        return CompleteTrialsResponse(trials=list(messages.values()), standing=await at.standing(spent))
+    answer: CompleteTrialsResponse = await in_turn(call, request.id, _VERB, partial(_completed, request=request))
+    return answer
+
+
+async def _completed(at: Turn, request: CompleteTrialsRequest) -> CompleteTrialsResponse:
+    trials = await _trials(at, [each.number for each in request.completions])
+    _check(at, request.completions, trials)
+    new = [each for each in request.completions if _is_new(at, request.client, each, trials[each.number])]
+    ended = await _finished(at, new, trials) if new else {}
+    messages = {each.number: message(ended.get(each.number, trials[each.number])) for each in request.completions}
+    await at.tell_of("updated", [messages[each.number] for each in new])
+    spent = await at.spent()
+    if not await at.conclude(spent) and at.finished >= at.row["max_trials"]:
+        await at.conclude("END_REASON_TRIALS", open_counts=True)
+    answer = CompleteTrialsResponse(trials=list(messages.values()), standing=at.standing(spent))
+    if request.next_count:
+        given = await given_trials(at, request.client, request.next_count, request.lease_seconds, spent)
+        answer.next.extend(given.trials)
+        answer.wait_seconds = given.wait_seconds
+        answer.standing.CopyFrom(given.standing)
+    return answer
+
+
+async def _trials(at: Turn, numbers: Sequence[int]) -> dict[int, Any]:
+    """Returns trials by number, read only where one is open no more."""
+    known: dict[int, Any] = {number: at.open[number] for number in numbers if number in at.open}
+    if len(known) < len(set(numbers)):
+        known |= {row["number"]: row for row in await at.tx.fetch(_READ, at.ids | {"numbers": list(numbers)})}
+    return known
 
 
 def _check(at: Turn, completions: Sequence[TrialCompletion], trials: Mapping[int, Any]) -> None:
@@ -121,26 +143,40 @@ def _error(told: TrialCompletion) -> str:
     return told.error or ("the client found that this cannot be tried" if told.infeasible else "")
 
 
-async def _finished(at: Turn, told: TrialCompletion, trial: dict[str, Any]) -> dict[str, Any]:
-    """Notes one trial's end with what it means for counts, best and front; returns its row."""
+async def _finished(
+    at: Turn, completions: Sequence[TrialCompletion], trials: Mapping[int, Any]
+) -> dict[int, dict[str, Any]]:
+    """Notes how trials ended with what it means for counts, best and front; returns their rows."""
+    ends = [_end(each, trials[each.number], at.finished + place) for place, each in enumerate(completions, 1)]
+    asked = await at.tx.ask(_FINISH, at.ids | {"told": as_json(ends)})
+    results = (await at.warm()).results
+    counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
+    for end in ends:
+        outcome = Outcome(end["objectives"], end["error"], end["error_class"], *[end["metric_calls"]] * 2)
+        counted, changed, told = await results.judge(at.tx, at.row, trials[end["number"]], outcome)
+        counts[counted] += 1
+        columns |= changed
+        events += told
+    await results.keep(at.tx, counts, columns)
+    await at.say(*events)
+    for name, count in counts.items():
+        at.row[name] += count
+    for each in completions:
+        del at.open[each.number]
+    return {row["number"]: row for row in await at.tx.answer(asked)}
+
+
+def _end(told: TrialCompletion, trial: Mapping[str, Any], finish_number: int) -> dict[str, Any]:
+    """Returns the columns of a trial that has ended."""
     error, reported = _error(told), noted(trial)
-    error_class = execution_pb2.ErrorClass.Name(told.error_class)
     usage = reported if reported.metric_calls else Usage(told.metric_calls, told.tokens, told.cost_micros)
-    columns = {
+    return {
         "number": told.number,
         "status": "STATUS_FAILED" if error else "STATUS_COMPLETED",
-        "objectives": Jsonb(dict(told.objectives)),
+        "objectives": dict(told.objectives),
         "error": error,
-        "error_class": error_class,
+        "error_class": execution_pb2.ErrorClass.Name(told.error_class),
         "infeasible": told.infeasible,
-        "finish_number": at.finished + 1,
-        "metric_calls": usage.metric_calls,
-        "tokens": usage.tokens,
-        "cost_micros": usage.cost_micros,
+        "finish_number": finish_number,
+        **asdict(usage),
     }
-    (row,) = await at.tx.fetch(_FINISH, at.ids | columns)
-    outcome = Outcome(dict(told.objectives), error, error_class, usage.metric_calls, usage.metric_calls)
-    await at.say(*await (await at.warm()).results.add(at.tx, row, outcome))
-    at.row["failed_trials" if error else "completed_trials"] += 1
-    at.open = [each for each in at.open if each["number"] != told.number]
-    return row

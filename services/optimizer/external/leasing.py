@@ -1,21 +1,25 @@
 """Signs of life: a client keeps its trials for longer, and hears whether it should stop."""
 
+from functools import partial
+
 from ashgrove.optimizer.v1.external_requests_pb2 import RenewTrialsRequest, RenewTrialsResponse
 
 from framework.engine import Call
-from services.optimizer.external.turn import turn
+from services.optimizer.external.turn import Turn, in_turn
 
 
 async def renew(call: Call, request: RenewTrialsRequest) -> RenewTrialsResponse:
     """Returns until when the client has its trials; see `RenewTrials`."""
-    async with turn(call, request.id, "RenewTrials") as at:
-        for number in request.numbers:
-            at.held(request.client, number, renewing=True)
-        own = [each["number"] for each in at.open if each["client"] == request.client]
-        taken = await at.take(request.client, list(request.numbers) or own, request.lease_seconds)
-        answer = RenewTrialsResponse(
-            numbers=[each["number"] for each in taken], standing=await at.standing(await at.spent())
-        )
-        if taken:
-            answer.lease_until.FromDatetime(taken[0]["lease_until"])
-        return answer
+    answer: RenewTrialsResponse = await in_turn(call, request.id, "RenewTrials", partial(_renewed, request=request))
+    return answer
+
+
+async def _renewed(at: Turn, request: RenewTrialsRequest) -> RenewTrialsResponse:
+    for number in request.numbers:
+        at.held(request.client, number, renewing=True)
+    own = [number for number, each in at.open.items() if each["client"] == request.client]
+    taken = await at.take(request.client, list(request.numbers) or own, request.lease_seconds)
+    answer = RenewTrialsResponse(numbers=[each["number"] for each in taken], standing=at.standing(await at.spent()))
+    if taken:
+        answer.lease_until.FromDatetime(taken[0]["lease_until"])
+    return answer

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, LimitReached
 from framework.plain import made, plain
-from services.optimizer.external.turn import Turn, turn
+from services.optimizer.external.turn import Turn, in_turn
 from services.optimizer.resources import Trial
 from services.optimizer.results import about
 
@@ -39,7 +39,7 @@ UPDATE trials SET finished_count = finished_count + (SELECT count(*) FROM added)
        cost_micros = cost_micros + (SELECT coalesce(sum(cost_micros), 0) FROM added)::bigint,
        lock_version = lock_version + 1
 WHERE organization_id = %(organization)s AND id = %(trial)s
-RETURNING finished_count, (SELECT count(*) FROM added) AS added
+RETURNING finished_count, tokens, cost_micros, (SELECT count(*) FROM added) AS added
 """
 _READ = """
 SELECT reported FROM {table} WHERE organization_id = %(organization_id)s AND trial_id = %(id)s
@@ -51,14 +51,18 @@ async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest)
     """Notes values by step; see `ReportMeasurements`."""
     _check(request, "measurements", [each.values for each in request.measurements], "values")
     told = [{"step": each.step, "reported": plain(each)} for each in _latest(request.measurements).values()]
-    async with turn(call, request.id, "ReportMeasurements") as at:
+
+    async def noted(at: Turn) -> pb.ReportMeasurementsResponse:
         trial = await _held(at, request.client, request.number)
         ids = at.ids | {"trial": trial["id"]}
         await at.tx.execute(_MEASURE, ids | {"told": Jsonb(told)})
         await _bound(at, "trial_measurements", ids, MOST_STEPS)
         newest = max(request.measurements, key=lambda each: each.step)
         await at.say(about(trial, _Event.TYPE_TRIAL_PROGRESSED, objectives=newest.values))
-        return pb.ReportMeasurementsResponse(standing=await at.standing(await at.spent()))
+        return pb.ReportMeasurementsResponse(standing=at.standing(await at.spent()))
+
+    answer: pb.ReportMeasurementsResponse = await in_turn(call, request.id, "ReportMeasurements", noted)
+    return answer
 
 
 async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.ReportExamplesResponse:
@@ -74,14 +78,20 @@ async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.R
         }
         for each in request.examples
     ]
-    async with turn(call, request.id, "ReportExamples") as at:
+
+    async def noted(at: Turn) -> pb.ReportExamplesResponse:
         trial = await _held(at, request.client, request.number)
         ids = at.ids | {"trial": trial["id"]}
         (counted,) = await at.tx.fetch(_EXEMPLIFY, ids | {"told": Jsonb(told)})
         if counted["finished_count"] > MOST_EXAMPLES:
             raise _too_many("examples", MOST_EXAMPLES)
+        added = counted.pop("added")
+        trial |= counted
         await at.say(about(trial, _Event.TYPE_TRIAL_PROGRESSED, finished_count=counted["finished_count"]))
-        return pb.ReportExamplesResponse(added=counted["added"], standing=await at.standing(await at.spent()))
+        return pb.ReportExamplesResponse(added=added, standing=at.standing(await at.spent()))
+
+    answer: pb.ReportExamplesResponse = await in_turn(call, request.id, "ReportExamples", noted)
+    return answer
 
 
 async def reports(call: Call, request: pb.GetTrialReportsRequest) -> pb.GetTrialReportsResponse:

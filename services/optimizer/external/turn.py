@@ -1,15 +1,17 @@
 """One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
 
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import external_requests_pb2, optimization_run_pb2, trial_pb2
 
 from framework.engine import Call
+from framework.engine.calls import LONGEST_SECONDS
+from framework.engine.reading import identifier_of
 from framework.engine.writing import tell_many, told_of
 from framework.errors import IllegalState, LeaseLost
 from framework.resource import spec_of
@@ -27,7 +29,7 @@ _Event = optimization_run_pb2.RunEvent
 # First the lock, so that what is read after it is what the turn before has left.
 _LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
 _OPEN = """
-SELECT id, number, configuration, client, lease_until <= clock_timestamp() AS ended,
+SELECT *, lease_until <= clock_timestamp() AS ended,
        extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds
 FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
@@ -39,10 +41,6 @@ SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(
        (SELECT coalesce(extract(epoch FROM now() - started_at), 0)::float8 FROM optimization_runs
         WHERE organization_id = %(organization)s AND id = %(run)s) AS seconds
 FROM trials t WHERE t.organization_id = %(organization)s AND t.optimization_run_id = %(run)s
-"""
-_STANDING = """
-SELECT status, end_reason, completed_trials, failed_trials, best_trial_id FROM optimization_runs
-WHERE organization_id = %(organization)s AND id = %(run)s
 """
 _TAKE = """
 UPDATE trials SET client = %(client)s, lock_version = lock_version + 1,
@@ -65,8 +63,8 @@ class Turn:
     tx: Transaction
     verb: str
     row: dict[str, Any]
-    open: list[dict[str, Any]]
-    """The trials that are not finished, by number."""
+    open: dict[int, dict[str, Any]]
+    """The trials that are not finished, by number, in this order."""
     runs: WarmRuns
 
     @property
@@ -87,7 +85,7 @@ class Turn:
     @property
     def live(self) -> list[dict[str, Any]]:
         """The open trials whose clients still have them."""
-        return [trial for trial in self.open if not trial["ended"]]
+        return [trial for trial in self.open.values() if not trial["ended"]]
 
     async def warm(self) -> Warm:
         """Returns what is remembered of the run, read where nothing is."""
@@ -106,11 +104,14 @@ class Turn:
         if not numbers:
             return []
         given = {"client": client, "numbers": list(numbers), "seconds": seconds}
-        return sorted(await self.tx.fetch(_TAKE, self.ids | given), key=lambda trial: int(trial["number"]))
+        taken = sorted(await self.tx.fetch(_TAKE, self.ids | given), key=lambda trial: int(trial["number"]))
+        for trial in taken:
+            self.open[trial["number"]] |= trial | {"ended": False, "seconds": trial["lease_seconds"]}
+        return taken
 
     def held(self, client: str, number: int, *, renewing: bool) -> dict[str, Any]:
         """Returns an open trial that a client has; raises LeaseLost when it has not, or has no more."""
-        trial = next((each for each in self.open if each["number"] == number), None)
+        trial = self.open.get(number)
         if trial is None or trial["client"] != client:
             told = f"trial {number} is another client's" if trial else f"trial {number} is not open"
             raise LeaseLost(f"{told}: leave it, and ask for others", trial_number=str(number), lease="FOREIGN")
@@ -153,7 +154,7 @@ class Turn:
         await self.call.update(OptimizationRun, str(self.row["id"]), ended, verb=self.verb, move="end")
         await self.say(_Event(type=_Event.TYPE_RUN_ENDED, error=columns.get("error", "")))
         self.row |= columns
-        self.open = []
+        self.open.clear()
 
     async def say(self, *events: _Event) -> None:
         """Adds to the run's story."""
@@ -167,13 +168,17 @@ class Turn:
         if told:
             await tell_many(self.tx, spec, self.call.context, what, told)
 
-    async def standing(self, spent: str = "") -> external_requests_pb2.RunStanding:
+    def standing(self, spent: str = "") -> external_requests_pb2.RunStanding:
         """Returns where the run stands now."""
-        now = await self.tx.fetch_one(_STANDING, self.ids)
-        assert now is not None
-        best = now.pop("best_trial_id")
-        stopped = bool(spent) or now["status"] != "STATUS_RUNNING"
-        return external_requests_pb2.RunStanding(**now, best_trial_id=str(best or ""), should_stop=stopped)
+        row = self.row
+        return external_requests_pb2.RunStanding(
+            status=row["status"],
+            end_reason=row["end_reason"],
+            completed_trials=row["completed_trials"],
+            failed_trials=row["failed_trials"],
+            best_trial_id=str(row["best_trial_id"] or ""),
+            should_stop=bool(spent) or self.status != "STATUS_RUNNING",
+        )
 
 
 def message(trial: Mapping[str, Any]) -> trial_pb2.Trial:
@@ -187,21 +192,75 @@ def soonest(trials: Iterable[Mapping[str, Any]], most: int) -> int:
     return max(1, min([most, *(math.ceil(float(each["seconds"])) for each in trials)]))
 
 
-@asynccontextmanager
-async def turn(call: Call, identifier: str, verb: str) -> AsyncIterator[Turn]:
-    """Opens a client's turn; raises NotFound, NotPermitted, or IllegalState for a run that clients do not evaluate."""
+Act = Callable[[Turn], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a client's call wants to do in its turn."""
+
+    call: Call
+    verb: str
+    act: Act
+
+
+async def in_turn(call: Call, identifier: str, verb: str, act: Act) -> Any:
+    """Returns what `act` makes of the client's turn; raises NotFound, NotPermitted, or IllegalState for another's run.
+
+    Turns at one run are taken one after another. Those that wait in this process are taken in one transaction and
+    committed at once, each under its own client's name; one that fails leaves nothing, and the others are taken again.
+    """
+    uuid = identifier_of(spec_of(OptimizationRun), identifier)
+    key = call.context.organization_id, uuid
     runs: WarmRuns = call.application.warm
-    key = (call.context.organization_id, UUID(identifier))
+    asked = _Asked(call, verb, act)
+    answer = await runs.portions.served(key, asked, partial(_taken, runs, key))
+    await call.followed()
+    return answer
+
+
+async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
+    """Takes turns in one transaction, all or none.
+
+    What a failed turn may have left in memory is forgotten: its transaction was undone.
+    """
+    first = portion[0].call
+    try:
+        async with first.database.tenant(key[0], LONGEST_SECONDS) as tx:
+            answers = await _answers(tx, runs, key, portion)
+    except BaseException:
+        runs.forget(key)
+        raise
+    runs.trim()
+    await first.engine.hints.publish(topic(key[1]))
+    return answers
+
+
+async def _answers(tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
     ids = {"organization": key[0], "run": key[1]}
-    async with runs.turn(key), call.transaction() as tx:
+    async with tx.together():
         await tx.send(_LOCK, ids)
-        asked = await tx.ask(_OPEN, ids)
-        row = await call.row(OptimizationRun, identifier, verb)
-        if not is_external(row):
-            told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
-            raise IllegalState(told, evaluator=row["evaluator"])
-        yield Turn(call, tx, verb, row, await tx.answer(asked), runs)
-        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+        opened = await tx.ask(_OPEN, ids)
+    row: dict[str, Any] = {}
+    open_trials: dict[int, dict[str, Any]] = {}
+    permitted, answers = set(), list[Any]()
+    for asked in portion:
+        async with asked.call.within(tx):
+            if (who := (asked.call.actor, asked.verb)) not in permitted:
+                row |= await _permitted(asked, str(key[1]))
+                permitted.add(who)
+            if not answers:
+                open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
+            answers.append(await asked.act(Turn(asked.call, tx, asked.verb, row, open_trials, runs)))
+    return answers
+
+
+async def _permitted(asked: _Asked, identifier: str) -> dict[str, Any]:
+    row = await asked.call.row(OptimizationRun, identifier, asked.verb)
+    if not is_external(row):
+        told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
+        raise IllegalState(told, evaluator=row["evaluator"])
+    return row
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:

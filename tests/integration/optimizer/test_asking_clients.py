@@ -34,3 +34,34 @@ async def test_the_loop_goes_on_until_the_run_has_ended(bench: Workbench) -> Non
 
         assert await asyncio.to_thread(works) == [1, 2, 3, 4]
     assert (await now(bench, run)).completed_trials == 4
+
+
+async def test_trials_asked_for_ahead_are_told_in_batches(bench: Workbench) -> None:
+    """Each once; a lease that ended is renewed, one that another client has does not hold the others back."""
+    run = await opened(bench, max_trials=9)
+    async with served(bench) as service:
+        loop = asyncio.get_running_loop()
+
+        def works() -> list[int]:
+            seen = []
+            with Client(f"127.0.0.1:{service.port}", api_key=service.issuer.token(bench.user)) as client:
+                for trial in client.runs.asking(run, "me", ahead=3):
+                    if trial.number == 2:
+                        asyncio.run_coroutine_threadsafe(let_end(bench, run, 1, 2), loop).result(20)
+                    if trial.number == 6:
+                        asyncio.run_coroutine_threadsafe(let_end(bench, run, 5), loop).result(20)
+                        (stolen,) = client.runs.suggest(run, "thief").trials
+                    trial.tell({"gain": trial.values["x"]})
+                    seen.append(trial.number)
+                    if trial.number == 7:
+                        break
+                told = pb.TrialCompletion(number=stolen.number, objectives={"gain": 0})
+                client.runs._call("CompleteTrials", id=run, client="thief", completions=[told])
+                for trial in client.runs.asking(run, "me", ahead=3):
+                    seen.append(trial.number)
+                    standing = trial.tell({"gain": trial.values["x"]})
+                assert standing.status == run_pb.OptimizationRun.STATUS_COMPLETED
+            return seen
+
+        assert await asyncio.to_thread(works) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert (await now(bench, run)).completed_trials == 9

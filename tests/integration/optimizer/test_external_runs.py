@@ -104,6 +104,33 @@ async def test_a_run_goes_from_its_first_question_to_its_last_answer(bench: Work
     assert not late.trials and late.standing.should_stop
 
 
+async def test_whoever_tells_may_ask_in_the_same_moment(bench: Workbench) -> None:
+    """As if it asked after it told: what it has already comes first, what was told informs what is new."""
+    run = await opened(bench, strategy=Run.STRATEGY_EVOLUTIONARY)
+    await ask(bench, run, count=2)
+    completions = {"completions": [reached(1, 0.7)]}
+    answer = await bench.do("CompleteTrials", pb.CompleteTrialsRequest(id=run, client="a", next_count=2, **completions))
+    assert [each.number for each in answer.trials] == [1] and [each.number for each in answer.next] == [2, 3]
+    assert (answer.next[1].informed_count, list(answer.next[1].pending_then)) == (1, [2])
+
+
+async def test_turns_taken_together_are_as_turns_taken_one_by_one(bench: Workbench) -> None:
+    """Eight clients at once, one of them wrong: each is answered as by itself, and the story has no gap."""
+    run = await opened(bench, max_trials=30)
+    names = [f"client {n}" for n in range(8)]
+    given = await asyncio.gather(*(ask(bench, run, name) for name in names))
+    assert sorted(n for each in given for n in numbers(each)) == [*range(1, 9)]
+    acts = [tell(bench, run, name, reached(numbers(each)[0])) for name, each in zip(names, given, strict=True)]
+    wrong = bench.do("RenewTrials", pb.RenewTrialsRequest(id=run, client="a", numbers=[1]))
+    *told_all, refused = await asyncio.gather(*acts, wrong, return_exceptions=True)
+    assert isinstance(refused, LeaseLost)
+    assert max(each.standing.completed_trials for each in told_all) == 8
+    ended = await trials(bench, run)
+    assert sorted(each.finish_number for each in ended) == [*range(1, 9)]
+    events = await told(bench, {"organization_id": bench.organization_id, "id": run})
+    assert [each.sequence for each in events] == [*range(1, len(events) + 1)]
+
+
 async def test_a_client_that_asks_again_gets_its_own_trials_again(bench: Workbench) -> None:
     """However often, and more only when it wants more; another client gets others."""
     run = await opened(bench)
