@@ -44,12 +44,14 @@ class Runs(Asking):
         seed: int = 0,
         name: str = "",
         holdout: bool | None = None,
+        ablation: str = "share",
     ) -> optimization_run_pb2.OptimizationRun:
         """Starts a run; the first objective is what `best` means, and a plain name has the metric's own direction.
 
         `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol or latin_hypercube;
         `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
         `holdout` says whether the test split is looked at in the end; by default it is where there is one.
+        `ablation` says for how many variables what each earned is found out in the end: share, full or off.
         """
         wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
         run = _Run(
@@ -64,6 +66,7 @@ class Runs(Asking):
             parallelism=parallelism,
             seed=seed,
             holdout=_HOLDOUTS[holdout],
+            ablation=_Run.Ablation.Value(f"ABLATION_{ablation.upper()}"),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made

@@ -3,14 +3,18 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1.dataset_pb2 import SPLIT_TEST, SPLIT_VALIDATION
-from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest, EvaluateProgramRequest
+from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION, Split
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    CancelEvaluationRequest,
+    EvaluateProgramRequest,
+    ListEvaluationResultsRequest,
+)
 from grpc import StatusCode, aio
 
 from framework.errors import (
@@ -82,10 +86,11 @@ async def evaluate(
     run: dict[str, Any],
     trial: dict[str, Any],
     results: list[execution_pb2.EvaluationResult] | None = None,
+    split: Split.ValueType = SPLIT_VALIDATION,
 ) -> Outcome:
     """Returns how the trial's evaluation ended; raises GrantLost when the run may no longer act.
 
-    With a list for the examples' results it is the last look: over the test split, and no trial tells of it.
+    With a list for the examples' results it is an evaluation aside from the trials: no trial tells of it.
 
     A peer that is down is waited for: the evaluation goes on there, and is attached to again by its id. One that
     fails by a fault of its own is asked again a few times, then the trial fails.
@@ -94,7 +99,7 @@ async def evaluate(
     progress, failures = _Progress(noted(trial), trial["finished_count"], trial["example_count"]), 0
     while True:
         try:
-            ended = await _attached(application, ledger, run, trial, progress, results)
+            ended = await _attached(application, ledger, run, trial, progress, results, split)
             if ended is not None:
                 return ended if isinstance(ended, Outcome) else _outcome(ended, run)
             failures = 0
@@ -128,6 +133,7 @@ async def _attached(
     trial: dict[str, Any],
     progress: _Progress,
     results: list[execution_pb2.EvaluationResult] | None,
+    split: Split.ValueType,
 ) -> execution_pb2.Evaluation | Outcome | None:
     """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has.
 
@@ -135,7 +141,7 @@ async def _attached(
     """
     token = await application.tokens.exchange(str(run["grant_id"]))
     request = _request(run, trial, progress.sequence)
-    request.split = SPLIT_VALIDATION if results is None else SPLIT_TEST
+    request.split = split
     with granted("program"):
         async for frame in application.program.EvaluateProgram(request, metadata=as_caller(token)):
             kind = frame.WhichOneof("frame")
@@ -155,6 +161,23 @@ async def _attached(
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
     return None
+
+
+async def results_of(
+    application: Application, run: Mapping[str, Any], evaluation_id: str
+) -> list[execution_pb2.EvaluationResult]:
+    """Returns what each example gave in an evaluation that has ended; raises GrantLost as `evaluate` does."""
+    found: list[execution_pb2.EvaluationResult] = []
+    request = ListEvaluationResultsRequest(evaluation_id=evaluation_id, page_size=1000)
+    request.read_mask.paths.extend(("example_id", "scores", "error", "cost_micros", "latency_ms"))
+    while True:
+        with granted("program"):
+            token = await application.tokens.exchange(str(run["grant_id"]))
+            page = await application.program.ListEvaluationResults(request, metadata=as_caller(token))
+        found += page.evaluation_results
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
 
 
 def _dropped(ledger: Ledger, trial: dict[str, Any], progress: _Progress, lost_to: int) -> Outcome:

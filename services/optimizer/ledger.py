@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ashgrove.optimizer.v1 import holdout_pb2, optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
 
 from framework.call import Context, service_actor
@@ -165,14 +166,15 @@ class Ledger:
         return most - (row["seconds"] if row else 0.0)
 
     async def end(
-        self, status: str, error: str, reason: str = "", look: holdout_pb2.HoldoutResult | None = None
+        self, status: str, error: str, reason: str = "", found: Mapping[str, Message | None] = MappingProxyType({})
     ) -> None:
-        """Ends the run, and tells with it what the last look found; trials that still ran are cancelled."""
+        """Ends the run, and keeps what was found behind its trials, by column; trials that still ran are cancelled."""
         async with self._fenced() as (call, tx):
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
                 status, error, reason = "STATUS_CANCELLED", "", ""  # the row is locked: the wish came before the end
-            columns = {"end_reason": reason} if reason else {}
-            await self._end(call, tx, status, error, columns | ({"holdout_result": Jsonb(plain(look))} if look else {}))
+            columns: dict[str, Any] = {"end_reason": reason} if reason else {}
+            columns |= {name: Jsonb(plain(each)) for name, each in found.items() if each is not None}
+            await self._end(call, tx, status, error, columns)
 
     async def _end(
         self, call: Call, tx: Transaction, status: str, error: str, more: Mapping[str, Any] = MappingProxyType({})

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest, PauseEvaluationRequest
-from ashgrove.program.v1.execution_pb2 import EvaluationResult
+from ashgrove.program.v1.evaluation_requests_pb2 import PauseEvaluationRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from domain.sampling import Unsatisfied
@@ -18,9 +17,11 @@ from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Leases
 from framework.tasks import stopped
+from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
+from services.optimizer.asides import Asides
 from services.optimizer.enough import enough
-from services.optimizer.evaluating import Outcome, cancel, evaluate, granted
+from services.optimizer.evaluating import Outcome, cancel, evaluate, granted, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.prompts import offered, parameters
@@ -53,7 +54,8 @@ class Search:
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
         self.reason = "END_REASON_TRIALS"
-        self.look = LastLook(application, self.ledger, row)
+        self.asides = Asides(application, self.ledger, row)
+        self.look, self.ablation = LastLook(self.asides), Ablation(self.asides)
 
     async def run(self) -> None:
         """Runs the search to its end, whichever that is; raises Fenced when the run was paused or taken over."""
@@ -89,12 +91,13 @@ class Search:
         if error:
             await self.ledger.end("STATUS_FAILED", error)
         else:
-            await self.ledger.end("STATUS_COMPLETED", "", self.reason, self.look.found)
-            await asyncio.gather(*(self._cancel_evaluation(each) for each in self.look.unfinished))
+            found = {"holdout_result": self.look.found, "ablation_result": self.ablation.found}
+            await self.ledger.end("STATUS_COMPLETED", "", self.reason, found)
+            await asyncio.gather(*(self._cancel_evaluation(each) for each in self.asides.unfinished))
         await self.application.end_grant(self.grant)
 
     async def _cancelled(self) -> None:
-        unfinished = [*await self.ledger.trials("STATUS_RUNNING"), *self.look.unfinished]
+        unfinished = [*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished]
         # First the end: however slow a peer is, the run is cancelled within a second.
         await self.ledger.end("STATUS_CANCELLED", "")
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
@@ -104,7 +107,7 @@ class Search:
         """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
         with suppress(Failure):
             if await self.ledger.is_paused():
-                running = [*await self.ledger.trials("STATUS_RUNNING"), *self.look.unfinished]
+                running = [*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished]
                 await asyncio.gather(*(self._pause_evaluation(trial) for trial in running))
 
     async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
@@ -140,7 +143,9 @@ class Search:
             if hopeless:
                 return hopeless
             if not self.running:
-                await self.look.take(space, await self.ledger.trials())
+                trials = await self.ledger.trials()
+                await self.look.take(space, trials)
+                await self.ablation.take(space, trials)
                 return ""
             await self._some_finish()
 
@@ -149,19 +154,8 @@ class Search:
         missing = self.ledger.race.unknown(await self.ledger.front()) if self.ledger.race.is_on else set()
         for trial in await self.ledger.trials("STATUS_COMPLETED") if missing else []:
             if trial["number"] in missing:
-                self.ledger.race.full(trial["number"], await self._results(trial))
-
-    async def _results(self, trial: dict[str, Any]) -> list[EvaluationResult]:
-        found: list[EvaluationResult] = []
-        request = ListEvaluationResultsRequest(evaluation_id=str(trial["evaluation_id"]), page_size=1000)
-        request.read_mask.paths.extend(("example_id", "scores", "error", "cost_micros"))
-        while True:
-            with granted("program"):
-                page = await self.application.program.ListEvaluationResults(request, metadata=await self._identity())
-            found += page.evaluation_results
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+                results = await results_of(self.application, self.row, str(trial["evaluation_id"]))
+                self.ledger.race.full(trial["number"], results)
 
     async def _fill(self, space: Space) -> str:
         """Starts trials while there is room; returns why it is hopeless, when it is."""

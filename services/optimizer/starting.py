@@ -113,6 +113,7 @@ def _completed(
     run.dataset_revision = wanted.dataset_revision or dataset.revision
     run.parallelism = wanted.parallelism or 1
     run.holdout = wanted.holdout or (pb.OptimizationRun.HOLDOUT_ON if dataset.test_count else _OFF)
+    run.ablation = wanted.ablation or pb.OptimizationRun.ABLATION_SHARE
     run.schedule = wanted.schedule or pb.OptimizationRun.SCHEDULE_ASYNCHRONOUS
     del run.objectives[:]
     run.objectives.extend(objectives)
