@@ -125,6 +125,7 @@ class Registry:
         self.descriptor = descriptor
         self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
         every = self.specs.values()
+        self._actions = {rpc: found for spec in reversed(every) for rpc, found in _actions_of(spec)}
         complaints = [c for spec in every for c in spec_faults(spec, every)]
         methods = [self._method(m, complaints) for m in descriptor.methods]
         self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
@@ -175,7 +176,7 @@ class Registry:
             yield f"{spec.noun}.{field.name}: {fault}"
 
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
-        found = self._custom(descriptor.name) or self._standard(descriptor.name)
+        found = self._actions.get(descriptor.name) or self._standard(descriptor.name)
         if found is None:
             complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
             return None
@@ -202,19 +203,19 @@ class Registry:
             getattr(handler, "__ashgrove_then__", None),
         )
 
-    def _custom(self, rpc: str) -> tuple[ResourceSpec, str, Callable[..., Any]] | None:
-        for resource, spec in self.specs.items():
-            for _, function in inspect.getmembers(resource, inspect.isfunction):
-                if getattr(function, "__ashgrove_rpc__", None) == rpc:
-                    return spec, rpc, getattr(resource(), function.__name__)
-        return None
-
     def _standard(self, rpc: str) -> tuple[ResourceSpec, str, None] | None:
         for spec in self.specs.values():
             for verb, name in STANDARD.items():
                 if rpc == name.format(noun=spec.noun, plural=spec.plural):
                     return spec, verb, None
         return None
+
+
+def _actions_of(spec: ResourceSpec) -> Iterator[tuple[str, tuple[ResourceSpec, str, Callable[..., Any]]]]:
+    """Yields the RPCs that a resource's own methods do, each with how."""
+    for name, function in inspect.getmembers(spec.resource, inspect.isfunction):
+        if rpc := getattr(function, "__ashgrove_rpc__", None):
+            yield rpc, (spec, rpc, getattr(spec.resource(), name))
 
 
 def _is_resource(field: Any) -> bool:

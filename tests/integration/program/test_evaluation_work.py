@@ -41,6 +41,7 @@ class Gate:
         self.inputs: list[str] = []
         self.full = asyncio.Event()
         self.opened = asyncio.Event()
+        self.waiting = 0
 
     async def prepare(
         self, program: program_pb2.Program, configuration: Mapping[str, Any], train: Sequence[Any]
@@ -51,11 +52,20 @@ class Gate:
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
             if len(self.inputs) >= self.free:
                 self.full.set()
-                await self.opened.wait()
+                self.waiting += 1
+                try:
+                    await self.opened.wait()
+                finally:
+                    self.waiting -= 1
             self.inputs.append(inputs["text"])
             return await inner(inputs, seed)
 
         return run
+
+
+async def at_rest(gate: Gate) -> bool:
+    """Whether nobody waits at a gate: the worker has heard of it too that the evaluation is paused."""
+    return not gate.waiting
 
 
 async def test_two_callers_with_one_id_attach_to_the_same_work(bench: Workbench, workshop: Workshop) -> None:
@@ -165,6 +175,7 @@ async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebo
     get = GetEvaluationRequest(id=request.evaluation_id)
     async with working(replace(workshop, prepare=gate.prepare)):
         await until(lambda: paused(bench, get))
+        await until(lambda: at_rest(gate))
         gate.opened.set()
         results, ended = await evaluated(bench, request)
     assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and not ended.error
