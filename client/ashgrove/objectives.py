@@ -1,8 +1,11 @@
 """What a run makes better, written as Python values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2
+from ashgrove.values import to_struct
 
 _Objective = optimization_run_pb2.Objective
 
@@ -24,6 +27,8 @@ class Objective:
     """Of an external run: the least value that may be told."""
     high: float | None = None
     """Of an external run: the greatest value that may be told."""
+    metric_params: Mapping[str, Any] | None = None
+    """What the metric is told beside each example, such as a `rubric` or a `pattern`."""
 
     def message(self) -> optimization_run_pb2.Objective:
         """Returns it as a message."""
@@ -34,5 +39,6 @@ class Objective:
             reference=self.reference,
             low=self.low,
             high=self.high,
+            metric_params=to_struct(self.metric_params) if self.metric_params else None,
             aggregation=_Objective.Aggregation.Value(f"AGGREGATION_{self.aggregation.upper()}"),
         )

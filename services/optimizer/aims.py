@@ -7,6 +7,7 @@ from ashgrove.optimizer.v1.optimization_run_pb2 import Objective
 from ashgrove.program.v1.metric_pb2 import Metric
 
 from framework.errors import FieldViolation, InvalidFields
+from services.optimizer.metric_params import contradictions, param_faults
 
 _PATH = "optimization_run.objectives"
 # The one measure that is known in more than one aggregation of every evaluation.
@@ -21,7 +22,7 @@ def completed_objectives(wanted: Sequence[Objective], metrics: Sequence[Metric])
     """
     known = {metric.name: metric for metric in metrics}
     faults = [fault for i, objective in enumerate(wanted) for fault in _faults(f"{_PATH}[{i}]", objective, known)]
-    faults += _named_twice(wanted)
+    faults += [*_named_twice(wanted), *contradictions(_PATH, wanted)]
     if faults:
         raise InvalidFields(*faults)
     return [_completed(objective, known[objective.metric]) for objective in wanted]
@@ -47,6 +48,8 @@ def _own_faults(path: str, objective: Objective) -> Iterator[FieldViolation]:
         )
     if objective.aggregation:
         yield FieldViolation(f"{path}.aggregation", "must be left out: the run's clients report whole values")
+    if objective.HasField("metric_params"):
+        yield FieldViolation(f"{path}.metric_params", "must be left out: the run's clients measure themselves")
     if low > high:
         yield FieldViolation(f"{path}.low", f"must not be above high, which is {high:g}")
     for field in ("threshold", "reference"):
@@ -70,8 +73,7 @@ def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterat
         why = f"cannot be used: {metric.error}" if metric else "is no metric"
         yield FieldViolation(f"{path}.metric", f"{why}; there are {usable}")
         return
-    if needed := [param.name for param in metric.params if param.required]:
-        yield FieldViolation(f"{path}.metric", f"{metric.name} must be told its {', '.join(needed)}: a run cannot")
+    yield from param_faults(f"{path}.metric_params", objective)
     if objective.direction not in (Objective.DIRECTION_UNSPECIFIED, metric.direction):
         way = Metric.Direction.Name(metric.direction).removeprefix("DIRECTION_").lower()
         yield FieldViolation(f"{path}.direction", f"contradicts {metric.name}, which is one to {way}")

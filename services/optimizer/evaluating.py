@@ -32,6 +32,7 @@ from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of
 from services.optimizer.application import Application
 from services.optimizer.ledger import Ledger
+from services.optimizer.metric_params import metric_params
 from services.optimizer.objectives import aggregations_of, names_of
 from services.optimizer.spending import Usage, noted, usage_of
 
@@ -216,6 +217,7 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
         dataset_revision=run["dataset_revision"],
         configuration=struct_of(trial["configuration"]),
         metrics=metrics,
+        metric_params=struct_of(metric_params(run)),
         seed=run["seed"],
         evaluation_id=str(trial["evaluation_id"]),
         from_sequence=after,

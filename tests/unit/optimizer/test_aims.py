@@ -8,7 +8,7 @@ from ashgrove.optimizer.v1.optimization_run_pb2 import Objective
 from ashgrove.program.v1.metric_pb2 import Metric
 
 from framework.errors import InvalidFields
-from services.optimizer.aims import completed_objectives
+from services.optimizer.aims import completed_objectives, own_objectives
 
 UP, DOWN = Metric.DIRECTION_MAXIMIZE, Metric.DIRECTION_MINIMIZE
 METRICS = [
@@ -86,3 +86,22 @@ def test_thresholds_and_references_lie_within_the_declared_range(field: str, val
     """NaN and infinities lie in no range."""
     faults = refused(Objective(metric="exact_match", **{field: value}))  # type: ignore[arg-type]
     assert list(faults) == [f"[0].{field}"] and "0 to 1" in faults[f"[0].{field}"]
+
+
+def test_what_metrics_are_told_is_judged_before_the_run() -> None:
+    """What is missing or of no use; parts of one metric are told the same, and measures of every evaluation nothing."""
+    known = [Metric(name=name, direction=UP) for name in ("regex", "lm_judge", "cost", "tone.warm", "tone.brief")]
+    wanted = [Objective(metric=metric.name) for metric in known]
+    wanted[1].metric_params.update({"rubric": "short", "low": 9})
+    for told in wanted[2:4]:
+        told.metric_params.update({"style": "plain"})
+    with pytest.raises(InvalidFields) as failure:
+        completed_objectives(wanted, known)
+    assert [v.path.removeprefix("optimization_run.objectives") for v in failure.value.violations] == [
+        "[0].metric_params.pattern",
+        "[1].metric_params.low",
+        "[2].metric_params",
+        "[4].metric_params",
+    ]
+    with pytest.raises(InvalidFields, match="metric_params"):
+        own_objectives([Objective(metric="mine", direction=UP, metric_params=wanted[1].metric_params)])

@@ -10,6 +10,7 @@ import pytest
 from ashgrove.program.v1 import execution_pb2 as pb
 from ashgrove.program.v1 import program_service_pb2_grpc as stubs
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest, EvaluateProgramResponse
+from ashgrove.values import to_plain
 from grpc import aio
 
 from framework.errors import Failure, GrantLost, IllegalState, NotFound, NotPermitted
@@ -147,9 +148,12 @@ async def test_only_what_is_a_metric_is_asked_of_the_peer(monkeypatch: pytest.Mo
     peer = Peer(items(1, 4))
     ledger = Ledger()
     async with served(peer) as application:
-        await evaluate(application, ledger, RUN, TRIAL)  # type: ignore[arg-type]
+        told = {"metric": "exact_match", "metric_params": {"fields": ["answer"]}}
+        run = RUN | {"objectives": [told, *RUN["objectives"][1:]]}  # type: ignore[index]
+        await evaluate(application, ledger, run, TRIAL)  # type: ignore[arg-type]
     (request,) = peer.asked
     assert list(request.metrics) == ["exact_match"]
+    assert to_plain(request.metric_params) == {"exact_match": {"fields": ["answer"]}}
     assert (request.program_revision, request.dataset_revision, request.seed) == (2, 3, 5)
     assert dict(request.configuration) == {"temperature": 0.5}
     assert ledger.progressed == [1], "X-71: progress is told, and not for every example"
