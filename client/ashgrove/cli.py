@@ -16,6 +16,7 @@ from ashgrove.client import Client
 from ashgrove.dataset_commands import DATASETS
 from ashgrove.errors import AshgroveError
 from ashgrove.evaluation_commands import evaluations
+from ashgrove.execution_commands import FEEDBACK, add_execution
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
 from ashgrove.parquet_files import write_parquet
@@ -53,6 +54,7 @@ _HELP = {
     "programs": "Programs: what is optimized",
     "aliases": "Aliases: names for revisions of programs",
     "datasets": "Datasets: what a program is judged on",
+    "feedback": "Feedback: what was said about executions",
     "spaces": "Variable spaces: what may change, drawn from, and carried to other libraries",
     "presets": "Presets: variables to make spaces of",
     "runs": "Optimization runs: list, follow, pause, stop, ask for the best",
@@ -93,9 +95,12 @@ _collection("aliases", "aliases", ("id", "program_id", "name", "targets", "revis
 datasets = _collection(
     "datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision")
 )
-for command in DATASETS:
+for command in (*DATASETS, add_execution):
     datasets.add_command(command)
 main.add_command(evaluations)
+feedback = _collection("feedback", "feedback", ("id", "execution_id", "score", "label", "source", "created_at"))
+for command in FEEDBACK:
+    feedback.add_command(command)
 spaces = _collection("spaces", "spaces", ("id", "name", "status", "revision", "created_at"))
 for command in SPACES:
     spaces.add_command(command)

@@ -12,6 +12,7 @@ from ashgrove.connection import Connection
 from ashgrove.connectors import Connectors
 from ashgrove.datasets import Datasets
 from ashgrove.exports import Exports
+from ashgrove.feedback import FeedbackGiven
 from ashgrove.invitations import Invitations
 from ashgrove.keys import Keys
 from ashgrove.measures import Metrics
@@ -52,6 +53,7 @@ class Client:
         self.presets = Presets(self._connection)
         self.configurations = Configurations(self._connection)
         self.executions = Executions(self._connection)
+        self.feedback = FeedbackGiven(self._connection)
         self.evaluations = Evaluations(self._connection)
         self.connectors = Connectors(self._connection)
         self.metrics = Metrics(self._connection)

@@ -8,7 +8,7 @@ from typing import Any
 from ashgrove import example_files
 from ashgrove.collection import Unique
 from ashgrove.exports import Exports
-from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2
+from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2, feedback_requests_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.programs import SPLITS
@@ -50,6 +50,26 @@ class Datasets(Unique[dataset_pb2.Dataset]):
         """Yields a dataset's examples in the order of their arrival."""
         request = dataset_requests_pb2.ListExamplesRequest(dataset_id=identifier, filter=filter, order_by="position")
         return self._connection.pages(self._stub.ListExamples, request, "examples")
+
+    def add_execution(
+        self,
+        identifier: str,
+        execution_id: str,
+        *,
+        feedback_id: str = "",
+        outputs: Mapping[str, Any] | None = None,
+        split: str = "",
+        skip_duplicate: bool = False,
+    ) -> feedback_requests_pb2.AddExecutionToDatasetResponse:
+        """Makes an execution an example, with its own outputs, those that feedback corrected, or `outputs`."""
+        expected: dict[str, Any] = {"feedback_id": feedback_id} if feedback_id else {}
+        if outputs is not None:
+            expected["outputs"] = to_struct(outputs)
+        asked = {"id": execution_id, "dataset_id": identifier, "skip_duplicate": skip_duplicate, **expected}
+        place = SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED
+        done: feedback_requests_pb2.AddExecutionToDatasetResponse
+        done = self._call("AddExecutionToDataset", split=place, **asked)
+        return done
 
     def upload(
         self,

@@ -230,7 +230,7 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 
 def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
-    """Returns what events may tell of a resource: sensitive and large fields are left out."""
+    """Returns what events may tell of a resource: untold, sensitive and large fields are left out."""
     return tellable(spec, plain(without_secrets(message)))
 
 
@@ -238,7 +238,8 @@ def tellable(spec: ResourceSpec, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what events may tell of a resource without its secrets, given as JSON data."""
     # Whoever hears of an event need not be one who may read every field.
     kept = field_rules(spec).reads
-    return {k: v for k, v in data.items() if k not in kept and _tellable(spec.fields.get(k), v)}
+    left_out = spec.untold | kept.keys()
+    return {k: v for k, v in data.items() if k not in left_out and _tellable(spec.fields.get(k), v)}
 
 
 def _tellable(field: Field | None, value: Any) -> bool:

@@ -67,6 +67,8 @@ class Resource(Generic[M]):
     policies: ClassVar[Sequence[Any]] = ()
     field_policies: ClassVar[Sequence[Any]] = ()
     """Who may see the fields that not everybody may see who sees the row."""
+    untold: ClassVar[Sequence[str]] = ()
+    """The fields that events leave out: whoever needs them reads the resource, for as long as it keeps them."""
     computed: ClassVar[Mapping[str, Any]] = {}
     """The formulas of public fields that have no column."""
     rollups: ClassVar[Mapping[str, Rollup]] = {}

@@ -56,6 +56,8 @@ class ResourceSpec:
     states: StateMachine | None
     """The life of a row; that of whatever can be put away, where the declaration says nothing."""
     field_policies: Sequence[Any] = ()
+    untold: frozenset[str] = frozenset()
+    """The fields that events leave out."""
 
     def __hash__(self) -> int:
         return id(self)  # asked several times a call, as a key of what is kept for a resource
@@ -135,6 +137,7 @@ def _compiled(resource: Any) -> ResourceSpec:
         storage=resource.storage,
         policies=tuple(resource.policies),
         field_policies=tuple(resource.field_policies),
+        untold=frozenset(resource.untold),
         states=_life(resource.states, fields),
     )
     _COMPILED.setdefault(descriptor.full_name, spec)

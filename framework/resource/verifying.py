@@ -66,10 +66,12 @@ def _misplaced(spec: ResourceSpec) -> Iterator[str]:
 
 
 def _untellable(spec: ResourceSpec) -> Iterator[str]:
-    """Yields what is to be summarized and does not happen, or must be kept each by itself."""
+    """Yields what is to be summarized and does not happen, must be kept each by itself, or is untold and no field."""
     for what in sorted(spec.summarized & {"archived", "unarchived", "purged"}):
         if not spec.archivable:
             yield f"{spec.noun}: audited_in_summary names {what}, and it has no archived_at"
+    for name in sorted(spec.untold - spec.fields.keys()):
+        yield f"{spec.noun}: untold names {name}, which is no stored field"
     if "purged" in spec.summarized:
         yield f"{spec.noun}: audited_in_summary names purged: what is gone for good is told each by itself"
 

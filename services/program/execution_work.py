@@ -27,15 +27,18 @@ from services.program.working import (
     begin,
     examples_of,
     held,
+    names_of,
     patiently,
     pinned_program,
     work_of,
 )
 
 _log = logging.getLogger(__name__)
-_COST = """
-UPDATE executions SET cost_micros = %(cost)s
+# A cancellation takes the work from its worker by the next token; whoever had it last tells what it had come to.
+_LEFT = """
+UPDATE executions SET cost_micros = %(cost)s, steps = %(steps)s, steps_left_out = %(left_out)s
 WHERE organization_id = %(organization)s AND id = %(id)s AND status = 'WORK_STATUS_CANCELLED'
+    AND fencing_token = %(token)s + 1
 """
 
 
@@ -59,13 +62,13 @@ class ExecutionWork:
                 await held(self.workshop, self.leases, self.row, self._told())
         except LeaseLost:
             _log.info("execution %s was stopped or taken over", self.row["id"])
-            await self._tell_cost()
+            await self._leave()
 
-    async def _tell_cost(self) -> None:
-        """Notes what a cancelled execution cost until then."""
-        names = {"organization": self.row["organization_id"], "id": self.row["id"]}
+    async def _leave(self) -> None:
+        """Notes the steps that a cancelled execution had made until then, and what they cost."""
+        left = {"cost": micros(self.work.budget.spent_nanos), "left_out": self.story.left_out}
         async with self.workshop.database.system() as tx:
-            await tx.execute(_COST, names | {"cost": micros(self.work.budget.spent_nanos)})
+            await tx.execute(_LEFT, names_of(self.row) | left | {"steps": Jsonb(self.story.steps)})
 
     async def _told(self) -> None:
         """Runs it, telling whoever follows."""

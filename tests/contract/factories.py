@@ -5,7 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_alias_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1 import connector_pb2, dataset_pb2, feedback_pb2, program_alias_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.variables.v1 import component_pb2, variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
@@ -16,7 +17,7 @@ from framework.testing.suite import Subject, Subjects
 from framework.testing.workbench import Workbench
 from services.auth.resources import User
 from services.describe import registries
-from services.program.resources import Connector, Dataset, Program, ProgramAlias
+from services.program.resources import Connector, Dataset, Feedback, Program, ProgramAlias
 from services.variables.components import Component
 from services.variables.presets import VariablePreset
 from services.variables.resources import VariableConfiguration, VariableSpace
@@ -96,6 +97,19 @@ async def program_alias(bench: Workbench, number: int) -> program_alias_pb2.Prog
     made = await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
     target = program_alias_pb2.AliasTarget(revision=1, weight=number + 1)
     return program_alias_pb2.ProgramAlias(program_id=made.id, name=f"stage{number}", targets=[target])
+
+
+async def feedback(bench: Workbench, number: int) -> feedback_pb2.Feedback:
+    """Feedback on an execution of its own, which waits for a worker."""
+    wanted = await program(bench, number)
+    wanted.name = f"executed {uuid4()}"
+    made = await bench.do("CreateProgram", CreateProgramRequest(program=wanted))
+    request = ExecuteProgramRequest(program_id=made.id, detached=True)
+    request.inputs.update({"question": "why?"})
+    execution = await bench.do("ExecuteProgram", request)
+    said = feedback_pb2.Feedback(execution_id=execution.id, score=number / 4, label=f"l{number // 2}")
+    said.comment, said.rubric = f"about {number}", f"rule@{number}" if number % 2 else ""
+    return said
 
 
 async def dataset(bench: Workbench, number: int) -> dataset_pb2.Dataset:
@@ -179,6 +193,7 @@ GIVEN = [
     Subject(Connector, connector, acts=CONNECTOR_ACTS, as_admin=True),
     Subject(Program, program, acts=PROGRAM_ACTS),
     Subject(ProgramAlias, program_alias),
+    Subject(Feedback, feedback),
     Subject(Dataset, dataset, acts=DATASET_ACTS),
 ]
 """Every other resource is made from its bounds, and what it must refer to with it."""

@@ -43,6 +43,8 @@ class Belongings:
         run = setting.start(max_trials=2, strategy="STRATEGY_RANDOM", name=self._marked("run"))["id"]
         setting.watch(run)
         execution = api.post(f"/v1/programs/{setting.program}:execute", {"inputs": {"text": self.mark}})
+        feedback = {"execution_id": execution["id"], "score": 0.5, "label": self.mark[:63], "comment": self.mark}
+        feedback = api.post("/v1/feedback", {**feedback, "corrected_outputs": {"language": "sv"}})
         alias = {"program_id": setting.program, "name": "production", "targets": [{"revision": 1, "weight": 1}]}
         alias = api.post("/v1/programAliases", alias)
         values = {"temperature": 0.5, "rule_count": 3}
@@ -72,6 +74,7 @@ class Belongings:
             "Trial": trials,
             "ProgramAlias": [alias],
             "Execution": [execution],
+            "Feedback": [feedback],
             "Evaluation": [evaluation],
             "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],
             "Connector": [connector],

@@ -10,6 +10,7 @@ from services.program.resources.connector import Connector, ConnectorShare, Mode
 from services.program.resources.dataset import Dataset, DatasetRevision, Example
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 from services.program.resources.execution import Execution
+from services.program.resources.feedback import Feedback
 from services.program.resources.program import Program
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EvaluationResult",
     "Example",
     "Execution",
+    "Feedback",
     "ModelCall",
     "Program",
     "ProgramAlias",
@@ -34,6 +36,7 @@ RESOURCES: list[type[Resource[Any]]] = [
     DatasetRevision,
     Example,
     Execution,
+    Feedback,
     Evaluation,
     EvaluationResult,
     Connector,

@@ -49,6 +49,7 @@ _ADD = "BatchCreateExamples"
 _UPLOAD = "UploadExamples"
 _INFER = "InferDatasetFields"
 _SAMPLE = "GetExampleSample"
+FROM_EXECUTION = "AddExecutionToDataset"
 
 
 class Dataset(Resource[dataset_pb2.Dataset]):
@@ -60,7 +61,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         indexes=[("status", "created_at"), ("owner_id", "created_at")],
         initial={"status": dataset_pb2.Dataset.STATUS_ACTIVE, "revision": 1},
     )
-    states = archiving("Update", _ADD, _UPLOAD)
+    states = archiving("Update", _ADD, _UPLOAD, FROM_EXECUTION)
     computed = {
         "example_count": sql(lambda row: row["train_count"] + row["validation_count"] + row["test_count"], always=True),
         "evaluation_count": count("evaluations"),
@@ -73,7 +74,7 @@ class Dataset(Resource[dataset_pb2.Dataset]):
         policy("Get", "List", _SAMPLE, allow=owns | is_public),
         policy("Create", allow=signed_in & owns),
         policy(_INFER, allow=anyone),
-        policy("Update", "Archive", "Unarchive", _ADD, _UPLOAD, allow=owns),
+        policy("Update", "Archive", "Unarchive", _ADD, _UPLOAD, FROM_EXECUTION, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
 
@@ -92,9 +93,9 @@ class Dataset(Resource[dataset_pb2.Dataset]):
     async def add(self, call: Call, request: BatchCreateExamplesRequest) -> BatchCreateExamplesResponse:
         """Adds examples, all or none, as the dataset's next revision."""
         dataset = await call.get(Dataset, request.dataset_id, verb=_ADD)
-        done = await append(call, request.dataset_id, _ADD, _lines(dataset, request.examples), tell=True)
-        examples = [_example(done.dataset, *kept) for kept in done.ids]
-        for position, example in enumerate(examples, start=_size(done.dataset) - len(examples)):
+        done = await append(call, request.dataset_id, _ADD, lines_of(dataset, request.examples), tell=True)
+        examples = [example_from(done.dataset, *kept) for kept in done.ids]
+        for position, example in enumerate(examples, start=size_of(done.dataset) - len(examples)):
             example.position = position
         return BatchCreateExamplesResponse(examples=examples, dataset=done.dataset)
 
@@ -132,13 +133,16 @@ def _ungrouped(dataset: dataset_pb2.Dataset) -> Iterator[FieldViolation]:
             yield FieldViolation(f"dataset.split_rule.group_fields[{i}]", f"{name} is none of the input fields")
 
 
-def _size(dataset: dataset_pb2.Dataset) -> int:
+def size_of(dataset: dataset_pb2.Dataset) -> int:
+    """Returns how many examples a dataset has."""
     return dataset.train_count + dataset.validation_count + dataset.test_count
 
 
-def _lines(dataset: dataset_pb2.Dataset, examples: Sequence[dataset_pb2.Example]) -> list[Line]:
+def lines_of(
+    dataset: dataset_pb2.Dataset, examples: Sequence[dataset_pb2.Example], path: str = "examples[{}]."
+) -> list[Line]:
     """Returns new examples as lines; raises InvalidFields naming every example and field that does not fit."""
-    faults = [fault for i, example in enumerate(examples) for fault in _faults(dataset, example, f"examples[{i}]")]
+    faults = [fault for i, example in enumerate(examples) for fault in _faults(dataset, example, path.format(i))]
     if faults:
         raise InvalidFields(*faults)
     lines = Lines(dataset)
@@ -157,11 +161,12 @@ def _split(example: dataset_pb2.Example) -> str:
 
 
 def _faults(shape: dataset_pb2.Dataset, example: dataset_pb2.Example, path: str) -> Iterator[FieldViolation]:
-    yield from shapes.value_faults(shape.input_fields, values_of(example.inputs), f"{path}.inputs")
-    yield from shapes.value_faults(shape.output_fields, values_of(example.outputs), f"{path}.outputs")
+    yield from shapes.value_faults(shape.input_fields, values_of(example.inputs), f"{path}inputs")
+    yield from shapes.value_faults(shape.output_fields, values_of(example.outputs), f"{path}outputs")
 
 
-def _example(dataset: dataset_pb2.Dataset, identifier: UUID, line: Line) -> dataset_pb2.Example:
+def example_from(dataset: dataset_pb2.Dataset, identifier: UUID, line: Line) -> dataset_pb2.Example:
+    """Returns a line that a dataset has just been given, but for its position."""
     made = dataset_pb2.Example(
         id=str(identifier),
         dataset_id=dataset.id,

@@ -14,6 +14,7 @@ from ashgrove.program.v1.execution_requests_pb2 import (
     StreamExecutionRequest,
     StreamExecutionResponse,
 )
+from ashgrove.program.v1.feedback_requests_pb2 import AddExecutionToDatasetRequest, AddExecutionToDatasetResponse
 from psycopg.types.json import Jsonb
 
 from framework import telemetry
@@ -21,6 +22,7 @@ from framework.call import Role
 from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields
 from framework.policy import WRITES, bypass, has_role, is_service, owns, policy, signed_in
+from framework.query.aggregates import avg, count
 from framework.resource import Resource, StateMachine, Storage, action, spec_of
 from framework.storage import LEASE_COLUMNS, Transaction, clock_time, codec_of, increment
 from framework.structs import values_of
@@ -28,7 +30,7 @@ from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.effective import effective, same_run
 from services.program.resources.alias import revision_named
-from services.program.resources.dataset import Dataset
+from services.program.resources.dataset import FROM_EXECUTION, Dataset
 from services.program.resources.program import Program
 from services.program.waking import LOOK_SECONDS, WORK, topic
 
@@ -83,6 +85,12 @@ class Execution(Resource[execution_pb2.Execution]):
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
     )
+    computed = {
+        "feedback_count": count("feedback"),
+        "mean_feedback_score": avg("feedback", "score"),
+    }
+    # Events are kept for their own time, which need not be the executions'.
+    untold = ("inputs", "outputs")
     states = StateMachine(
         "status",
         moves={
@@ -100,7 +108,8 @@ class Execution(Resource[execution_pb2.Execution]):
         bypass(has_role(Role.ADMIN)),
         bypass(is_service, "Get", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
-        policy("Get", "List", _STREAM, _STEPS, allow=of_readable_program),
+        # To which datasets they may add is Dataset's to say.
+        policy("Get", "List", _STREAM, _STEPS, FROM_EXECUTION, allow=of_readable_program),
         policy("Create", allow=signed_in & owns),
         policy(_CANCEL, allow=owns),
         # Which programs they may run is Program's to say.
@@ -141,6 +150,13 @@ class Execution(Resource[execution_pb2.Execution]):
 
         row = await call.row(Execution, request.id, _STEPS)
         return GetExecutionStepsResponse(steps=streaming.steps_of(row), left_out_count=row["steps_left_out"])
+
+    @action(FROM_EXECUTION)
+    async def add_to_dataset(self, call: Call, request: AddExecutionToDatasetRequest) -> AddExecutionToDatasetResponse:
+        """Makes an execution an example of a dataset."""
+        from services.program.datasets import answered  # it reads this very resource
+
+        return await answered.add(call, request)
 
 
 async def _earlier(call: Call, tx: Transaction, key: str) -> dict[str, Any]:

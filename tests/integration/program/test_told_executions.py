@@ -22,7 +22,7 @@ from framework.testing.workbench import Workbench
 from services.program.pieces import swept
 from services.program.working import Workshop
 from tests.integration.program.connecting import SV, connected, connector, create_connector
-from tests.integration.program.making import create_program, working
+from tests.integration.program.making import create_program, until, working
 from tests.integration.program.test_bounded_executions import asked
 from tests.integration.program.test_documents import create, document, executed, language
 from tests.models import Cut, ModelServer, Reply, Say, Stall
@@ -146,3 +146,26 @@ async def test_a_pipeline_keeps_what_went_into_each_step_and_came_out(bench: Wor
     ]
     assert kept[1].inputs["text"] == "und" and kept[2].inputs["text"] == kept[1].outputs["language"]
     assert kept[2].outputs == done.outputs
+
+
+async def test_a_cancelled_execution_keeps_the_steps_that_it_had_made(
+    bench: Workbench, telling: Workshop, models: ModelServer
+) -> None:
+    """The first answer could not be read, the second never came: the first is told, and what both had cost."""
+    models.script, models.otherwise = [Say("no shape")], Stall()
+    configuration = {"model": "fast", "max_tokens": 100, "parse_attempts": 3}
+    request = asked(await create_program(bench), detached=True, configuration=configuration)
+    begun = await bench.do("ExecuteProgram", request)
+
+    async def stalled() -> bool:
+        return len(models.requests) == 2
+
+    async def told() -> bool:
+        return bool(await steps_of(bench, begun))
+
+    await until(stalled)
+    assert not await told()
+    await bench.do("CancelExecution", CancelExecutionRequest(id=begun.id))
+    await until(told)
+    (step,) = await steps_of(bench, begun)
+    assert step.text == "no shape" and step.model == "fast" and step.cost_nanos
