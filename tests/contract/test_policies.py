@@ -25,6 +25,7 @@ REVIEWED = {
     "Program": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true", _PURGE},
     "Dataset": {"signed_in never decides in `Create: needs (signed_in and owns)`: it could as well be true", _PURGE},
     "ProgramAlias": {_PURGE},
+    "Feedback": {_PURGE},
     "VariableSpace": {_PURGE},
     "VariableConfiguration": {_PURGE},
     "Component": {_PURGE},

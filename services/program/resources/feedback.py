@@ -7,7 +7,7 @@ from ashgrove.program.v1 import execution_pb2, feedback_pb2
 from framework.call import Actor, Role
 from framework.engine import Call, of_readable
 from framework.errors import FieldViolation, InvalidFields, NotFound
-from framework.policy import WRITES, bypass, has_role, owns, policy, signed_in
+from framework.policy import WRITES, bypass, has_role, owns, policy
 from framework.resource import Resource, Storage, archiving
 from framework.structs import struct_of, values_of
 from services.program import shapes
@@ -37,7 +37,7 @@ class Feedback(Resource[feedback_pb2.Feedback]):
         bypass(has_role(Role.ADMIN)),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=_of_readable_execution),
-        policy("Create", allow=signed_in & owns & _of_readable_execution),
+        policy("Create", allow=owns & _of_readable_execution),
         policy("Update", "Archive", "Unarchive", allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
