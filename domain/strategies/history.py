@@ -1,15 +1,16 @@
 """The part of a long history that is worth learning from."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from domain.objectives import Objective, is_scored, standing
 from domain.pareto import pareto_front
-from domain.strategies.strategy import Observation
+from domain.strategies.following import Followed
+from domain.strategies.strategy import Observation, Question
 
 MOST = 1000
 """How many trials a model learns from at most."""
@@ -17,7 +18,8 @@ MOST = 1000
 BEST = 250
 """How many of them are the best ones: ten times what the estimator takes for good."""
 
-Lots: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
+_FEW = 64
+Numbers: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.uint64]]"
 _number = attrgetter("number")
 
 
@@ -37,6 +39,52 @@ def bounded(
     return sorted(ranked[:best] + _stratified(ranked[best:], most - best, seed), key=_number)
 
 
+class Ranking:
+    """The scored trials of a run with one objective by their standing, kept in order as they come."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = objectives
+        self.followed = Followed()
+        self._places: list[tuple[Any, int]] = []
+        self._trials: list[Observation] = []
+        self._numbers = np.empty(0, dtype=np.uint64)
+
+    def bounded(self, finished: Sequence[Observation], seed: int) -> list[Observation]:
+        """Return what `bounded` returns."""
+        fresh, anew = self.followed.fresh(finished)
+        if anew:
+            self._places, self._trials, self._numbers = [], [], np.empty(0, dtype=np.uint64)
+        self._add([each for each in fresh if is_scored(each, self.objectives)])
+        if len(self._trials) <= MOST:
+            return sorted(self._trials, key=_number)
+        chosen = _strata(self._numbers[BEST:], MOST - BEST, seed)
+        return sorted(self._trials[:BEST] + [self._trials[BEST + place] for place in chosen], key=_number)
+
+    def _add(self, trials: Sequence[Observation]) -> None:
+        if len(trials) > _FEW:
+            trials = sorted([*self._trials, *trials], key=self._place)
+            self._places, self._trials = [self._place(each) for each in trials], trials
+            self._numbers = np.array([each.number for each in trials], dtype=np.uint64)
+            return
+        for each in trials:
+            index = bisect_left(self._places, place := self._place(each))
+            self._places.insert(index, place)
+            self._trials.insert(index, each)
+            self._numbers = np.insert(self._numbers, index, each.number)
+
+    def _place(self, trial: Observation) -> tuple[Any, int]:
+        return standing(trial.objectives or {}, self.objectives), trial.number
+
+
+def remembered(question: Question) -> list[Observation]:
+    """Return what `bounded` returns for a question, from what is remembered of the one before where there is much."""
+    finished, objectives, seed = question.finished, question.objectives, question.run_seed
+    if len(finished) <= MOST or len(objectives) > 1:
+        return bounded(finished, objectives, seed)
+    ranking: Ranking = question.memory.setdefault("ranking", Ranking(objectives))
+    return ranking.bounded(finished, seed)
+
+
 def _ranked(scored: Sequence[Observation], objectives: Sequence[Objective]) -> list[Observation]:
     front = {each.number for each in pareto_front(scored, objectives)} if len(objectives) > 1 else set()
     # Stable sorts: the older of equals stays first, and the front, moved ahead, stays ordered within.
@@ -47,16 +95,19 @@ def _ranked(scored: Sequence[Observation], objectives: Sequence[Objective]) -> l
 
 
 def _stratified(ranked: Sequence[Observation], count: int, seed: int) -> list[Observation]:
-    """Return the trial of the smallest lot in each of `count` strata; lots are the trials' own for the whole run."""
-    lots = _mixed(np.array([each.number for each in ranked], dtype=np.uint64), seed)
-    cuts = [len(ranked) * index // count for index in range(count + 1)]
-    chosen = (low + int(lots[low:high].argmin()) for low, high in pairwise(cuts))
-    return [ranked[index] for index in chosen]
+    numbers = np.array([each.number for each in ranked], dtype=np.uint64)
+    return [ranked[place] for place in _strata(numbers, count, seed)]
 
 
-def _mixed(
-    numbers: "np.ndarray[tuple[int], np.dtype[np.uint64]]", seed: int
-) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+def _strata(numbers: Numbers, count: int, seed: int) -> list[int]:
+    """Return the place of the smallest lot in each of `count` strata; lots are the trials' own for the whole run."""
+    lots = _mixed(numbers, seed)
+    cuts = np.array([len(lots) * index // count for index in range(count + 1)])
+    least = np.repeat(np.minimum.reduceat(lots, cuts[:-1]), np.diff(cuts))
+    return [int(place) for place in np.flatnonzero(lots == least)]  # no two numbers have the same lot
+
+
+def _mixed(numbers: Numbers, seed: int) -> Numbers:
     """Return SplitMix64 of each number (Steele, Lea and Flood, 2014), the seed added to the state."""
     state = numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.strategies.history import bounded
+from domain.strategies.history import remembered
 from domain.strategies.strategy import Observation, Question
 from domain.strategies.untried import drawn, untried
 from domain.values import Json
@@ -27,7 +27,7 @@ class ModelStrategy:
         """Return a configuration; one that was not tried yet unless such are hard to find. Raises Unsatisfied."""
         if question.is_first and (defaults := question.space.defaults()) is not None:
             return defaults
-        history = bounded(question.finished, question.objectives, question.run_seed)
+        history = remembered(question)
         if len(history) < self.startup:
             return untried(question, drawn(question.space, question.seed, "startup"))
         return untried(question, self.model(question, history))

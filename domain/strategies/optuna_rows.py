@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -11,10 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 from domain.leaves import found, leaves, made
 from domain.objectives import Objective
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
+from domain.strategies.history import MOST
 from domain.strategies.strategy import Observation
 from domain.values import Json
 
 _SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes no use of them
+# Numbers order the trials of a study, and must not be those that it gives to what is asked of it: from 0.
+_BEFORE, _AFTER = -(2**50), -(2**40)
 
 
 class Vocabulary:
@@ -50,53 +54,62 @@ class Vocabulary:
         return made(self.space, take)
 
 
-def rows(
-    words: Vocabulary,
-    objectives: Sequence[Objective],
-    history: Sequence[Observation],
-    pending: Sequence[Mapping[str, Json]],
-) -> list[FrozenTrial]:
-    """Return the scored trials as complete and the pending ones as running, in this order.
+class Phrasebook:
+    """The trials of one run in Optuna's words: what was said once is remembered, at most twice a bounded history."""
 
-    A trial that Optuna has no words for is left out.
-    """
-    complete = [(words.params(each.values), each.objectives or {}) for each in history]
-    running = [words.params(values) for values in pending]
-    return [
-        *(_complete(params, words.free, reached, objectives) for params, reached in complete if params is not None),
-        *(_row(params, words.free, None) for params in running if params is not None),
-    ]
+    def __init__(self, space: Space, objectives: Sequence[Objective]) -> None:
+        self.words = Vocabulary(space)
+        self.objectives = objectives
+        self._known: dict[int, tuple[Observation, Row | None]] = {}
+
+    def finished(self, history: Sequence[Observation]) -> list["Row"]:
+        """Return scored trials as complete ones, in this order; one that Optuna has no words for is left out."""
+        said = [self._said(each) for each in history]
+        if len(self._known) > 2 * len(history) + MOST:
+            self._known = {each.number: self._known[each.number] for each in history}
+        return [row for row in said if row is not None]
+
+    def pending(self, pending: Sequence[Mapping[str, Json]]) -> list["Row"]:
+        """Return trials that run, behind every finished one."""
+        said = [self.words.params(values) for values in pending]
+        return [
+            _row(_AFTER + place, params, self.words.free, None)
+            for place, params in enumerate(said)
+            if params is not None
+        ]
+
+    def _said(self, trial: Observation) -> "Row | None":
+        known = self._known.get(trial.number)
+        if known is None or known[0] is not trial:
+            known = self._known[trial.number] = trial, self._complete(trial)
+        return known[1]
+
+    def _complete(self, trial: Observation) -> "Row | None":
+        if (params := self.words.params(trial.values)) is None:
+            return None
+        reached = trial.objectives or {}
+        row = _row(_BEFORE + trial.number, params, self.words.free, [reached[each.name] for each in self.objectives])
+        for each in self.objectives:
+            if each.threshold is not None:
+                row.set_constraint(each.name, each.excess(reached[each.name]))
+        return row
 
 
-def _complete(
-    params: dict[str, Any],
-    free: dict[str, BaseDistribution],
-    reached: Mapping[str, float],
-    objectives: Sequence[Objective],
-) -> FrozenTrial:
-    row = _row(params, free, [reached[each.name] for each in objectives])
-    for each in objectives:
-        if each.threshold is not None:
-            row.set_constraint(each.name, each.excess(reached[each.name]))
-    return row
+class Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
+    """A trial that was told, and does not change any more."""
 
-
-class _Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
-    """A trial that nobody else holds, so that the study may take it as it is.
-
-    Optuna's storage copies every row deeply, which takes longer than all the rest of a suggestion.
-    """
-
-    def __deepcopy__(self, memo: Any) -> "_Row":
-        return self
+    @cached_property
+    def internal(self) -> dict[str, float]:
+        """Its parameters as the estimator takes them."""
+        return {name: self.distributions[name].to_internal_repr(value) for name, value in self.params.items()}
 
     def _validate(self) -> None:
         """Do nothing: rows are made of validated values, and checking a thousand again takes as long as adding them."""
 
 
-def _row(params: dict[str, Any], free: dict[str, BaseDistribution], values: list[float] | None) -> FrozenTrial:
-    return _Row(
-        number=-1,  # the study numbers it
+def _row(number: int, params: dict[str, Any], free: dict[str, BaseDistribution], values: list[float] | None) -> Row:
+    return Row(
+        number=number,
         trial_id=-1,
         state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
         value=None,

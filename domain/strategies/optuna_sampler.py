@@ -4,10 +4,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 
-from domain.strategies.optuna_rows import Vocabulary
+from domain.strategies.optuna_rows import Row, Vocabulary
 
 
 class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
@@ -20,6 +21,7 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
     def __init__(self, words: Vocabulary, **options: Any) -> None:
         super().__init__(multivariate=True, constant_liar=True, **options)
         self._groups = _groups(words)
+        self._free = words.free
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
         """Return every variable that has more than one value."""
@@ -31,6 +33,18 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
         for group in self._groups:
             drawn |= super().sample_relative(study, trial, group)
         return drawn
+
+    def _get_internal_repr(self, trials: Any, search_space: Any, study: Any) -> dict[str, Any]:
+        """Return the parameters of the trials that have all of these, as arrays; rows know theirs already."""
+        wanted = search_space.keys()
+        found = [values for trial in trials if wanted <= (values := self._internal(trial, study)).keys()]
+        return {name: np.array([values[name] for values in found]) for name in search_space}
+
+    def _internal(self, trial: Any, study: Any) -> dict[str, float]:
+        if isinstance(trial, Row):
+            return trial.internal  # type: ignore[no-any-return, unused-ignore]
+        params = self._get_params(trial, study)
+        return {name: self._free[name].to_internal_repr(value) for name, value in params.items()}
 
 
 def _groups(words: Vocabulary) -> list[dict[str, BaseDistribution]]:

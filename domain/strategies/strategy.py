@@ -1,8 +1,8 @@
 """What every strategy promises, and what it is told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from domain.objectives import Objective
 from domain.space import Space
@@ -23,7 +23,8 @@ class Question:
     """What trial `number` of a run, from 1, should try.
 
     `finished` and `pending` are what may inform the answer. `seed` is the suggestion's own (`suggestion_seed`),
-    `run_seed` the whole run's, `budget` its most trials.
+    `run_seed` the whole run's, `budget` its most trials. `memory` holds what strategies made of earlier questions of
+    the same run and can make again: whoever asks may lose it at any time, and hears the same answers.
     """
 
     space: Space
@@ -34,11 +35,7 @@ class Question:
     seed: int
     run_seed: int
     budget: int
-
-    @property
-    def tried(self) -> list[Mapping[str, Json]]:
-        """Every configuration that was tried or is being tried."""
-        return [*(each.values for each in self.finished), *self.pending]
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_first(self) -> bool:

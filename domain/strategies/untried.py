@@ -6,6 +6,7 @@ from itertools import chain, islice
 from domain.sampling import random_configuration
 from domain.seeds import Draw
 from domain.space import Space
+from domain.strategies.following import Tried
 from domain.strategies.strategy import Question
 from domain.values import Json
 
@@ -25,7 +26,8 @@ def untried(question: Question, candidates: Iterator[dict[str, Json]]) -> dict[s
     In a small space a model repeats what is best: trials without news, while other configurations wait. Raises
     Unsatisfied.
     """
-    space, tried, first = question.space, question.tried, None
+    space, first = question.space, None
+    tried = question.memory.setdefault("tried", Tried()).of(question)
     tries = TRIES * 4 if space.rules.may_break else TRIES
     for candidate in chain(islice(candidates, tries), islice(drawn(space, question.seed, "untried"), DRAWS)):
         if space.rules.broken(candidate):

@@ -25,13 +25,14 @@ class Suggestion:
 
 
 class Suggesting:
-    """Asks one run's strategy; it keeps nothing of what was tried."""
+    """Asks one run's strategy, and keeps for it what it remembers: with nothing kept it gives the same answers."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.strategy = strategy_of(row)
         self.objectives = objectives_of(row)
         self._seed = row["seed"]
         self._budget = row["max_trials"]
+        self._memory: dict[str, Any] = {}
 
     async def next(
         self, space: Space, number: int, finished: Sequence[Observation], pending: Sequence[Mapping[str, Json]]
@@ -46,6 +47,7 @@ class Suggesting:
             seed=suggestion_seed(self._seed, number),
             run_seed=self._seed,
             budget=self._budget,
+            memory=self._memory,
         )
         # Samplers are work for the processor: off the event loop, so that leases and streams go on.
         values = await asyncio.to_thread(self.strategy.suggest, question)

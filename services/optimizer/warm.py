@@ -37,8 +37,10 @@ class Warm:
         """The finished trials, by number."""
         self.watermark = 0
 
-    async def learn(self, tx: Transaction) -> None:
-        """Reads the trials that have finished since the last look."""
+    async def learn(self, tx: Transaction, count: int) -> None:
+        """Reads the trials that have finished since the last look, when `count` have by now."""
+        if self.watermark >= count:
+            return
         ids = {"organization_id": self.row["organization_id"], "id": self.row["id"], "known": self.watermark}
         for trial in await tx.fetch(_FINISHED, ids):
             insort(self.finished, observed(trial), key=attrgetter("number"))

@@ -143,7 +143,7 @@ async def _one(at: Turn, client: str, seconds: int) -> dict[str, Any]:
     pending: list[Mapping[str, Json]] = []
     waiting: list[int] = []
     if warm.suggesting.strategy.learns:
-        await warm.learn(at.tx)
+        await warm.learn(at.tx, at.finished)
         before = _barrier(at, number)
         finished = warm.finished if before is None else [each for each in warm.finished if each.number <= before]
         # What has finished in a synchronous run's batch is unknown to the rest of the batch, but for its values.

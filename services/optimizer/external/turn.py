@@ -130,7 +130,7 @@ class Turn:
                 return reason
         if "target" in limits or limits.get("patience"):
             warm = await self.warm()
-            await warm.learn(self.tx)
+            await warm.learn(self.tx, self.finished)
             return enough(limits, warm.suggesting.objectives, warm.finished)
         return ""
 

@@ -1,0 +1,87 @@
+"""What strategies remember between the questions of a run changes no answer, whatever order trials finish in."""
+
+import random
+from typing import Any
+
+import optuna
+import pytest
+
+from domain.objectives import Objective
+from domain.space import Space
+from domain.strategies import STRATEGIES, Observation, Question
+from domain.strategies.following import Followed
+from domain.strategies.history import MOST, Ranking, bounded
+from domain.strategies.optuna_rows import Phrasebook
+from domain.strategies.optuna_sampler import KnownSpaceSampler
+from domain.strategies.optuna_study import study_of
+
+SPACE = Space.from_json(
+    [
+        {"name": "x", "float": {"low": 0, "high": 1}},
+        {"name": "n", "integer": {"low": 1, "high": 40}},
+        {"name": "c", "choice": {"choices": ["a", "b", "c"]}},
+    ],
+    [],
+)
+GAIN = Objective("gain")
+COST = Objective("cost", direction="minimize")
+
+
+def trials(count: int, seed: int, first: int = 1) -> list[Observation]:
+    source = random.Random(seed)
+    made = []
+    for number in range(first, first + count):
+        values = {"x": source.random(), "n": source.randint(1, 40), "c": source.choice("abc")}
+        reached = {"gain": round(source.random(), 2), "cost": source.random()} if source.random() > 0.1 else None
+        made.append(Observation(number, values, reached))
+    return made
+
+
+def question(finished: list[Observation], number: int, objectives: Any = (GAIN,), **more: Any) -> Question:
+    pending = [{"x": 0.5, "n": 3, "c": "a"}]
+    return Question(SPACE, objectives, finished, pending, number, number * 7, run_seed=3, budget=9999, **more)
+
+
+@pytest.mark.parametrize("name", ["bayesian", "gaussian_process", "evolutionary"])
+@pytest.mark.parametrize("objectives", [(GAIN,), (GAIN, COST)])
+def test_a_warm_answer_is_the_cold_one(name: str, objectives: Any) -> None:
+    """Over the bound, with trials that finish late, and with another history in between."""
+    every, memory = trials(MOST + 40, 1), dict[str, Any]()
+    late = [each for each in every if each.number % 97 == 0]
+    steps = [every[:MOST], [each for each in every if each not in late], every, every[:MOST], every]
+    for place, finished in enumerate(steps):
+        warm = STRATEGIES[name].suggest(question(finished, 2000 + place, objectives, memory=memory))
+        assert warm == STRATEGIES[name].suggest(question(finished, 2000 + place, objectives))
+
+
+def test_a_ranking_kept_is_a_ranking_made() -> None:
+    """Trials come one by one, some late; the bounded part is the same at every step."""
+    every, ranking = trials(MOST + 60, 5), Ranking((GAIN,))
+    known = every[:MOST]
+    for each in random.Random(2).sample(every[MOST:], 60):
+        known = sorted([*known, each], key=lambda trial: trial.number)
+        assert ranking.bounded(known, 11) == bounded(known, (GAIN,), 11)
+
+
+def test_a_history_is_followed_by_what_is_new_in_it() -> None:
+    followed, every = Followed(), trials(200, 4)
+    assert followed.fresh(every[:100]) == (every[:100], False)
+    assert followed.fresh([*every[:50], *every[51:150]])[1], "one is missing: it is another history"
+    assert followed.fresh(every[:150]) == ([every[50]], False)
+    assert followed.fresh(every) == (every[150:], False)
+    assert followed.fresh([*every[:-1], Observation(200, {}, None)])[1], "one is another: all are new"
+
+
+def test_a_study_of_rows_answers_as_one_that_was_told_them() -> None:
+    """Optuna's own way of adding trials, one by one, is the yardstick of the short one."""
+    history = [each for each in trials(150, 8) if each.objectives]
+    book = Phrasebook(SPACE, (GAIN,))
+    rows = [*book.finished(history), *book.pending([{"x": 0.5, "n": 3, "c": "a"}])]
+    short = study_of(rows, ["maximize"], KnownSpaceSampler(book.words, seed=4))
+    long = optuna.create_study(direction="maximize", sampler=KnownSpaceSampler(book.words, seed=4))
+    for row in rows:
+        free: Any = row.distributions
+        told = optuna.trial.create_trial(params=row.params, distributions=free, values=row.values, state=row.state)
+        long.add_trial(told)
+    for _ in range(5):
+        assert short.ask(book.words.free).params == long.ask(book.words.free).params
