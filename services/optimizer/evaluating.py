@@ -14,6 +14,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     CancelEvaluationRequest,
     EvaluateProgramRequest,
     ListEvaluationResultsRequest,
+    PauseEvaluationRequest,
 )
 from grpc import StatusCode, aio
 
@@ -64,10 +65,16 @@ class Outcome:
 @dataclass
 class _Progress:
     usage: Usage
+    counted: int = 0
+    """How many examples an earlier worker told of: they are not told again, nor is what they took added again."""
     sequence: int = 0
     example_count: int = 0
     told: float = 0.0
     faults: int = 0
+
+    @property
+    def finished(self) -> int:
+        return max(self.counted, self.sequence)
 
 
 @contextmanager
@@ -96,8 +103,9 @@ async def evaluate(
     A peer that is down is waited for: the evaluation goes on there, and is attached to again by its id. One that
     fails by a fault of its own is asked again a few times, then the trial fails.
     """
-    # What an earlier worker told of is not told again.
-    progress, failures = _Progress(noted(trial), trial["finished_count"], trial["example_count"]), 0
+    progress, failures = _Progress(noted(trial), trial["finished_count"], 0, trial["example_count"]), 0
+    # A race is judged by every example, whichever worker saw it; else there is nothing to learn of the earlier ones.
+    progress.sequence = 0 if ledger.race.is_on else progress.counted
     while True:
         try:
             ended = await _attached(application, ledger, run, trial, progress, results, split)
@@ -124,7 +132,7 @@ def _is_fault(failure: Failure) -> bool:
 
 
 def _failed(error: str, progress: _Progress, error_class: str = "ERROR_CLASS_UNSPECIFIED") -> Outcome:
-    return Outcome({}, error, error_class, progress.sequence, progress.example_count, progress.usage)
+    return Outcome({}, error, error_class, progress.finished, progress.example_count, progress.usage)
 
 
 async def _attached(
@@ -138,7 +146,7 @@ async def _attached(
 ) -> execution_pb2.Evaluation | Outcome | None:
     """Follows the evaluation's stream; returns the evaluation when it has ended, None when only the stream has.
 
-    A trial that loses the run's race is dropped: its evaluation is cancelled, and the outcome returned.
+    A trial that loses the run's race is dropped: its evaluation is paused, and the outcome returned.
     """
     token = await application.tokens.exchange(str(run["grant_id"]))
     request = _request(run, trial, progress.sequence)
@@ -150,15 +158,18 @@ async def _attached(
                 progress.example_count = frame.evaluation.example_count
             if kind == "item":
                 progress.sequence, progress.faults = frame.item.sequence, 0
-                progress.usage.add(frame.item)
-                ledger.spending.note(trial["id"], progress.usage)
+                if new := frame.item.sequence > progress.counted:
+                    progress.usage.add(frame.item)
+                    ledger.spending.note(trial["id"], progress.usage)
                 if results is not None:
                     results.append(frame.item)
                     continue
                 if (verdict := ledger.race.note(trial["number"], frame.item)).dropped:
-                    await cancel(application, token, str(trial["evaluation_id"]))
+                    # Not cancelled before it is written down: whoever took the run over would find that it failed.
+                    await pause(application, token, str(trial["evaluation_id"]))
                     return _dropped(ledger, trial, progress, verdict.lost_to)
-                await _tell(ledger, trial, progress)
+                if new:
+                    await _tell(ledger, trial, progress)
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
     return None
@@ -183,8 +194,15 @@ async def results_of(
 
 def _dropped(ledger: Ledger, trial: dict[str, Any], progress: _Progress, lost_to: int) -> Outcome:
     expected = ledger.race.expected(trial["number"])
-    counts = progress.sequence, progress.example_count
+    counts = progress.finished, progress.example_count
     return Outcome(expected, "", "ERROR_CLASS_UNSPECIFIED", *counts, progress.usage, lost_to)
+
+
+async def pause(application: Application, token: str, evaluation_id: str) -> None:
+    """Pauses an evaluation, best effort: one that is missed pauses by itself when nobody was attached for a minute."""
+    with suppress(Failure), from_peer("program"):
+        request = PauseEvaluationRequest(id=evaluation_id)
+        await application.program.PauseEvaluation(request, metadata=as_caller(token), timeout=2.0)
 
 
 async def cancel(application: Application, token: str, evaluation_id: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ashgrove.program.v1.evaluation_requests_pb2 import PauseEvaluationRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from domain.sampling import Unsatisfied
@@ -14,14 +13,13 @@ from domain.strategies import Exhausted, Observation
 from framework.errors import DependencyUnavailable, Failure, GrantLost
 from framework.rpc.assembly import Parts
 from framework.rpc.channels import as_caller
-from framework.rpc.peer_failures import from_peer
 from framework.storage import Leases
 from framework.tasks import stopped
 from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
 from services.optimizer.enough import enough
-from services.optimizer.evaluating import Outcome, cancel, evaluate, granted, results_of
+from services.optimizer.evaluating import Outcome, cancel, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.prompts import offered, parameters
@@ -111,10 +109,9 @@ class Search:
                 await asyncio.gather(*(self._pause_evaluation(trial) for trial in running))
 
     async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
-        # One that is missed pauses by itself once nobody has been attached to it for a minute.
-        with suppress(Failure), from_peer("program"):
-            request = PauseEvaluationRequest(id=str(trial["evaluation_id"]))
-            await self.application.program.PauseEvaluation(request, metadata=await self._identity(), timeout=2.0)
+        with suppress(Failure):
+            token = await self.application.tokens.exchange(self.grant)
+            await pause(self.application, token, str(trial["evaluation_id"]))
 
     async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
         with suppress(Failure):
@@ -218,8 +215,11 @@ class Search:
     async def _keep(self, done: Sequence["asyncio.Task[Outcome]"]) -> None:
         # What is finished is kept before it matters that another trial has lost the grant.
         for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
-            await self.ledger.finish(self.running[task], task.result())
+            trial, outcome = self.running[task], task.result()
+            await self.ledger.finish(trial, outcome)
             del self.running[task]
+            if outcome.lost_to:
+                await self._cancel_evaluation(trial)
 
     async def _cut(self) -> None:
         """Stops the trials that run, since nothing is left to spend; what they used is noted with them."""

@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 
 from domain.pricing import NANOS, micros
 from domain.racing import ordered
-from framework.errors import DependencyUnavailable
 from framework.storage import Leases
 from framework.tasks import together
 from services.program import tracing
@@ -34,6 +33,7 @@ from services.program.working import (
     example_seed,
     examples_of,
     held,
+    kept,
     now,
     patiently,
     pinned_program,
@@ -41,7 +41,6 @@ from services.program.working import (
 )
 
 ABANDONED_SECONDS = 60.0
-_TRIES = 10
 _log = logging.getLogger(__name__)
 
 
@@ -154,20 +153,9 @@ class EvaluationWork:
         async with self._keeping:
             batch, self._pending = self._pending, []
             if batch:
-                await self._committed(batch)
+                await kept(lambda again: self.results.keep(batch, again=again))
         if batch:
             await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
-
-    async def _committed(self, batch: list[Finished]) -> None:
-        # A finished example is paid for: a database that is away for a moment must not lose it.
-        for attempt in range(_TRIES):
-            try:
-                await self.results.keep(batch)
-                return
-            except DependencyUnavailable:
-                if attempt == _TRIES - 1:
-                    raise
-                await asyncio.sleep(0.5)
 
     async def _end(self, move: str, error: str = "", error_class: str = "") -> None:
         """Ends the evaluation under its lease; one that has ended already stays as it is."""

@@ -27,6 +27,7 @@ from services.program.working import (
     begin,
     examples_of,
     held,
+    kept,
     names_of,
     patiently,
     pinned_program,
@@ -92,9 +93,10 @@ class ExecutionWork:
             outcome = failed_by(fault)
         if program.type == program_pb2.Program.TYPE_CUSTOM:
             self.story.step(self.row["inputs"], outcome, outcome.trace, "KIND_CODE")
-        if self.pieces is not None:
-            await self.pieces.written()
-        await self._end(_storable(outcome))
+        if (pieces := self.pieces) is not None:
+            await kept(lambda again: pieces.written())
+        ended = _storable(outcome)
+        await kept(lambda again: self._end(ended))
 
     async def _bounded(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
         """Runs the program within its time; what it cost until it was over is told all the same."""

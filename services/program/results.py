@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from domain.aggregation import Aggregate, Aggregation, aggregate
 from domain.metrics import Measure
+from framework.errors import AlreadyExists
 from framework.identifiers import new_id
 from framework.storage import Database
 from services.program.code.contract import CodeFault
@@ -143,13 +144,21 @@ class Results:
             kind, words = self.first_failure or ("METRIC", "there was no example")
             raise Unmeasured(kind, f"no example gave a value of {', '.join(sorted(unmeasured))}: {words}")
 
-    async def keep(self, batch: Sequence[Finished]) -> None:
-        """Commits results; raises LeaseLost, with nothing written, when the work is no longer this worker's."""
+    async def keep(self, batch: Sequence[Finished], *, again: bool = False) -> None:
+        """Commits results; raises LeaseLost, with nothing written, when the work is no longer this worker's.
+
+        `again` says that this was tried before without an answer: what is there already was written then.
+        """
         for one in batch:
             failure = (one.outcome.error_class, one.outcome.error) if one.outcome.outputs is None else None
             self._count(one.example_id, one.scores, one.outcome.latency_ms, failure)
-        async with self.database.system() as tx:
-            written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))
+        try:
+            async with self.database.system() as tx:
+                written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))
+        except AlreadyExists:
+            if again:
+                return
+            raise
         if written != len(batch):
             raise LeaseLost
 

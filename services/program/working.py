@@ -13,7 +13,7 @@ from ashgrove.program.v1 import program_pb2
 from domain.seeds import digest
 from framework.call import Context, service_actor
 from framework.engine import Call, Engine
-from framework.errors import Failure
+from framework.errors import DeadlinePassed, DependencyUnavailable, Failure
 from framework.resource import spec_of
 from framework.storage import Database, Leases, Transaction, codec_of
 from framework.tasks import stopped
@@ -27,6 +27,7 @@ from services.program.scoring.likeness import Embed, weak
 
 LEASE_SECONDS = 8.0
 RENEW_SECONDS = 2.5
+_WRITES = 10
 LOOK_SECONDS = 0.3
 Row = Mapping[str, Any]
 
@@ -133,6 +134,21 @@ async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]]) -
                 raise
             await asyncio.sleep(_pause(workshop, fault, attempt))
     raise AssertionError("it is asked at least once")
+
+
+async def kept(write: Callable[[bool], Awaitable[None]]) -> None:
+    """Writes down what is paid for, again after a moment while the database is away: none of it must be paid twice.
+
+    `write` is told whether it was tried before: then it may be written already, and only the answer was lost.
+    """
+    for attempt in range(_WRITES):
+        try:
+            await write(attempt > 0)
+            return
+        except (DependencyUnavailable, DeadlinePassed):
+            if attempt == _WRITES - 1:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def _pause(workshop: Workshop, away: ModelAway, attempt: int) -> float:

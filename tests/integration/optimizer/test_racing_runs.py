@@ -33,10 +33,10 @@ class Cooling(Model):
         return run
 
 
-async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[Any]]:
-    """Returns who has run a grid of 0 and 1, the run at its end, and its trials."""
+async def begun(around: Neighbourhood, model: Model, **fields: Any) -> tuple[Any, Run]:
+    """Returns who has started a run over a grid of 0 and 1, and the run."""
     user = await around.person()
-    around.model = Cooling()
+    around.model = model
     wanted = await around.wanted(
         user,
         dataset_id=(await around.dataset(user, validation=COUNT)).id,
@@ -46,7 +46,17 @@ async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[An
         max_trials=9,
         **fields,
     )
-    run = await around.start(user, wanted)
+    return user, await around.start(user, wanted)
+
+
+async def trials_of(around: Neighbourhood, user: Any, run: Run) -> list[Any]:
+    """Returns a run's trials by number."""
+    request = ListTrialsRequest(optimization_run_id=run.id, order_by="number")
+    return list((await around.do(user, "ListTrials", request)).trials)
+
+
+async def worked_out(around: Neighbourhood, user: Any, run: Run) -> Run:
+    """Returns a run at its end."""
 
     async def over() -> bool:
         found = await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
@@ -54,9 +64,14 @@ async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[An
 
     async with around.working():
         await until(over)
-    run = await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
-    request = ListTrialsRequest(optimization_run_id=run.id, order_by="number")
-    return user, run, list((await around.do(user, "ListTrials", request)).trials)
+    return await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))  # type: ignore[no-any-return]
+
+
+async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[Any]]:
+    """Returns who has run a grid of 0 and 1, the run at its end, and its trials."""
+    user, run = await begun(around, Cooling(), **fields)
+    run = await worked_out(around, user, run)
+    return user, run, await trials_of(around, user, run)
 
 
 async def test_who_is_surely_worse_is_dropped(around: Neighbourhood) -> None:
@@ -71,6 +86,38 @@ async def test_who_is_surely_worse_is_dropped(around: Neighbourhood) -> None:
     assert run.best_trial_id == first.id and run.best_objectives["exact_match"] == 1.0
     evaluation = await around.do(user, "GetEvaluation", GetEvaluationRequest(id=second.evaluation_id), "program")
     assert evaluation.status == execution_pb2.WORK_STATUS_CANCELLED
+
+
+class Dragging(Cooling):
+    """The same, slow where it is wrong."""
+
+    async def prepare(self, program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Any:
+        """Returns what answers an input."""
+        quick = await super().prepare(program, configuration, train)
+
+        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+            if configuration["temperature"] > 0.5:
+                await asyncio.sleep(0.15)
+            return await quick(inputs, seed)  # type: ignore[no-any-return]
+
+        return run
+
+
+async def test_a_race_goes_on_with_what_another_worker_saw(around: Neighbourhood) -> None:
+    """Whoever takes a run over drops by all examples of a trial, and adds none up twice."""
+    user, run = await begun(around, Dragging(), racing={})
+
+    async def told() -> bool:
+        return any(t.number == 2 and t.finished_count for t in await trials_of(around, user, run))
+
+    async with around.working():
+        await until(told)
+    (_, torn) = await trials_of(around, user, run)
+    assert 1 <= torn.finished_count < 8, "the race was decided before the worker left"
+    run = await worked_out(around, user, run)
+    (_, second) = await trials_of(around, user, run)
+    assert (run.completed_trials, run.dropped_trials, run.failed_trials) == (1, 1, 0)
+    assert 8 <= second.finished_count < COUNT // 2 and second.cost_micros == 2 * second.finished_count
 
 
 async def test_without_racing_every_trial_sees_every_example(around: Neighbourhood) -> None:

@@ -12,10 +12,13 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     GetEvaluationRequest,
     PauseEvaluationRequest,
 )
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 
-from framework.errors import InvalidFields
+from framework.errors import DependencyUnavailable, InvalidFields
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
+from services.program.execution_work import ExecutionWork
+from services.program.results import Results
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner, Run
 from services.program.working import Workshop
 from tests.integration.program.making import (
@@ -279,3 +282,32 @@ async def test_a_seed_gives_the_same_outputs_whoever_runs_it(bench: Workbench, w
             results, _ = await evaluated(bench, evaluation(made, dataset, configuration=wanted, seed=11))
         outputs.append({r.example_id: r.outputs["language"] for r in results})
     assert outputs[0] == outputs[1]
+
+
+async def test_what_is_paid_for_is_kept_once_though_the_database_gave_no_answer(
+    bench: Workbench, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results and an execution's answer: written again until it is certain, and asked of the model once."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate, lost = Gate(workshop.prepare, free=1000), ["a result", "an answer"]
+
+    def without_answer(write: Any) -> Any:
+        async def written(self: Any, *arguments: Any, **told: Any) -> None:
+            await write(self, *arguments, **told)
+            if lost:
+                raise DependencyUnavailable(f"the database did not answer: {lost.pop(0)}", service="database")
+
+        return written
+
+    async with working(replace(workshop, prepare=gate.prepare)):
+        monkeypatch.setattr(Results, "keep", without_answer(Results.keep))
+        results, ended = await evaluated(bench, evaluation(made, dataset))
+        assert ended.status == execution_pb2.WORK_STATUS_COMPLETED
+        assert len({r.example_id for r in results}) == len(results) == 12 == len(gate.inputs)
+        lost.append("the answer")
+        monkeypatch.setattr(ExecutionWork, "_end", without_answer(ExecutionWork._end))
+        request = ExecuteProgramRequest(program_id=made.id, dataset_id=dataset.id)
+        request.inputs.update({"text": "hav och land"})
+        done = await bench.do("ExecuteProgram", request)
+    assert done.status == execution_pb2.WORK_STATUS_COMPLETED and not lost
+    assert len(gate.inputs) == 13
