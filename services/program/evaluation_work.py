@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -14,6 +14,7 @@ from framework.storage import Leases
 from framework.tasks import together
 from services.program import tracing
 from services.program.code.contract import CodeFault
+from services.program.committing import Committing
 from services.program.judging import Finished, Judge, measures_of, registered_among
 from services.program.metering.earlier import spent_before
 from services.program.metering.work import Budget, inside
@@ -56,8 +57,7 @@ class EvaluationWork:
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
         self._refused: ModelRejected | None = None
         """Why a call was not made that the limit has no room for."""
-        self._pending: list[Finished] = []
-        self._keeping = asyncio.Lock()
+        self._keeping = Committing(self._committed)
         self._answered = row["finished_count"] > row["failed_count"]
 
     async def do(self) -> None:
@@ -100,7 +100,10 @@ class EvaluationWork:
             todo = deque(e for e in self._in_order(examples) if e["id"] not in self.results.finished)
             declared = {field.name for field in program.signature_config.outputs}
             judge = Judge(measures, declared, await scorers_of(self.workshop, self.row, registered, its.session))
-            await together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
+            try:
+                await together([self._lane(its.run, judge, todo, inputs) for _ in range(its.at_once)])
+            finally:
+                await self._keeping.close()
         self._check_spent(len(todo))
         self.results.check_measured()
 
@@ -117,20 +120,38 @@ class EvaluationWork:
         return sorted(examples, key=lambda example: places[str(example["id"])])
 
     async def _lane(self, run: Run, judge: Judge, todo: deque[Row], inputs: list[str]) -> None:
-        while todo:
-            example = todo.popleft()
-            given = {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
-            try:
-                finished = await judge.judged(example, await self._outcome(run, example, given))
-            except ModelRejected as fault:
-                if not self._over(fault):
-                    raise
-                # What other lanes have set aside may come to less: the last of them tells for good.
-                todo.appendleft(example)
-                self._refused = fault
-                return
-            await self._keep(finished)
-            self.results.check_budget()
+        """Runs examples one after the other; while one runs, the result of the last is committed."""
+        keeping: Awaitable[None] | None = None
+        try:
+            while todo and not self.results.spent:
+                finished = await self._finished(run, judge, todo, inputs)
+                if finished is None:
+                    break
+                if keeping is not None:
+                    await keeping
+                keeping = self._keeping.add(finished)
+                self.results.note(finished)
+        except Exception:
+            if keeping is not None:
+                await keeping  # it is paid for
+            raise
+        if keeping is not None:
+            await keeping
+        self.results.check_budget()
+
+    async def _finished(self, run: Run, judge: Judge, todo: deque[Row], inputs: list[str]) -> Finished | None:
+        """Runs the next example; returns None, and leaves it to do, when the limit has no room for it."""
+        example = todo.popleft()
+        given = {name: example["inputs"][name] for name in inputs if name in example["inputs"]}
+        try:
+            return await judge.judged(example, await self._outcome(run, example, given))
+        except ModelRejected as fault:
+            if not self._over(fault):
+                raise
+            # What other lanes have set aside may come to less: the last of them tells for good.
+            todo.appendleft(example)
+            self._refused = fault
+            return None
 
     def _over(self, fault: ModelRejected) -> bool:
         """Tells whether a call was refused because of what the evaluation may cost."""
@@ -147,15 +168,9 @@ class EvaluationWork:
         self._answered = True
         return outcome
 
-    async def _keep(self, finished: Finished) -> None:
-        """Returns when the result is committed; what finishes during a commit shares the next one."""
-        self._pending.append(finished)
-        async with self._keeping:
-            batch, self._pending = self._pending, []
-            if batch:
-                await kept(lambda again: self.results.keep(batch, again=again))
-        if batch:
-            await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
+    async def _committed(self, batch: Sequence[Finished]) -> None:
+        await kept(lambda again: self.results.keep(batch, again=again))
+        await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
 
     async def _end(self, move: str, error: str = "", error_class: str = "") -> None:
         """Ends the evaluation under its lease; one that has ended already stays as it is."""

@@ -90,23 +90,29 @@ class Results:
         async with self.database.system() as tx:
             for row in await tx.fetch(_KEPT, names_of(self.evaluation)):
                 failure = (row["error_class"].removeprefix("ERROR_CLASS_"), row["error"]) if row["error"] else None
-                self._count(row["example_id"], row["scores"], row["latency_ms"], failure)
+                self._note(failure)
+                self._count(row["example_id"], row["scores"], row["latency_ms"], failed=failure is not None)
 
-    def _count(
-        self, example_id: UUID, scores: Mapping[str, float], latency_ms: float, failure: tuple[str, str] | None
-    ) -> None:
+    def note(self, finished: Finished) -> None:
+        """Takes notice of what is finished, committed or not: too many failures end an evaluation at once."""
+        outcome = finished.outcome
+        self._note((outcome.error_class, outcome.error) if outcome.outputs is None else None)
+
+    def _note(self, failure: tuple[str, str] | None) -> None:
+        self._failed += failure is not None
+        self._in_a_row = 0 if failure is None else self._in_a_row + 1
+        self.first_failure = self.first_failure or failure
+
+    def _count(self, example_id: UUID, scores: Mapping[str, float], latency_ms: float, *, failed: bool) -> None:
         if example_id in self.finished:  # a commit that is tried again
             return
         self.finished.add(example_id)
-        self._failed += failure is not None
-        self._in_a_row = 0 if failure is None else self._in_a_row + 1
-        # A failed example is failed, and no zero: rows of before there were such may hold a worst score.
-        for name in self._scores.keys() & scores.keys() if failure is None else ():
+        if failed:  # no zero: rows of before there were such may hold a worst score
+            return
+        for name in self._scores.keys() & scores.keys():
             self._scores[name].add(scores[name])
-        if failure is None:
-            for latency in self._latency.values():
-                latency.add(latency_ms)
-        self.first_failure = self.first_failure or failure
+        for latency in self._latency.values():
+            latency.add(latency_ms)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -125,17 +131,29 @@ class Results:
             if value is not None:
                 yield name, value
 
+    @property
+    def spent(self) -> bool:
+        """Whether more examples failed than may fail, in all or in a row."""
+        return self._too_many_in_a_row or self._too_many
+
+    @property
+    def _too_many_in_a_row(self) -> bool:
+        most = self.evaluation["max_consecutive_failures"]
+        return bool(most) and self._in_a_row >= most
+
+    @property
+    def _too_many(self) -> bool:
+        return bool(self._failed > self.evaluation["error_budget"] * self.evaluation["example_count"])
+
     def check_budget(self) -> None:
-        """Raises GivenUp when more examples failed than may fail, in all or in a row."""
-        if self.first_failure is None:
+        """Raises GivenUp when more examples failed than may fail."""
+        if self.first_failure is None or not self.spent:
             return
         kind, words = self.first_failure
-        most, count = self.evaluation["max_consecutive_failures"], self.evaluation["example_count"]
-        if most and self._in_a_row >= most:
+        if self._too_many_in_a_row:
             raise GivenUp(kind, f"{self._in_a_row} examples in a row failed, the first of all by: {words}")
-        if self._failed > self.evaluation["error_budget"] * count:
-            share = f"{self.evaluation['error_budget']:.0%}"
-            raise GivenUp(kind, f"{self._failed} of {count} examples failed, more than {share}; the first by: {words}")
+        share, count = f"{self.evaluation['error_budget']:.0%}", self.evaluation["example_count"]
+        raise GivenUp(kind, f"{self._failed} of {count} examples failed, more than {share}; the first by: {words}")
 
     def check_measured(self) -> None:
         """Raises Unmeasured when there is a measure that no example gave a value."""
@@ -150,8 +168,7 @@ class Results:
         `again` says that this was tried before without an answer: what is there already was written then.
         """
         for one in batch:
-            failure = (one.outcome.error_class, one.outcome.error) if one.outcome.outputs is None else None
-            self._count(one.example_id, one.scores, one.outcome.latency_ms, failure)
+            self._count(one.example_id, one.scores, one.outcome.latency_ms, failed=one.outcome.outputs is None)
         try:
             async with self.database.system() as tx:
                 written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))

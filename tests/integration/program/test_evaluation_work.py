@@ -145,6 +145,7 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
     async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
         stream = asyncio.create_task(evaluated(bench, request))
         await gate.full.wait()
+        await until(lambda: finished(bench, request.evaluation_id, 5))
         cancel = CancelEvaluationRequest(id=request.evaluation_id)
         stopped = await bench.do("CancelEvaluation", cancel)
         results, ended = await stream
@@ -170,13 +171,14 @@ async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebo
     bench.user = replace(bench.user, delegate="optimizer")
     async for _ in frames(bench, request):
         break
-    async with bench.database.system() as tx:
-        await tx.execute(
-            "UPDATE evaluations SET attached_at = clock_timestamp() - interval '61 seconds' WHERE id = %(id)s",
-            {"id": request.evaluation_id},
-        )
     get = GetEvaluationRequest(id=request.evaluation_id)
     async with working(replace(workshop, prepare=gate.prepare)):
+        await until(lambda: finished(bench, request.evaluation_id, 2))
+        async with bench.database.system() as tx:
+            await tx.execute(
+                "UPDATE evaluations SET attached_at = clock_timestamp() - interval '61 seconds' WHERE id = %(id)s",
+                {"id": request.evaluation_id},
+            )
         await until(lambda: paused(bench, get))
         await until(lambda: at_rest(gate))
         gate.opened.set()

@@ -1,0 +1,64 @@
+"""Commits that many share."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.program.committing import Committing
+
+
+class Book:
+    """Takes what it is given, when it may."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.may = asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def commit(self, batch: Sequence[int]) -> None:
+        """Writes a batch down, or does not."""
+        await self.may.wait()
+        if self.fault is not None:
+            raise self.fault
+        self.batches.append(list(batch))
+
+
+async def test_what_comes_during_a_commit_shares_the_next_in_its_order() -> None:
+    """There is one commit at a time, however many wait."""
+    book = Book()
+    committing = Committing(book.commit)
+    first = committing.add(1)
+    await asyncio.sleep(0)
+    others = [committing.add(2), committing.add(3)]
+    assert not first.done()
+    book.may.set()
+    await first
+    await asyncio.gather(*others)
+    await committing.add(4)
+    assert book.batches == [[1], [2, 3], [4]]
+
+
+async def test_a_fault_is_told_to_those_whose_commit_it_was() -> None:
+    """What comes afterwards is tried anew."""
+    book = Book()
+    committing = Committing(book.commit)
+    book.fault = ValueError("full")
+    book.may.set()
+    with pytest.raises(ValueError, match="full"):
+        await committing.add(1)
+    book.fault = None
+    await committing.add(2)
+    assert book.batches == [[2]]
+
+
+async def test_nothing_is_committed_after_the_end() -> None:
+    """What was being committed is given up, too."""
+    book = Book()
+    committing = Committing(book.commit)
+    waits = committing.add(1)
+    await asyncio.sleep(0)
+    await committing.close()
+    book.may.set()
+    await asyncio.sleep(0)
+    assert book.batches == [] and not waits.done()
