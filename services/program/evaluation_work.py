@@ -1,6 +1,5 @@
 """Does one evaluation: the examples that have no result yet, a few at a time, each committed when it is finished."""
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Sequence

@@ -1,6 +1,7 @@
 """The one object between DSPy and a model: it meters, and speaks to the local model or to an endpoint."""
 
 import time
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,18 @@ class Meter:
 meter: ContextVar[Meter] = ContextVar("ashgrove_meter")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a model is asked: a chat, its system message first, and how the answer is drawn."""
+
+    messages: Sequence[Mapping[str, Any]]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    tools: bool = False
+    """Whether it is offered tools."""
+
+
 def listener() -> OnText | None:
     """Returns who is told the words of the call that is made now, as they come; None when nobody is."""
     story = work.story if (work := current_work()) else None
@@ -114,12 +127,11 @@ class Engine:
         self.timeout_seconds = timeout_seconds
 
     async def complete(self, request: Any) -> Any:
-        """Answers one request, and charges the prediction's meter."""
+        """Answers one request of DSPy's, and charges the prediction's meter."""
         from dspy.lm15 import Message, Response
         from dspy.lm15 import Usage as Told
 
-        answer, charge = await self._told(request)
-        meter.get().charge(charge)
+        answer, charge = await self.ask(_asked(request))
         used = charge.usage.input_tokens, charge.usage.output_tokens
         return Response(
             id=None,
@@ -129,12 +141,18 @@ class Engine:
             usage=Told(input_tokens=used[0], output_tokens=used[1], total_tokens=sum(used)),
         )
 
-    async def _told(self, request: Any) -> tuple[Answer, Charge]:
+    async def ask(self, asked: Asked) -> tuple[Answer, Charge]:
+        """Returns the answer and what it came to, which the prediction's meter is charged with."""
+        answer, charge = await self._told(asked)
+        meter.get().charge(charge)
+        return answer, charge
+
+    async def _told(self, asked: Asked) -> tuple[Answer, Charge]:
         """Returns the answer and what it came to; the work's story, if it has one, has both."""
         story = work.story if (work := current_work()) else None
         call = story.begin_call() if story else 0
         try:
-            answer, charge = await self._answered(request)
+            answer, charge = await self._answered(asked)
         except ModelFault as fault:
             if fault.charge is not None:
                 meter.get().charge(fault.charge)
@@ -145,55 +163,52 @@ class Engine:
             await story.answered(call, self.model, answer.text, charge)
         return answer, charge
 
-    async def _answered(self, request: Any) -> tuple[Answer, Charge]:
+    async def _answered(self, asked: Asked) -> tuple[Answer, Charge]:
         if not self.model.startswith(LOCAL) and self.desk is not None:
             work = current_work()
             endpoint = await self.desk.find(work.organization_id, self.model) if work else None
             if work is not None and endpoint is not None:
-                return await self._asked(endpoint, work, request)
+                return await self._through(endpoint, work, asked)
         began = time.perf_counter()
         local = self.model.startswith(LOCAL)
         texts = self.settings.traced_texts
-        with asking(self._endpoint(), self._body(request) if on() else {}, texts=texts) as span:
-            answer = told_by(span, self._afforded(request) if local else await self._remote(request), texts=texts)
+        with asking(self._endpoint(), self._body(asked) if on() else {}, texts=texts) as span:
+            answer = told_by(span, self._afforded(asked) if local else await self._remote(asked), texts=texts)
         price = LOCAL_PRICE if local else self.settings.price
         took = answer.usage or Usage()
         cost = price.cost_nanos(took) if answer.usage else None
         return answer, Charge(took, cost, (time.perf_counter() - began) * 1000, answer.usage is None)
 
-    def _afforded(self, request: Any) -> Answer:
+    def _afforded(self, asked: Asked) -> Answer:
         """Asks the local model within the budget of the work: its price is nominal, and kept like any other."""
         budget = work.budget if (work := current_work()) else Budget()
-        size = sum(nearest.tokens(m.text or "") for m in request.messages) + nearest.tokens(str(request.system or ""))
-        reserved = LOCAL_PRICE.cost_nanos(Usage(size, request.config.max_tokens or 0)) or 0
+        size = sum(nearest.tokens(each["content"] or "") for each in asked.messages)
+        reserved = LOCAL_PRICE.cost_nanos(Usage(size, asked.max_tokens or 0)) or 0
         budget.reserve(reserved)
-        answer = self._local(request)
+        answer = self._local(asked)
         budget.settle(reserved, LOCAL_PRICE.cost_nanos(answer.usage or Usage()) or 0)
         return answer
 
-    async def _asked(self, endpoint: Endpoint, work: Any, request: Any) -> tuple[Answer, Charge]:
+    async def _through(self, endpoint: Endpoint, work: Any, asked: Asked) -> tuple[Answer, Charge]:
         """Asks a connector; the time that a call waits for its turn is not the model's."""
-        body = self._body(request)
+        body = self._body(asked)
         most = body.pop("max_tokens", 0)
         body.pop("model")
         assert self.desk is not None
         return await self.desk.ask(endpoint, work, body, most, self.timeout_seconds, listener())
 
-    def _local(self, request: Any) -> Answer:
-        if request.tools:
+    def _local(self, asked: Asked) -> Answer:
+        if asked.tools:
             raise ModelRefused(f"{self.model} knows no tools")
-        charged, config = meter.get(), request.config
-        sampling = nearest.Sampling(
-            config.temperature or 0.0,
-            1.0 if config.top_p is None else config.top_p,
-            charged.seed,
-            charged.sample_index,
-        )
-        turns = [nearest.Turn(m.role, m.text or "") for m in request.messages]
-        said = nearest.answer(str(request.system or ""), turns, sampling)
+        charged = meter.get()
+        top_p = 1.0 if asked.top_p is None else asked.top_p
+        sampling = nearest.Sampling(asked.temperature or 0.0, top_p, charged.seed, charged.sample_index)
+        system = "".join(each["content"] for each in asked.messages if each["role"] == "system")
+        turns = [nearest.Turn(m["role"], m["content"] or "") for m in asked.messages if m["role"] != "system"]
+        said = nearest.answer(system, turns, sampling)
         return Answer(said.text, Usage(said.input_tokens, said.output_tokens))
 
-    async def _remote(self, request: Any) -> Answer:
+    async def _remote(self, asked: Asked) -> Answer:
         if not self.settings.base_url:
             raise ModelRefused(f"there is no connector {self.model}: create one, or set ASHGROVE_LM_BASE_URL")
         budget = work.budget if (work := current_work()) else None
@@ -204,7 +219,7 @@ class Engine:
         key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return await bounded(
-            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(request), listener())
+            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(asked), listener())
         )
 
     def _endpoint(self) -> Endpoint:
@@ -214,13 +229,22 @@ class Engine:
         name = f"the endpoint of {self.model}"
         return Endpoint(EVERYBODY, EVERYBODY, name, "openai", self.settings.base_url, self.model)
 
-    def _body(self, request: Any) -> dict[str, Any]:
-        config = request.config
-        messages = [{"role": "system", "content": str(request.system)}] if request.system else []
-        messages += [{"role": m.role, "content": m.text} for m in request.messages]
-        wanted = {"temperature": config.temperature, "top_p": config.top_p, "max_tokens": config.max_tokens}
-        body = {"model": self.model, "messages": messages, "seed": meter.get().seed % 2**31}
+    def _body(self, asked: Asked) -> dict[str, Any]:
+        wanted = {"temperature": asked.temperature, "top_p": asked.top_p, "max_tokens": asked.max_tokens}
+        body = {
+            "model": self.model,
+            "messages": [dict(each) for each in asked.messages],
+            "seed": meter.get().seed % 2**31,
+        }
         return body | {k: v for k, v in wanted.items() if v is not None}
+
+
+def _asked(request: Any) -> Asked:
+    """Returns what a request of DSPy's asks."""
+    config = request.config
+    messages = [{"role": "system", "content": str(request.system)}] if request.system else []
+    messages += [{"role": m.role, "content": m.text} for m in request.messages]
+    return Asked(messages, config.temperature, config.top_p, config.max_tokens, bool(request.tools))
 
 
 class NoSyncEngine:
@@ -233,6 +257,7 @@ class NoSyncEngine:
 
 __all__ = [
     "DEFAULT_MODEL",
+    "Asked",
     "Engine",
     "Meter",
     "ModelFault",

@@ -8,7 +8,7 @@ import dspy
 from domain.signatures.json_schema import written
 from services.program.connectors.faults import ModelFault
 from services.program.lm.engine import OutputUnparsable
-from services.program.lm.runner import Runner
+from services.program.lm.runner import Runner, lm_of
 from services.program.lm.signature import chain_of_thought
 from services.program.tools.using import ReadyTool
 from services.program.tools.written import FINISH
@@ -53,12 +53,17 @@ class ReactRunner(Runner):
         self._tools, self._iterations = tools, iterations or ITERATIONS
         super().__init__(*arguments, **more)
 
-    def _made(self, signature: Any, reasons: bool) -> Any:
-        return _Loop(signature, self._tools, self._iterations)
+    def _made(self, signature: Any, reasons: bool) -> None:
+        self._loop = _Loop(signature, self._tools, self._iterations)
+        # A fallback of the adapter's is a second call that somebody pays.
+        self._adapter = dspy.ChatAdapter(use_json_adapter_fallback=False)
+        self._lm = lm_of(self._parameters, self._engine)
 
-    async def _asked(self, demonstrations: Sequence[Any], given: Mapping[str, Any]) -> Any:
-        with self._context():
-            return await self._module.acall(**given)
+    async def _asked(self, demonstrations: Sequence[int], given: Mapping[str, Any]) -> Any:
+        # Neither history nor trace: a process that serves many keeps nothing of what they asked.
+        its = {"lm": self._lm, "adapter": self._adapter}
+        with dspy.context(**its, disable_history=True, track_usage=False, trace=None):
+            return await self._loop.acall(**given)
 
 
 def _described(tool: ReadyTool) -> Any:

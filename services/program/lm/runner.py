@@ -1,4 +1,4 @@
-"""Runs one program with one configuration: DSPy's modules over our engine, prompt parts formatted once."""
+"""Runs one program with one configuration: DSPy's words over our engine, what is the same for every input made once."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dspy.utils.exceptions import AdapterParseError
 from domain.signatures.field import fields_of
 from domain.signatures.json_schema import without_nulls
 from services.program.connectors.desk import Desk
+from services.program.lm.chat import Chat
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
@@ -36,29 +37,6 @@ class Prediction:
     """Whether some call has no known price, and is not in the cost."""
     estimated: bool = False
     """Whether nobody told what some call took, and it stands at what was set aside for it."""
-
-
-class _Adapter(dspy.ChatAdapter):  # type: ignore[misc] # DSPy has no types
-    """DSPy's chat format, with the system message and every demonstration formatted once instead of per call."""
-
-    def __init__(self) -> None:
-        super().__init__(use_json_adapter_fallback=False)  # a fallback is a second call that somebody pays
-        self._system = ""
-        self._turns: dict[int, list[dict[str, Any]]] = {}
-
-    def format_system_message(self, signature: Any) -> str:
-        """Returns the system message."""
-        self._system = self._system or super().format_system_message(signature)
-        return self._system
-
-    def format_demos(self, signature: Any, demos: Any) -> list[dict[str, Any]]:
-        """Returns the demonstrations' turns."""
-        turns: list[dict[str, Any]] = []
-        for demo in demos:
-            if id(demo) not in self._turns:
-                self._turns[id(demo)] = super().format_demos(signature, [demo])
-            turns += self._turns[id(demo)]
-        return turns
 
 
 @dataclass(frozen=True)
@@ -128,20 +106,20 @@ class Runner:
         )
         instructions = parameters.instructions or signature.get("instructions", "")
         made = dspy_signature(signature, "\n".join([instructions, *self._prompts.rules]).strip())
-        self._module = self._made(made, reasons)
         shown = train if given is None else given
         self._demonstrations = [dspy.Example(**self._shape.shown(example)) for example in shown]
-        self._adapter = _Adapter()
-        self._attempts = parameters.parse_attempts
-        self._lm = lm_of(parameters, models, http, desk)
+        self._parameters = parameters
+        self._engine = engine_of(parameters, models, http, desk)
+        self._made(made, reasons)
 
-    def _made(self, signature: Any, reasons: bool) -> Any:
-        """Returns DSPy's module."""
-        return chain_of_thought(signature) if reasons else dspy.Predict(signature)
+    def _made(self, signature: Any, reasons: bool) -> None:
+        """Makes what asks."""
+        asked = chain_of_thought(signature).predict.signature if reasons else signature
+        self._chat = Chat(asked, self._demonstrations, self._parameters, self._engine)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
-        demonstrations = [self._demonstrations[i] for i in self._prompts.demonstrations(inputs)]
+        demonstrations = self._prompts.demonstrations(inputs)
         given = {input_name(name): value for name, value in inputs.items()}
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
@@ -154,21 +132,17 @@ class Runner:
         return prediction(outputs, charged)
 
     async def _answered(
-        self, demonstrations: Sequence[Any], given: Mapping[str, Any], charged: Meter
+        self, demonstrations: Sequence[int], given: Mapping[str, Any], charged: Meter
     ) -> dict[str, Any]:
         async def ask() -> dict[str, Any]:
             said = await self._asked(demonstrations, given)
             return self._judged({name: said[inner_name(name)] for name in self._shape.given})
 
-        return await readable(self._attempts, charged, ask)
+        return await readable(self._parameters.parse_attempts, charged, ask)
 
-    async def _asked(self, demonstrations: Sequence[Any], given: Mapping[str, Any]) -> Any:
-        with self._context():
-            return await self._module.acall(demos=demonstrations, **given)
-
-    def _context(self) -> Any:
-        # Neither history nor trace: a process that serves many keeps nothing of what they asked.
-        return dspy.context(lm=self._lm, adapter=self._adapter, disable_history=True, track_usage=False, trace=None)
+    async def _asked(self, demonstrations: Sequence[int], given: Mapping[str, Any]) -> Any:
+        """Returns what was answered, by DSPy's names."""
+        return await self._chat.ask(demonstrations, given)
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
         """Returns the answer as plain values; raises OutputUnparsable for what breaks a constraint."""
@@ -200,13 +174,20 @@ def prediction(outputs: dict[str, Any], charged: Meter) -> Prediction:
     return Prediction(outputs, *took, charged.unpriced, charged.estimated)
 
 
-def lm_of(parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None) -> Any:
-    """Returns DSPy's handle on the model that parameters name, over our engine."""
-    model = parameters.model or models.default_model
+def engine_of(
+    parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None
+) -> Engine:
+    """Returns our engine for the model that parameters name."""
+    return Engine(parameters.model or models.default_model, models, http, desk, parameters.timeout_ms / 1000)
+
+
+def lm_of(parameters: Parameters, engine: Engine) -> Any:
+    """Returns DSPy's handle on a model, over our engine."""
+    model = engine.model
     return dspy.LM(
         model if "/" in model else f"remote/{model}",
         engine=NoSyncEngine(),
-        async_engine=Engine(model, models, http, desk, parameters.timeout_ms / 1000),
+        async_engine=engine,
         cache=False,
         num_retries=0,
         temperature=parameters.temperature,

@@ -3,18 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dspy
 import httpx
-from dspy.lm15 import Config, Message, Request
 
 from domain.signatures.field import fields_of
 from domain.templates import INSTRUCTIONS, rendered
 from services.program.connectors.desk import Desk
 from services.program.lm.answers import answer_of, answered
-from services.program.lm.engine import Meter, ModelFault, ModelSettings, meter
+from services.program.lm.engine import Asked, Meter, ModelFault, ModelSettings, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
-from services.program.lm.runner import Prediction, Shape, charged_with, fault_of, lm_of, prediction, readable
+from services.program.lm.runner import Prediction, Shape, charged_with, engine_of, fault_of, prediction, readable
 from services.program.schemas.checking import Checker
 
 _ROLES = {"ROLE_SYSTEM": "system", "ROLE_USER": "user", "ROLE_ASSISTANT": "assistant"}
@@ -43,7 +41,7 @@ class TemplateRunner:
         instructions = parameters.instructions or signature.get("instructions", "")
         self._instructions = "\n".join([instructions, *self._prompts.rules]).strip()
         *self._before, self._last = template["messages"]
-        self._lm = lm_of(parameters, models, http, desk)
+        self._engine = engine_of(parameters, models, http, desk)
 
     async def run(self, inputs: Mapping[str, Any], *, seed: int = 0, sample_index: int = 0) -> Prediction:
         """Runs the program once; raises a ModelFault when no usable answer came."""
@@ -60,19 +58,9 @@ class TemplateRunner:
         return prediction(outputs, charged)
 
     async def _answered(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        with dspy.context(disable_history=True, track_usage=False, trace=None):
-            said = await self._lm.acall(self._request(inputs))
-        return answer_of(said.message.text or "", self._outputs)
-
-    def _request(self, inputs: Mapping[str, Any]) -> Request:
-        messages = self.messages(inputs)
-        system = messages.pop(0)["content"] if messages[0]["role"] == "system" else None
-        turns = tuple(
-            (Message.user if each["role"] == "user" else Message.assistant)(each["content"]) for each in messages
-        )
         its = self._parameters
-        config = Config(temperature=its.temperature, top_p=its.top_p, max_tokens=its.max_tokens)
-        return Request(model=self._lm.model, messages=turns, system=system, config=config)
+        answer, _ = await self._engine.ask(Asked(self.messages(inputs), its.temperature, its.top_p, its.max_tokens))
+        return answer_of(answer.text, self._outputs)
 
     def messages(self, inputs: Mapping[str, Any]) -> list[dict[str, str]]:
         """Returns the chat: the messages with these inputs, what is shown before the last of them."""
