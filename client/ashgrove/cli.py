@@ -204,6 +204,22 @@ def _custom(client: Client, *, as_json: bool) -> None:
     show(client.programs.custom(), ("entry_point", "description", "error"), as_json=as_json, most=1000)
 
 
+@programs.command("defaults", help="Show what the organization's programs run with where nothing else is said.")
+@with_client
+def _defaults(client: Client) -> None:
+    show_one(client.program_defaults.get())
+
+
+@programs.command("set-defaults", help="Set that: VALUES, a JSON object, in the place of all before.")
+@click.argument("values", callback=json_object)
+@with_client
+def _set_defaults(client: Client, values: dict[str, Any]) -> None:
+    try:
+        show_one(client.program_defaults.set(**values))
+    except (TypeError, ValueError) as fault:
+        raise click.BadParameter(str(fault)) from None
+
+
 @main.command("metrics", help="List what evaluations can measure, and runs can make better.")
 @as_json_option
 @with_client

@@ -11,6 +11,7 @@ from ashgrove.configurations import Configurations
 from ashgrove.connection import Connection
 from ashgrove.connectors import Connectors
 from ashgrove.datasets import Datasets
+from ashgrove.defaults import ProgramDefaults
 from ashgrove.exports import Exports
 from ashgrove.feedback import FeedbackGiven
 from ashgrove.invitations import Invitations
@@ -56,6 +57,7 @@ class Client:
         self.feedback = FeedbackGiven(self._connection)
         self.evaluations = Evaluations(self._connection)
         self.connectors = Connectors(self._connection)
+        self.program_defaults = ProgramDefaults(self._connection)
         self.metrics = Metrics(self._connection)
         self.runs = Runs(self._connection)
         self.audit = AuditTrail(self._connection)

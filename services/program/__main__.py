@@ -29,12 +29,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _LONGEST_CALL_SECONDS = 600.0
 
 
-async def api_process(settings: ServiceSettings) -> Process:
+async def api_process(settings: ProgramSettings) -> Process:
     """Returns the API process; it imports neither DSPy nor a model, and registered code in another process only."""
     describing = Describing(Workers(size=1))
     peers = peers_of(settings)
     rules = EgressPolicy(settings), SecretReferences(settings)
-    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]), *rules)
+    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]), *rules, settings.models)
     made = await parts(settings, registry(), application=ours)
     keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
     return api(

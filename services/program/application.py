@@ -1,11 +1,12 @@
 """What the program service's API needs besides its database: registered code, a peer, and rules for the outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from framework.egress import EgressPolicy
 from framework.secrets import SecretReferences
 from services.program.describing import Describing
+from services.program.lm.engine import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -16,3 +17,5 @@ class Application:
     variables: Any
     egress: EgressPolicy
     secrets: SecretReferences
+    models: ModelSettings = field(default_factory=ModelSettings)
+    """Which model is meant where nobody names one, and where it lives."""

@@ -21,6 +21,7 @@ from services.program import shapes
 from services.program.catalogue import base_of
 from services.program.code.registry import registered
 from services.program.configurations import refuse_faults
+from services.program.defaults import defaults_of_evaluation
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
@@ -184,6 +185,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         raise NotFound("dataset_revision", f"{dataset.id}@{request.dataset_revision}")
     shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
     _refuse_unlimited(program, request)
+    run = _run(call, request)
     columns: dict[str, Any] = {
         "organization_id": call.context.organization_id,
         "program_id": UUID(program.id),
@@ -197,7 +199,8 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         **_patience(request),
         "max_cost_micros": _limit(request),
         "seed": request.seed,
-        "run_id": _run(call, request),
+        "run_id": run,
+        "defaults": Jsonb((await defaults_of_evaluation(call, tx, run)).stored()),
         "sealed": bool(request.run_id) and request.split == dataset_pb2.SPLIT_TEST,
         "request_id": call.context.request_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),

@@ -17,6 +17,7 @@ from services.program.configurations import settings_of, tuned
 from services.program.connectors.desk import Desk
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
+from services.program.metering.work import current_work
 
 
 class ModelAway(Exception):  # noqa: N818 - what happened
@@ -134,7 +135,7 @@ class Models:
     ) -> Run:
         """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
         fixed, others = tuned(program.signature_config, configuration)
-        effective = parameters(settings_of(program), others)
+        effective = _laid(program, others)
         runner = await self._ready(program, effective, train)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
@@ -153,7 +154,7 @@ class Models:
     ) -> Run:
         """Returns what runs a program that uses tools, which are made ready for this very work."""
         fixed, others = tuned(program.signature_config, configuration)
-        effective = parameters(settings_of(program), others)
+        effective = _laid(program, others)
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
         iterations = program.program_config.react.max_iterations
         _runner_class()
@@ -193,6 +194,12 @@ class Models:
             return _template_runner_class()(signature, template, effective, train, self.settings, self.http, self.desk)
         reasons = program.type == program_pb2.Program.TYPE_CHAIN_OF_THOUGHT
         return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons, desk=self.desk)
+
+
+def _laid(program: program_pb2.Program, others: Mapping[str, Json]) -> Parameters:
+    """Returns a configuration over the program's settings over what the work began with."""
+    work = current_work()
+    return parameters({**(work.defaults if work else {}), **settings_of(program)}, others)
 
 
 def _runner_class() -> Any:

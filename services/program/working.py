@@ -20,6 +20,7 @@ from framework.tasks import stopped
 from services.program.bounds import Bounds
 from services.program.code.pool import Workers
 from services.program.connectors.desk import Desk
+from services.program.defaults import kept_defaults
 from services.program.metering.work import Budget, Work, meant_as
 from services.program.resources.program import Program
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner
@@ -94,7 +95,8 @@ def names_of(row: Row) -> dict[str, Any]:
 
 def work_of(row: Row, budget: Budget | None = None) -> Work:
     """Returns whose work a leased row is, for the books of model calls."""
-    return Work(row["organization_id"], row["id"], row["owner_id"], budget=budget or Budget())
+    defaults = kept_defaults(row["defaults"]).parameters
+    return Work(row["organization_id"], row["id"], row["owner_id"], defaults=defaults, budget=budget or Budget())
 
 
 async def pinned_program(database: Database, row: Row) -> program_pb2.Program:

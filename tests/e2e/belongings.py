@@ -78,6 +78,7 @@ class Belongings:
             "Evaluation": [evaluation],
             "EvaluationResult": api.get(f"/v1/evaluations/{evaluation['id']}/results")["evaluation_results"],
             "Connector": [connector],
+            "ProgramDefaults": [api.post("/v1/programDefaults:set", {"defaults": {"max_tokens": 200}})],
             "User": [user],
             "ApiKey": [key["api_key"]],
             "Invitation": [invited["invitation"]],
@@ -129,6 +130,7 @@ class Belongings:
             "password": "a password of nobody",
             "new_password": "another one of nobody",
             "token": "ashgrove_invitation_of_nobody",
+            "defaults": {"temperature": 0.25},
             "preferences": {"theme": "THEME_DARK"},
         }
 

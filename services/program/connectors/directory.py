@@ -20,6 +20,11 @@ WHERE s.organization_id = %(organization)s AND c.name = %(name)s
   AND s.status = 'STATUS_ACTIVE' AND c.status = 'STATUS_ACTIVE'
 ORDER BY s.created_at LIMIT 1
 """
+_ALL_OWN = "SELECT * FROM connectors WHERE organization_id = %(organization)s AND status = 'STATUS_ACTIVE' ORDER BY id"
+_ALL_SHARED = """
+SELECT c.* FROM connector_shares s JOIN connectors c ON c.organization_id = s.lender_id AND c.id = s.connector_id
+WHERE s.organization_id = %(organization)s AND s.status = 'STATUS_ACTIVE' AND c.status = 'STATUS_ACTIVE' ORDER BY c.id
+"""
 
 
 class Directory:
@@ -40,6 +45,13 @@ class Directory:
             self._kept.clear()
         self._kept[key] = (time.monotonic() + KEPT_SECONDS, found)
         return found
+
+    async def all(self, organization_id: UUID) -> list[Endpoint]:
+        """Returns every connector that an organization may use, its own first, in the order of their ids."""
+        async with self._database.system() as tx:
+            own = await tx.fetch(_ALL_OWN, {"organization": organization_id})
+            shared = await tx.fetch(_ALL_SHARED, {"organization": organization_id})
+        return [endpoint_of(row) for row in [*own, *shared]]
 
     def forget(self) -> None:
         """Believes nothing of what was found before."""

@@ -1,9 +1,10 @@
 """Whose work a model call belongs to, and what that work may still spend; known to every call made inside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from services.program.connectors.faults import BudgetSpent
@@ -41,6 +42,8 @@ class Work:
     id: UUID | None = None
     owner_id: UUID | None = None
     purpose: str = "PROGRAM"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What the settings of its programs are laid over."""
     budget: Budget = field(default_factory=Budget)
     story: Story | None = None
     """What is kept of its way; of evaluations nothing is."""

@@ -8,6 +8,7 @@ from framework.resource import Registry, Resource
 from services.program.resources.alias import ProgramAlias
 from services.program.resources.connector import Connector, ConnectorShare, ModelCall
 from services.program.resources.dataset import Dataset, DatasetRevision, Example
+from services.program.resources.defaults import ProgramDefaults
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 from services.program.resources.execution import Execution
 from services.program.resources.feedback import Feedback
@@ -26,6 +27,7 @@ __all__ = [
     "ModelCall",
     "Program",
     "ProgramAlias",
+    "ProgramDefaults",
     "registry",
 ]
 
@@ -42,6 +44,7 @@ RESOURCES: list[type[Resource[Any]]] = [
     Connector,
     ConnectorShare,
     ModelCall,
+    ProgramDefaults,
 ]
 
 

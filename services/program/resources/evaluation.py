@@ -62,6 +62,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
         | {
             "attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
             "sealed": "boolean NOT NULL DEFAULT false",
+            "defaults": "jsonb",
         },
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},

@@ -28,7 +28,10 @@ from framework.storage import LEASE_COLUMNS, Transaction, clock_time, codec_of, 
 from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
+from services.program.defaults import defaults_of
+from services.program.effective import bounds as effective_bounds
 from services.program.effective import effective, same_run
+from services.program.meaning import models_meant
 from services.program.resources.alias import revision_named
 from services.program.resources.dataset import FROM_EXECUTION, Dataset
 from services.program.resources.program import Program
@@ -78,6 +81,7 @@ class Execution(Resource[execution_pb2.Execution]):
             "seed": "bigint NOT NULL DEFAULT 0",
             "dataset_revision": "bigint NOT NULL DEFAULT 0",
             "cache_key": "text NOT NULL DEFAULT ''",
+            "defaults": "jsonb",
             "streamed": "boolean NOT NULL DEFAULT false",
             "steps": "jsonb",
             "steps_left_out": "bigint NOT NULL DEFAULT 0",
@@ -120,7 +124,7 @@ class Execution(Resource[execution_pb2.Execution]):
     async def execute(self, call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
         """Leaves the execution for a worker, and returns it when it has ended; the work outlives its caller."""
         async with call.transaction() as tx:
-            hidden = await _asked(call, request)
+            hidden = await _asked(call, tx, request)
             if request.allow_cached:
                 hidden |= await _earlier(call, tx, hidden["cache_key"])
             made = await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
@@ -177,19 +181,22 @@ async def _revision(call: Call, request: ExecuteProgramRequest) -> int:
     return await revision_named(call, request.program_id, request.alias, request.seed)
 
 
-async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
+async def _asked(call: Call, tx: Transaction, request: ExecuteProgramRequest) -> dict[str, Any]:
     """Returns the columns of a checked request."""
     program = await call.get(Program, request.program_id, revision=await _revision(call, request), verb=_VERB)
     signature = program.signature_config
     inputs, configuration = values_of(request.inputs), values_of(request.configuration)
     whole = shapes.fitted(signature.inputs, inputs, "inputs")
     plain = refuse_faults(program, configuration)
+    defaults = await defaults_of(call, tx)
+    bounds, bounded = effective_bounds(program, _bounds(program, request), defaults)
     columns: dict[str, Any] = {
         "program_id": UUID(program.id),
         "program_revision": program.revision,
         "inputs": Jsonb(whole),
         "configuration": Jsonb(plain),
-        "effective_configuration": Jsonb(effective(program, plain)),
+        "effective_configuration": Jsonb([*effective(program, plain, defaults), *bounded]),
+        "defaults": Jsonb(defaults.stored()),
         "trace_id": call.context.trace_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),
         "seed": request.seed,
@@ -200,13 +207,14 @@ async def _asked(call: Call, request: ExecuteProgramRequest) -> dict[str, Any]:
         dataset = await call.get(Dataset, request.dataset_id)
         shapes.fit(signature, dataset.input_fields, dataset.output_fields)
         columns |= {"dataset_id": UUID(dataset.id), "dataset_revision": dataset.revision}
-    parts = [program.id, program.revision, plain, whole, request.seed, request.dataset_id]
-    columns["cache_key"] = same_run(*parts, columns.get("dataset_revision", 0))
-    return columns | _bounds(program, request)
+    parts = [program.id, program.revision, plain, whole, request.seed, request.dataset_id, defaults.parameters]
+    meant = await models_meant(call, program, plain, defaults)
+    columns["cache_key"] = same_run(*parts, columns.get("dataset_revision", 0), meant)
+    return columns | bounds
 
 
-def _bounds(program: program_pb2.Program, request: ExecuteProgramRequest) -> dict[str, Any]:
-    """Returns the columns of what a run may take."""
+def _bounds(program: program_pb2.Program, request: ExecuteProgramRequest) -> dict[str, int]:
+    """Returns what a request says that a run may take."""
     given = {name: getattr(request, name) for name in ("timeout_ms", "max_cost_micros") if request.HasField(name)}
     if "max_cost_micros" in given and program.type == program_pb2.Program.TYPE_CUSTOM:
         raise InvalidFields(FieldViolation("max_cost_micros", "is for programs that ask a model only"))

@@ -1,0 +1,64 @@
+"""What holds where neither a program nor a call says anything: the organization's defaults over the operator's."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain.values import Json
+from framework.engine import Call
+from framework.storage import Transaction
+from services.program.lm.engine import ModelSettings
+
+TIMEOUT, LIMIT = "execution_timeout_ms", "execution_max_cost_micros"
+"""What is about an execution as a whole, and no parameter of a program."""
+_THEIRS = "SELECT defaults FROM program_defaults WHERE organization_id = %(organization)s"
+_OF_RUN = """
+SELECT defaults FROM evaluations WHERE organization_id = %(organization)s AND run_id = %(run)s
+ORDER BY created_at, id LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The values of the two outer levels, by parameter."""
+
+    system: Mapping[str, Json] = field(default_factory=dict)
+    organization: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        """What a program's own settings are laid over."""
+        return {n: v for n, v in {**self.system, **self.organization}.items() if n not in (TIMEOUT, LIMIT)}
+
+    def stored(self) -> dict[str, Any]:
+        """Returns them as a column keeps them: work goes on with what it began with."""
+        return asdict(self)
+
+
+def kept_defaults(stored: Mapping[str, Any] | None) -> Defaults:
+    """Returns defaults out of what a column keeps; none for work of before there were such."""
+    return Defaults(**(stored or {}))
+
+
+async def defaults_of(call: Call, tx: Transaction) -> Defaults:
+    """Returns what holds now in the caller's organization."""
+    row = await tx.fetch_one(_THEIRS, {"organization": call.context.organization_id})
+    said = dict(row["defaults"]) if row else {}
+    if LIMIT in said:
+        said[LIMIT] = int(said[LIMIT])  # JSON of protos writes large integers as text
+    return Defaults({"model": models_of(call).default_model}, said)
+
+
+async def defaults_of_evaluation(call: Call, tx: Transaction, run: UUID | None) -> Defaults:
+    """Returns what an evaluation begins with: those of one run are alike, whatever is set meanwhile."""
+    if run is not None:
+        first = await tx.fetch_one(_OF_RUN, {"organization": call.context.organization_id, "run": run})
+        if first is not None:
+            return kept_defaults(first["defaults"])
+    return await defaults_of(call, tx)
+
+
+def models_of(call: Call) -> ModelSettings:
+    """Returns what the operator says of models."""
+    return call.application.models if call.application else ModelSettings()
