@@ -143,6 +143,20 @@ def _resume(client: Client, identifier: str) -> None:
     show_one(client.runs.resume(identifier))
 
 
+@runs.command("extend", help="Raise limits of a run; one that they ended goes on.")
+@click.argument("identifier")
+@click.option("--trials", "max_trials", type=int, default=0, help="How many trials it has from now on.")
+@click.option("--limits", callback=json_object, default="{}", help='Such as: {"tokens": 100000}.')
+@with_client
+def _extend(client: Client, identifier: str, **limits: Any) -> None:
+    show_one(client.runs.extend(identifier, **limits))
+
+
+@_on_run("retry", "Let a failed run go on: what had failed is tried again.")
+def _retry(client: Client, identifier: str) -> None:
+    show_one(client.runs.retry(identifier))
+
+
 @_on_run("cancel", "Stop a run for good; its results are kept.")
 def _cancel(client: Client, identifier: str) -> None:
     show_one(client.runs.cancel(identifier))

@@ -126,6 +126,19 @@ class Runs(Asking):
         """Lets a paused run go on in the caller's name."""
         return self._moved("ResumeOptimizationRun", identifier)
 
+    def extend(
+        self, identifier: str, *, max_trials: int = 0, limits: Mapping[str, float] | None = None
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Raises limits of a run, such as `{"tokens": 100_000}`; one that they ended goes on in the caller's name."""
+        run: optimization_run_pb2.OptimizationRun = self._call(
+            "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits or {}
+        )
+        return run
+
+    def retry(self, identifier: str) -> optimization_run_pb2.OptimizationRun:
+        """Lets a failed run go on in the caller's name: what had failed is tried again."""
+        return self._moved("RetryOptimizationRun", identifier)
+
     def cancel(self, identifier: str) -> optimization_run_pb2.OptimizationRun:
         """Stops a run for good; its results are kept."""
         return self._moved("CancelOptimizationRun", identifier)

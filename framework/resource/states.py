@@ -16,13 +16,15 @@ class StateMachine:
 
     A verb that is named somewhere is legal only in the states that name it; one that is named nowhere is legal in all.
     A verb that leads to its own state stays there. `internal` holds the moves that no RPC asks for, such as a worker's;
-    states without a way out are declared `terminal`. States are called as in the enum, without its prefix.
+    states without a way out are declared `terminal`. `restless` verbs have something to do also where they stay.
+    States are called as in the enum, without its prefix.
     """
 
     field: str
     moves: Moves
     internal: Moves = dataclasses.field(default_factory=dict)
     terminal: Sequence[str] = ()
+    restless: Sequence[str] = ()
     prefix: str = ""
 
     def within(self, names: Sequence[str]) -> "StateMachine":
@@ -56,7 +58,7 @@ class StateMachine:
 
         Archiving what is archived is no error, and no change.
         """
-        stays = self.targets(value, verb) == [value]
+        stays = self.targets(value, verb) == [value] and verb not in self.restless
         return stays and any(target != state for state, named, target in self.edges() if named == verb)
 
     def names(self, verb: str) -> bool:

@@ -16,6 +16,7 @@ from framework.settings import ServiceSettings
 from services.optimizer import (  # noqa: F401
     analyzing,
     cancelling,
+    extending,
     external,
     front,
     pausing,

@@ -68,7 +68,7 @@ class Ablation:
             told.evaluation_id, told.trial_number = str(twin["evaluation_id"]), twin["number"]
             reached, results = twin["objectives"], await self._results(twin)
         else:
-            wanted = self.asides.wanted(f"ablation {content_hash(one.values)}", parameters(space, one.values))
+            wanted = self.asides.wanted("ablation", parameters(space, one.values))
             self._paid.append(wanted["id"])
             ended = [each async for each in self.asides.evaluated([wanted], SPLIT_VALIDATION)]
             if not ended or ended[0].outcome.error:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from ashgrove.program.v1.dataset_pb2 import Split
 from ashgrove.program.v1.execution_pb2 import EvaluationResult
 
-from domain.values import Json
+from domain.values import Json, content_hash
 from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate
@@ -36,8 +36,8 @@ class Asides:
 
     def wanted(self, what: str, configuration: Mapping[str, Json]) -> dict[str, Any]:
         """Returns what is to be evaluated, as trials are."""
-        # Whoever takes the run over finds the same evaluation by the same id.
-        identifier = str(uuid5(UUID(str(self.run["id"])), what))
+        # Whoever takes the run over finds the same evaluation by the same id, and so does a run that was extended.
+        identifier = str(uuid5(UUID(str(self.run["id"])), f"{what} {content_hash(dict(configuration))}"))
         counts = {"finished_count": 0, "example_count": 0, "tokens": 0, "cost_micros": 0}
         return {"id": identifier, "evaluation_id": identifier, "configuration": dict(configuration), **counts}
 

@@ -34,13 +34,14 @@ WHERE organization_id = %(organization)s AND run_id = ANY(%(runs)s) AND hypervol
 # How long a pause took says nothing: the clock begins when the run last went on.
 _GAPS = f"""
 SELECT r.id AS run, now() AS now, ended.gaps, ended.count,
-       extract(epoch FROM now() - r.started_at)::float8 AS seconds,
+       (extract(epoch FROM now() - r.started_at) - r.rested_seconds)::float8 AS seconds,
        extract(epoch FROM now() - ended.latest)::float8 AS since, used.metric_calls, used.tokens, used.cost_micros
 FROM optimization_runs r
 CROSS JOIN LATERAL (
     SELECT max(e.created_at) AS at FROM run_events e
     WHERE e.organization_id = r.organization_id AND e.run_id = r.id
-      AND e.event ->> 'type' IN ('TYPE_RUN_STARTED', 'TYPE_RUN_RESUMED', 'TYPE_RUN_TAKEN_OVER')
+      AND e.event ->> 'type' IN ('TYPE_RUN_STARTED', 'TYPE_RUN_RESUMED', 'TYPE_RUN_EXTENDED', 'TYPE_RUN_RETRIED',
+                                 'TYPE_RUN_TAKEN_OVER')
 ) went_on
 CROSS JOIN LATERAL (
     SELECT count(*) AS count, coalesce(sum(t.finished_count), 0)::float8 AS metric_calls,

@@ -59,9 +59,9 @@ class LastLook:
         self, space: Space, found: HoldoutResult, baseline: Mapping[str, Json], best: Row
     ) -> list[dict[str, Any]]:
         """Returns what is evaluated, as trials are: both configurations, or the one that they are."""
-        looked = [self.asides.wanted("holdout baseline", parameters(space, baseline))]
+        looked = [self.asides.wanted("holdout", parameters(space, baseline))]
         if content_hash(dict(baseline)) != content_hash(dict(best["configuration"])):
-            looked.append(self.asides.wanted("holdout best", parameters(space, best["configuration"])))
+            looked.append(self.asides.wanted("holdout", parameters(space, best["configuration"])))
         found.baseline_evaluation_id, found.best_evaluation_id = (looked[i]["id"] for i in (0, -1))
         return looked
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
@@ -18,6 +17,7 @@ from framework.storage import Leases, Transaction
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
 from services.optimizer.objectives import aggregations_of
+from services.optimizer.origins import SUGGESTED, Origin
 from services.optimizer.pausing import paused
 from services.optimizer.racing import Race
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 _Event = optimization_run_pb2.RunEvent
 _Run = optimization_run_pb2.OptimizationRun
 LEASE_SECONDS = 8.0
+_TOLD_GOING = ("TYPE_RUN_RESUMED", "TYPE_RUN_EXTENDED", "TYPE_RUN_RETRIED")
+"""What is told by whoever lets a run go on, so that the worker need not."""
 _NO_DEADLINE = float("inf")
 _RUNNING_FOR = """
-SELECT extract(epoch FROM now() - started_at)::float8 AS seconds FROM optimization_runs
+SELECT (extract(epoch FROM now() - started_at) - rested_seconds)::float8 AS seconds FROM optimization_runs
 WHERE organization_id = %(organization_id)s AND id = %(id)s
 """
 
@@ -75,7 +77,7 @@ class Ledger:
                 now = await _now(tx)
                 await call.update(OptimizationRun, self.id, {"started_at": now}, move="start")
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_STARTED))
-            elif await latest(tx, self.row) != "TYPE_RUN_RESUMED":  # who resumed it has told so
+            elif await latest(tx, self.row) not in _TOLD_GOING:
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_TAKEN_OVER))
 
     async def status(self) -> str:
@@ -107,7 +109,11 @@ class Ledger:
             return await self.results.front.numbers(tx)
 
     async def begin(
-        self, suggestion: Suggestion, informed_by: Sequence[int], pending_then: Sequence[int]
+        self,
+        suggestion: Suggestion,
+        informed_by: Sequence[int],
+        pending_then: Sequence[int],
+        origin: Origin = SUGGESTED,
     ) -> dict[str, Any]:
         """Writes a suggestion down as a trial, with what informed it; it is never computed again."""
         columns = {
@@ -121,6 +127,8 @@ class Ledger:
             "pending_then": Jsonb(list(pending_then)),
             "sampler_version": suggestion.sampler_version,
             "seed": suggestion.seed,
+            "origin": origin.kind,
+            "origin_trial_number": origin.trial_number,
         }
         async with self._fenced() as (call, tx):
             created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
@@ -165,36 +173,42 @@ class Ledger:
             row = await tx.fetch_one(_RUNNING_FOR, self.row)
         return most - (row["seconds"] if row else 0.0)
 
-    async def end(
-        self, status: str, error: str, reason: str = "", found: Mapping[str, Message | None] = MappingProxyType({})
-    ) -> None:
-        """Ends the run, and keeps what was found behind its trials, by column; trials that still ran are cancelled."""
+    async def complete(self, reason: str, **found: Message | None) -> None:
+        """Ends the run as completed, and keeps what was found behind its trials, by column."""
+        kept = {name: Jsonb(plain(each)) for name, each in found.items() if each is not None}
+        await self._end("STATUS_COMPLETED", end_reason=reason, **kept)
+
+    async def fail(self, error: str, error_class: str = "ERROR_CLASS_UNSPECIFIED") -> None:
+        """Ends the run as failed."""
+        await self._end("STATUS_FAILED", error=error, error_class=error_class)
+
+    async def cancel(self) -> None:
+        """Ends the run as cancelled."""
+        await self._end("STATUS_CANCELLED")
+
+    async def _end(self, status: str, **columns: Any) -> None:
         async with self._fenced() as (call, tx):
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
-                status, error, reason = "STATUS_CANCELLED", "", ""  # the row is locked: the wish came before the end
-            columns: dict[str, Any] = {"end_reason": reason} if reason else {}
-            columns |= {name: Jsonb(plain(each)) for name, each in found.items() if each is not None}
-            await self._end(call, tx, status, error, columns)
+                status, columns = "STATUS_CANCELLED", {}  # the row is locked: the wish came before the end
+            await self._ended(call, tx, status, columns)
 
-    async def _end(
-        self, call: Call, tx: Transaction, status: str, error: str, more: Mapping[str, Any] = MappingProxyType({})
-    ) -> None:
+    async def _ended(self, call: Call, tx: Transaction, status: str, columns: Mapping[str, Any]) -> None:
         now = await _now(tx)
         await tx.execute(
             """UPDATE trials SET status = 'STATUS_CANCELLED', completed_at = %(now)s
                WHERE optimization_run_id = %(id)s AND status = 'STATUS_RUNNING'""",
             {"id": self.row["id"], "now": now},
         )
-        columns = {"status": status, "error": error, "completed_at": now, **more}
-        await call.update(OptimizationRun, self.id, columns, move="end")
-        await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=error))
+        ended = {"status": status, "error": "", "completed_at": now, **columns}
+        await call.update(OptimizationRun, self.id, ended, move="end")
+        await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=ended["error"]))
 
     async def pause(self, cause: str) -> None:
         """Stops the run because it may no longer act for its user; its results stay, and whoever resumes it goes on."""
         async with self._fenced() as (call, tx):
             row = await call.row(OptimizationRun, self.id)
             if row["status"] == "STATUS_CANCELLING":
-                await self._end(call, tx, "STATUS_CANCELLED", "")
+                await self._ended(call, tx, "STATUS_CANCELLED", {})
             else:
                 await paused(call, tx, row, cause)
 

@@ -14,8 +14,8 @@ _MOST_UNDER_WAY = 0.99
 
 
 def duration(row: Columns) -> ColumnElement[Any]:
-    """Returns the seconds from a run's start to its end, or to now."""
-    return seconds_between(row["started_at"], func.coalesce(row["completed_at"], func.now()))
+    """Returns the seconds from a run's start to its end, or to now, without those that it rested between two ends."""
+    return seconds_between(row["started_at"], func.coalesce(row["completed_at"], func.now())) - row["rested_seconds"]
 
 
 def progress(row: Columns) -> ColumnElement[Any]:

@@ -8,6 +8,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     CancelOptimizationRunRequest,
     CreateOptimizationRunRequest,
+    ExtendOptimizationRunRequest,
     GetBestConfigurationRequest,
     GetBestConfigurationResponse,
     GetParetoFrontRequest,
@@ -15,6 +16,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PromoteOptimizationRunRequest,
     PromoteOptimizationRunResponse,
     ResumeOptimizationRunRequest,
+    RetryOptimizationRunRequest,
     WatchOptimizationRunRequest,
     WatchOptimizationRunResponse,
 )
@@ -41,6 +43,8 @@ ENDED = {
 _CANCEL = "CancelOptimizationRun"
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
+_EXTEND = "ExtendOptimizationRun"
+_RETRY = "RetryOptimizationRun"
 _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
 NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
@@ -64,26 +68,38 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
             "grant_id": "uuid",
             "evicted_count": "bigint NOT NULL DEFAULT 0",
             "traceparent": "text NOT NULL DEFAULT ''",
+            # How many trials there were to be before it was extended; 0 if it was not.
+            "planned_trials": "integer NOT NULL DEFAULT 0",
+            # How many trials there were when it was retried: those of them that failed are tried again.
+            "retried_trials": "integer NOT NULL DEFAULT 0",
         },
         initial={"status": _Run.STATUS_PENDING},
     )
     states = StateMachine(
         "status",
         moves={
-            "PENDING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: "PENDING"},
+            "PENDING": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: "PENDING", _EXTEND: "PENDING"},
             # One that clients evaluate has no worker that must stop first.
-            "RUNNING": {_CANCEL: ("CANCELLING", "CANCELLED"), _PAUSE: "PAUSED", _RESUME: "RUNNING"},
+            "RUNNING": {
+                _CANCEL: ("CANCELLING", "CANCELLED"),
+                _PAUSE: "PAUSED",
+                _RESUME: "RUNNING",
+                _EXTEND: "RUNNING",
+            },
             # One that was never started is left to the first worker again.
-            "PAUSED": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: ("RUNNING", "PENDING")},
+            "PAUSED": {_CANCEL: "CANCELLED", _PAUSE: "PAUSED", _RESUME: ("RUNNING", "PENDING"), _EXTEND: "PAUSED"},
             "CANCELLING": {_CANCEL: "CANCELLING"},
-            **{state: {_CANCEL: state} for state in ("COMPLETED", "FAILED", "CANCELLED")},
+            "COMPLETED": {_CANCEL: "COMPLETED", _EXTEND: ("RUNNING", "PENDING")},
+            "FAILED": {_CANCEL: "FAILED", _EXTEND: ("RUNNING", "PENDING"), _RETRY: ("RUNNING", "PENDING")},
+            "CANCELLED": {_CANCEL: "CANCELLED"},
         },
         internal={
             "PENDING": {"start": "RUNNING", "pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
             "RUNNING": {"pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
             "CANCELLING": {"end": "CANCELLED"},
         },
-        terminal=("COMPLETED", "FAILED", "CANCELLED"),
+        terminal=("CANCELLED",),
+        restless=(_EXTEND,),
     )
     computed = {
         "duration_seconds": sql(progressing.duration),
@@ -105,8 +121,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         # Whether they may change the program is for its own service to say.
         policy(_PROMOTE, allow=owns | of_readable_program),
         policy(_CANCEL, _PAUSE, *_TOLD, allow=owns | of_owned_program),
-        # It goes on in the name of whoever resumes it.
-        policy(_RESUME, allow=owns),
+        # It goes on in the name of whoever lets it.
+        policy(_RESUME, _EXTEND, _RETRY, allow=owns),
     ]
 
     @action("CreateOptimizationRun")
@@ -148,6 +164,20 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.resume(call, request.id)
+
+    @action(_EXTEND)
+    async def extend(self, call: Call, request: ExtendOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
+        """Raises limits of the run; one that they ended goes on, in the caller's name."""
+        from services.optimizer import extending  # it acts on this very resource
+
+        return await extending.extend(call, request)
+
+    @action(_RETRY)
+    async def retry(self, call: Call, request: RetryOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
+        """Lets a worker take the failed run again, in the caller's name."""
+        from services.optimizer import extending  # it acts on this very resource
+
+        return await extending.retry(call, request.id)
 
     @action("SuggestTrials")
     async def suggest(self, call: Call, request: external_pb.SuggestTrialsRequest) -> external_pb.SuggestTrialsResponse:

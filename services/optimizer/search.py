@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
@@ -22,14 +23,23 @@ from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, cancel, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
+from services.optimizer.origins import Origin, planned, to_retry
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
-from services.optimizer.suggesting import Suggesting, observed
+from services.optimizer.suggesting import Suggesting, again, observed
 
 _HOPELESS_AFTER = 5
 _FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
 _LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """Why a run cannot go on."""
+
+    words: str
+    error_class: str = "ERROR_CLASS_UNSPECIFIED"
 
 
 class Search:
@@ -79,7 +89,7 @@ class Search:
         await stopped(tasks)
         await stopped(list(self.running))
 
-    async def _ended(self, searching: "asyncio.Task[str]") -> None:
+    async def _ended(self, searching: "asyncio.Task[Hopeless | None]") -> None:
         try:
             error = searching.result()
         except GrantLost as lost:
@@ -87,17 +97,17 @@ class Search:
             await self.rest()
             return
         if error:
-            await self.ledger.end("STATUS_FAILED", error)
+            await self.ledger.fail(error.words, error.error_class)
         else:
             found = {"holdout_result": self.look.found, "ablation_result": self.ablation.found}
-            await self.ledger.end("STATUS_COMPLETED", "", self.reason, found)
+            await self.ledger.complete(self.reason, **found)
             await asyncio.gather(*(self._cancel_evaluation(each) for each in self.asides.unfinished))
         await self.application.end_grant(self.grant)
 
     async def _cancelled(self) -> None:
         unfinished = [*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished]
         # First the end: however slow a peer is, the run is cancelled within a second.
-        await self.ledger.end("STATUS_CANCELLED", "")
+        await self.ledger.cancel()
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
         await self.application.end_grant(self.grant)
 
@@ -128,8 +138,8 @@ class Search:
                     return
             await self.parts.hints.wait(topic(self.row["id"]), _LOOK_SECONDS)
 
-    async def _search(self) -> str:
-        """Tries every trial; returns why the run failed, nothing when it did not."""
+    async def _search(self) -> Hopeless | None:
+        """Tries every trial; returns why the run failed, None when it did not."""
         space = await self._space()
         self.ledger.spending.begin(await self.ledger.trials(), await self.ledger.seconds_left())
         await self._meet_the_front()
@@ -143,7 +153,7 @@ class Search:
                 trials = await self.ledger.trials()
                 await self.look.take(space, trials)
                 await self.ablation.take(space, trials)
-                return ""
+                return None
             await self._some_finish()
 
     async def _meet_the_front(self) -> None:
@@ -154,26 +164,40 @@ class Search:
                 results = await results_of(self.application, self.row, str(trial["evaluation_id"]))
                 self.ledger.race.full(trial["number"], results)
 
-    async def _fill(self, space: Space) -> str:
+    async def _fill(self, space: Space) -> Hopeless | None:
         """Starts trials while there is room; returns why it is hopeless, when it is."""
         trials = await self.ledger.trials()
         if why := self._hopeless(trials):
             return why
         if reason := self.ledger.spending.reason or self._enough(trials):
             self.reason = reason
-            return ""
+            return None
         for _ in range(self._room(len(trials))):
             try:
-                trial = await self._suggested(space, trials)
+                trial = await self._next(space, trials)
             except Exhausted:
                 self.reason = "END_REASON_EXHAUSTED"
-                return ""
+                return None
             except Unsatisfied as unsatisfied:
                 # What runs is brought to its end first.
-                return "" if self.running else f"no further configuration of the space was found: {unsatisfied}"
+                told = f"no further configuration of the space was found: {unsatisfied}"
+                return None if self.running else Hopeless(told)
+            if trial is None:
+                return None
             trials.append(trial)
             self._launch(space, trial)
-        return ""
+        return None
+
+    async def _next(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """Writes down the next trial: what failed before the run was retried, then new ones; None behind the last."""
+        if (failed := to_retry(trials, self.row["retried_trials"])) is not None:
+            return await self.ledger.begin(
+                again(failed, len(trials) + 1),
+                failed["informed_by"] or [],
+                failed["pending_then"] or [],
+                Origin("ORIGIN_RETRIED", failed["number"]),
+            )
+        return await self._suggested(space, trials) if planned(trials) < self.row["max_trials"] else None
 
     def _enough(self, trials: Sequence[dict[str, Any]]) -> str:
         """Returns why the run need not go on; what a dropped trial would have reached, it has not."""
@@ -184,21 +208,24 @@ class Search:
         ]
         return enough(self.row["limits"], self.suggesting.objectives, ended)
 
-    def _hopeless(self, trials: Sequence[dict[str, Any]]) -> str:
-        failed = [t for t in trials if t["status"] == "STATUS_FAILED"]
-        if any(t["status"] == "STATUS_COMPLETED" for t in trials) or not failed:
-            return ""
-        spent = len(trials) >= self.row["max_trials"] or bool(self.ledger.spending.reason)
-        hopeless = len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(trials))
-        return str(failed[-1]["error"]) if hopeless else ""
+    def _hopeless(self, trials: Sequence[dict[str, Any]]) -> Hopeless | None:
+        if any(t["status"] == "STATUS_COMPLETED" for t in trials):
+            return None
+        # What failed before the run was retried is tried again.
+        tried = [t for t in trials if t["number"] > self.row["retried_trials"]]
+        failed = [t for t in tried if t["status"] == "STATUS_FAILED"]
+        left = planned(trials) < self.row["max_trials"] or to_retry(trials, self.row["retried_trials"]) is not None
+        spent = not left or bool(self.ledger.spending.reason)
+        if failed and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(tried))):
+            return Hopeless(failed[-1]["error"], failed[-1]["error_class"])
+        return None
 
     def _room(self, count: int) -> int:
         """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
-        batch = self.row["parallelism"]
-        room = batch - len(self.running)
+        batch: int = self.row["parallelism"]
         if self.synchronous:
-            room = -count % batch or (0 if self.running else batch)
-        return int(min(room, self.row["max_trials"] - count))
+            return -count % batch or (0 if self.running else batch)
+        return batch - len(self.running)
 
     async def _some_finish(self) -> None:
         how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED

@@ -9,12 +9,30 @@ from typing import Any
 
 from ashgrove.program.v1.execution_pb2 import Evaluation, EvaluationResult
 
+from framework.storage import Transaction
+
 _LIMITED = {
     "metric_calls": "END_REASON_METRIC_CALLS",
     "tokens": "END_REASON_TOKENS",
     "cost_micros": "END_REASON_COST",
     "seconds": "END_REASON_SECONDS",
 }
+
+
+_USED = """
+SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
+       coalesce(sum(t.cost_micros), 0)::bigint AS cost_micros,
+       (SELECT coalesce(extract(epoch FROM coalesce(completed_at, now()) - started_at) - rested_seconds, 0)::float8
+        FROM optimization_runs WHERE organization_id = %(organization_id)s AND id = %(id)s) AS seconds
+FROM trials t WHERE t.organization_id = %(organization_id)s AND t.optimization_run_id = %(id)s
+"""
+
+
+async def used_by(tx: Transaction, run: Mapping[str, Any]) -> dict[str, float]:
+    """Returns what a run's trials have used so far, and how long it has been running."""
+    found = await tx.fetch_one(_USED, run)
+    assert found is not None
+    return found
 
 
 def is_limited(limits: Mapping[str, Any]) -> bool:

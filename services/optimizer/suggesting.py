@@ -31,7 +31,7 @@ class Suggesting:
         self.strategy = strategy_of(row)
         self.objectives = objectives_of(row)
         self._seed = row["seed"]
-        self._budget = row["max_trials"]
+        self.budget = budget_of(row)
         self._memory: dict[str, Any] = {}
 
     async def next(
@@ -46,12 +46,23 @@ class Suggesting:
             number=number,
             seed=suggestion_seed(self._seed, number),
             run_seed=self._seed,
-            budget=self._budget,
+            budget=self.budget,
             memory=self._memory,
         )
         # Samplers are work for the processor: off the event loop, so that leases and streams go on.
         values = await asyncio.to_thread(self.strategy.suggest, question)
         return Suggestion(number, values, content_hash(values), question.seed)
+
+
+def again(trial: Mapping[str, Any], number: int) -> Suggestion:
+    """Returns what a trial has tried, for another one to try."""
+    values, content = trial["configuration"], trial["content_hash"]
+    return Suggestion(number, values, content, trial["seed"], trial["sampler_version"])
+
+
+def budget_of(row: Mapping[str, Any]) -> int:
+    """Returns for how many trials a run's strategy plans: those it was made for, however it was extended since."""
+    return int(row["planned_trials"] or row["max_trials"])
 
 
 def observed(trial: Mapping[str, Any]) -> Observation:

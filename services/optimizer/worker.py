@@ -79,7 +79,8 @@ class Worker:
         """Ends a run as failed: whoever took it next would meet the same fault, for ever."""
         ledger = Ledger(self.parts, self.leases, row, self.lease_seconds)
         with suppress(Failure, Fenced):
-            await ledger.end("STATUS_FAILED", "the optimizer could not go on with this run; its results are kept")
+            told = "the optimizer could not go on with this run; its results are kept"
+            await ledger.fail(told, "ERROR_CLASS_INTERNAL")
             await self.application.end_grant(row["grant_id"])
 
     @asynccontextmanager

@@ -115,6 +115,7 @@ class Belongings:
             "InferDatasetFields.format": "EXAMPLE_FORMAT_JSONL",
             "InferDatasetFields.content": base64.b64encode(b'{"text": "x"}').decode(),
             "UploadExamples.format": "EXAMPLE_FORMAT_JSONL",
+            "max_trials": 3,
             "client": "nobody",
             "number": 1,
             "numbers": [1],

@@ -59,6 +59,7 @@ SOUND_AND_REFUSED = {
     "ReportMeasurements": "FAILED_PRECONDITION",
     "ReportExamples": "FAILED_PRECONDITION",
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
+    "RetryOptimizationRun": "FAILED_PRECONDITION",  # it has not failed
 }
 DENIED: set[str] = set()
 """Foreign ids that the caller named and was denied: its own trail tells it what it asked."""

@@ -26,10 +26,10 @@ _ASK_AGAIN_SECONDS = 5
 _Event = optimization_run_pb2.RunEvent
 _BEGIN = """
 INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
-                    lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed)
+                    lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed, origin)
 SELECT %(organization)s, %(run)s, begun.id, begun.number, begun.configuration, begun.content_hash, 'STATUS_RUNNING',
        %(client)s, %(seconds)s, clock_timestamp() + make_interval(secs => %(seconds)s), begun.informed_count,
-       begun.pending_then, begun.sampler_version, begun.seed
+       begun.pending_then, begun.sampler_version, begun.seed, 'ORIGIN_SUGGESTED'
 FROM jsonb_to_recordset(%(begun)s) AS begun(
     id uuid, number integer, configuration jsonb, content_hash text, informed_count integer, pending_then jsonb,
     sampler_version text, seed bigint)

@@ -19,8 +19,9 @@ from framework.storage import Transaction, codec_of, transaction_time
 from services.optimizer.enough import enough
 from services.optimizer.external import space
 from services.optimizer.resources import OptimizationRun, Trial, is_external
-from services.optimizer.spending import is_limited, limit_reached
+from services.optimizer.spending import is_limited, limit_reached, used_by
 from services.optimizer.story import tell, topic
+from services.optimizer.suggesting import budget_of
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
@@ -34,13 +35,6 @@ SELECT *, lease_until <= clock_timestamp() AS ended,
 FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
 ORDER BY number
-"""
-_USED = """
-SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
-       coalesce(sum(t.cost_micros), 0)::bigint AS cost_micros,
-       (SELECT coalesce(extract(epoch FROM now() - started_at), 0)::float8 FROM optimization_runs
-        WHERE organization_id = %(organization)s AND id = %(run)s) AS seconds
-FROM trials t WHERE t.organization_id = %(organization)s AND t.optimization_run_id = %(run)s
 """
 _TAKE = """
 UPDATE trials SET client = %(client)s, lock_version = lock_version + 1,
@@ -91,7 +85,7 @@ class Turn:
         """Returns what is remembered of the run, read where nothing is."""
         key = _key(self.row)
         warm = self.runs.get(key)
-        if warm is None:
+        if warm is None or warm.suggesting.budget != budget_of(self.row):
             warm = Warm(self.row, await space.read(self.tx, self.row))
             self.runs.keep(key, warm)
         return warm
@@ -123,11 +117,8 @@ class Turn:
     async def spent(self) -> str:
         """Returns why no further trial is to be started, as the run's end reason has it; empty when one may be."""
         limits = self.row["limits"] or {}
-        if is_limited(limits):
-            used = await self.tx.fetch_one(_USED, self.ids)
-            assert used is not None
-            if reason := limit_reached(limits, used):
-                return reason
+        if is_limited(limits) and (reason := limit_reached(limits, await used_by(self.tx, self.row))):
+            return reason
         if "target" in limits or limits.get("patience"):
             warm = await self.warm()
             await warm.learn(self.tx, self.finished)

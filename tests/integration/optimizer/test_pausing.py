@@ -229,7 +229,7 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
         lambda: books.finish(trial, Outcome({"exact_match": 1.0})),
         lambda: books.progress(trial, 1, 1, Usage()),
         lambda: books.begin(Suggestion(2, {}, "h", 2, "s"), [], []),
-        lambda: books.end("STATUS_COMPLETED", ""),
+        lambda: books.complete("END_REASON_TRIALS"),
         books.status,
     ):
         with pytest.raises(Fenced):

@@ -76,7 +76,7 @@ async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Work
     for number, score in ((1, 0.5), (2, 0.2), (3, 0.9)):
         trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), list(range(1, number)), [])
         await books.finish(trial, Outcome({"exact_match": score}, finished_count=10, example_count=10))
-    await books.end("STATUS_COMPLETED", "")
+    await books.complete("END_REASON_TRIALS")
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.completed_trials, run.failed_trials, run.best_objectives["exact_match"]) == (3, 0, 0.2)
     best = await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=run.id))
@@ -179,7 +179,7 @@ async def test_a_failed_trial_says_what_kind_of_failure_it_was(bench: Workbench)
 def test_nobody_writes_a_run_or_a_trial_by_hand(bench: Workbench) -> None:
     """X-59: no update, and no create but the one that starts a search; results are their worker's to write."""
     writes = {m.name for m in bench.registry.methods.values() if not is_read(m.name)}
-    steers = {f"{verb}OptimizationRun" for verb in ("Create", "Pause", "Resume", "Cancel")}
+    steers = {f"{verb}OptimizationRun" for verb in ("Create", "Pause", "Resume", "Extend", "Retry", "Cancel")}
     elsewhere = {"PromoteOptimizationRun", "AnalyzeVariableImportance"}  # it writes into a program; it keeps nothing
     # The worker of an external run is its client, who holds each trial's lease.
     leased = {"SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples"}

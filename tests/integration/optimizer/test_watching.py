@@ -53,7 +53,7 @@ async def test_a_watch_goes_on_live_until_the_run_has_ended(bench: Workbench) ->
     watching_it = asyncio.ensure_future(_collected(watch(bench, row)))
     books = ledger(bench, await claimed(bench, row))
     await books.start()
-    await books.end("STATUS_COMPLETED", "")
+    await books.complete("END_REASON_TRIALS")
     frames = await watching_it
     told = [(f.item.type, f.item.status) for f in frames if f.HasField("item")]
     assert told == [

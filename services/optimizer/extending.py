@@ -1,0 +1,96 @@
+"""Extending a run, and retrying one that has failed: it goes on where it was, with what it has learned."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ExtendOptimizationRunRequest
+from psycopg.types.json import Jsonb
+
+from framework.engine import Call
+from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.plain import plain
+from services.optimizer.continuing import ALL_TRIALS, Going, go_on
+from services.optimizer.objectives import objectives_of
+from services.optimizer.resources import ENDED, OptimizationRun, is_external
+from services.optimizer.spending import limit_reached, used_by
+
+_EXTEND = "ExtendOptimizationRun"
+_RETRY = "RetryOptimizationRun"
+_COUNTED = ("metric_calls", "tokens", "cost_micros", "seconds", "patience")
+_ENDED_BY = {
+    "END_REASON_TRIALS": "max_trials",
+    "END_REASON_METRIC_CALLS": "limits.metric_calls",
+    "END_REASON_TOKENS": "limits.tokens",
+    "END_REASON_COST": "limits.cost_micros",
+    "END_REASON_SECONDS": "limits.seconds",
+    "END_REASON_TARGET": "limits.target",
+    "END_REASON_PATIENCE": "limits.patience",
+}
+Row = Mapping[str, Any]
+
+
+async def extend(call: Call, request: ExtendOptimizationRunRequest) -> pb.OptimizationRun:
+    """Returns the run under its new limits; see `ExtendOptimizationRun` for what is refused."""
+    return await go_on(call, request.id, _EXTEND, lambda row: _extended(row, request))
+
+
+async def retry(call: Call, identifier: str) -> pb.OptimizationRun:
+    """Returns the failed run on its way again; raises IllegalState where there is nothing left to spend."""
+    row = await call.row(OptimizationRun, identifier, _RETRY)
+    if is_external(row):
+        raise IllegalState("the trials of this run are its clients': extend the run to go on", evaluator="EXTERNAL")
+    async with call.transaction() as tx:
+        spent = limit_reached(row["limits"] or {}, await used_by(tx, row))
+    if spent:
+        raise IllegalState(f"the run's {_ENDED_BY[spent]} is reached: extend it", status="FAILED", reason=spent)
+    going = Going(pb.RunEvent.TYPE_RUN_RETRIED, {"retried_trials": ALL_TRIALS})
+    return await go_on(call, identifier, _RETRY, lambda _: going)
+
+
+def _extended(row: Row, request: ExtendOptimizationRunRequest) -> Going:
+    given, columns = dict(_given(request)), dict[str, Any]()
+    if faults := list(_faults(row, given)):
+        raise InvalidFields(*faults)
+    if request.max_trials:
+        columns = {"max_trials": request.max_trials, "planned_trials": row["planned_trials"] or row["max_trials"]}
+    columns["limits"] = Jsonb({**(row["limits"] or {}), **plain(request.limits)})
+    if row["status"] == "STATUS_FAILED":
+        columns["retried_trials"] = ALL_TRIALS
+    return Going(pb.RunEvent.TYPE_RUN_EXTENDED, columns, rested=row["status"] in ENDED)
+
+
+def _given(request: ExtendOptimizationRunRequest) -> Iterator[tuple[str, float]]:
+    if request.max_trials:
+        yield "max_trials", request.max_trials
+    for name in _COUNTED:
+        if value := getattr(request.limits, name):
+            yield f"limits.{name}", value
+    if request.limits.HasField("target"):
+        yield "limits.target", request.limits.target
+
+
+def _faults(row: Row, given: Mapping[str, float]) -> Iterator[FieldViolation]:
+    if not given:
+        yield FieldViolation("max_trials", "say what to extend: this, or one of limits")
+    for path, value in given.items():
+        if why := _unfit(row, path, value):
+            yield FieldViolation(path, why)
+    if row["end_reason"] == "END_REASON_EXHAUSTED":
+        raise IllegalState("the strategy has no other configuration to try; start another run", status="COMPLETED")
+    needed = _ENDED_BY.get(row["end_reason"], "")
+    if given and needed and needed not in given:
+        yield FieldViolation(needed, "ended the run: it must be raised")
+
+
+def _unfit(row: Row, path: str, value: float) -> str:
+    """Returns why a limit cannot take the place of the run's own; nothing when it can."""
+    name = path.removeprefix("limits.")
+    limits = {"max_trials": row["max_trials"], **(row["limits"] or {})}
+    now = limits.get(name)
+    if now is None or (not now and name != "target"):
+        return "the run has no such limit: leave it out"
+    if name == "target":
+        primary = objectives_of(row)[0]
+        return "" if primary.better(value, now) else f"must be better than the run's, which is {now:g}"
+    return "" if value > int(now) else f"must be above the run's, which is {int(now)}"
