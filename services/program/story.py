@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.values import Json
@@ -33,6 +34,17 @@ class Charged(Protocol):
     @property
     def estimated(self) -> bool:
         """Whether nobody told what it took."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a model thought, which tool it used with which arguments, and what came of it."""
+
+    thought: str
+    tool: str
+    arguments: Any = None
+    observation: str = ""
+    failed: bool = False
 
 
 class Hears(Protocol):
@@ -114,6 +126,22 @@ class Story:
         if outcome.outputs is None:
             step |= {"error": outcome.error, "error_class": f"ERROR_CLASS_{outcome.error_class or 'UNSPECIFIED'}"}
         self._end(step, inputs=inputs, outputs=outcome.outputs, trace=trace)
+
+    def used(self, turn: Turn, took: Any, latency_ms: float) -> None:
+        """Ends a turn of a program with tools, with what its thought and its tool took together."""
+        step = {
+            "kind": "KIND_TOOL",
+            "tool": turn.tool,
+            "input_tokens": took.input_tokens,
+            "output_tokens": took.output_tokens,
+            "latency_ms": latency_ms,
+            "estimated": took.estimated,
+            **({} if took.unpriced else {"cost_nanos": took.cost_nanos}),
+        }
+        if turn.failed:
+            step |= {"error": f"{turn.tool} gave nothing of use", "error_class": "ERROR_CLASS_TOOL"}
+        inputs = turn.arguments if isinstance(turn.arguments, dict) else {}
+        self._end(step, thought=turn.thought, inputs=inputs, observation=turn.observation)
 
     def _end(self, step: dict[str, Any], **values: Any) -> None:
         step |= {"path": _path.get(), "ended_after_ms": (time.perf_counter() - self._began) * 1000}

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -85,6 +85,23 @@ class Meter:
         self.cost_nanos += charge.cost_nanos or 0
         self.unpriced = self.unpriced or charge.cost_nanos is None
         self.estimated = self.estimated or charge.estimated
+
+    def include(self, took: Any) -> None:
+        """Takes into account what another program took that was asked on the way."""
+        self.input_tokens += took.input_tokens
+        self.output_tokens += took.output_tokens
+        self.cost_nanos += took.cost_micros * pricing.NANOS
+        self.unpriced = self.unpriced or took.unpriced
+        self.estimated = self.estimated or took.estimated
+
+    def since(self, earlier: "Meter") -> "Meter":
+        """Returns what was taken since; what is not exact is so as a whole."""
+        return replace(
+            self,
+            input_tokens=self.input_tokens - earlier.input_tokens,
+            output_tokens=self.output_tokens - earlier.output_tokens,
+            cost_nanos=self.cost_nanos - earlier.cost_nanos,
+        )
 
 
 # DSPy strips what it does not know from a request, so seed and counters travel beside it.

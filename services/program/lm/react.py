@@ -1,15 +1,19 @@
 """Runs one program with tools: DSPy's ReAct over our engine, with a loop that ends, and that tells no traceback."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dspy
 
 from domain.signatures.json_schema import written
 from services.program.connectors.faults import ModelFault
-from services.program.lm.engine import OutputUnparsable
+from services.program.lm.engine import OutputUnparsable, meter
 from services.program.lm.runner import Runner, lm_of
 from services.program.lm.signature import chain_of_thought
+from services.program.metering.work import current_work
+from services.program.story import Turn
 from services.program.tools.using import ReadyTool
 from services.program.tools.written import FINISH
 
@@ -36,14 +40,26 @@ class _Loop(dspy.ReAct):  # type: ignore[misc] # DSPy has no types
     async def aforward(self, **given: Any) -> Any:
         steps: dict[str, Any] = {}
         for index in range(self.max_iters):
-            said = await self.react.acall(**given, trajectory=self._format_trajectory(steps))
-            steps[f"thought_{index}"] = said.next_thought
-            steps[f"tool_name_{index}"] = said.next_tool_name
-            steps[f"tool_args_{index}"] = said.next_tool_args
-            if said.next_tool_name == FINISH:
+            turn = await self._turn(steps, given)
+            steps[f"thought_{index}"] = turn.thought
+            steps[f"tool_name_{index}"] = turn.tool
+            steps[f"tool_args_{index}"] = turn.arguments
+            if turn.tool == FINISH:
                 return await self.extract.acall(**given, trajectory=self._format_trajectory(steps))
-            steps[f"observation_{index}"], _ = await self._ready[said.next_tool_name].observed(said.next_tool_args)
+            steps[f"observation_{index}"] = turn.observation
         raise ToolsWithoutEnd(_told(steps, self.max_iters))
+
+    async def _turn(self, steps: Mapping[str, Any], given: Mapping[str, Any]) -> Turn:
+        """Has the model think and use a tool; the work's story, if it has one, is told of it."""
+        began, before = time.perf_counter(), replace(meter.get())
+        said = await self.react.acall(**given, trajectory=self._format_trajectory(steps))
+        turn = Turn(str(said.next_thought), said.next_tool_name, said.next_tool_args)
+        if turn.tool != FINISH:
+            observation, of_use = await self._ready[turn.tool].observed(turn.arguments)
+            turn = replace(turn, observation=observation, failed=not of_use)
+        if (work := current_work()) and work.story:
+            work.story.used(turn, meter.get().since(before), (time.perf_counter() - began) * 1000)
+        return turn
 
 
 class ReactRunner(Runner):

@@ -18,9 +18,11 @@ from framework.errors import InvalidFields
 from framework.secrets import SecretReferences
 from services.program import tracing
 from services.program.code.contract import CodeFault
-from services.program.running import ModelAway, ModelRejected, Run
+from services.program.lm.engine import meter
+from services.program.running import ModelAway, ModelRejected, Run, failed_by
 from services.program.schemas.checking import Checker
 from services.program.schemas.declared import fields_from
+from services.program.story import at
 from services.program.working import Workshop, pinned_program
 
 Open = Callable[[program_pb2.Program], AbstractAsyncContextManager[Run]]
@@ -94,7 +96,7 @@ class Toolbox:
         if tool.HasField("http"):
             return lambda arguments: self._asked(tool.http, arguments)
         if tool.HasField("program"):
-            return lambda arguments: self._run(tool.program, arguments)
+            return lambda arguments: self._run(tool.name, tool.program, arguments)
         return lambda arguments: self._called(tool.registered.entry_point, limits, arguments)
 
     async def _asked(self, tool: tool_pb2.HttpTool, arguments: Mapping[str, Json]) -> Json:
@@ -119,14 +121,17 @@ class Toolbox:
     def _key(self, outside: Outside, tool: tool_pb2.HttpTool) -> str:
         return outside.secrets.resolve(self.organization_id, tool.secret).get_secret_value()
 
-    async def _run(self, step: document_pb2.ProgramStep, arguments: Mapping[str, Json]) -> Json:
+    async def _run(self, name: str, step: document_pb2.ProgramStep, arguments: Mapping[str, Json]) -> Json:
         row = {"organization_id": self.organization_id, "program_id": step.program_id}
         pinned = await pinned_program(self.workshop.database, row | {"program_revision": step.revision})
         try:
-            async with self.open(pinned) as run:
-                outcome = await run(arguments, 0)
+            with at(name):
+                async with self.open(pinned) as run:
+                    outcome = await run(arguments, 0)
         except (ModelAway, ModelRejected, CodeFault) as fault:
+            meter.get().include(failed_by(fault))
             raise ToolFailed(str(fault)) from fault
+        meter.get().include(outcome)
         if outcome.outputs is None:
             raise ToolFailed(outcome.error)
         return dict(outcome.outputs)

@@ -9,7 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from ashgrove.program.v1 import program_pb2, signature_pb2, tool_pb2
-from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from ashgrove.program.v1.execution_requests_pb2 import (
+    CancelExecutionRequest,
+    ExecuteProgramRequest,
+    ExecutionStep,
+    GetExecutionStepsRequest,
+    StreamExecutionRequest,
+)
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
 from framework.errors import InvalidFields
@@ -164,6 +170,44 @@ async def test_other_programs_and_registered_code_are_tools(
     assert done.outputs["answer"] == "warm", done.error
     last = json.dumps(models.requests[-1]["messages"])
     assert "echo" in last and last.count("hej-hopp") > 1 and "language" in last
+
+
+async def test_the_way_it_took_is_told_turn_by_turn_and_all_of_it_is_paid(
+    bench: Workbench, equipped: Workshop, models: ModelServer, weather: ModelServer
+) -> None:
+    """Thought, tool, arguments, observation and usage; what a tool asked by itself stands below its name."""
+    other = await create_program(bench, name="language of a text")
+    language = tool_pb2.Tool(name="language", description="Tells a language.")
+    language.program.program_id = other.id
+    turns = [thought("weather", days="many"), thought("language", text="och"), thought("finish")]
+    models.script = [*turns, ANSWER]
+    done = await run(bench, reacting(asked_at(weather.url), language))
+    steps = (await bench.do("GetExecutionSteps", GetExecutionStepsRequest(id=done.id))).steps
+    calls = [each for each in steps if each.kind == ExecutionStep.KIND_MODEL_CALL]
+    failed, used, finish = [each for each in steps if each.kind == ExecutionStep.KIND_TOOL]
+    assert [each.path for each in calls] == ["", "", "language", "", ""]
+    assert failed.tool == "weather" and failed.inputs["days"] == "many" and "arguments.city" in failed.observation
+    assert failed.error_class == 18 and failed.input_tokens == 11
+    assert used.thought == "I need it." and "language" in used.observation and not used.error_class
+    assert used.input_tokens == 11 + calls[2].input_tokens and used.cost_nanos == 39_000 + calls[2].cost_nanos
+    assert finish.tool == "finish" and not finish.observation
+    assert done.cost_micros * 1000 >= sum(each.cost_nanos for each in calls) > (done.cost_micros - 2) * 1000
+
+
+async def test_turns_are_told_as_they_come(
+    bench: Workbench, equipped: Workshop, models: ModelServer, weather: ModelServer
+) -> None:
+    """The first is there while the model still thinks about the second."""
+    models.script = [thought("weather", city="Lund"), Stall()]
+    made = await bench.do("CreateProgram", CreateProgramRequest(program=reacting(asked_at(weather.url))))
+    request = ExecuteProgramRequest(program_id=made.id, detached=True, streamed=True)
+    request.inputs.update({"question": "Is it warm?"})
+    begun = await bench.do("ExecuteProgram", request)
+    async for frame in bench.frames("StreamExecution", StreamExecutionRequest(id=begun.id)):
+        if frame.item.step.kind == ExecutionStep.KIND_TOOL:
+            break
+    assert frame.item.step.tool == "weather" and "celsius" in frame.item.step.observation and not models.left
+    await bench.do("CancelExecution", CancelExecutionRequest(id=begun.id))
 
 
 async def test_what_is_wrong_with_tools_is_told_when_they_are_written(bench: Workbench, equipped: Workshop) -> None:
