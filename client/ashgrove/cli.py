@@ -22,6 +22,7 @@ from ashgrove.opening import json_object, with_client
 from ashgrove.parquet_files import write_parquet
 from ashgrove.people_commands import COMMANDS
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
+from ashgrove.report_commands import report
 from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.values import to_plain
 
@@ -108,6 +109,7 @@ presets = _collection("presets", "presets", ("id", "name", "category", "status",
 presets.add_command(add_defaults)
 runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", "best_objectives", "created_at"))
 runs.add_command(importance)
+runs.add_command(report)
 audit = _collection("audit", "audit", ("sequence", "type", "outcome", "resource_type", "resource_id", "occurred_at"))
 audit.add_command(verify)
 

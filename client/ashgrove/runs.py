@@ -9,7 +9,13 @@ from google.protobuf.json_format import ParseDict
 from ashgrove.asking import Asking
 from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
-from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2, variable_importance_pb2
+from ashgrove.optimizer.v1 import (
+    optimization_run_pb2,
+    pareto_front_pb2,
+    run_report_pb2,
+    trial_pb2,
+    variable_importance_pb2,
+)
 from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationRequest,
@@ -196,6 +202,16 @@ class Runs(Asking):
             interactions=interactions,
         )
         return found
+
+    def report(self, identifier: str) -> run_report_pb2.RunReport:
+        """Returns what became of a run: the verdict on unseen examples, the price, what changed and what it earned."""
+        report: run_report_pb2.RunReport = self._call("GetRunReport", id=identifier)
+        return report
+
+    def report_page(self, identifier: str) -> str:
+        """Returns the same as one HTML page that needs nothing else."""
+        body = self._call("GetRunReportPage", id=identifier)
+        return str(body.data.decode())
 
     def trials(self, identifier: str) -> Iterator[trial_pb2.Trial]:
         """Yields a run's trials by number."""

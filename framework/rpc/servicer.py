@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 
 from framework.engine import Engine
 from framework.resource import MethodSpec
 from framework.rpc.current import current
+
+# What a browser may do with a document that a service has written: show it, with its own style, and nothing else.
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_PAGE = (("content-security-policy", f"{_PAGE_POLICY}; frame-ancestors 'none'; sandbox"),)
 
 
 def handler_of(engine: Engine) -> grpc.GenericRpcHandler:
@@ -35,8 +40,11 @@ def _shape(method: MethodSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _unary(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
-    async def behaviour(request: Any, _: Any) -> Any:
-        return await engine.unary(method, current(), request)
+    async def behaviour(request: Any, context: Any) -> Any:
+        answer = await engine.unary(method, current(), request)
+        if method.response_class is HttpBody:
+            await context.send_initial_metadata(_PAGE)
+        return answer
 
     return behaviour
 

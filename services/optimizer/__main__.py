@@ -21,6 +21,7 @@ from services.optimizer import (  # noqa: F401
     front,
     pausing,
     promoting,
+    reporting,
     starting,
     watching,
 )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1 import external_requests_pb2 as external_pb
-from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, run_report_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     CancelOptimizationRunRequest,
     CreateOptimizationRunRequest,
@@ -22,6 +22,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
+from google.api.httpbody_pb2 import HttpBody
 
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -49,7 +50,8 @@ _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
 NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
 _TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
-_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE)
+_REPORTS = ("GetRunReport", "GetRunReportPage")
+_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE, *_REPORTS)
 
 
 def is_external(row: Mapping[str, Any]) -> bool:
@@ -234,6 +236,21 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import analyzing  # it reads this very resource
 
         return await analyzing.analyze(call, request)
+
+    @action("GetRunReport")
+    async def report(self, call: Call, request: run_report_pb2.GetRunReportRequest) -> run_report_pb2.RunReport:
+        """Returns what became of the run."""
+        from services.optimizer import reporting  # it reads this very resource
+
+        return await reporting.report(call, request.id, "GetRunReport")
+
+    @action("GetRunReportPage")
+    async def page(self, call: Call, request: run_report_pb2.GetRunReportPageRequest) -> HttpBody:
+        """Returns what became of the run as a page."""
+        from services.optimizer import reporting  # it reads this very resource
+
+        found = await reporting.report(call, request.id, "GetRunReportPage")
+        return HttpBody(content_type="text/html; charset=utf-8", data=reporting.page(found).encode())
 
     @action(_PROMOTE)
     async def promote(self, call: Call, request: PromoteOptimizationRunRequest) -> PromoteOptimizationRunResponse:
