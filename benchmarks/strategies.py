@@ -1,0 +1,93 @@
+"""How well strategies search at an equal budget, beside Optuna's TPE alone: losses over ten seeds, and times.
+
+A loss is the distance from the best that there is, of ZDT1 the hypervolume that is missing. Ratios are of mean losses to
+Optuna's TPE; below 1 is better. `wins` counts the seeds on which a strategy comes nearer than Optuna's TPE.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import mean, median
+from typing import Any
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.problems import PROBLEMS, Problem
+from domain.seeds import suggestion_seed
+from domain.strategies import STRATEGIES, Observation, Question
+
+SEEDS = 10
+BASE = "Optuna TPE"
+OURS = ("random", "bayesian", "gaussian_process")
+VIZIER_SECONDS = 8.8
+"""What a suggestion of OSS Vizier's Gaussian process took, of a Branin-like function: see the peers' figures."""
+
+
+def main() -> None:
+    """Prints a table for each problem; prints progress to the error stream, since it takes minutes."""
+    for problem in PROBLEMS:
+        found = {BASE: [_optuna(problem, seed) for seed in range(SEEDS)]}
+        for name in OURS:
+            print(f"{problem.name}: {name}", file=sys.stderr)
+            found[name] = [_ours(problem, name, seed) for seed in range(SEEDS)]
+        Console().print(_table(problem, found))
+
+
+Result = tuple[float, float]
+"""A loss, and the median milliseconds of a suggestion in the second half."""
+
+
+def _optuna(problem: Problem, seed: int) -> Result:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+    study = optuna.create_study(directions=[each.direction for each in problem.objectives], sampler=sampler)
+
+    def suggest(_: Sequence[Observation]) -> tuple[Mapping[str, Any], Any]:
+        trial = study.ask()
+        return problem.ask(trial), trial
+
+    return _searched(problem, suggest, lambda trial, values: study.tell(trial, values))
+
+
+def _ours(problem: Problem, name: str, seed: int) -> Result:
+    memory: dict[str, Any] = {}
+
+    def suggest(finished: Sequence[Observation]) -> tuple[Mapping[str, Any], Any]:
+        number = len(finished) + 1
+        own, budget = suggestion_seed(seed, number), problem.budget
+        question = Question(problem.space, problem.objectives, finished, [], number, own, seed, budget, memory)
+        return STRATEGIES[name].suggest(question), None
+
+    return _searched(problem, suggest, lambda trial, values: None)
+
+
+def _searched(problem: Problem, suggest: Callable[..., Any], tell: Callable[..., Any]) -> Result:
+    names = [each.name for each in problem.objectives]
+    finished, reached, times = list[Observation](), list[tuple[float, ...]](), list[float]()
+    for number in range(1, problem.budget + 1):
+        began = time.perf_counter()
+        values, trial = suggest(finished)
+        times.append(time.perf_counter() - began)
+        reached.append(problem.reach(values))
+        tell(trial, reached[-1])
+        finished.append(Observation(number, values, dict(zip(names, reached[-1], strict=True))))
+    return problem.loss(reached), median(times[len(times) // 2 :]) * 1000
+
+
+def _table(problem: Problem, found: Mapping[str, Sequence[Result]]) -> Table:
+    title = f"{problem.name}, {problem.budget} trials, {SEEDS} seeds"
+    table = Table("strategy", "mean loss", "median loss", "of Optuna TPE", "wins", "ms", "of 8.8 s", title=title)
+    base = [loss for loss, _ in found[BASE]]
+    for name, results in found.items():
+        losses = [loss for loss, _ in results]
+        took = median(each for _, each in results)
+        wins = sum(own < other for own, other in zip(losses, base, strict=True))
+        figures = [f"{mean(losses):.4f}", f"{median(losses):.4f}", f"{mean(losses) / mean(base):.2f}"]
+        table.add_row(name, *figures, str(wins), f"{took:.1f}", f"1/{VIZIER_SECONDS * 1000 / took:.0f}")
+    return table
+
+
+if __name__ == "__main__":
+    main()
