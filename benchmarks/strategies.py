@@ -1,7 +1,7 @@
 """How well strategies search at an equal budget, beside Optuna's TPE alone: losses over ten seeds, and times.
 
-A loss is the distance from the best that there is, of ZDT1 the hypervolume that is missing. Ratios are of mean losses to
-Optuna's TPE; below 1 is better. `wins` counts the seeds on which a strategy comes nearer than Optuna's TPE.
+A loss is the distance from the best that there is, of ZDT1 the hypervolume that is missing. Ratios are of mean losses
+to Optuna's TPE; below 1 is better. `wins` counts the seeds on which a strategy comes nearer than Optuna's TPE.
 """
 
 import sys

@@ -25,8 +25,8 @@ def estimated(question: Question, history: Sequence[Observation]) -> Iterator[di
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     book: Phrasebook = question.memory.setdefault("optuna", Phrasebook(question.space, question.objectives))
-    sampler = KnownSpaceSampler(book.words, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
     rows = [*book.finished(history), *book.pending(question.pending)]
+    sampler = KnownSpaceSampler(book.words, rows, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
     study = study_of(rows, [each.direction for each in question.objectives], sampler)
     while True:
         # Each answer stays in the study as a running trial, so that the next one keeps away from it.

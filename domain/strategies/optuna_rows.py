@@ -103,6 +103,11 @@ class Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
         """Its parameters as the estimator takes them."""
         return {name: self.distributions[name].to_internal_repr(value) for name, value in self.params.items()}
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the parameters that it has."""
+        return frozenset(self.params)
+
     def _validate(self) -> None:
         """Do nothing: rows are made of validated values, and checking a thousand again takes as long as adding them."""
 

@@ -1,5 +1,6 @@
 """Optuna's estimator, told the space. Importing it imports Optuna: half a second."""
 
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -15,12 +16,15 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
     """The estimator for rows of a known space.
 
     Optuna's own compares the distributions of all trials at the first suggestion, and learns only from trials that
-    have every variable. Here variables under one condition are drawn together, by the trials that have them.
+    have every variable. Here variables under one condition are drawn together, by the trials that have them; in
+    smaller groups where trials have some of these and not others, as they have in a space that grows.
     """
 
-    def __init__(self, words: Vocabulary, **options: Any) -> None:
+    def __init__(self, words: Vocabulary, rows: Sequence[Row], **options: Any) -> None:
         super().__init__(multivariate=True, constant_liar=True, **options)
         self._groups = _groups(words)
+        for names in sorted({row.names for row in rows}, key=sorted):
+            self._groups = [part for group in self._groups for part in _parted(group, names)]
         self._free = words.free
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
@@ -45,6 +49,13 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
             return trial.internal  # type: ignore[no-any-return, unused-ignore]
         params = self._get_params(trial, study)
         return {name: self._free[name].to_internal_repr(value) for name, value in params.items()}
+
+
+def _parted(group: dict[str, BaseDistribution], names: frozenset[str]) -> Iterator[dict[str, BaseDistribution]]:
+    """Yields what trials of these names have of a group, and what they have not."""
+    for has in (True, False):
+        if part := {name: each for name, each in group.items() if (name in names) is has}:
+            yield part
 
 
 def _groups(words: Vocabulary) -> list[dict[str, BaseDistribution]]:

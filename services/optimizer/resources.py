@@ -50,6 +50,7 @@ _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
 NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
 _TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
+_GROWN = ("ExtendSpace", "ImportTrials")
 _REPORTS = ("GetRunReport", "GetRunReportPage")
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE, *_REPORTS)
 
@@ -122,7 +123,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         policy("Create", "CreateOptimizationRun", allow=signed_in),
         # Whether they may change the program is for its own service to say.
         policy(_PROMOTE, allow=owns | of_readable_program),
-        policy(_CANCEL, _PAUSE, *_TOLD, allow=owns | of_owned_program),
+        policy(_CANCEL, _PAUSE, *_TOLD, *_GROWN, allow=owns | of_owned_program),
         # It goes on in the name of whoever lets it.
         policy(_RESUME, _EXTEND, _RETRY, allow=owns),
     ]
@@ -221,6 +222,20 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import external  # it acts on this very resource
 
         return await external.report_examples(call, request)
+
+    @action("ExtendSpace")
+    async def grow(self, call: Call, request: external_pb.ExtendSpaceRequest) -> external_pb.ExtendSpaceResponse:
+        """Adds what a client asks for to the run's space."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.extend(call, request)
+
+    @action("ImportTrials")
+    async def take_over(self, call: Call, request: external_pb.ImportTrialsRequest) -> external_pb.ImportTrialsResponse:
+        """Takes over trials that were made elsewhere."""
+        from services.optimizer import external  # it acts on this very resource
+
+        return await external.import_trials(call, request)
 
     @action("GetParetoFront")
     async def front(self, call: Call, request: GetParetoFrontRequest) -> pareto_front_pb2.ParetoFront:

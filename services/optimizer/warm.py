@@ -11,7 +11,7 @@ from domain.strategies import Observation
 from framework.storage import Transaction
 from services.optimizer.portions import Portions
 from services.optimizer.results import Results
-from services.optimizer.suggesting import Suggesting, observed
+from services.optimizer.suggesting import Suggesting, budget_of, observed
 
 RUNS = 64
 OBSERVATIONS = 100_000
@@ -31,11 +31,16 @@ class Warm:
     def __init__(self, row: Mapping[str, Any], space: Space) -> None:
         self.row = row
         self.space = space
+        self.extensions = row["space_extensions"]
         self.suggesting = Suggesting(row)
         self.results = Results(row)
         self.finished: list[Observation] = []
         """The finished trials, by number."""
         self.watermark = 0
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Tells whether the run is still the one that this was made of: neither space nor budget were extended."""
+        return bool(self.extensions == row["space_extensions"] and self.suggesting.budget == budget_of(row))
 
     async def learn(self, tx: Transaction, count: int) -> None:
         """Reads the trials that have finished since the last look, when `count` have by now."""

@@ -58,6 +58,8 @@ SOUND_AND_REFUSED = {
     "RenewTrials": "FAILED_PRECONDITION",
     "ReportMeasurements": "FAILED_PRECONDITION",
     "ReportExamples": "FAILED_PRECONDITION",
+    "ExtendSpace": "FAILED_PRECONDITION",
+    "ImportTrials": "FAILED_PRECONDITION",
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
     "RetryOptimizationRun": "FAILED_PRECONDITION",  # it has not failed
 }

@@ -2,8 +2,20 @@
 
 from services.optimizer.external.asking import suggest
 from services.optimizer.external.completing import complete
+from services.optimizer.external.extending import extend
+from services.optimizer.external.importing import import_trials
 from services.optimizer.external.leasing import renew
 from services.optimizer.external.reporting import report_examples, report_measurements, reports
 from services.optimizer.external.starting import start
 
-__all__ = ["complete", "renew", "report_examples", "report_measurements", "reports", "start", "suggest"]
+__all__ = [
+    "complete",
+    "extend",
+    "import_trials",
+    "renew",
+    "report_examples",
+    "report_measurements",
+    "reports",
+    "start",
+    "suggest",
+]

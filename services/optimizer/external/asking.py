@@ -26,10 +26,11 @@ _ASK_AGAIN_SECONDS = 5
 _Event = optimization_run_pb2.RunEvent
 _BEGIN = """
 INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
-                    lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed, origin)
+                    lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed, space_extensions,
+                    origin)
 SELECT %(organization)s, %(run)s, begun.id, begun.number, begun.configuration, begun.content_hash, 'STATUS_RUNNING',
        %(client)s, %(seconds)s, clock_timestamp() + make_interval(secs => %(seconds)s), begun.informed_count,
-       begun.pending_then, begun.sampler_version, begun.seed, 'ORIGIN_SUGGESTED'
+       begun.pending_then, begun.sampler_version, begun.seed, %(extensions)s, 'ORIGIN_SUGGESTED'
 FROM jsonb_to_recordset(%(begun)s) AS begun(
     id uuid, number integer, configuration jsonb, content_hash text, informed_count integer, pending_then jsonb,
     sampler_version text, seed bigint)
@@ -115,7 +116,7 @@ async def _begun(at: Turn, client: str, wanted: int, seconds: int) -> list[dict[
 
 async def _written(at: Turn, client: str, seconds: int, chosen: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Writes trials down and tells of them; returns their rows."""
-    begun = {"client": client, "seconds": seconds, "begun": as_json(chosen)}
+    begun = {"client": client, "seconds": seconds, "extensions": at.row["space_extensions"], "begun": as_json(chosen)}
     asked = await at.tx.ask(_BEGIN, at.ids | begun)
     await at.say(*(_start_of(each) for each in chosen))
     rows = sorted(await at.tx.answer(asked), key=lambda row: int(row["number"]))

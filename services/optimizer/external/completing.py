@@ -15,11 +15,13 @@ from ashgrove.optimizer.v1.external_requests_pb2 import (
 )
 from ashgrove.program.v1 import execution_pb2
 
+from domain.values import content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
 from services.optimizer.external.asking import given_trials
+from services.optimizer.external.extending import can_be_partial
 from services.optimizer.external.turn import Turn, in_turn, message
 from services.optimizer.spending import Usage, noted
 
@@ -31,13 +33,14 @@ SELECT * FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)
 """
 _FINISH = """
-UPDATE trials SET status = told.status, objectives = told.objectives, error = told.error,
-       error_class = told.error_class, infeasible = told.infeasible, finished_count = told.metric_calls,
-       tokens = told.tokens, cost_micros = told.cost_micros, finish_number = told.finish_number,
-       completed_at = now(), lease_until = NULL, lock_version = lock_version + 1
+UPDATE trials SET configuration = told.configuration, content_hash = told.content_hash, status = told.status,
+       objectives = told.objectives, error = told.error, error_class = told.error_class,
+       infeasible = told.infeasible, finished_count = told.metric_calls, tokens = told.tokens,
+       cost_micros = told.cost_micros, finish_number = told.finish_number, completed_at = now(), lease_until = NULL,
+       lock_version = lock_version + 1
 FROM jsonb_to_recordset(%(told)s) AS told(
-    number integer, status text, objectives jsonb, error text, error_class text, infeasible boolean,
-    metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
+    number integer, configuration jsonb, content_hash text, status text, objectives jsonb, error text,
+    error_class text, infeasible boolean, metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND trials.number = told.number
 RETURNING trials.*
 """
@@ -87,25 +90,43 @@ def _check(at: Turn, completions: Sequence[TrialCompletion], trials: Mapping[int
             most = at.finished + len(at.open)
             has = f"it has trials 1 to {most}" if most else "it has none yet"
             faults.append(FieldViolation(f"{path}.number", f"is no trial of this run; {has}"))
+        else:
+            faults += _unused_faults(at, path, each, trials[each.number])
         seen.add(each.number)
         faults += _faults(path, at.row["objectives"], each)
     if faults:
         raise InvalidFields(*faults)
 
 
+def _unused_faults(at: Turn, path: str, told: TrialCompletion, trial: Mapping[str, Any]) -> Iterator[FieldViolation]:
+    if told.used_variables and not can_be_partial(at.row):
+        yield FieldViolation(f"{path}.used_variables", "must be empty: only random and bayesian bear missing variables")
+    elif trial["status"] == "STATUS_RUNNING":
+        for name in told.used_variables:
+            if name not in trial["configuration"]:
+                yield FieldViolation(f"{path}.used_variables", f"has {name}, which the trial has no value of")
+
+
 def _faults(path: str, objectives: Sequence[Mapping[str, Any]], told: TrialCompletion) -> Iterator[FieldViolation]:
-    names = [each["metric"] for each in objectives]
     if told.error or told.infeasible:
         if told.objectives:
             yield FieldViolation(f"{path}.objectives", "must be empty: a trial that failed has reached nothing")
         return
     if told.error_class:
         yield FieldViolation(f"{path}.error_class", "must come with an error")
-    for name in told.objectives:
+    yield from objective_faults(f"{path}.objectives", objectives, told.objectives)
+
+
+def objective_faults(
+    path: str, objectives: Sequence[Mapping[str, Any]], told: Mapping[str, float]
+) -> Iterator[FieldViolation]:
+    """Yields what is wrong with what a trial reached."""
+    names = [each["metric"] for each in objectives]
+    for name in told:
         if name not in names:
-            yield FieldViolation(f"{path}.objectives.{name}", f"is no objective of the run; it has {', '.join(names)}")
+            yield FieldViolation(f"{path}.{name}", f"is no objective of the run; it has {', '.join(names)}")
     for each in objectives:
-        yield from _value_faults(f"{path}.objectives.{each['metric']}", each, told.objectives)
+        yield from _value_faults(f"{path}.{each['metric']}", each, told)
 
 
 def _value_faults(path: str, objective: Mapping[str, Any], told: Mapping[str, float]) -> Iterator[FieldViolation]:
@@ -153,7 +174,7 @@ async def _finished(
     counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
     for end in ends:
         outcome = Outcome(end["objectives"], end["error"], end["error_class"], *[end["metric_calls"]] * 2)
-        counted, changed, told = await results.judge(at.tx, at.row, trials[end["number"]], outcome)
+        counted, changed, told = await results.judge(at.tx, at.row, trials[end["number"]] | end, outcome)
         counts[counted] += 1
         columns |= changed
         events += told
@@ -170,8 +191,13 @@ def _end(told: TrialCompletion, trial: Mapping[str, Any], finish_number: int) ->
     """Returns the columns of a trial that has ended."""
     error, reported = _error(told), noted(trial)
     usage = reported if reported.metric_calls else Usage(told.metric_calls, told.tokens, told.cost_micros)
+    values = trial["configuration"]
+    if told.used_variables:
+        values = {name: value for name, value in values.items() if name in set(told.used_variables)}
     return {
         "number": told.number,
+        "configuration": values,
+        "content_hash": content_hash(values) if told.used_variables else trial["content_hash"],
         "status": "STATUS_FAILED" if error else "STATUS_COMPLETED",
         "objectives": dict(told.objectives),
         "error": error,

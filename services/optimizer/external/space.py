@@ -1,6 +1,6 @@
-"""The space of an external run as it was when the run was made, kept with the run."""
+"""The space of an external run as it was when the run was made, and each extension of it, kept with the run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
@@ -16,8 +16,14 @@ _KEEP = """
 INSERT INTO run_spaces (organization_id, run_id, variables, constraints, pool)
 VALUES (%(organization)s, %(run)s, %(variables)s, %(constraints)s, %(pool)s)
 """
+_EXTEND = """
+INSERT INTO run_spaces (organization_id, run_id, extensions, variables, constraints, pool)
+SELECT organization_id, run_id, extensions + 1, variables || %(variables)s, constraints, pool FROM run_spaces
+WHERE organization_id = %(organization)s AND run_id = %(run)s AND extensions = %(extensions)s
+"""
 _READ = """
-SELECT variables, constraints, pool FROM run_spaces WHERE organization_id = %(organization)s AND run_id = %(run)s
+SELECT variables, constraints, pool FROM run_spaces
+WHERE organization_id = %(organization)s AND run_id = %(run)s AND extensions = %(extensions)s
 """
 
 
@@ -39,9 +45,14 @@ async def keep(
     )
 
 
+async def extend(tx: Transaction, run: Mapping[str, Any], variables: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the run's space down once more, with more variables; it is not waited for."""
+    await tx.send(_EXTEND, _ids(run) | {"variables": Jsonb(list(variables)), "extensions": run["space_extensions"]})
+
+
 async def read(tx: Transaction, run: Mapping[str, Any]) -> Space:
-    """Returns the run's space."""
-    row = await tx.fetch_one(_READ, _ids(run))
+    """Returns the run's space as it is by now."""
+    row = await tx.fetch_one(_READ, _ids(run) | {"extensions": run["space_extensions"]})
     assert row is not None, "it was written with the run"
     space = Space.from_json(row["variables"], row["constraints"])
     if row["pool"] is None:

@@ -21,7 +21,6 @@ from services.optimizer.external import space
 from services.optimizer.resources import OptimizationRun, Trial, is_external
 from services.optimizer.spending import is_limited, limit_reached, used_by
 from services.optimizer.story import tell, topic
-from services.optimizer.suggesting import budget_of
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
@@ -74,7 +73,7 @@ class Turn:
     @property
     def finished(self) -> int:
         """How many trials have ended."""
-        return int(self.row["completed_trials"] + self.row["failed_trials"])
+        return int(self.row["completed_trials"] + self.row["failed_trials"] + self.row["dropped_trials"])
 
     @property
     def live(self) -> list[dict[str, Any]]:
@@ -85,10 +84,14 @@ class Turn:
         """Returns what is remembered of the run, read where nothing is."""
         key = _key(self.row)
         warm = self.runs.get(key)
-        if warm is None or warm.suggesting.budget != budget_of(self.row):
+        if warm is None or not warm.fits(self.row):
             warm = Warm(self.row, await space.read(self.tx, self.row))
             self.runs.keep(key, warm)
         return warm
+
+    def forget(self) -> None:
+        """Forgets what is remembered of the run: something of it has changed that is not looked for."""
+        self.runs.forget(_key(self.row))
 
     async def take(self, client: str, numbers: Sequence[int], seconds: int) -> list[dict[str, Any]]:
         """Gives open trials to a client, or leaves them with it; returns their rows.

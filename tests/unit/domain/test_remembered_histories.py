@@ -77,8 +77,8 @@ def test_a_study_of_rows_answers_as_one_that_was_told_them() -> None:
     history = [each for each in trials(150, 8) if each.objectives]
     book = Phrasebook(SPACE, (GAIN,))
     rows = [*book.finished(history), *book.pending([{"x": 0.5, "n": 3, "c": "a"}])]
-    short = study_of(rows, ["maximize"], KnownSpaceSampler(book.words, seed=4))
-    long = optuna.create_study(direction="maximize", sampler=KnownSpaceSampler(book.words, seed=4))
+    short = study_of(rows, ["maximize"], KnownSpaceSampler(book.words, rows, seed=4))
+    long = optuna.create_study(direction="maximize", sampler=KnownSpaceSampler(book.words, rows, seed=4))
     for row in rows:
         free: Any = row.distributions
         told = optuna.trial.create_trial(params=row.params, distributions=free, values=row.values, state=row.state)
