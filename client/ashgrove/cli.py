@@ -16,7 +16,7 @@ from ashgrove.client import Client
 from ashgrove.dataset_commands import DATASETS
 from ashgrove.errors import AshgroveError
 from ashgrove.evaluation_commands import evaluations
-from ashgrove.execution_commands import FEEDBACK, add_execution
+from ashgrove.execution_commands import FEEDBACK, add_execution, batch
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
 from ashgrove.parquet_files import write_parquet
@@ -92,6 +92,7 @@ def _collection(name: str, attribute: str, columns: tuple[str, ...]) -> click.Gr
 
 
 programs = _collection("programs", "programs", ("id", "name", "type", "status", "revision", "created_at"))
+programs.add_command(batch)
 _collection("aliases", "aliases", ("id", "program_id", "name", "targets", "revision"))
 datasets = _collection(
     "datasets", "datasets", ("id", "name", "train_count", "validation_count", "test_count", "revision")

@@ -66,8 +66,11 @@ def _without_new_ids(call: Call, answer: Any, request: Any) -> None:
 
 
 def _within(message: Any) -> Iterator[Any]:
+    """Yields the messages inside a message, at every depth."""
     for field, value in message.ListFields():
-        yield from messages_in(field, value)
+        for one in messages_in(field, value):
+            yield one
+            yield from _within(one)
 
 
 async def once(call: Call, method: MethodSpec, request: Any, act: Act) -> Any:

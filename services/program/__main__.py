@@ -1,8 +1,11 @@
 """The program service's processes: `python -m services.program [serve|worker|migrate|ddl]`."""
 
+import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
@@ -13,8 +16,10 @@ from framework.egress import EgressPolicy
 from framework.events.rollups import counters
 from framework.events.tail import Consumer
 from framework.rpc.assembly import api, commands, keys_from, parts, worker
+from framework.rpc.feed_commands import opened
 from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
+from framework.rpc.tracing import readers
 from framework.secrets import SecretReferences
 from framework.settings import ServiceSettings
 from services.program.application import Application
@@ -23,6 +28,9 @@ from services.program.describing import Describing
 from services.program.resources import registry
 from services.program.settings import ProgramSettings
 from services.program.unsealing import sealed_as_before, unseal
+
+if TYPE_CHECKING:
+    from services.program.retention.batches import Counts
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # A program's own timeout_ms ends its calls; this bounds what that may be.
@@ -68,6 +76,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.connectors.desk import Desk
     from services.program.connectors.directory import Directory
     from services.program.metering.gate import Gate
+    from services.program.retention.work import Retention
     from services.program.running import Models
     from services.program.scoring.likeness import Embeddings
     from services.program.tools.using import Outside
@@ -102,8 +111,9 @@ async def worker_process(settings: ProgramSettings) -> Process:
         await gate.open()
         await Worker(workshop).run()
 
+    retention = Retention(made.database, settings.keep_days, readers(settings))
     close = [workers.close, gate.close, http.aclose, outside.aclose]
-    return worker(made, MIGRATIONS, background=[work], close=close)
+    return worker(made, MIGRATIONS, background=[work, retention.run], close=close)
 
 
 main = commands(registry(), MIGRATIONS, ProgramSettings, lambda settings: consumers_of(peers_of(settings)))
@@ -121,6 +131,23 @@ def _work() -> None:
     """Execute and evaluate programs."""
     settings = ProgramSettings()
     run(lambda: worker_process(settings))
+
+
+@main.command("retain", help="Let go of what is kept no longer, once, whatever the settings say of days.")
+@click.option("--executions", type=click.IntRange(min=1), help="How many days executions are kept at least.")
+@click.option("--model-calls", type=click.IntRange(min=1), help="How many days model calls are kept at least.")
+def _retain(executions: int | None, model_calls: int | None) -> None:
+    """Does one pass."""
+    keep_days = {"executions": executions or 0, "model_calls": model_calls or 0}
+    for (what, of), count in asyncio.run(_retained(ProgramSettings(), keep_days)).items():
+        click.echo(f"{count} {what}: {of}")
+
+
+async def _retained(settings: ProgramSettings, keep_days: dict[str, int]) -> "Counts":
+    from services.program.retention.work import Retention
+
+    async with opened(settings, "program") as database:
+        return await Retention(database, keep_days).once()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from framework.storage import Leases, clock_time
 from framework.tasks import stopped
 from services.program import tracing
 from services.program.code.contract import CodeFault
+from services.program.keeping import Keeping, inputs_of, keeping_of
 from services.program.metering.work import Budget, inside
 from services.program.opening import opened
 from services.program.pieces import Pieces
@@ -37,7 +38,7 @@ from services.program.working import (
 _log = logging.getLogger(__name__)
 # A cancellation takes the work from its worker by the next token; whoever had it last tells what it had come to.
 _LEFT = """
-UPDATE executions SET cost_micros = %(cost)s, steps = %(steps)s, steps_left_out = %(left_out)s
+UPDATE executions SET cost_micros = %(cost)s, steps = %(steps)s, steps_left_out = %(steps_left_out)s
 WHERE organization_id = %(organization)s AND id = %(id)s AND status = 'WORK_STATUS_CANCELLED'
     AND fencing_token = %(token)s + 1
 """
@@ -53,6 +54,8 @@ class ExecutionWork:
         limit = row["max_cost_micros"]
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
         self.pieces = Pieces(workshop.database, workshop.engine.hints, row) if row["streamed"] else None
+        self.inputs = inputs_of(row)
+        self.keeping = Keeping()
         self.story = self.work.story = Story(self.pieces)
 
     async def do(self) -> None:
@@ -67,9 +70,9 @@ class ExecutionWork:
 
     async def _leave(self) -> None:
         """Notes the steps that a cancelled execution had made until then, and what they cost."""
-        left = {"cost": micros(self.work.budget.spent_nanos), "left_out": self.story.left_out}
+        left = {"cost": micros(self.work.budget.spent_nanos), **self._steps()}
         async with self.workshop.database.system() as tx:
-            await tx.execute(_LEFT, names_of(self.row) | left | {"steps": Jsonb(self.story.steps)})
+            await tx.execute(_LEFT, names_of(self.row) | left)
 
     async def _told(self) -> None:
         """Runs it, telling whoever follows."""
@@ -86,17 +89,24 @@ class ExecutionWork:
     async def _run(self) -> None:
         database = self.workshop.database
         program = await pinned_program(database, self.row)
+        self._keep(keeping_of(program))
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         try:
             outcome = await self._bounded(program, train)
         except (ModelAway, ModelRejected, CodeFault) as fault:
             outcome = failed_by(fault)
         if program.type == program_pb2.Program.TYPE_CUSTOM:
-            self.story.step(self.row["inputs"], outcome, outcome.trace, "KIND_CODE")
+            self.story.step(self.inputs, outcome, outcome.trace, "KIND_CODE")
         if (pieces := self.pieces) is not None:
             await kept(lambda again: pieces.written())
         ended = _storable(outcome)
         await kept(lambda again: self._end(ended))
+
+    def _keep(self, keeping: Keeping) -> None:
+        """Has nothing written down that the program says is not to be kept."""
+        self.keeping = keeping
+        self.work.private = not keeping.values
+        self.story = self.work.story = Story(self.pieces, values=keeping.values)
 
     async def _bounded(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
         """Runs the program within its time; what it cost until it was over is told all the same."""
@@ -112,7 +122,7 @@ class ExecutionWork:
         row = self.row
         its_own = {"organization_id": row["organization_id"]}
         async with opened(self.workshop, program, row["configuration"] or {}, train, **its_own) as its:
-            return await patiently(self.workshop, lambda: its.run(row["inputs"], row["seed"]))
+            return await patiently(self.workshop, lambda: its.run(self.inputs, row["seed"]))
 
     async def _end(self, outcome: Outcome) -> None:
         call, identifier = self.workshop.call(self.row, "ExecuteProgram"), str(self.row["id"])
@@ -122,9 +132,20 @@ class ExecutionWork:
             if (await call.row(Execution, identifier))["status"] in ENDED:
                 return
             move = "fail" if outcome.outputs is None else "complete"
-            kept = {"steps": Jsonb(self.story.steps), "steps_left_out": self.story.left_out}
-            await call.update(Execution, identifier, _columns(outcome) | kept, move=move)
+            columns = _columns(outcome) | self._left(outcome)
+            await call.update(Execution, identifier, columns, move=move)
         await self.workshop.engine.hints.publish(topic("execution", identifier))
+
+    def _left(self, outcome: Outcome) -> dict[str, Any]:
+        """Returns the columns of what is kept, and of what is forgotten by the same statement."""
+        outputs = None if outcome.outputs is None else normalise(dict(outcome.outputs))
+        told = {"error": self.keeping.words(outcome.error, outcome.error_class)}
+        return self.keeping.left(outputs) | told | self._steps()
+
+    def _steps(self) -> dict[str, Any]:
+        if not self.keeping.steps:
+            return {"steps": None, "steps_left_out": 0}
+        return {"steps": Jsonb(self.story.steps), "steps_left_out": self.story.left_out}
 
 
 def _storable(outcome: Outcome) -> Outcome:
@@ -137,8 +158,6 @@ def _storable(outcome: Outcome) -> Outcome:
 
 def _columns(outcome: Outcome) -> dict[str, Any]:
     return {
-        "outputs": Jsonb(normalise(dict(outcome.outputs))) if outcome.outputs is not None else None,
-        "error": outcome.error,
         "error_class": class_column(outcome.error_class),
         "latency_ms": outcome.latency_ms,
         "input_tokens": outcome.input_tokens,

@@ -30,6 +30,10 @@ DELETE FROM execution_pieces p USING executions e
 WHERE e.organization_id = p.organization_id AND e.id = p.execution_id
   AND e.completed_at < clock_timestamp() - interval '1 minute'
 """
+_RELEASE = """
+UPDATE executions SET outputs_held = NULL
+WHERE outputs_held IS NOT NULL AND completed_at < clock_timestamp() - interval '1 minute'
+"""
 
 
 class Pieces:
@@ -90,13 +94,20 @@ class Pieces:
 
 
 async def sweep(database: Database) -> None:
-    """Deletes pieces of ended executions until cancelled; any number may do so."""
+    """Deletes pieces of ended executions, and outputs held for them, until cancelled; any number may do so."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
             await swept(database)
+            await released(database)
         except Failure as failure:
             _log.warning("pieces of executions: %s; trying again", failure)
+
+
+async def released(database: Database) -> int:
+    """Lets go of outputs that were only held to be told, a minute after the end, and returns of how many."""
+    async with database.system() as tx:
+        return await tx.execute(_RELEASE)
 
 
 async def swept(database: Database) -> int:

@@ -24,6 +24,8 @@ class ProgramSettings(ServiceSettings):
     trace_prompts: bool = Field(False, description="Whether spans tell what models are asked and what they answer.")
     examples_at_once: int = Field(4, ge=1, le=256, description="How many examples of one evaluation run at a time.")
     evaluations_at_once: int = Field(4, ge=1, le=256, description="How many evaluations a worker does at a time.")
+    execution_keep_days: int = Field(0, ge=0, description="How many days executions are kept at least; 0: for ever.")
+    model_call_keep_days: int = Field(0, ge=0, description="The same of model calls; what they cost is kept by month.")
     code_processes: int = Field(8, ge=1, le=256, description="The most processes of custom code beside a worker.")
     code_call_ms: int = Field(30_000, ge=1, description="How long a call of custom code may take, unless it says so.")
     code_prepare_ms: int = Field(60_000, ge=1, description="How long its preparation may take, unless it says so.")
@@ -44,6 +46,11 @@ class ProgramSettings(ServiceSettings):
             output_micros=self.lm_output_micros,
             traced_texts=self.trace_prompts,
         )
+
+    @property
+    def keep_days(self) -> dict[str, int]:
+        """The days that rows are kept, by table."""
+        return {"executions": self.execution_keep_days, "model_calls": self.model_call_keep_days}
 
     @property
     def bounds(self) -> Bounds:

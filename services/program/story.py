@@ -144,6 +144,8 @@ class Story:
         self._end(step, thought=turn.thought, inputs=inputs, observation=turn.observation)
 
     def _end(self, step: dict[str, Any], **values: Any) -> None:
+        if not self._values:
+            step.pop("error", None)  # its words may quote
         step |= {"path": _path.get(), "ended_after_ms": (time.perf_counter() - self._began) * 1000}
         if len(self.steps) >= MOST_STEPS:
             self.left_out += 1

@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 from framework.engine import Call
 from framework.resource import spec_of
 from framework.storage import codec_of
+from services.program.keeping import shown_to_asker
 from services.program.resources.execution import ENDED, Execution
 from services.program.waking import topic
 
@@ -33,17 +34,17 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Fr
     """
     row, pieces = await _look(call, identifier, position)
     spoken, status = time.monotonic(), row["status"]
-    yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(row))
+    yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(call, row))
     while True:
         for piece in pieces:
             position, spoken = piece["sequence"], time.monotonic()
             yield Frame(item=ParseDict(piece["piece"], ExecutionPiece(sequence=position)))
         if row["status"] in ENDED and len(pieces) < _BATCH:
-            yield Frame(end=End(status=Status()), execution=execution_of(row))
+            yield Frame(end=End(status=Status()), execution=execution_of(call, row))
             return
         if row["status"] != status:
             spoken, status = time.monotonic(), row["status"]
-            yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(row))
+            yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(call, row))
         if not pieces:
             await call.engine.hints.wait(topic("execution", identifier), _LOOK_SECONDS)
         if time.monotonic() - spoken > HEARTBEAT_SECONDS:
@@ -65,9 +66,10 @@ async def _look(call: Call, identifier: str, position: int) -> tuple[dict[str, A
     return row, pieces
 
 
-def execution_of(row: dict[str, Any]) -> Any:
-    """Returns a row as an execution."""
-    return codec_of(spec_of(Execution)).message(row)
+def execution_of(call: Call, row: dict[str, Any]) -> Any:
+    """Returns a row as an execution; whoever asked for it is told of outputs that are only held."""
+    asked = row["owner_id"] == call.actor.user_id
+    return shown_to_asker(row) if asked else codec_of(spec_of(Execution)).message(row)
 
 
 def steps_of(row: dict[str, Any]) -> list[ExecutionStep]:

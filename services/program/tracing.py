@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from framework.telemetry import CLIENT, CONSUMER, NOTHING, Span, continuing, span
+from services.program.metering.work import current_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,4 +87,7 @@ def _address(base_url: str) -> dict[str, object]:
 
 
 def _tell(made: Span, key: str, messages: Any) -> None:
+    work = current_work()
+    if work is not None and work.private:
+        return
     made.set(key, json.dumps(messages, ensure_ascii=False), longest=_LONGEST)

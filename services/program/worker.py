@@ -21,13 +21,13 @@ _log = logging.getLogger(__name__)
 _OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
 _GIVE_UP = """
 UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it',
-    error_class = 'ERROR_CLASS_INTERNAL', completed_at = clock_timestamp()
+    error_class = 'ERROR_CLASS_INTERNAL', completed_at = clock_timestamp(){forgetting}
 WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = %(fencing_token)s
 """
 SWEEP_SECONDS = 2.0
 EXECUTIONS_AT_ONCE = 4
 PROBES_AT_ONCE = 2
-PROBES = "connector_probes"
+PROBES, EXECUTIONS = "connector_probes", "executions"
 Work = Callable[[Workshop, Leases, Row], Any]
 
 
@@ -42,7 +42,7 @@ class Worker:
     async def run(self) -> None:
         """Works until cancelled; what it was doing then is free for others at once."""
         database = self.workshop.database
-        evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, "executions", _OPEN)
+        evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, EXECUTIONS, _OPEN)
         lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
         lanes += [self._lane(executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
         if self.workshop.desk:
@@ -92,4 +92,5 @@ class Worker:
         if leases.table == PROBES:
             return  # whoever waits for it gives up by itself
         async with self.workshop.database.system() as tx:
-            await tx.execute(_GIVE_UP.format(table=leases.table), dict(row))
+            forgetting = ", inputs_held = NULL" if leases.table == EXECUTIONS else ""
+            await tx.execute(_GIVE_UP.format(table=leases.table, forgetting=forgetting), dict(row))

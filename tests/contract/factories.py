@@ -170,6 +170,7 @@ CONNECTOR_ACTS: dict[str, Any] = {
 PROGRAM_ACTS: dict[str, Any] = {
     "CloneProgram": {"new_name": "copy"},
     "ExecuteProgram": {"inputs": VALUES},
+    "BatchExecuteProgram": {"inputs": [VALUES]},
     "EvaluateProgram": {"dataset_id": str(uuid4()), "split": dataset_pb2.SPLIT_TRAIN},
 }
 DATASET_ACTS: dict[str, Any] = {

@@ -29,7 +29,9 @@ REVIEWED = {
     "VariableSpace": {_PURGE},
     "VariableConfiguration": {_PURGE},
     "Component": {_PURGE},
-    "Execution": {"signed_in never decides in `ExecuteProgram: needs signed_in`: it could as well be true"},
+    "Execution": {
+        "signed_in never decides in `ExecuteProgram, BatchExecuteProgram: needs signed_in`: it could as well be true"
+    },
     "Evaluation": {
         "signed_in never decides in `EvaluateProgram: needs signed_in`: it could as well be true",
         "signed_in never decides in `Create, CancelEvaluation, PauseEvaluation: needs (signed_in and owns)`: "

@@ -114,6 +114,7 @@ class Belongings:
             "content": json.dumps({"parameters": [{"name": "a", "type": "range", "bounds": [0, 1]}]}),
             "InferDatasetFields.format": "EXAMPLE_FORMAT_JSONL",
             "InferDatasetFields.content": base64.b64encode(b'{"text": "x"}').decode(),
+            "BatchExecuteProgram.inputs": [{"text": "x"}],
             "UploadExamples.format": "EXAMPLE_FORMAT_JSONL",
             "max_trials": 3,
             "client": "nobody",

@@ -47,6 +47,8 @@ class Work:
     budget: Budget = field(default_factory=Budget)
     story: Story | None = None
     """What is kept of its way; of evaluations nothing is."""
+    private: bool = False
+    """Whether what it asks and is answered may be written down nowhere, traces included."""
 
 
 _current: ContextVar[Work | None] = ContextVar("ashgrove_work", default=None)

@@ -21,6 +21,7 @@ from services.program.documents.judging import document_faults
 from services.program.schemas.serving import OF_FIELDS, Schemas
 from services.program.spaces import refuse_strange_space, settle_space
 
+_RUNS = ("ExecuteProgram", "BatchExecuteProgram", "EvaluateProgram")
 _COMPLETED = "status = completed"
 _RUN = "status = completed AND cached = false"
 """Those that took time: what an earlier one had found took none."""
@@ -35,10 +36,12 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         unique=[("owner_id", "name")],
         indexes=[("status", "created_at"), ("owner_id", "created_at"), ("parent_program_id", "created_at")],
         content=("signature_config", "program_config"),
+        # Up to which id each part of its executions has gone that is kept no longer.
+        hidden={"lapsed": "jsonb NOT NULL DEFAULT '{}'"},
         references={"parent_program_id": "programs"},
         initial={"status": program_pb2.Program.STATUS_ACTIVE},
     )
-    states = archiving("Update", "ExecuteProgram", "EvaluateProgram")
+    states = archiving("Update", *_RUNS)
     policies = [
         bypass(has_role(Role.ADMIN)),
         # The worker keeps an evaluation's scores on its program.
@@ -49,7 +52,7 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         # What is registered is the same for everybody, and no secret.
         policy("ListMetrics", "ListCustomPrograms", *OF_FIELDS, allow=signed_in),
         policy("Create", allow=signed_in & owns),
-        policy("Update", "Archive", "Unarchive", "ExecuteProgram", "EvaluateProgram", allow=owns),
+        policy("Update", "Archive", "Unarchive", *_RUNS, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
     ]
 

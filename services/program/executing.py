@@ -1,0 +1,171 @@
+"""Asks for executions, one or many: what all of a request share is judged once, and each leaves a row for a worker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1.batch_execution_requests_pb2 import (
+    BatchExecuteProgramRequest,
+    BatchExecuteProgramResponse,
+    BatchExecutionResult,
+)
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
+from psycopg.types.json import Jsonb
+
+from framework import telemetry
+from framework.engine import Call
+from framework.errors import FieldViolation, InvalidFields
+from framework.storage import Transaction
+from framework.structs import values_of
+from services.program import shapes
+from services.program.configurations import refuse_faults
+from services.program.defaults import defaults_of
+from services.program.effective import bounds as effective_bounds
+from services.program.effective import effective, same_run
+from services.program.keeping import Keeping, keeping_of, shown_to_asker
+from services.program.meaning import models_meant
+from services.program.resources.alias import revision_named
+from services.program.resources.dataset import Dataset
+from services.program.resources.execution import BATCH, ENDED, EXECUTE, Execution
+from services.program.resources.program import Program
+from services.program.waking import LOOK_SECONDS, WORK, topic
+
+Request = ExecuteProgramRequest | BatchExecuteProgramRequest
+_EARLIER = """
+SELECT outputs FROM executions
+WHERE organization_id = %(organization)s AND cache_key = %(key)s AND status = 'WORK_STATUS_COMPLETED'
+    AND outputs IS NOT NULL
+ORDER BY created_at LIMIT 1
+"""
+
+
+async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
+    """Leaves an execution for a worker."""
+    async with call.transaction() as tx:
+        asked = await _asked(call, tx, request, EXECUTE)
+        made = await asked.execution(call, tx, values_of(request.inputs), "inputs")
+        await call.database.notify(tx, WORK)
+    return made
+
+
+async def execute_many(call: Call, request: BatchExecuteProgramRequest) -> BatchExecuteProgramResponse:
+    """Leaves an execution for each of the inputs that fit; of the others it says what is wrong with them."""
+    answer = BatchExecuteProgramResponse()
+    async with call.transaction() as tx:
+        asked = await _asked(call, tx, request, BATCH)
+        for i, inputs in enumerate(request.inputs):
+            answer.results.append(await _result(call, tx, asked, inputs, f"inputs[{i}]"))
+        await call.database.notify(tx, WORK)
+    return answer
+
+
+async def _result(call: Call, tx: Transaction, asked: "_Asked", inputs: Any, path: str) -> BatchExecutionResult:
+    try:
+        return BatchExecutionResult(execution=await asked.execution(call, tx, values_of(inputs), path))
+    except InvalidFields as refused:
+        return BatchExecutionResult(error=refused.status())
+
+
+async def ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Execution:
+    """Waits for the end, unless nobody wants to; raises DeadlinePassed when the caller's time is over first."""
+    if getattr(call.context.arguments, "detached", False):
+        return begun
+    while True:
+        row = await call.row(Execution, begun.id)
+        if row["status"] in ENDED:
+            return shown_to_asker(row)
+        await call.engine.hints.wait(topic("execution", begun.id), min(LOOK_SECONDS, call.context.remaining()))
+
+
+async def all_ended(call: Call, begun: BatchExecuteProgramResponse) -> BatchExecuteProgramResponse:
+    """Waits for the end of all of them, in the same way."""
+    for result in begun.results:
+        if result.HasField("execution"):
+            result.execution.CopyFrom(await ended(call, result.execution))
+    return begun
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the executions of one request share."""
+
+    program: program_pb2.Program
+    keeping: Keeping
+    same: Sequence[Any]
+    """What makes it the same run as another, beside its inputs."""
+    columns: Mapping[str, Any]
+    allow_cached: bool
+
+    async def execution(
+        self, call: Call, tx: Transaction, inputs: Mapping[str, Any], path: str
+    ) -> execution_pb2.Execution:
+        """Creates an execution; raises InvalidFields naming everything that misses the signature."""
+        whole = shapes.fitted(self.program.signature_config.inputs, inputs, path)
+        key = same_run(*self.same, whole) if self.keeping.values else ""
+        hidden = {**self.columns, "cache_key": key, **self.keeping.given(whole)}
+        if self.allow_cached and key:
+            hidden |= await _earlier(call, tx, key)
+        return await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
+
+
+async def _asked(call: Call, tx: Transaction, request: Request, verb: str) -> _Asked:
+    """Returns a checked request, but for its inputs."""
+    program = await call.get(Program, request.program_id, revision=await _revision(call, request), verb=verb)
+    plain = refuse_faults(program, values_of(request.configuration))
+    defaults = await defaults_of(call, tx)
+    bounds, bounded = effective_bounds(program, _bounds(program, request), defaults)
+    columns: dict[str, Any] = {
+        "program_id": UUID(program.id),
+        "program_revision": program.revision,
+        "configuration": Jsonb(plain),
+        "effective_configuration": Jsonb([*effective(program, plain, defaults), *bounded]),
+        "defaults": Jsonb(defaults.stored()),
+        "trace_id": call.context.trace_id,
+        "traceparent": telemetry.traceparent(call.context.traceparent),
+        "seed": request.seed,
+        "streamed": getattr(request, "streamed", False),
+        "request_id": call.context.request_id,
+    }
+    columns |= await _dataset(call, program, request.dataset_id) | bounds
+    meant = await models_meant(call, program, plain, defaults)
+    same = [program.id, program.revision, plain, request.seed, request.dataset_id, defaults.parameters]
+    same += [columns.get("dataset_revision", 0), meant]
+    return _Asked(program, keeping_of(program), same, columns, request.allow_cached)
+
+
+async def _revision(call: Call, request: Request) -> int:
+    """Returns the revision that is asked for, 0 for the current one; an alias draws one of its own."""
+    if not request.alias:
+        return int(request.revision)
+    if request.revision:
+        raise InvalidFields(FieldViolation("alias", "says which revision: name one or the other"))
+    return await revision_named(call, request.program_id, request.alias, request.seed)
+
+
+async def _dataset(call: Call, program: program_pb2.Program, identifier: str) -> dict[str, Any]:
+    """Returns the columns of the dataset that examples are drawn from; raises InvalidFields when it does not fit."""
+    if not identifier:
+        return {}
+    dataset = await call.get(Dataset, identifier)
+    shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
+    return {"dataset_id": UUID(dataset.id), "dataset_revision": dataset.revision}
+
+
+def _bounds(program: program_pb2.Program, request: Request) -> dict[str, int]:
+    """Returns what a request says that a run may take."""
+    given = {name: getattr(request, name) for name in ("timeout_ms", "max_cost_micros") if request.HasField(name)}
+    if "max_cost_micros" in given and program.type == program_pb2.Program.TYPE_CUSTOM:
+        raise InvalidFields(FieldViolation("max_cost_micros", "is for programs that ask a model only"))
+    return given
+
+
+async def _earlier(call: Call, tx: Transaction, key: str) -> dict[str, Any]:
+    """Returns the columns of an execution that need not be run, because the same was; none where it was not."""
+    row = await tx.fetch_one(_EARLIER, {"organization": call.context.organization_id, "key": key})
+    if row is None:
+        return {}
+    ended = {"status": "WORK_STATUS_COMPLETED", "completed_at": datetime.now(UTC), "cached": True}
+    return ended | {"outputs": Jsonb(row["outputs"])}
