@@ -146,6 +146,18 @@ def _resume(client: Client, identifier: str) -> None:
     show_one(client.runs.resume(identifier))
 
 
+@runs.command("fork", help="Start a run that begins with what RUN, and MORE runs, have found.")
+@click.argument("identifier")
+@click.argument("more", nargs=-1)
+@click.option("--strategy", default="", help="Another strategy than the run's.")
+@click.option("--trials", "max_trials", type=int, default=0, help="How many new trials; as many as the run when 0.")
+@click.option("--seed", type=int, help="Another seed than the run's.")
+@click.option("--name", default="")
+@with_client
+def _fork(client: Client, identifier: str, more: tuple[str, ...], **wanted: Any) -> None:
+    show_one(client.runs.fork(identifier, *more, **wanted))
+
+
 @runs.command("extend", help="Raise limits of a run; one that they ended goes on.")
 @click.argument("identifier")
 @click.option("--trials", "max_trials", type=int, default=0, help="How many trials it has from now on.")

@@ -132,6 +132,28 @@ class Runs(Asking):
         """Lets a paused run go on in the caller's name."""
         return self._moved("ResumeOptimizationRun", identifier)
 
+    def fork(
+        self,
+        identifier: str,
+        *more: str,
+        strategy: str = "",
+        strategy_options: Mapping[str, Any] | None = None,
+        max_trials: int = 0,
+        limits: Mapping[str, float] | None = None,
+        seed: int | None = None,
+        name: str = "",
+    ) -> optimization_run_pb2.OptimizationRun:
+        """Starts a run like another one that begins with the complete trials of that one and of more, paid for once."""
+        asked: dict[str, Any] = {"id": identifier, "optimization_run_ids": more, "max_trials": max_trials, "name": name}
+        if strategy:
+            asked["strategy"] = _Run.Strategy.Value(f"STRATEGY_{strategy.upper()}")
+            asked["strategy_configuration"] = _configuration(strategy, strategy_options or {})
+        told = {"seed": seed, "limits": limits}
+        run: optimization_run_pb2.OptimizationRun = self._call(
+            "ForkOptimizationRun", **asked, **{name: value for name, value in told.items() if value is not None}
+        )
+        return run
+
     def extend(
         self, identifier: str, *, max_trials: int = 0, limits: Mapping[str, float] | None = None
     ) -> optimization_run_pb2.OptimizationRun:

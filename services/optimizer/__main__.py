@@ -18,6 +18,7 @@ from services.optimizer import (  # noqa: F401
     cancelling,
     extending,
     external,
+    forking,
     front,
     pausing,
     promoting,

@@ -6,10 +6,13 @@ from typing import Any
 from domain.objectives import Objective, Scored, best, is_feasible
 
 
-def enough(limits: Mapping[str, Any] | None, objectives: Sequence[Objective], ended: Sequence[Scored]) -> str:
+def enough(
+    limits: Mapping[str, Any] | None, objectives: Sequence[Objective], ended: Sequence[Scored], inherited: int = 0
+) -> str:
     """Returns why a run with these ended trials need not go on, as its end reason has it; empty when it must.
 
-    A trial that did not reach its end by itself, failed or dropped, has no objectives.
+    A trial that did not reach its end by itself, failed or dropped, has no objectives. The first
+    ones may be inherited: patience counts what the run has tried itself.
     """
     wanted, primary = limits or {}, objectives[0]
     found, target = best(ended, objectives), wanted.get("target")
@@ -19,5 +22,5 @@ def enough(limits: Mapping[str, Any] | None, objectives: Sequence[Objective], en
     if target is not None and feasible and not primary.better(target, found.objectives[primary.name]):
         return "END_REASON_TARGET"
     patience = wanted.get("patience", 0)
-    since = sum(each.number > found.number for each in ended)
+    since = sum(each.number > max(found.number, inherited) for each in ended)
     return "END_REASON_PATIENCE" if 0 < patience <= since else ""

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
@@ -60,6 +60,16 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     lost_to: int = 0
     """The number of the trial that it lost to, when it was dropped; its objectives are imputed then."""
+
+    def copied(self) -> "Outcome":
+        """Returns how a trial ends that tries the same: likewise, and for nothing."""
+        return replace(self, finished_count=0, usage=Usage())
+
+
+def ended(trial: Mapping[str, Any]) -> Outcome:
+    """Returns how a trial has ended, as its row tells."""
+    told = {name: trial[name] for name in ("objectives", "error", "error_class", "example_count")}
+    return Outcome(**told, lost_to=trial["lost_to_trial_number"])
 
 
 @dataclass

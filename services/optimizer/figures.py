@@ -48,6 +48,7 @@ CROSS JOIN LATERAL (
            coalesce(sum(t.tokens), 0)::float8 AS tokens, coalesce(sum(t.cost_micros), 0)::float8 AS cost_micros
     FROM trials t
     WHERE t.organization_id = r.organization_id AND t.optimization_run_id = r.id AND t.status IN {_ENDED}
+      AND t.origin <> 'ORIGIN_INHERITED'
 ) used
 CROSS JOIN LATERAL (
     SELECT array_agg(gap) AS gaps, max(completed_at) AS latest, used.count

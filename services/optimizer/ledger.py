@@ -122,7 +122,7 @@ class Ledger:
             "configuration": Jsonb(suggestion.values),
             "content_hash": suggestion.content_hash,
             "status": "STATUS_RUNNING",
-            "evaluation_id": new_id(),
+            "evaluation_id": origin.evaluation_id or new_id(),
             "informed_by": Jsonb(list(informed_by)),
             "pending_then": Jsonb(list(pending_then)),
             "sampler_version": suggestion.sampler_version,

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 _AGAIN = ("STATUS_FAILED", "STATUS_CANCELLED")
+_STANDING = ("STATUS_RUNNING", "STATUS_COMPLETED", "STATUS_DROPPED")
+_PLANNED = ("ORIGIN_SUGGESTED", COPIED := "ORIGIN_COPIED")
 Row = Mapping[str, Any]
 
 
@@ -14,14 +17,26 @@ class Origin:
 
     kind: str
     trial_number: int = 0
+    evaluation_id: UUID | None = None
+    """The evaluation that it shares with that trial."""
 
 
 SUGGESTED = Origin("ORIGIN_SUGGESTED")
 
 
+def batch_before(number: int, batch: int, inherited: int) -> int:
+    """Returns the last trial before a trial's batch; what a run began with is before all of them."""
+    return inherited + (number - 1 - inherited) // batch * batch
+
+
+def original(trials: Iterable[Row], content_hash: str) -> Row | None:
+    """Returns the trial that has tried a configuration already, or is trying it; None where there is none."""
+    return next((t for t in trials if t["content_hash"] == content_hash and t["status"] in _STANDING), None)
+
+
 def planned(trials: Iterable[Row]) -> int:
     """Returns how many trials count against the run's `max_trials`."""
-    return sum(each["origin"] == SUGGESTED.kind for each in trials)
+    return sum(each["origin"] in _PLANNED for each in trials)
 
 
 def to_retry(trials: Iterable[Row], retried: int) -> Row | None:
@@ -31,5 +46,7 @@ def to_retry(trials: Iterable[Row], retried: int) -> Row | None:
     """
     known = list(trials)
     done = {each["origin_trial_number"] for each in known if each["origin"] == "ORIGIN_RETRIED"}
+    # A copy fails with its original, and that is tried again.
+    done |= {each["number"] for each in known if each["origin"] == COPIED}
     left = (t for t in known if t["number"] <= retried and t["status"] in _AGAIN and t["number"] not in done)
     return next(left, None)

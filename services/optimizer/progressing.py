@@ -20,7 +20,7 @@ def duration(row: Columns) -> ColumnElement[Any]:
 
 def progress(row: Columns) -> ColumnElement[Any]:
     """Returns the share of whichever limit is nearest to being reached; 1 only when the run is completed."""
-    done = row["completed_trials"] + row["failed_trials"] + row["dropped_trials"]
+    done = row["completed_trials"] + row["failed_trials"] + row["dropped_trials"] - row["inherited_trials"]
     shares = [_share(done, row["max_trials"]), *(_used(row, name) for name in _SUMS), _late(row)]
     # Trials that are tried again may be more than were planned.
     under_way: ColumnElement[Any] = func.least(func.greatest(*shares), _MOST_UNDER_WAY, type_=Double())

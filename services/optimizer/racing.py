@@ -7,6 +7,7 @@ from ashgrove.program.v1.execution_pb2 import EvaluationResult
 
 from domain.objectives import Objective
 from domain.racing import FIRST, Verdict, imputed, judge, ordered, rungs
+from services.optimizer.origins import batch_before
 
 Given = dict[str, dict[str, float | None]]
 """By example and objective, what a trial got."""
@@ -24,6 +25,7 @@ class Race:
     ) -> None:
         self.wanted = run["racing"]
         self.seed, self.objectives = run["seed"], objectives
+        self.inherited = run["inherited_trials"]
         self.batch = run["parallelism"] if run["schedule"] == "SCHEDULE_SYNCHRONOUS" else 0
         self.measures = {each.name: _measure(each.name, aggregations.get(each.name, "")) for each in objectives}
         self._running: dict[int, Given] = {}
@@ -84,7 +86,7 @@ class Race:
     def _compared(self, number: int) -> tuple[list[str], dict[int, Given]]:
         """Returns the order of the examples, and the trials that a trial is compared with; none without a full one."""
         # What a synchronous run does must not depend on which trial of a batch ended first.
-        before = (number - 1) // self.batch * self.batch if self.batch else number - 1
+        before = batch_before(number, self.batch, self.inherited) if self.batch else number - 1
         members = {at: each for at, each in self._full.items() if at <= before}
         first = next(iter(members.values()), None)
         return (ordered(list(first), self.seed) if first else []), members

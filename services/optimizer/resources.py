@@ -9,6 +9,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     CancelOptimizationRunRequest,
     CreateOptimizationRunRequest,
     ExtendOptimizationRunRequest,
+    ForkOptimizationRunRequest,
     GetBestConfigurationRequest,
     GetBestConfigurationResponse,
     GetParetoFrontRequest,
@@ -44,6 +45,7 @@ ENDED = {
 _CANCEL = "CancelOptimizationRun"
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
+_FORK = "ForkOptimizationRun"
 _EXTEND = "ExtendOptimizationRun"
 _RETRY = "RetryOptimizationRun"
 _PROMOTE = "PromoteOptimizationRun"
@@ -121,6 +123,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", *_VIEWS, allow=owns | of_readable_program),
         policy("Create", "CreateOptimizationRun", allow=signed_in),
+        # Whether they may have the program optimized is looked at as for any new run.
+        policy(_FORK, allow=owns | of_readable_program),
         # Whether they may change the program is for its own service to say.
         policy(_PROMOTE, allow=owns | of_readable_program),
         policy(_CANCEL, _PAUSE, *_TOLD, *_GROWN, allow=owns | of_owned_program),
@@ -131,11 +135,9 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
     @action("CreateOptimizationRun")
     async def start(self, call: Call, request: CreateOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
         """Pins what the run is about, grants it to act for the caller, and wakes a worker."""
-        from services.optimizer import external, starting  # they act on this very resource
+        from services.optimizer import forking  # it acts on this very resource
 
-        wanted = request.optimization_run
-        is_external = wanted.evaluator == _Run.EVALUATOR_EXTERNAL
-        return await (external.start if is_external else starting.start)(call, wanted)
+        return await forking.start(call, request.optimization_run)
 
     @action("WatchOptimizationRun")
     async def watch(
@@ -167,6 +169,13 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.resume(call, request.id)
+
+    @action(_FORK)
+    async def fork(self, call: Call, request: ForkOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:
+        """Starts a run like this one, with what it has found."""
+        from services.optimizer import forking  # it acts on this very resource
+
+        return await forking.fork(call, request)
 
     @action(_EXTEND)
     async def extend(self, call: Call, request: ExtendOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:

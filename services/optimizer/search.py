@@ -20,10 +20,10 @@ from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
 from services.optimizer.enough import enough
-from services.optimizer.evaluating import Outcome, cancel, evaluate, granted, pause, results_of
+from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
-from services.optimizer.origins import Origin, planned, to_retry
+from services.optimizer.origins import COPIED, Origin, batch_before, original, planned, to_retry
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
@@ -206,13 +206,14 @@ class Search:
             for t in trials
             if t["status"] in _FINISHED
         ]
-        return enough(self.row["limits"], self.suggesting.objectives, ended)
+        return enough(self.row["limits"], self.suggesting.objectives, ended, self.row["inherited_trials"])
 
     def _hopeless(self, trials: Sequence[dict[str, Any]]) -> Hopeless | None:
-        if any(t["status"] == "STATUS_COMPLETED" for t in trials):
+        # What failed before the run was retried is tried again, and that others could do it says nothing.
+        own = [t for t in trials if t["number"] > self.row["inherited_trials"]]
+        if any(t["status"] == "STATUS_COMPLETED" for t in own):
             return None
-        # What failed before the run was retried is tried again.
-        tried = [t for t in trials if t["number"] > self.row["retried_trials"]]
+        tried = [t for t in own if t["number"] > self.row["retried_trials"]]
         failed = [t for t in tried if t["status"] == "STATUS_FAILED"]
         left = planned(trials) < self.row["max_trials"] or to_retry(trials, self.row["retried_trials"]) is not None
         spent = not left or bool(self.ledger.spending.reason)
@@ -224,7 +225,7 @@ class Search:
         """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
         batch: int = self.row["parallelism"]
         if self.synchronous:
-            return -count % batch or (0 if self.running else batch)
+            return (self.row["inherited_trials"] - count) % batch or (0 if self.running else batch)
         return batch - len(self.running)
 
     async def _some_finish(self) -> None:
@@ -266,19 +267,34 @@ class Search:
         finished, pending = self._informing(trials)
         known, waiting = [observed(t) for t in finished], [t["configuration"] for t in pending]
         suggestion = await self.suggesting.next(space, len(trials) + 1, known, waiting)
-        return await self.ledger.begin(suggestion, [t["number"] for t in finished], [t["number"] for t in pending])
+        informed = [t["number"] for t in finished], [t["number"] for t in pending]
+        if (same := original(trials, suggestion.content_hash)) is not None:
+            origin = Origin(COPIED, same["number"], same["evaluation_id"])
+            return await self.ledger.begin(suggestion, *informed, origin)
+        return await self.ledger.begin(suggestion, *informed)
 
     def _informing(self, trials: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Returns the finished and the pending trials that a suggestion may know of; whole batches when synchronous."""
         if self.synchronous:
-            batch = len(trials) // self.row["parallelism"] * self.row["parallelism"]
-            return list(trials[:batch]), list(trials[batch:])
+            before = batch_before(len(trials) + 1, self.row["parallelism"], self.row["inherited_trials"])
+            return list(trials[:before]), list(trials[before:])
         finished = [t for t in trials if t["status"] in _FINISHED]
         return finished, [t for t in trials if t["status"] == "STATUS_RUNNING"]
 
     def _launch(self, space: Space, trial: dict[str, Any]) -> None:
         tried = trial | {"configuration": parameters(space, trial["configuration"])}
-        self.running[asyncio.create_task(evaluate(self.application, self.ledger, self.row, tried))] = trial
+        ending = evaluate(self.application, self.ledger, self.row, tried)
+        if trial["origin"] == COPIED:
+            ending.close()
+            ending = self._copied(trial)
+        self.running[asyncio.create_task(ending)] = trial
+
+    async def _copied(self, trial: dict[str, Any]) -> Outcome:
+        """Returns how the trial ends that this one is a copy of, at no cost."""
+        number = trial["origin_trial_number"]
+        for task in [each for each, other in self.running.items() if other["number"] == number]:
+            return (await asyncio.shield(task)).copied()
+        return ended((await self.ledger.trials())[number - 1]).copied()
 
     async def _space(self) -> Space:
         request = GetVariableSpaceRequest(

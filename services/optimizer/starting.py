@@ -1,6 +1,6 @@
 """Starting a run: every peer is asked as the caller, everything is pinned, and only then a row is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from framework.rpc.peer_failures import from_peer
 from services.optimizer.aims import completed_objectives
 from services.optimizer.application import Application
 from services.optimizer.granting import granted_by_caller, permit
+from services.optimizer.inheriting import inheritable, inherited
 from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import prompt_faults
 from services.optimizer.resources import OptimizationRun
@@ -42,8 +43,9 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     run = _completed(wanted, objectives, program, space, dataset)
     check_searchable(run, space)
     identifier = str(new_id())
+    trials = await inheritable(call, run, space_of(space), identifier)
     async with granted_by_caller(call, identifier, run) as grant:
-        return await _written(call, run, identifier, grant)
+        return await _written(call, run, identifier, grant, trials)
 
 
 def _check_named(wanted: pb.OptimizationRun) -> None:
@@ -125,12 +127,15 @@ def name_of(searched: str, wanted: pb.OptimizationRun) -> str:
     return f"{searched} · {pb.OptimizationRun.Strategy.Name(wanted.strategy)[9:].lower()}"[:255]
 
 
-async def _written(call: Call, run: pb.OptimizationRun, identifier: str, grant: str) -> pb.OptimizationRun:
+async def _written(
+    call: Call, run: pb.OptimizationRun, identifier: str, grant: str, trials: Sequence[Mapping[str, Any]]
+) -> pb.OptimizationRun:
     async with call.transaction() as tx:
         trace = telemetry.traceparent(call.context.traceparent)
         hidden: dict[str, Any] = {"grant_id": UUID(grant), "traceparent": trace}
         await call.create(OptimizationRun, run, hidden=hidden, identifier=identifier, prefix="optimization_run.")
         row = await call.row(OptimizationRun, identifier)
-        await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED), fenced=False)
+        created = pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED)
+        await tell(tx, row, created, *await inherited(tx, row, trials), fenced=False)
         await call.database.notify(tx, WORK)
         return await call.get(OptimizationRun, identifier)

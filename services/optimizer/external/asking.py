@@ -16,6 +16,7 @@ from framework.storage import transaction_time
 from framework.storage.database import as_json
 from framework.structs import struct_of
 from services.optimizer.external.turn import LEASE_SECONDS, Turn, in_turn, message, soonest
+from services.optimizer.origins import batch_before
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.results import about
 
@@ -106,7 +107,7 @@ async def _begun(at: Turn, client: str, wanted: int, seconds: int) -> list[dict[
             error = f"no further configuration of the space was found: {unsatisfied}"
             break
     rows = await _written(at, client, seconds, chosen) if chosen else []
-    if at.finished + len(at.open) >= at.row["max_trials"]:
+    if at.finished + len(at.open) >= at.most:
         reason = reason or "END_REASON_TRIALS"
     if error and not at.open:
         await at.end({"status": "STATUS_FAILED", "error": error})
@@ -129,7 +130,7 @@ async def _written(at: Turn, client: str, seconds: int, chosen: Sequence[dict[st
 def _room(at: Turn, wanted: int) -> int:
     """Returns how many trials may start; a synchronous run starts none of a batch before all of the last are done."""
     total = at.finished + len(at.open)
-    room: int = min(wanted, at.row["max_trials"] - total, (at.row["parallelism"] or MOST_OPEN) - len(at.open))
+    room: int = min(wanted, at.most - total, (at.row["parallelism"] or MOST_OPEN) - len(at.open))
     if at.row["schedule"] == "SCHEDULE_SYNCHRONOUS":
         batch = at.row["parallelism"] or 1
         room = min(room, -total % batch or (0 if at.open else batch))
@@ -171,7 +172,7 @@ def _barrier(at: Turn, number: int) -> int | None:
     if at.row["schedule"] != "SCHEDULE_SYNCHRONOUS":
         return None
     batch = int(at.row["parallelism"] or 1)
-    return (number - 1) // batch * batch
+    return batch_before(number, batch, at.row["inherited_trials"])
 
 
 def _start_of(row: Mapping[str, Any]) -> _Event:

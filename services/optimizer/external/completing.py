@@ -60,7 +60,7 @@ async def _completed(at: Turn, request: CompleteTrialsRequest) -> CompleteTrials
     messages = {each.number: message(ended.get(each.number, trials[each.number])) for each in request.completions}
     await at.tell_of("updated", [messages[each.number] for each in new])
     spent = await at.spent()
-    if not await at.conclude(spent) and at.finished >= at.row["max_trials"]:
+    if not await at.conclude(spent) and at.finished >= at.most:
         await at.conclude("END_REASON_TRIALS", open_counts=True)
     answer = CompleteTrialsResponse(trials=list(messages.values()), standing=at.standing(spent))
     if request.next_count:

@@ -1,5 +1,6 @@
 """Starting an external run: its space is pinned with all that it holds, so that no peer is asked for a suggestion."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
@@ -17,6 +18,7 @@ from framework.rpc.peer_failures import from_peer
 from services.optimizer.aims import own_objectives
 from services.optimizer.external.space import keep
 from services.optimizer.granting import permit
+from services.optimizer.inheriting import inheritable, inherited
 from services.optimizer.prompts import pool_of
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.spaces import space_of
@@ -49,7 +51,9 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     del run.objectives[:]
     run.objectives.extend(objectives)
     check_searchable(run, space)
-    return await _written(call, run, space)
+    identifier = str(new_id())
+    trials = await inheritable(call, run, space_of(space), identifier)
+    return await _written(call, run, identifier, space, trials)
 
 
 async def _space(call: Call, wanted: pb.OptimizationRun) -> VariableSpace:
@@ -80,8 +84,10 @@ async def _dataset(call: Call, wanted: pb.OptimizationRun) -> Dataset | None:
     return dataset
 
 
-async def _written(call: Call, run: pb.OptimizationRun, space: VariableSpace) -> pb.OptimizationRun:
-    identifier, pool = str(new_id()), None
+async def _written(
+    call: Call, run: pb.OptimizationRun, identifier: str, space: VariableSpace, trials: Sequence[Mapping[str, Any]]
+) -> pb.OptimizationRun:
+    pool = None
     if space_of(space).prompts:
         pool = await pool_of(call.application, None, space.id, identifier)
     async with call.transaction() as tx:
@@ -89,5 +95,6 @@ async def _written(call: Call, run: pb.OptimizationRun, space: VariableSpace) ->
         await call.create(OptimizationRun, run, hidden=hidden, identifier=identifier, prefix="optimization_run.")
         row = await call.row(OptimizationRun, identifier)
         await keep(tx, row, space, pool)
-        await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED), fenced=False)
+        created = pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED)
+        await tell(tx, row, created, *await inherited(tx, row, trials), fenced=False)
         return await call.get(OptimizationRun, identifier)

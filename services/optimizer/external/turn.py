@@ -71,6 +71,11 @@ class Turn:
         return str(self.row["status"])
 
     @property
+    def most(self) -> int:
+        """How many trials there may be, those of other runs included that it began with."""
+        return int(self.row["max_trials"] + self.row["inherited_trials"])
+
+    @property
     def finished(self) -> int:
         """How many trials have ended."""
         return int(self.row["completed_trials"] + self.row["failed_trials"] + self.row["dropped_trials"])
@@ -125,7 +130,7 @@ class Turn:
         if "target" in limits or limits.get("patience"):
             warm = await self.warm()
             await warm.learn(self.tx, self.finished)
-            return enough(limits, warm.suggesting.objectives, warm.finished)
+            return enough(limits, warm.suggesting.objectives, warm.finished, self.row["inherited_trials"])
         return ""
 
     async def conclude(self, reason: str, *, open_counts: bool = False) -> bool:

@@ -179,7 +179,7 @@ async def test_a_failed_trial_says_what_kind_of_failure_it_was(bench: Workbench)
 def test_nobody_writes_a_run_or_a_trial_by_hand(bench: Workbench) -> None:
     """X-59: no update, and no create but the one that starts a search; results are their worker's to write."""
     writes = {m.name for m in bench.registry.methods.values() if not is_read(m.name)}
-    steers = {f"{verb}OptimizationRun" for verb in ("Create", "Pause", "Resume", "Extend", "Retry", "Cancel")}
+    steers = {f"{verb}OptimizationRun" for verb in ("Create", "Pause", "Resume", "Fork", "Extend", "Retry", "Cancel")}
     elsewhere = {"PromoteOptimizationRun", "AnalyzeVariableImportance"}  # it writes into a program; it keeps nothing
     # The worker of an external run is its client, who holds each trial's lease.
     leased = {"SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples"}
