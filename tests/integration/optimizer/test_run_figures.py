@@ -100,7 +100,7 @@ async def test_progress_is_that_of_the_limit_that_binds(bench: Workbench, limits
     request = ListOptimizationRunsRequest(filter=f"progress > {share - 0.02}", order_by="progress desc")
     listed = await bench.do("ListOptimizationRuns", request)
     assert [each.id for each in listed.optimization_runs] == [str(row["id"])]
-    await books.end("STATUS_COMPLETED", "", "END_REASON_TRIALS")
+    await books.complete("END_REASON_TRIALS")
     assert (await figures(bench, row)).progress == 1.0
 
 
@@ -122,7 +122,7 @@ async def test_the_end_is_foretold_while_a_run_runs_and_only_then(bench: Workben
     assert not (await figures(bench, row)).HasField("estimated_completion")
     async with bench.database.system() as tx:
         await tx.execute("UPDATE optimization_runs SET status = 'STATUS_RUNNING' WHERE id = %(id)s", row)
-    await books.end("STATUS_COMPLETED", "", "END_REASON_TRIALS")
+    await books.complete("END_REASON_TRIALS")
     assert not (await figures(bench, row)).HasField("estimated_completion")
 
 
