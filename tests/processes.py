@@ -8,7 +8,8 @@
         await processes.killed("audit")           # by SIGKILL, at that very place
         await processes.restart("audit")
 
-Redis is away, and so are the services that are not named. docs/testing.md lists the failpoints.
+Redis is away, and so are the services that are not named. `optimizer-worker` and `program-worker` are processes too.
+docs/testing.md lists the failpoints.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +28,7 @@ import grpc
 import psycopg
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.rows import dict_row
 
 from deploy.local.ports import free_port
 from framework.call import Actor
@@ -36,7 +39,7 @@ from services.auth.tokens import read_tokens
 
 ROOT = Path(__file__).parents[1]
 EVERY = ("auth", "program", "variables", "optimizer", "audit")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 100.0
 
 
 class Processes:
@@ -47,8 +50,8 @@ class Processes:
         self.url = f"{admin_url.rsplit('/', 1)[0]}/{self._database(admin_url)}"
         self.folder = folder
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self.addresses = {service: f"127.0.0.1:{free_port()}" for service in EVERY}
-        told = {f"{service}_address": address for service, address in self.addresses.items()}
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in {*EVERY, *services}}
+        told = {f"{service}_address": self.addresses[service] for service in EVERY}
         told |= {
             "service_port": "0",
             "database_url": f"postgresql://{self.url.partition('@')[2]}",
@@ -71,20 +74,23 @@ class Processes:
 
     def prepare(self) -> None:
         """Migrates every schema and makes the secrets."""
-        for service in self.services:
+        for service in {name.partition("-")[0] for name in self.services}:
             migrate(self.url, service, PASSWORD, ROOT / "services" / service / "migrations")
         subprocess.run(_command("auth", "bootstrap"), env=self.environment, check=True)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Runs them all for the length of a block; at its end each must drain and say that all went well."""
+    async def running(self, armed: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[None]:
+        """Runs them all for the length of a block; at its end each must drain and say that all went well.
+
+        `armed` names the failpoints of those that are to die.
+        """
         try:
-            await asyncio.gather(*(self.start(service) for service in self.services))
+            await asyncio.gather(*(self.start(each, failpoint=armed.get(each, "")) for each in self.services))
             yield
         finally:
             await asyncio.gather(*(self.stop(service) for service in list(self._running)))
 
-    async def start(self, service: str, *, failpoint: str = "", verb: str = "serve", **settings: str) -> None:
+    async def start(self, service: str, *, failpoint: str = "", verb: str = "", **settings: str) -> None:
         """Starts a service, to be killed at a failpoint when one is named, and returns once it is ready."""
         port = self.addresses[service].rpartition(":")[2]
         told = {"service_port": port, "failpoint": failpoint, **settings}
@@ -95,16 +101,14 @@ class Processes:
             await self._ready(service, process)
 
     async def _ready(self, service: str, process: asyncio.subprocess.Process) -> None:
-        async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            while process.returncode is None:  # one that has reached its failpoint by now is as ready as it will be
-                try:
-                    answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=0.5)
+        while process.returncode is None:  # one that has reached its failpoint by now is as ready as it will be
+            # A channel each time: one that found nobody would wait ever longer before it looks again.
+            async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
+                with suppress(grpc.aio.AioRpcError):
+                    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
                     if answer.status == health_pb2.HealthCheckResponse.SERVING:
                         return
-                except grpc.aio.AioRpcError:
-                    continue
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def stop(self, service: str) -> None:
         """Asks a service to end, which it must do in order."""
@@ -114,9 +118,9 @@ class Processes:
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0, service
 
-    async def killed(self, service: str) -> None:
+    async def killed(self, service: str, patience: float = PATIENCE_SECONDS) -> None:
         """Returns once a service has died at its failpoint."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience):
             assert await self._running.pop(service).wait() == -signal.SIGKILL, service
 
     async def kill(self, service: str) -> None:
@@ -144,6 +148,11 @@ class Processes:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             return await (await connection.execute(sql, values)).fetchall()
 
+    async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        """Returns the same, each row by its columns' names."""
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
+            return await (await connection.execute(sql, values)).fetchall()
+
     async def caught_up(self, consumer: str, source: str) -> None:
         """Returns once a service has handled all that another's feed will tell."""
         sql = f"""SELECT NOT EXISTS (SELECT FROM {source}.outbox) AND h.last_sequence = coalesce(
@@ -156,5 +165,6 @@ class Processes:
                 await asyncio.sleep(0.02)
 
 
-def _command(service: str, verb: str) -> list[str]:
-    return [sys.executable, "-m", f"services.{service}", verb]
+def _command(name: str, verb: str) -> list[str]:
+    service, _, role = name.partition("-")
+    return [sys.executable, "-m", f"services.{service}", verb or role or "serve"]

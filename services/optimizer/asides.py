@@ -10,10 +10,13 @@ from ashgrove.program.v1.dataset_pb2 import Split
 from ashgrove.program.v1.execution_pb2 import EvaluationResult
 
 from domain.values import Json, content_hash
+from framework.failpoints import Failpoint
 from framework.tasks import stopped
 from services.optimizer.application import Application
 from services.optimizer.evaluating import Outcome, evaluate
 from services.optimizer.ledger import Ledger
+
+LOOKED = Failpoint("run.looked", "a run has looked at a configuration behind its trials, and keeps it in memory")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Asides:
                 return None
             ended = Aside(evaluating.result(), results)
             self.unfinished = []
+            LOOKED()
             return ended
         finally:
             await stopped([evaluating, spending])

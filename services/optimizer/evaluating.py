@@ -28,6 +28,7 @@ from framework.errors import (
     Unauthenticated,
     WriteConflict,
 )
+from framework.failpoints import Failpoint
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of
@@ -44,6 +45,8 @@ ERROR_BUDGET = 0.2
 """Which share of its examples a trial may fail at: beyond it, what the others reached says nothing about the whole."""
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 _FAULTS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCode.UNIMPLEMENTED)
+ATTACHED = Failpoint("trial.attached", "a trial's evaluation goes on, and nothing was heard of it yet")
+DROPPING = Failpoint("trial.dropping", "a trial has lost the race, and nothing but its evaluation's pause says so")
 # What every evaluation measures, whichever metrics it is asked for.
 _MEASURES = ("cost", "latency_ms")
 
@@ -163,6 +166,7 @@ async def _attached(
     request.split = split
     with granted("program"):
         async for frame in application.program.EvaluateProgram(request, metadata=as_caller(token)):
+            ATTACHED()
             kind = frame.WhichOneof("frame")
             if frame.HasField("evaluation"):
                 progress.example_count = frame.evaluation.example_count
@@ -177,6 +181,7 @@ async def _attached(
                 if (verdict := ledger.race.note(trial["number"], frame.item)).dropped:
                     # Not cancelled before it is written down: whoever took the run over would find that it failed.
                     await pause(application, token, str(trial["evaluation_id"]))
+                    DROPPING()
                     return _dropped(ledger, trial, progress, verdict.lost_to)
                 if new:
                     await _tell(ledger, trial, progress)

@@ -10,9 +10,11 @@ from ashgrove.program.v1.program_pb2 import Program
 from framework.call import Role
 from framework.engine import Call
 from framework.errors import NotPermitted
+from framework.failpoints import Failpoint
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.application import SERVICE
 
+GRANTED = Failpoint("run.granted", "a run may act for whoever starts or resumes it, and that is not written down")
 _ACTIONS = (
     "GetProgram",
     "GetVariableSpace",
@@ -43,6 +45,7 @@ async def granted_by_caller(call: Call, run_id: str, run: pb.OptimizationRun) ->
     request = auth_pb.CreateGrantRequest(run_id=run_id, service=SERVICE, actions=_ACTIONS, resources=resources)
     with from_peer("auth"):
         answer = await call.application.auth.CreateGrant(request)
+    GRANTED()
     try:
         yield str(answer.grant_id)
     except BaseException:

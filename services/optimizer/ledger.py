@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from framework.call import Context, service_actor
 from framework.engine import Call
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
 from framework.rpc.assembly import Parts
@@ -34,6 +35,10 @@ _Run = optimization_run_pb2.OptimizationRun
 LEASE_SECONDS = 8.0
 _TOLD_GOING = ("TYPE_RUN_RESUMED", "TYPE_RUN_EXTENDED", "TYPE_RUN_RETRIED")
 """What is told by whoever lets a run go on, so that the worker need not."""
+BEGUN = Failpoint("trial.begun", "a trial is written down, and its evaluation not asked for")
+TOLD = Failpoint("trial.told", "a trial's progress is told, and what came since is not")
+FINISHED = Failpoint("trial.finished", "a trial has ended, and nothing follows from it yet")
+ENDED_ALONE = Failpoint("run.ended", "a run has ended, and neither its grant nor what is still evaluated for it")
 _NO_DEADLINE = float("inf")
 _RUNNING_FOR = """
 SELECT (extract(epoch FROM now() - started_at) - rested_seconds)::float8 AS seconds FROM optimization_runs
@@ -135,7 +140,9 @@ class Ledger:
             event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=suggestion.number, trial_id=created.id)
             event.configuration.CopyFrom(struct_of(suggestion.values))
             await tell(tx, self.row, event)
-            return await call.row(Trial, created.id)
+            begun = await call.row(Trial, created.id)
+        BEGUN()
+        return begun
 
     async def progress(self, trial: Mapping[str, Any], finished: int, examples: int, usage: Usage) -> None:
         """Notes how many of a trial's examples are finished, and what they took."""
@@ -143,6 +150,7 @@ class Ledger:
             counts = {"finished_count": finished, "example_count": examples}
             await call.update(Trial, str(trial["id"]), counts | _used(usage))
             await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
+        TOLD()
 
     async def finish(self, trial: dict[str, Any], outcome: "Outcome") -> None:
         """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front."""
@@ -161,6 +169,7 @@ class Ledger:
             move = "fail" if outcome.error else "drop" if outcome.lost_to else "complete"
             await call.update(Trial, str(trial["id"]), columns, move=move)
             await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
+        FINISHED()
         if self.race.is_on:
             self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())
 
@@ -191,6 +200,7 @@ class Ledger:
             if (await call.row(OptimizationRun, self.id))["status"] == "STATUS_CANCELLING":
                 status, columns = "STATUS_CANCELLED", {}  # the row is locked: the wish came before the end
             await self._ended(call, tx, status, columns)
+        ENDED_ALONE()
 
     async def _ended(self, call: Call, tx: Transaction, status: str, columns: Mapping[str, Any]) -> None:
         now = await _now(tx)

@@ -12,6 +12,7 @@ from domain.sampling import Unsatisfied
 from domain.space import Space
 from domain.strategies import Exhausted, Observation
 from framework.errors import DependencyUnavailable, Failure, GrantLost
+from framework.failpoints import Failpoint
 from framework.rpc.assembly import Parts
 from framework.rpc.channels import as_caller
 from framework.storage import Leases
@@ -32,6 +33,8 @@ from services.optimizer.suggesting import Suggesting, again, observed
 _HOPELESS_AFTER = 5
 _FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
 _LOOK_SECONDS = 0.25
+SUGGESTED = Failpoint("trial.suggested", "a configuration is chosen, and not written down")
+MEASURED = Failpoint("trial.measured", "a trial's evaluation has ended, and the trial has not")
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,7 @@ class Search:
         # What is finished is kept before it matters that another trial has lost the grant.
         for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
             trial, outcome = self.running[task], task.result()
+            MEASURED()
             await self.ledger.finish(trial, outcome)
             del self.running[task]
             if outcome.lost_to:
@@ -267,6 +271,7 @@ class Search:
         finished, pending = self._informing(trials)
         known, waiting = [observed(t) for t in finished], [t["configuration"] for t in pending]
         suggestion = await self.suggesting.next(space, len(trials) + 1, known, waiting)
+        SUGGESTED()
         informed = [t["number"] for t in finished], [t["number"] for t in pending]
         if (same := original(trials, suggestion.content_hash)) is not None:
             origin = Origin(COPIED, same["number"], same["evaluation_id"])

@@ -9,6 +9,7 @@ from os import getpid
 from typing import Any
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
 from framework.tasks import stopped
@@ -22,6 +23,7 @@ MOST_RUNS = 16
 # What clients evaluate needs no worker.
 _CLAIMABLE = """evaluator <> 'EVALUATOR_EXTERNAL'
                 AND status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"""
+CLAIMED = Failpoint("run.claimed", "a worker holds a run, and has not begun with it")
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,7 @@ class Worker:
             row = await self.leases.claim(self.name, self.lease_seconds)
             if row is None:
                 return
+            CLAIMED()
             task = asyncio.create_task(self._work(row))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from domain.pricing import NANOS, micros
 from domain.racing import ordered
+from framework.failpoints import Failpoint
 from framework.storage import Leases
 from framework.tasks import together
 from services.program import tracing
@@ -41,6 +42,9 @@ from services.program.working import (
 )
 
 ABANDONED_SECONDS = 60.0
+ANSWERED = Failpoint("result.answered", "an example is answered and paid for, and its result not written down")
+KEPT = Failpoint("result.kept", "results are committed, and nobody has heard of them")
+ENDING = Failpoint("evaluation.ending", "every result of an evaluation is kept, and it has not ended")
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class EvaluationWork:
             await begin(self.workshop.database, "evaluations", self.row)
             with tracing.working("evaluation", self.row), inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
+            ENDING()
             await self._end("complete")
         except LeaseLost:
             _log.info("evaluation %s was halted or taken over", self.row["id"])
@@ -168,7 +173,9 @@ class EvaluationWork:
         return outcome
 
     async def _committed(self, batch: Sequence[Finished]) -> None:
+        ANSWERED()
         await kept(lambda again: self.results.keep(batch, again=again))
+        KEPT()
         await self.workshop.engine.hints.publish(topic("evaluation", self.row["id"]))
 
     async def _end(self, move: str, error: str = "", error_class: str = "") -> None:

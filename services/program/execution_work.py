@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from domain.pricing import NANOS, micros
 from domain.values import Invalid, normalise
+from framework.failpoints import Failpoint
 from framework.storage import Leases, clock_time
 from framework.tasks import stopped
 from services.program import tracing
@@ -35,6 +36,7 @@ from services.program.working import (
     work_of,
 )
 
+ANSWERED = Failpoint("execution.answered", "an execution is answered and paid for, and its answer not written down")
 _log = logging.getLogger(__name__)
 # A cancellation takes the work from its worker by the next token; whoever had it last tells what it had come to.
 _LEFT = """
@@ -100,6 +102,7 @@ class ExecutionWork:
         if (pieces := self.pieces) is not None:
             await kept(lambda again: pieces.written())
         ended = _storable(outcome)
+        ANSWERED()
         await kept(lambda again: self._end(ended))
 
     def _keep(self, keeping: Keeping) -> None:

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from domain.aggregation import Aggregate, Aggregation, aggregate
 from domain.metrics import Measure
 from framework.errors import AlreadyExists
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Database
 from services.program.code.contract import CodeFault
@@ -46,6 +47,7 @@ FROM counted, jsonb_to_recordset(%(results)s) AS r (
     input_tokens bigint, output_tokens bigint, cost_micros bigint,
     metric_input_tokens bigint, metric_output_tokens bigint, metric_cost_micros bigint)
 """
+KEEPING = Failpoint("result.keeping", "results stand in a transaction that is not committed")
 _TOOK = ("input_tokens", "output_tokens", "cost_micros")
 _LATENCIES: tuple[Aggregation, ...] = ("mean", "p50", "p95")
 _KEPT = """
@@ -172,6 +174,7 @@ class Results:
         try:
             async with self.database.system() as tx:
                 written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))
+                KEEPING()
         except AlreadyExists:
             if again:
                 return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.tasks import stopped
@@ -17,6 +18,7 @@ from services.program.pieces import sweep
 from services.program.waking import WORK
 from services.program.working import LEASE_SECONDS, Row, Workshop
 
+CLAIMED = Failpoint("work.claimed", "a worker holds an evaluation or an execution, and has not begun with it")
 _log = logging.getLogger(__name__)
 _OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
 _GIVE_UP = """
@@ -69,6 +71,7 @@ class Worker:
                 if row is None:
                     await wake.wait()
                 else:
+                    CLAIMED()
                     await self._do(leases, work, row)
             except Failure as failure:
                 _log.warning("%s: %s; trying again", leases.table, failure)

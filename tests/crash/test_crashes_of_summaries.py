@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from framework.identifiers import new_id
+from tests.crash.ways import SUMMARIES
 from tests.processes import Processes
 from tests.trail import SERVICES
 
@@ -25,10 +26,11 @@ async def quick(postgres_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
 
 
 @pytest.mark.timeout(300)
-async def test_a_kill_while_summaries_are_told_counts_each_event_once(quick: Processes) -> None:
+@pytest.mark.parametrize("failpoint", SUMMARIES)
+async def test_a_kill_while_summaries_are_told_counts_each_event_once(quick: Processes, failpoint: str) -> None:
     """Neither lost nor told twice."""
     organization, count = str(new_id()), 40
-    await quick.restart("audit", failpoint="summary.told")
+    await quick.restart("audit", failpoint=failpoint)
     with psycopg.connect(quick.url) as connection:
         for _ in range(count):
             event = {"id": str(new_id()), "type": "trial.created", "audit": "AUDIT_SUMMARY", "outcome": "OK"}

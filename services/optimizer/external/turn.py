@@ -14,6 +14,7 @@ from framework.engine.calls import LONGEST_SECONDS
 from framework.engine.reading import identifier_of
 from framework.engine.writing import tell_many, told_of
 from framework.errors import IllegalState, LeaseLost
+from framework.failpoints import Failpoint
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, transaction_time
 from services.optimizer.enough import enough
@@ -24,6 +25,8 @@ from services.optimizer.story import tell, topic
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
+WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
+COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
 _Event = optimization_run_pb2.RunEvent
 
 # First the lock, so that what is read after it is what the turn before has left.
@@ -227,9 +230,11 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
     try:
         async with first.database.tenant(key[0], LONGEST_SECONDS) as tx:
             answers = await _answers(tx, runs, key, portion)
+            WRITTEN()
     except BaseException:
         runs.forget(key)
         raise
+    COMMITTED()
     runs.trim()
     await first.engine.hints.publish(topic(key[1]))
     return answers

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Database
 from services.program.connectors.faults import BudgetSpent
@@ -19,6 +20,8 @@ AGAIN_SECONDS = 0.05
 FORGOTTEN_SECONDS = 30.0
 PATIENCE_SECONDS = 3.0
 """How long money that other workers hold is waited for before it counts as spent."""
+DRAWN = Failpoint("limit.drawn", "a part of a limit is drawn for a worker, and no call has it")
+RETURNED_ALONE = Failpoint("limit.returned", "a part of a limit has gone back, and its worker does not know")
 _WINDOW = {
     MONEY: "date_trunc('month', clock_timestamp() AT TIME ZONE 'utc') AT TIME ZONE 'utc'",
     REQUESTS: "date_trunc('minute', clock_timestamp())",
@@ -135,6 +138,7 @@ class Allowance:
             row = await tx.fetch_one(_LEAVE, allotment)
             if row is not None:
                 await tx.execute(_DRAW, allotment | {"amount": -row["amount"]})
+        RETURNED_ALONE()
 
     def _expire(self) -> None:
         if self.window is not None and self.key.unit not in RETURNED and time.monotonic() >= self._ends:
@@ -161,6 +165,7 @@ class Allowance:
             await tx.execute(_DRAW, {**self.names, "amount": granted})
             if self.key.unit in RETURNED:
                 await tx.execute(_HOLD, {**self.names, "amount": granted})
+        DRAWN()
         self.held += granted
         return 0.0
 

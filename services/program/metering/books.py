@@ -12,10 +12,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Database, Transaction
 from services.program.connectors.endpoint import Endpoint
 
+OPENED = Failpoint("call.opened", "calls of models are reserved in the books, and not sent")
+CLOSED = Failpoint("call.closed", "calls of models are settled in the books, and their limits still held")
 _log = logging.getLogger(__name__)
 _BATCH = 500
 _OPEN = """
@@ -211,6 +214,10 @@ class Books:
                 await tx.execute(_OPEN, {"rows": Jsonb([entry.opening(self.worker) for entry in opened])})
             if closed:
                 await settle(tx, closed)
+        if opened:
+            OPENED()
+        if closed:
+            CLOSED()
 
 
 async def settle(tx: Transaction, entries: Sequence[Entry]) -> None:

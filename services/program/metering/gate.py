@@ -13,6 +13,7 @@ from uuid import UUID
 from domain import pricing
 from domain.pricing import Price, Usage, price_at
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.storage import Database
 from framework.tasks import stopped
@@ -38,6 +39,7 @@ class Charge:
 
 Ask = Callable[[], Awaitable[Answer]]
 CLOSE_SECONDS = 5.0
+ANSWERED = Failpoint("call.answered", "a model has answered, and the books do not know")
 
 
 class Gate:
@@ -90,6 +92,7 @@ class Gate:
             await self.books.open(entry)
             began = time.perf_counter()
             answer = await ask()
+            ANSWERED()
             lane.breaker.succeeded()
         except ModelFault as fault:
             entry.latency_ms = (time.perf_counter() - began) * 1000

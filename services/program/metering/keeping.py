@@ -9,10 +9,12 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from framework.errors import Failure
+from framework.failpoints import Failpoint
 from framework.storage import Database, Transaction
 
 _log = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
+SWEPT = Failpoint("worker.swept", "what a dead worker left is settled in a transaction that is not committed")
 RENEW_SECONDS = 3.0
 _RENEW = """
 INSERT INTO model_workers (worker, lease_until)
@@ -79,6 +81,7 @@ async def sweep(database: Database, leaving: str = "") -> int:
         if orphans:
             await tx.execute(_COUNT, {"rows": Jsonb([_plain(row) for row in orphans])})
         await _return(tx, workers, orphans)
+        SWEPT()
     return len(orphans)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import psycopg
+import pytest
 from ashgrove.audit.v1.audit_checkpoint_pb2 import AuditCheckpoint
 from ashgrove.audit.v1.audit_entry_pb2 import AuditEntry
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
@@ -17,6 +18,7 @@ from google.protobuf.message import Message
 
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
+from services.audit import recorder
 from services.audit.recorder import append
 from services.audit.signing import Signer
 
@@ -112,3 +114,12 @@ async def rewritten(bench: Workbench, postgres_url: str, signer: Signer | None =
             *(previous, signer.sign(checkpoint_statement(stated)), signer.public_key),
             *(bench.organization_id, len(rows)),
         )
+
+
+async def aged(bench: Workbench, monkeypatch: pytest.MonkeyPatch, old: int, new: int) -> None:
+    """Records entries that the database's clock has at a hundred days ago, then some of today."""
+    with monkeypatch.context() as patched:
+        ago = recorder._HEAD.replace("clock_timestamp()", "clock_timestamp() - interval '100 days'")
+        patched.setattr(recorder, "_HEAD", ago)
+        await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(old)))
+    await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(new)))

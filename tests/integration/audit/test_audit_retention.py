@@ -12,7 +12,6 @@ from psycopg import sql
 
 from framework.storage.migrate import files, migrate
 from framework.testing.workbench import PASSWORD, Workbench, workbench
-from services.audit import recorder
 from services.audit.checkpoints import sign_grown
 from services.audit.resources import registry
 from services.audit.retention import drop_payloads
@@ -20,10 +19,9 @@ from services.audit.signing import Signer
 from tests.integration.audit.chains import (
     SIGNER,
     TRUSTED,
+    aged,
     as_superuser,
-    event,
     exported,
-    record,
     verified_here,
     verify,
 )
@@ -35,15 +33,6 @@ MIGRATIONS = Path("services/audit/migrations")
 async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
     async with workbench(registry(), postgres_url, MIGRATIONS, TRUSTED) as made:
         yield made
-
-
-async def aged(bench: Workbench, monkeypatch: pytest.MonkeyPatch, old: int, new: int) -> None:
-    """Records entries that the database's clock has at a hundred days ago, then some of today."""
-    with monkeypatch.context() as patched:
-        ago = recorder._HEAD.replace("clock_timestamp()", "clock_timestamp() - interval '100 days'")
-        patched.setattr(recorder, "_HEAD", ago)
-        await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(old)))
-    await record(bench, *(event(bench.organization_id, bench.user.id) for _ in range(new)))
 
 
 async def entries(bench: Workbench) -> list[AuditEntry]:

@@ -1,13 +1,16 @@
 """Failpoints: nothing happens at one that is not armed; an armed one ends the process at the passing that was named."""
 
+import importlib
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from framework import failpoints
+from tests.crash.ways import EVERY
 
 PASSES = """
 import sys
@@ -44,11 +47,22 @@ def test_a_name_is_one_place() -> None:
         failpoints.Failpoint("write.recorded", "again")
 
 
-def test_the_page_lists_those_of_the_audit_service() -> None:
-    """With what stands and what does not when a process dies there."""
-    import services.audit.__main__  # noqa: F401 - declares what its process can die at
+@pytest.fixture(scope="module")
+def declared() -> Mapping[str, str]:
+    """What the processes of every service can die at."""
+    for service in ("audit", "auth", "optimizer", "program", "variables"):
+        importlib.import_module(f"services.{service}.__main__")
+    for worker in ("worker", "metering.gate"):  # what only a process of its own imports
+        importlib.import_module(f"services.program.{worker}")
+    return {name: stands for name, stands in failpoints.declared().items() if name != "here"}
 
+
+def test_at_every_failpoint_some_test_has_a_process_die(declared: Mapping[str, str]) -> None:
+    """A new one finds its place in tests/crash/ways.py, whose names the suites of `make test-full` walk."""
+    assert set(declared) == EVERY
+
+
+def test_the_page_lists_every_failpoint(declared: Mapping[str, str]) -> None:
+    """With what stands and what does not when a process dies there."""
     page = Path("docs/testing.md").read_text()
-    ours = ("write.", "feed.", "audit.", "checkpoint.")
-    listed = {name: stands for name, stands in failpoints.declared().items() if name.startswith(ours)}
-    assert listed and all(f"| `{name}` | {stands} |" in page for name, stands in listed.items())
+    assert not [name for name, stands in declared.items() if f"| `{name}` | {stands} |" not in page]
