@@ -233,6 +233,20 @@ def _custom(client: Client, *, as_json: bool) -> None:
     show(client.programs.custom(), ("entry_point", "description", "error"), as_json=as_json, most=1000)
 
 
+@programs.command("tools", help="List the registered code that programs can use as tools.")
+@as_json_option
+@with_client
+def _tools(client: Client, *, as_json: bool) -> None:
+    show(client.programs.tools(), ("entry_point", "description", "error"), as_json=as_json, most=1000)
+
+
+@programs.command("retrievers", help="List what can look up examples in a pipeline.")
+@as_json_option
+@with_client
+def _retrievers(client: Client, *, as_json: bool) -> None:
+    show(client.programs.retrievers(), ("name", "built_in", "description", "error"), as_json=as_json, most=1000)
+
+
 @programs.command("defaults", help="Show what the organization's programs run with where nothing else is said.")
 @with_client
 def _defaults(client: Client) -> None:

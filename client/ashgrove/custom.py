@@ -1,7 +1,8 @@
 """What authors of custom programs and metrics write against; the standard library only, so that importing it is cheap.
 
 A distribution registers its programs and metrics as entry points of the groups `ashgrove.programs` (`id@version`) and
-`ashgrove.metrics` (plain names), and functions that programs may use as tools in `ashgrove.tools` (`id@version`).
+`ashgrove.metrics` (plain names), functions that programs may use as tools in `ashgrove.tools`, and what looks examples
+up in `ashgrove.retrievers` (both `id@version`).
 docs/custom-programs.md and docs/tools.md tell the whole story.
 """
 
@@ -11,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-PROGRAMS, METRICS, TOOLS = "ashgrove.programs", "ashgrove.metrics", "ashgrove.tools"
-"""The groups of entry points in which programs, metrics and tools are registered."""
+PROGRAMS, METRICS = "ashgrove.programs", "ashgrove.metrics"
+TOOLS, RETRIEVERS = "ashgrove.tools", "ashgrove.retrievers"
+"""The groups of entry points in which programs, metrics, tools and retrievers are registered."""
 
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict with text keys."""

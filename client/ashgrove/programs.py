@@ -172,6 +172,14 @@ class Programs(Unique[program_pb2.Program]):
         """Yields the code that custom programs can run; what cannot be used says why in `error`."""
         return iter(self._call("ListCustomPrograms").custom_programs)
 
+    def tools(self) -> Iterator[metric_pb2.InstalledTool]:
+        """Yields the registered code that programs can use as tools."""
+        return iter(self._call("ListTools").tools)
+
+    def retrievers(self) -> Iterator[metric_pb2.Retriever]:
+        """Yields what can look up examples in a pipeline: the built-in first."""
+        return iter(self._call("ListRetrievers").retrievers)
+
     def update(self, program: program_pb2.Program, fields: Sequence[str]) -> program_pb2.Program:
         """Changes the named fields; raises Aborted when the program's etag is no longer the current one."""
         changed: program_pb2.Program = self._call("UpdateProgram", program=program, update_mask=FieldMask(paths=fields))

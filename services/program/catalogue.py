@@ -9,6 +9,7 @@ from ashgrove.program.v1 import metric_pb2 as pb
 from domain.metrics import BUILT_IN, METRICS, Measure
 from domain.metrics.params import Param
 from services.program.code.contract import Catalogue, Promise, RegisteredMetric
+from services.program.documents.retrieving import BUILT_IN as RETRIEVERS
 
 _DIRECTIONS = {"maximize": pb.Metric.DIRECTION_MAXIMIZE, "minimize": pb.Metric.DIRECTION_MINIMIZE}
 _AGGREGATIONS = {
@@ -38,6 +39,20 @@ def custom_programs(registered: Catalogue) -> list[pb.CustomProgram]:
     """Returns all registered code, by name."""
     programs = [registered.programs[name] for name in sorted(registered.programs)]
     return [pb.CustomProgram(entry_point=p.entry_point, description=p.description, error=p.error) for p in programs]
+
+
+def tools(registered: Catalogue) -> list[pb.InstalledTool]:
+    """Returns the registered code that programs can use as tools, by name."""
+    found = [registered.tools[name] for name in sorted(registered.tools)]
+    return [pb.InstalledTool(entry_point=t.entry_point, description=t.description, error=t.error) for t in found]
+
+
+def retrievers(registered: Catalogue) -> list[pb.Retriever]:
+    """Returns what can look up examples: the built-in first, then what is registered, by name."""
+    built_in = [pb.Retriever(name=n, description=each.description, built_in=True) for n, each in RETRIEVERS.items()]
+    found = [registered.retrievers[name] for name in sorted(registered.retrievers)]
+    ours = [pb.Retriever(name=r.entry_point, description=r.description, error=r.error) for r in found]
+    return built_in + ours
 
 
 def _registered(metric: RegisteredMetric) -> Iterator[pb.Metric]:

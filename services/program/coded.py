@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from ashgrove.custom import PROGRAMS, TOOLS
-from ashgrove.program.v1.program_pb2 import Program
+from ashgrove.custom import PROGRAMS, RETRIEVERS, TOOLS
+from ashgrove.program.v1.document_pb2 import Pipeline
+from ashgrove.program.v1.program_pb2 import Program, ProgramConfig
 
 from framework.errors import FieldViolation
 from services.program.code.contract import CodeFault
 from services.program.code.registry import required
+from services.program.documents.retrieving import BUILT_IN
 
 _PATH = "program.program_config"
 _ASKING = {Program.TYPE_PREDICT, Program.TYPE_CHAIN_OF_THOUGHT, Program.TYPE_TEMPLATE}
@@ -46,22 +48,31 @@ def config_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]
 
 
 def _code_faults(new: Program, old: Program | None) -> Iterator[FieldViolation]:
-    config = new.program_config
-    if new.type == Program.TYPE_CUSTOM and (old is None or old.program_config.entry_point != config.entry_point):
+    config, before = new.program_config, old.program_config if old else ProgramConfig()
+    if new.type == Program.TYPE_CUSTOM and (old is None or before.entry_point != config.entry_point):
         yield from _entry_point_faults(config.entry_point, f"{_PATH}.entry_point")
-    before = {each.tool.entry_point for each in (old.program_config.pipeline.steps if old else ())}
-    for index, step in enumerate(config.pipeline.steps):
-        if step.HasField("tool") and step.tool.entry_point not in before:
-            yield from _entry_point_faults(step.tool.entry_point, f"{_PATH}.pipeline.steps[{index}].tool.entry_point")
-    used = {each.registered.entry_point for each in (old.program_config.react.tools if old else ())}
+    yield from _step_faults(config.pipeline, before.pipeline)
+    used = {each.registered.entry_point for each in before.react.tools}
     for index, tool in enumerate(config.react.tools):
         if tool.HasField("registered") and tool.registered.entry_point not in used:
             path = f"{_PATH}.react.tools[{index}].registered.entry_point"
             yield from _entry_point_faults(tool.registered.entry_point, path, TOOLS)
 
 
+def _step_faults(new: Pipeline, old: Pipeline) -> Iterator[FieldViolation]:
+    used = {each.tool.entry_point for each in old.steps}
+    looked = {"", *BUILT_IN, *(each.retriever.retriever for each in old.steps)}
+    for index, step in enumerate(new.steps):
+        path = f"{_PATH}.pipeline.steps[{index}]"
+        if step.HasField("tool") and step.tool.entry_point not in used:
+            yield from _entry_point_faults(step.tool.entry_point, f"{path}.tool.entry_point")
+        if step.HasField("retriever") and step.retriever.retriever not in looked:
+            yield from _entry_point_faults(step.retriever.retriever, f"{path}.retriever.retriever", RETRIEVERS)
+
+
 def _entry_point_faults(name: str, path: str, group: str = PROGRAMS) -> Iterator[FieldViolation]:
     try:
         required(group, name)
     except CodeFault as fault:
-        yield FieldViolation(path, fault.message if name else f"is required; {fault.message}")
+        built_in = f"; built in are {', '.join(BUILT_IN)}" if group == RETRIEVERS else ""
+        yield FieldViolation(path, f"{'' if name else 'is required; '}{fault.message}{built_in}")

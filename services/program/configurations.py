@@ -9,7 +9,7 @@ from domain.signatures.field import Constraints, Field
 from domain.values import Invalid, Json, normalise
 from framework.errors import FieldViolation, InvalidFields
 from services.program import shapes
-from services.program.documents.retrieving import MOST_K
+from services.program.documents.retrieving import BUILT_IN, MOST_K
 from services.program.documents.slots import MAIN, demonstrations_of, slot_named
 from services.program.documents.templated import has_place_for_instructions
 from services.program.lm.parameters import Refused, parameters
@@ -98,6 +98,8 @@ def _step_faults(step: document_pb2.PipelineStep, said: Mapping[str, Json], path
         most = _JUDGED_LATER
     elif kind == "retriever":
         most = _LOOKING
+        if step.retriever.retriever not in ("", *BUILT_IN):  # code has parameters of its own
+            said = {name: value for name, value in said.items() if name in ("k", "timeout_ms")}
     else:
         try:
             parameters({}, said)

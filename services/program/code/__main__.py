@@ -8,15 +8,18 @@ from services.program.code.pool import Workers
 
 
 def main() -> int:
-    """Prints every program and metric, one a line, and returns how many cannot be used."""
+    """Prints everything that is registered, one a line, and returns how many cannot be used."""
     known = asyncio.run(_described())
-    for program in known.programs.values():
-        print(_line("program", program.entry_point, program.description, program.error))
+    functions = {"program": known.programs, "tool": known.tools, "retriever": known.retrievers}
+    for kind, each in functions.items():
+        for one in each.values():
+            print(_line(kind, one.entry_point, one.description, one.error))
     for metric in known.metrics.values():
         print(_line("metric", metric.name, metric.description, metric.error))
         for promise in metric.scores.values():
-            print(f"         {_promised(promise)}")
-    errors = [each.error for each in known.programs.values()] + [each.error for each in known.metrics.values()]
+            print(f"          {_promised(promise)}")
+    errors = [each.error for each in known.metrics.values()]
+    errors += [one.error for each in functions.values() for one in each.values()]
     return len([error for error in errors if error])
 
 
@@ -29,7 +32,7 @@ async def _described() -> Catalogue:
 
 
 def _line(kind: str, name: str, description: str, error: str) -> str:
-    return f"{kind:8} {name:32} {f'UNUSABLE: {error}' if error else description}".rstrip()
+    return f"{kind:9} {name:32} {f'UNUSABLE: {error}' if error else description}".rstrip()
 
 
 def _promised(promise: Promise) -> str:

@@ -1,9 +1,11 @@
 """Everything that is registered, as it describes itself: imported in a child, one fault costing one entry."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from importlib.metadata import EntryPoint
-from typing import Any, Literal
+from typing import Any
+
+from ashgrove.custom import METRICS, PROGRAMS, RETRIEVERS, TOOLS
 
 from services.program.code.contract import (
     Catalogue,
@@ -20,24 +22,22 @@ from services.program.code.registry import Registered
 
 # Whoever lists waits for the slowest import: one that hangs may hold it up so long.
 _LIMITS = Limits(prepare_ms=20_000)
-_Wanted = tuple[Literal["program", "metric"], EntryPoint]
+_Wanted = tuple[str, EntryPoint]
+GROUPS = {"programs": PROGRAMS, "metrics": METRICS, "tools": TOOLS, "retrievers": RETRIEVERS}
+"""The groups of entry points, by what a catalogue calls them."""
 
 
-async def catalogue(
-    programs: Registered, metrics: Registered, start: Callable[[], Awaitable[CodeProcess]]
-) -> Catalogue:
-    """Returns what programs and metrics say about themselves, or what is wrong with them."""
-    wanted: list[_Wanted] = [("program", entry) for entry in programs.entries.values()]
-    wanted += [("metric", entry) for entry in metrics.entries.values()]
-    known_programs = {name: RegisteredProgram(name, error=fault) for name, fault in programs.faults.items()}
-    known_metrics = {name: RegisteredMetric(name, error=fault) for name, fault in metrics.faults.items()}
+async def catalogue(known: Mapping[str, Registered], start: Callable[[], Awaitable[CodeProcess]]) -> Catalogue:
+    """Returns what everything registered says about itself, or what is wrong with it."""
+    wanted: list[_Wanted] = [(kind, entry) for kind, each in known.items() for entry in each.entries.values()]
+    found: dict[str, dict[str, Any]] = {
+        kind: {name: _KINDS[kind](name, CodeFault("IMPORT", fault)) for name, fault in each.faults.items()}
+        for kind, each in known.items()
+    }
     async with aclosing(_described(wanted, start)) as answers:
         async for (kind, entry), said in answers:
-            if kind == "program":
-                known_programs[entry.name] = _program(entry.name, said)
-            else:
-                known_metrics[entry.name] = _metric(entry.name, said)
-    return Catalogue(dict(sorted(known_programs.items())), dict(sorted(known_metrics.items())))
+            found[kind][entry.name] = _KINDS[kind](entry.name, said)
+    return Catalogue(**{kind: dict(sorted(each.items())) for kind, each in found.items()})
 
 
 async def _described(
@@ -78,3 +78,11 @@ def _metric(name: str, said: dict[str, Any] | CodeFault) -> RegisteredMetric:
         return RegisteredMetric(name, error=said.message)
     promises = [Promise(**each) for each in said["scores"]]
     return RegisteredMetric(name, said["description"], {each.name: each for each in promises})
+
+
+_KINDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "programs": _program,
+    "metrics": _metric,
+    "tools": _program,
+    "retrievers": _program,
+}

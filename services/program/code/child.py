@@ -125,7 +125,7 @@ class Child:
         return Call(found.score, tuple(arguments), 0, checked, "METRIC", f"the metric {metric}")
 
     def _describe(self, kind: str, target: list[str]) -> dict[str, Any]:
-        return (described_program if kind == "program" else described_metric)(Target(*target))
+        return (described_metric if kind == "metrics" else described_program)(Target(*target))
 
     def _rest(self) -> dict[str, Any]:
         """Forgets what was prepared, and says whether nothing of the session goes on."""

@@ -79,7 +79,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class RegisteredProgram:
-    """A registered program, or why it cannot be used."""
+    """A registered program, tool or retriever, or why it cannot be used."""
 
     entry_point: str
     description: str = ""
@@ -100,5 +100,7 @@ class RegisteredMetric:
 class Catalogue:
     """Everything that is registered, by name."""
 
-    programs: Mapping[str, RegisteredProgram]
-    metrics: Mapping[str, RegisteredMetric]
+    programs: Mapping[str, RegisteredProgram] = field(default_factory=dict)
+    metrics: Mapping[str, RegisteredMetric] = field(default_factory=dict)
+    tools: Mapping[str, RegisteredProgram] = field(default_factory=dict)
+    retrievers: Mapping[str, RegisteredProgram] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 from ashgrove.custom import METRICS, PROGRAMS
 
 from services.program.code import homes
-from services.program.code.catalogue import catalogue
+from services.program.code.catalogue import GROUPS, catalogue
 from services.program.code.contract import Catalogue, CodeFault, Limits, WorkersClosed
 from services.program.code.guarding import guarded
 from services.program.code.process import CodeProcess
@@ -73,7 +73,7 @@ class Workers:
     async def session(
         self, program: str | None, metrics: Sequence[str], limits: Limits, group: str = PROGRAMS
     ) -> AsyncIterator[Session]:
-        """Yields a session with this program, or tool, and these metrics; CodeFault when they cannot be loaded.
+        """Yields a session with this program (tool, retriever) and these metrics; CodeFault when one cannot be loaded.
 
         However the body ends, the child is kept for others unless it was in the middle of a call.
         """
@@ -97,10 +97,10 @@ class Workers:
         All of it is imported in a child outside the bound: who lists need not wait for who evaluates.
         """
         async with self._describing:
-            known = registered(PROGRAMS), registered(METRICS)
-            mark = tuple(each.fingerprint for each in known)
+            known = {kind: registered(group) for kind, group in GROUPS.items()}
+            mark = tuple(each.fingerprint for each in known.values())
             if self._described is None or self._described[0] != mark:
-                self._described = mark, await catalogue(*known, self._started)
+                self._described = mark, await catalogue(known, self._started)
             return self._described[1]
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
-from ashgrove.custom import METRICS, PROGRAMS, TOOLS
+from ashgrove.custom import METRICS, PROGRAMS, RETRIEVERS, TOOLS
 
 from domain.metrics import METRICS as BUILT_IN
 from services.program.code.contract import CodeFault
@@ -18,6 +18,7 @@ _VERSIONED = re.compile(r"[a-z][a-z0-9_-]{0,62}@[0-9A-Za-z][0-9A-Za-z.-]{0,31}")
 _NAMES = {
     PROGRAMS: _VERSIONED,
     TOOLS: _VERSIONED,
+    RETRIEVERS: _VERSIONED,
     METRICS: (re.compile(r"[a-z][a-z0-9_-]{0,62}"), "in lower case, like `word_overlap`"),
 }
 

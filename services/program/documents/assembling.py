@@ -1,7 +1,7 @@
 """Makes a pipeline ready: each step a program of its own, with what slots and configuration say about it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,12 @@ from ashgrove.program.v1.signature_pb2 import SignatureConfig
 
 from domain.values import Json
 from services.program import shapes, tracing
+from services.program.code.contract import CodeFault
 from services.program.configurations import tuned
 from services.program.documents.flowing import Do, Flow, Ready
+from services.program.documents.looking import RegisteredRetriever
 from services.program.documents.piped import template_inputs, tool_signature
-from services.program.documents.retrieving import DEFAULT_K, Retriever
+from services.program.documents.retrieving import BUILT_IN, DEFAULT_K, NEAREST, Retriever, shown
 from services.program.documents.slots import MAIN, slot_named
 from services.program.lm.parameters import Refused
 from services.program.running import ModelRejected, Outcome, Run
@@ -68,7 +70,7 @@ class Assembly:
         depth: int,
     ) -> Do:
         if step.HasField("retriever"):
-            return await self._retriever(step.name, step.retriever, said)
+            return await self._retriever(program, step, said)
         if step.HasField("tool"):
             return self._tool(step, said, depth)
         slot = slot_named(program, step.name)
@@ -83,19 +85,20 @@ class Assembly:
         row = {"organization_id": self.organization_id, "program_id": step.program_id}
         return await pinned_program(self.workshop.database, row | {"program_revision": step.revision})
 
-    async def _retriever(self, name: str, step: document_pb2.RetrieverStep, said: Mapping[str, Json]) -> Do:
-        row = {"organization_id": self.organization_id, "dataset_id": step.dataset_id}
+    async def _retriever(self, program: Program, step: document_pb2.PipelineStep, said: dict[str, Json]) -> Do:
+        its = step.retriever
+        row = {"organization_id": self.organization_id, "dataset_id": its.dataset_id}
         examples = await examples_of(
-            self.workshop.database, row | {"dataset_revision": step.dataset_revision}, "SPLIT_TRAIN"
+            self.workshop.database, row | {"dataset_revision": its.dataset_revision}, "SPLIT_TRAIN"
         )
-        retriever = await asyncio.to_thread(Retriever, examples)
-        k = int(said.get("k", step.k if step.HasField("k") else DEFAULT_K))
-
-        async def look(inputs: Mapping[str, Json], seed: int) -> Outcome:
-            with tracing.using(name, "datastore"):
-                return Outcome(await asyncio.to_thread(retriever.found, str(inputs["query"]), k))
-
-        return look
+        k = int(said.pop("k", its.k if its.HasField("k") else DEFAULT_K))
+        name = its.retriever or NEAREST
+        if name not in BUILT_IN:
+            limits = self.workshop.bounds.limits(program.program_config)
+            looking = RegisteredRetriever(self.workshop.workers, name, limits, shown(examples), said)
+            return _traced(step.name, lambda query: looking.found(query, k))
+        retriever = await asyncio.to_thread(Retriever, examples, name)
+        return _traced(step.name, lambda query: asyncio.to_thread(retriever.found, query, k))
 
     def _tool(self, step: document_pb2.PipelineStep, said: Mapping[str, Json], depth: int) -> Do:
         config = program_pb2.ProgramConfig(entry_point=step.tool.entry_point)
@@ -111,6 +114,20 @@ class Assembly:
                 return outcome
 
         return use
+
+
+def _traced(name: str, find: Callable[[str], Awaitable[dict[str, Json]]]) -> Do:
+    """Returns what looks something up, with a span around it."""
+
+    async def look(inputs: Mapping[str, Json], seed: int) -> Outcome:
+        with tracing.using(name, "datastore") as span:
+            try:
+                return Outcome(await find(str(inputs["query"])))
+            except CodeFault as fault:
+                span.fail(fault.error_class)
+                raise
+
+    return look
 
 
 def _templated(program: Program, step: document_pb2.PipelineStep, signature: SignatureConfig) -> Program:

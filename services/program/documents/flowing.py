@@ -78,7 +78,7 @@ class Flow:
                 if story:
                     story.step(inputs, failed_by(fault))
                 raise
-            if ready.step.HasField("tool") and outcome.error_class in TOOL_FAULTS:
+            if ready.step.WhichOneof("kind") in ("tool", "retriever") and outcome.error_class in TOOL_FAULTS:
                 outcome = replace(outcome, error_class="TOOL")
             if story:
                 nested = ready.step.program.type == "TYPE_PIPELINE"  # its own steps are told already

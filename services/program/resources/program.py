@@ -50,7 +50,7 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         policy("Get", "List", allow=owns | is_public),
         policy("CloneProgram", "GetProgramSchema", "DiffPrograms", "ExportProgram", allow=owns | is_public),
         # What is registered is the same for everybody, and no secret.
-        policy("ListMetrics", "ListCustomPrograms", *OF_FIELDS, allow=signed_in),
+        policy("ListMetrics", "ListCustomPrograms", "ListTools", "ListRetrievers", *OF_FIELDS, allow=signed_in),
         policy("Create", allow=signed_in & owns),
         policy("Update", "Archive", "Unarchive", *_RUNS, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
@@ -102,6 +102,18 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         programs = catalogue.custom_programs(await _registered(call))
         return metric_pb2.ListCustomProgramsResponse(custom_programs=programs)
 
+    @action("ListTools")
+    async def tools(self, call: Call, request: metric_pb2.ListToolsRequest) -> metric_pb2.ListToolsResponse:
+        """Tells which code programs can use as tools."""
+        return metric_pb2.ListToolsResponse(tools=catalogue.tools(await _registered(call)))
+
+    @action("ListRetrievers")
+    async def retrievers(
+        self, call: Call, request: metric_pb2.ListRetrieversRequest
+    ) -> metric_pb2.ListRetrieversResponse:
+        """Tells what can look up examples."""
+        return metric_pb2.ListRetrieversResponse(retrievers=catalogue.retrievers(await _registered(call)))
+
     @action("CloneProgram")
     async def clone(self, call: Call, request: CloneProgramRequest) -> program_pb2.Program:
         """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
@@ -119,6 +131,6 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
 async def _registered(call: Call) -> Catalogue:
     """Returns what is registered, imported and described by a process that is not this one."""
     if call.application is None:
-        return Catalogue({}, {})
+        return Catalogue()
     registered: Catalogue = await call.application.describing.describe()
     return registered

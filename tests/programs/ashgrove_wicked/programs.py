@@ -56,6 +56,19 @@ def _learn(examples: Sequence[Values], parameters: Values) -> Any:
 learner = Program(_learn, description="Answers with the commonest label of the training examples.")
 
 
+def _index(examples: Sequence[Values], parameters: Values) -> Any:
+    texts = [each["inputs"]["text"] for each in examples]
+
+    def find(inputs: Values, parameters: Values) -> dict[str, Any]:
+        found = [text for text in texts if inputs["query"].split()[0] in text]
+        return {"passages": [text + parameters.get("mark", "") for text in found]}
+
+    return find
+
+
+finder = Program(_index, description="Finds the texts with the query's first word.")
+
+
 def chance(inputs: Values, parameters: Values) -> dict[str, Any]:
     """Returns a number of chance, and the order of a set."""
     said = {"number": random.random(), "set": list({"a", "b", "c", "d"})}
