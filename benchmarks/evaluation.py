@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import uvloop
 from ashgrove.program.v1 import dataset_pb2
 from rich.console import Console
 
 from deploy.local.postgres import postgres
+from framework.egress.outlet import Outlet
 from framework.testing.workbench import workbench
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
@@ -70,9 +70,8 @@ def model(pipe: Any) -> None:
 
 async def _measured(database: str, url: str, examples: int, at_once: int) -> None:
     console, ideal = Console(), examples * LATENCY / at_once
-    limits = httpx.Limits(max_connections=at_once)
-    async with workbench(registry(), database, MIGRATIONS) as bench, httpx.AsyncClient(limits=limits) as http:
-        models = Models(ModelSettings(default_model="m", base_url=url), http)
+    async with workbench(registry(), database, MIGRATIONS) as bench, Outlet(at_once) as http:
+        models = Models(ModelSettings(base_url=url), http)
         await models.warm()
         made, dataset = await create_program(bench), await create_dataset(bench, train=4, validation=0)
         for start in range(0, examples, 500):
@@ -82,7 +81,7 @@ async def _measured(database: str, url: str, examples: int, at_once: int) -> Non
         async with working(workshop):
             for _ in range(ROUNDS):
                 began, used = time.perf_counter(), _processor()
-                _, ended = await evaluated(bench, evaluation(made, dataset, configuration={}))
+                _, ended = await evaluated(bench, evaluation(made, dataset, configuration={"model": "m"}))
                 took, spent = time.perf_counter() - began, _processor() - used
                 each = spent / examples * 1000
                 told = f"{ended.finished_count} examples, {ended.failed_count} failed"

@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx
 from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
+from framework.egress.outlet import Outlet
 from framework.events.hints import Hints
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 async def _measured(url: str, redis: str) -> tuple[float, float]:
-    async with workbench(registry(), url, _MIGRATIONS) as bench, httpx.AsyncClient() as http:
+    async with workbench(registry(), url, _MIGRATIONS) as bench, Outlet() as http:
         bench.engine.hints = Hints(redis)
         models = Models(ModelSettings(), http)
         tasks = [asyncio.create_task(bench.engine.hints.run())]

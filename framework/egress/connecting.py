@@ -61,15 +61,28 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
 
     async def _checked(self, host: str, port: int, timeout: float | None) -> list[str]:
         try:
-            async with asyncio.timeout(timeout):
-                texts = await self._resolve(host, port)
+            return await addresses_of(self._rules, self._resolve, host, port, timeout)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("the host's name was not looked up in time") from error
-        except (OSError, UnicodeError) as error:
-            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                raise httpcore.ConnectError("the host's name cannot be looked up now") from error
-            raise unreachable(FIELD) from None
-        addresses = [address for text in texts if (address := parsed(text))]
-        if len(addresses) != len(texts) or not self._rules.leads(host, port, addresses):
-            raise unreachable(FIELD)
-        return [str(address) for address in addresses]
+        except OSError as error:
+            raise httpcore.ConnectError("the host's name cannot be looked up now") from error
+
+
+async def addresses_of(rules: Rules, resolve: Resolve, host: str, port: int, timeout: float | None) -> list[str]:
+    """Returns the addresses of a host; raises EgressRefused when it has none, or one that may not be called.
+
+    Raises TimeoutError or another OSError while its name cannot be looked up.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            texts = await resolve(host, port)
+    except TimeoutError:
+        raise
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise
+        raise unreachable(FIELD) from None
+    addresses = [address for text in texts if (address := parsed(text))]
+    if len(addresses) != len(texts) or not rules.leads(host, port, addresses):
+        raise unreachable(FIELD)
+    return [str(address) for address in addresses]

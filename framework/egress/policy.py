@@ -3,7 +3,7 @@
 import ssl
 from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -11,6 +11,9 @@ from framework.egress.connecting import CheckedBackend, Resolve, looked_up
 from framework.egress.judging import rules_of
 from framework.egress.transport import CheckedTransport
 from framework.settings import OutsideSettings
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
 
 RESPONSE_BYTES = 32 * 1024 * 1024
 MOST_REDIRECTS = 5
@@ -59,6 +62,13 @@ class EgressPolicy:
             max_redirects=min(max_redirects, MOST_REDIRECTS),
             **options,
         )
+
+    def outlet(self, connections: int = 100) -> "Outlet":
+        """Returns a client for many small calls at once, which keeps to the same rules and bounds."""
+        from framework.egress.guarding import Guard  # most processes call nobody so often
+        from framework.egress.outlet import Outlet
+
+        return Outlet(connections, Guard(self._rules, self._resolve, lambda: self._context))
 
     @cached_property
     def _context(self) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ import httpx
 from framework.egress.connecting import FIELD, CheckedBackend
 from framework.egress.judging import EgressRefused, Rules, port_of
 
-_UNSOUND = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+UNSOUND = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
 
 
@@ -61,18 +61,21 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
 
 def _check_headers(request: httpx.Request) -> None:
     # h11 would refuse such a header too, and quote it: a secret, as like as not.
-    if any(_UNSOUND.search(value) for _, value in request.headers.raw):
+    if any(UNSOUND.search(value) for _, value in request.headers.raw):
         raise httpx.LocalProtocolError("a header holds a line end or another control character", request=request)
 
 
 def _check_redirect(request: httpx.Request, response: httpx.Response) -> None:
-    if not response.has_redirect_location:
-        return
+    if response.has_redirect_location:
+        refuse_elsewhere(request.url, response.headers["location"])
+
+
+def refuse_elsewhere(here: httpx.URL, location: str) -> None:
+    """Raises EgressRefused for a redirect to another scheme, host or port."""
     try:
-        goal = request.url.join(response.headers["location"])
+        goal = here.join(location)
     except (httpx.InvalidURL, ValueError, UnicodeError):
         goal = httpx.URL()
-    here = request.url
     if (goal.scheme, goal.raw_host, port_of(goal)) != (here.scheme, here.raw_host, port_of(here)):
         raise EgressRefused(FIELD, "answers with a redirect to another host: name the host that answers itself")
 

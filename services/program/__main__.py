@@ -73,6 +73,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     """Returns a worker process."""
     import httpx
 
+    from framework.egress.outlet import Outlet
     from services.program.connectors.desk import Desk
     from services.program.connectors.directory import Directory
     from services.program.metering.gate import Gate
@@ -87,11 +88,13 @@ async def worker_process(settings: ProgramSettings) -> Process:
     http = httpx.AsyncClient(
         timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
     )
-    outside = EgressPolicy(settings).client(limits=httpx.Limits(max_connections=settings.lm_connections))
+    egress = EgressPolicy(settings)
+    outside = egress.client(limits=httpx.Limits(max_connections=settings.lm_connections))
+    own, theirs = Outlet(settings.lm_connections), egress.outlet(settings.lm_connections)
     gate = Gate(made.database)
     secrets = SecretReferences(settings)
-    desk = Desk(Directory(made.database), gate, outside, secrets, traced_texts=settings.trace_prompts)
-    models = Models(settings.models, http, desk)
+    desk = Desk(Directory(made.database), gate, theirs, secrets, outside, traced_texts=settings.trace_prompts)
+    models = Models(settings.models, own, desk)
     workers = Workers(settings.code_processes)
     workshop = Workshop(
         made.engine,
@@ -112,7 +115,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
         await Worker(workshop).run()
 
     retention = Retention(made.database, settings.keep_days, readers(settings))
-    close = [workers.close, gate.close, http.aclose, outside.aclose]
+    close = [workers.close, gate.close, http.aclose, outside.aclose, own.aclose, theirs.aclose]
     return worker(made, MIGRATIONS, background=[work, retention.run], close=close)
 
 

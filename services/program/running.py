@@ -4,9 +4,8 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx
 from ashgrove.program.v1 import program_pb2
 from google.protobuf.json_format import MessageToDict
 
@@ -18,6 +17,9 @@ from services.program.connectors.desk import Desk
 from services.program.lm.engine import ModelFault, ModelRefused, ModelSettings, ModelUnavailable
 from services.program.lm.parameters import Parameters, parameters
 from services.program.metering.work import current_work
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
 
 
 class ModelAway(Exception):  # noqa: N818 - what happened
@@ -120,7 +122,7 @@ class PrepareRunner(Protocol):
 class Models:
     """The models of this process: which one is meant, where they live, one client for all calls."""
 
-    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None) -> None:
+    def __init__(self, settings: ModelSettings, http: "Outlet", desk: Desk | None = None) -> None:
         self.settings = settings
         self.http = http
         self.desk = desk

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -21,18 +21,23 @@ from services.program.metering.gate import Charge, Gate
 from services.program.metering.work import Work, current_purpose
 from services.program.tracing import asking, told_by
 
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
+
 T = TypeVar("T")
 
 
 class Desk:
-    """One for a worker process; `http` keeps to the egress policy."""
+    """One for a worker process; `http` keeps to the egress policy, and so do `others` for what is not OpenAI's."""
 
     def __init__(
         self,
         directory: Directory,
         gate: Gate,
-        http: httpx.AsyncClient,
+        http: "Outlet",
         secrets: SecretReferences,
+        others: httpx.AsyncClient,
         *,
         traced_texts: bool = False,
     ) -> None:
@@ -40,6 +45,7 @@ class Desk:
         self.gate = gate
         self._texts = traced_texts
         self._http = http
+        self._others = others
         self._secrets = secrets
 
     async def find(self, organization_id: UUID, name: str) -> Endpoint | None:
@@ -68,7 +74,7 @@ class Desk:
                 if endpoint.provider == NATIVE:
                     bearer = {"authorization": f"Bearer {key}"} if key else {}
                     return await native.chat(self._http, endpoint, {**bearer, **headers}, body, on_text)
-                return await foreign.chat(self._http, endpoint, key, headers, body)
+                return await foreign.chat(self._others, endpoint, key, headers, body)
             except EgressRefused as refused:
                 raise _strayed(endpoint) from refused
 

@@ -1,13 +1,12 @@
 """Speaks to an OpenAI-compatible endpoint over HTTP: whole answers, or word by word."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
-from typing import Any
-
-import httpx
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from domain.pricing import Usage
+from framework.egress.calls import Call, NotAnsweredInTime, NotReached, NotReachedInTime, OutletError, Said
 from services.program.connectors.answer import Answer
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
@@ -20,68 +19,86 @@ from services.program.connectors.faults import (
     TimedOut,
 )
 
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
 OnText = Callable[[str], Awaitable[None]]
 _LONGEST_WAIT = 60.0
 
 
 async def chat(
-    http: httpx.AsyncClient,
+    http: "Outlet",
     endpoint: Endpoint,
     headers: Mapping[str, str],
     body: Mapping[str, Any],
     on_text: OnText | None,
 ) -> Answer:
     """Asks for a completion; `on_text` is told every piece of text as it comes, from endpoints that can stream."""
-    url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
-    timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds, pool=None)
+    if on_text is None or not endpoint.streams:
+        said = await _said(http, _call(endpoint, "chat/completions", headers, body), endpoint)
+        _refuse(said, endpoint.name)
+        return whole(said.content, endpoint.name)
+    streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    with _worded(endpoint):
+        async with http.lines(_call(endpoint, "chat/completions", headers, streamed)) as (said, lines):
+            _refuse(said, endpoint.name)
+            return await _gathered(lines, endpoint.name, on_text)
+
+
+async def reachable(http: "Outlet", endpoint: Endpoint, headers: Mapping[str, str]) -> None:
+    """Asks for the list of models, which costs nothing; raises a ModelFault unless it answers as it should."""
     try:
-        if on_text is not None and endpoint.streams:
-            streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
-            async with http.stream("POST", url, json=streamed, headers=headers, timeout=timeout) as answer:
-                await _refuse(answer, endpoint.name)
-                return await _gathered(answer, endpoint.name, on_text)
-        answer = await http.post(url, json=body, headers=headers, timeout=timeout)
-        await _refuse(answer, endpoint.name)
-        return whole(answer.content, endpoint.name)
-    except httpx.ConnectTimeout as error:
-        raise ModelUnavailable(f"{endpoint.name} does not let us connect within its time") from error
-    except httpx.TimeoutException as error:
-        raise TimedOut(f"{endpoint.name} did not answer within {endpoint.read_seconds:g} s") from error
-    except (httpx.ConnectError, httpx.PoolTimeout) as error:
+        said = await http.call(_call(endpoint, "models", headers))
+    except OutletError as error:
         raise ModelUnavailable(f"{endpoint.name} cannot be reached") from error
-    except httpx.HTTPError as error:
+    if said.status not in (404, 405):  # many serve no such list
+        _refuse(said, endpoint.name)
+
+
+def _call(endpoint: Endpoint, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None = None) -> Call:
+    url = f"{endpoint.base_url.rstrip('/')}/{path}"
+    content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    told = headers if body is None else {"content-type": "application/json", **headers}
+    return Call(url, told, content, endpoint.connect_seconds, endpoint.read_seconds)
+
+
+async def _said(http: "Outlet", call: Call, endpoint: Endpoint) -> Said:
+    with _worded(endpoint):
+        return await http.call(call)
+
+
+@contextmanager
+def _worded(endpoint: Endpoint) -> Iterator[None]:
+    """Has what goes wrong on the way told as a ModelFault."""
+    try:
+        yield
+    except NotReachedInTime as error:
+        raise ModelUnavailable(f"{endpoint.name} does not let us connect within its time") from error
+    except NotAnsweredInTime as error:
+        raise TimedOut(f"{endpoint.name} did not answer within {endpoint.read_seconds:g} s") from error
+    except NotReached as error:
+        raise ModelUnavailable(f"{endpoint.name} cannot be reached") from error
+    except OutletError as error:
         raise AnswerLost(f"the connection to {endpoint.name} broke") from error
 
 
-async def reachable(http: httpx.AsyncClient, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
-    """Asks for the list of models, which costs nothing; raises a ModelFault unless it answers as it should."""
-    url = f"{endpoint.base_url.rstrip('/')}/models"
-    timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds)
-    try:
-        answer = await http.get(url, headers=headers, timeout=timeout)
-    except httpx.HTTPError as error:
-        raise ModelUnavailable(f"{endpoint.name} cannot be reached") from error
-    if answer.status_code not in (404, 405):  # many serve no such list
-        await _refuse(answer, endpoint.name)
-
-
-async def _refuse(answer: httpx.Response, name: str) -> None:
+def _refuse(said: Said, name: str) -> None:
     """Raises what a status means; bodies of errors may hold anything, and are told to nobody."""
-    status = answer.status_code
+    status = said.status
     if status < 400:
         return
     if status in (401, 403):
         raise AuthRefused(f"{name} does not accept its key ({status})")
     if status == 429:
-        raise _limited(RateLimited(f"{name} wants to be asked less (429)"), answer)
+        raise _limited(RateLimited(f"{name} wants to be asked less (429)"), said)
     if status in (408, 409, 425) or status >= 500:
-        raise _limited(ModelUnavailable(f"{name} answers {status}"), answer)
+        raise _limited(ModelUnavailable(f"{name} answers {status}"), said)
     raise ModelRefused(f"{name} refused the request with {status}")
 
 
-def _limited(fault: ModelUnavailable, answer: httpx.Response) -> ModelUnavailable:
+def _limited(fault: ModelUnavailable, said: Said) -> ModelUnavailable:
     with suppress(KeyError, ValueError):
-        fault.retry_after = min(_LONGEST_WAIT, max(0.0, float(answer.headers["retry-after"])))
+        fault.retry_after = min(_LONGEST_WAIT, max(0.0, float(said.headers["retry-after"])))
     return fault
 
 
@@ -115,9 +132,9 @@ def usage_of(said: Any) -> Usage | None:
     return Usage(tokens[0] or 0, tokens[1] or 0, cached if isinstance(cached, int) else 0)
 
 
-async def _gathered(answer: httpx.Response, name: str, on_text: OnText) -> Answer:
+async def _gathered(lines: AsyncIterator[str], name: str, on_text: OnText) -> Answer:
     texts, usage, reason, ended = [], None, "", False
-    async for event in _events(answer, name):
+    async for event in _events(lines, name):
         if event is None:
             ended = True
             break
@@ -132,9 +149,9 @@ async def _gathered(answer: httpx.Response, name: str, on_text: OnText) -> Answe
     return Answer("".join(texts), usage, reason or "stop")
 
 
-async def _events(answer: httpx.Response, name: str) -> AsyncIterator[dict[str, Any] | None]:
+async def _events(lines: AsyncIterator[str], name: str) -> AsyncIterator[dict[str, Any] | None]:
     """Yields the events of a stream, None for its end."""
-    async for line in answer.aiter_lines():
+    async for line in lines:
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()

@@ -4,9 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from domain import pricing
@@ -28,6 +27,10 @@ from services.program.lm import nearest
 from services.program.metering.gate import Charge
 from services.program.metering.work import Budget, current_work
 from services.program.tracing import asking, told_by
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
 
 LOCAL = "local/"
 DEFAULT_MODEL = "local/nearest-demo"
@@ -133,7 +136,7 @@ class Engine:
         self,
         model: str,
         settings: ModelSettings,
-        http: httpx.AsyncClient,
+        http: "Outlet",
         desk: Desk | None = None,
         timeout_seconds: float = 600.0,
     ) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dspy
-import httpx
 from dspy.utils.exceptions import AdapterParseError
 
 from domain.signatures.field import fields_of
@@ -19,6 +18,10 @@ from services.program.lm.signature import REASONING, chain_of_thought, dspy_sign
 from services.program.metering.work import meant_as
 from services.program.schemas.checking import Checker
 from services.program.schemas.models import plain
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
 
 T = TypeVar("T")
 
@@ -90,7 +93,7 @@ class Runner:
         parameters: Parameters,
         train: Sequence[Example],
         models: ModelSettings,
-        http: httpx.AsyncClient,
+        http: "Outlet",
         *,
         reasons: bool = False,
         desk: Desk | None = None,
@@ -174,9 +177,7 @@ def prediction(outputs: dict[str, Any], charged: Meter) -> Prediction:
     return Prediction(outputs, *took, charged.unpriced, charged.estimated)
 
 
-def engine_of(
-    parameters: Parameters, models: ModelSettings, http: httpx.AsyncClient, desk: Desk | None = None
-) -> Engine:
+def engine_of(parameters: Parameters, models: ModelSettings, http: "Outlet", desk: Desk | None = None) -> Engine:
     """Returns our engine for the model that parameters name."""
     return Engine(parameters.model or models.default_model, models, http, desk, parameters.timeout_ms / 1000)
 

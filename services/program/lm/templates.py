@@ -1,9 +1,7 @@
 """Runs one template with one configuration: plain chat messages over our engine, without DSPy's formats."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from domain.signatures.field import fields_of
 from domain.templates import INSTRUCTIONS, rendered
@@ -14,6 +12,10 @@ from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
 from services.program.lm.runner import Prediction, Shape, charged_with, engine_of, fault_of, prediction, readable
 from services.program.schemas.checking import Checker
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
 
 _ROLES = {"ROLE_SYSTEM": "system", "ROLE_USER": "user", "ROLE_ASSISTANT": "assistant"}
 
@@ -28,7 +30,7 @@ class TemplateRunner:
         parameters: Parameters,
         train: Sequence[Example],
         models: ModelSettings,
-        http: httpx.AsyncClient,
+        http: "Outlet",
         desk: Desk | None = None,
     ) -> None:
         self._parameters = parameters

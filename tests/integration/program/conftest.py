@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
+from framework.egress.outlet import Outlet
 from framework.testing.workbench import Workbench, workbench
 from services.program.bounds import Bounds
 from services.program.code import registry as code_registry
@@ -49,7 +49,7 @@ async def forget_open_work(bench: Workbench) -> None:
 @pytest.fixture
 async def workshop(bench: Workbench) -> AsyncIterator[Workshop]:
     """What a worker works with: the embedded model."""
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         yield Workshop(bench.engine, Models(ModelSettings(), http).prepare, backoff_seconds=0.01)
 
 

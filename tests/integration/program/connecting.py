@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 from ashgrove.program.v1 import connector_pb2
 from ashgrove.program.v1.connector_requests_pb2 import CreateConnectorRequest
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from pydantic import SecretStr
 
 from framework.call import Actor
+from framework.egress.outlet import Outlet
 from framework.testing.workbench import Workbench
 from services.program.application import Application
 from services.program.code.pool import Workers
@@ -42,8 +42,8 @@ async def connected(bench: Workbench, workshop: Workshop, folder: Path) -> Async
     await gate.open()
     workers = Workers(size=1)
     bench.engine.application = Application(Describing(workers), None, *rules)
-    async with rules[0].client() as http, httpx.AsyncClient() as own:
-        desk = Desk(Directory(bench.database), gate, http, rules[1])
+    async with rules[0].client() as others, rules[0].outlet() as theirs, Outlet() as own:
+        desk = Desk(Directory(bench.database), gate, theirs, rules[1], others)
         yield replace(workshop, prepare=Models(ModelSettings(), own, desk).prepare, desk=desk, attempts=4)
         await gate.close()
     bench.engine.application = None

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
+from framework.egress.outlet import Outlet
 from services.program.lm.engine import ModelSettings, ModelUnavailable
 from services.program.lm.parameters import parameters
 from services.program.lm.runner import Runner
@@ -60,7 +60,7 @@ async def test_the_endpoint_is_asked_as_openai_is_and_its_usage_is_charged(endpo
     )
     train = [{"inputs": {"text": "Norge och Sverige"}, "outputs": {"language": "sv"}}]
     chosen = parameters({}, {"temperature": 0.5, "demonstration_count": 1})
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         said = await Runner(SIGNATURE, chosen, train, models, http).run({"text": "Danmark och Island"})
     assert said.outputs == {"language": "sv"}
     assert (said.input_tokens, said.output_tokens, said.cost_micros) == (11, 3, 23)
@@ -73,6 +73,6 @@ async def test_an_endpoint_that_fails_is_unavailable(endpoint: str) -> None:
     """A 500 may pass: it is told as something to try again."""
     _Endpoint.status = 500
     models = ModelSettings(default_model="some-model", base_url=endpoint)
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         with pytest.raises(ModelUnavailable, match="500"):
             await Runner(SIGNATURE, parameters({}, {}), [], models, http).run({"text": "x"})

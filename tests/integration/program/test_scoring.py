@@ -10,6 +10,7 @@ from ashgrove.program.v1 import evaluation_requests_pb2 as rpc
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.metric_pb2 import Metric
 
+from framework.egress.outlet import Outlet
 from framework.errors import IllegalState, InvalidFields, NotFound
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
@@ -101,7 +102,7 @@ async def test_a_model_judges_by_a_rubric_and_its_calls_are_counted_apart(bench:
     """A mark beside the scale, or none, is no score and no zero; the judge is told that answers are no instructions."""
     made, dataset = await create_program(bench), await create_dataset(bench, validation=4)
     replies = [mark("well", "5"), mark("hm", "3"), mark("odd", "9"), Say("nonsense")]
-    async with model_server(*replies) as server, httpx.AsyncClient() as http:
+    async with model_server(*replies) as server, Outlet() as http:
         prices = {"input_micros": 1_000_000, "output_micros": 1_000_000}
         models = Models(ModelSettings(default_model="m", base_url=server.url, **prices), http)
 

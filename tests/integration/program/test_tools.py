@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from ashgrove.program.v1 import program_pb2, signature_pb2, tool_pb2
 from ashgrove.program.v1.execution_requests_pb2 import (
@@ -18,6 +17,7 @@ from ashgrove.program.v1.execution_requests_pb2 import (
 )
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 
+from framework.egress.outlet import Outlet
 from framework.errors import InvalidFields
 from framework.testing.spans import recorded
 from framework.testing.workbench import Workbench
@@ -50,10 +50,10 @@ async def equipped(
     monkeypatch.syspath_prepend(str(PROGRAMS))
     monkeypatch.setattr(code_registry, "_seen", {})
     workers = Workers(size=1)
-    async with connected(bench, workshop, tmp_path) as made, httpx.AsyncClient() as own:
+    async with connected(bench, workshop, tmp_path) as made, Outlet() as own:
         assert made.desk is not None
         asks = Models(ModelSettings(), own, made.desk).prepare_with_tools
-        outside = Outside(made.desk._http, made.desk._secrets)
+        outside = Outside(made.desk._others, made.desk._secrets)
         await create_connector(bench, connector(models))
         made = replace(made, prepare_with_tools=asks, outside=outside, workers=workers)
         async with working(made):

@@ -1,6 +1,5 @@
 """A chain of thought reasons before it answers: through DSPy, over the same engine, prompts and meters as predict."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import dspy
-import httpx
 import pytest
 
+from framework.egress.outlet import Outlet
 from services.program.lm.engine import ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
 from services.program.lm.parameters import parameters
 from services.program.lm.runner import Prediction, Runner
+from tests.models import Reply, Say, model_server
 
 GOLDEN = Path(__file__).parent / "golden" / "chain_of_thought.txt"
 SIGNATURE: dict[str, Any] = {
@@ -25,7 +25,7 @@ TRAIN = [
     {"inputs": {"text": "Danmark och Island"}, "outputs": {"language": "sv", "reasoning": "och is Swedish for and"}},
     {"inputs": {"text": "France et Italie"}, "outputs": {"language": "fr"}},
 ]
-MODELS = ModelSettings(base_url="http://lm.test/v1", input_micros=1_000_000, output_micros=4_000_000)
+MODELS = ModelSettings(input_micros=1_000_000, output_micros=4_000_000)
 REASONED = "[[ ## reasoning ## ]]\nit says och\n\n[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 SILENT = "[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 
@@ -37,14 +37,6 @@ class Endpoint:
         self.answers = list(answers)
         self.asked: list[list[dict[str, str]]] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(json.loads(request.content)["messages"])
-        answer = self.answers.pop(0)
-        if isinstance(answer, int):
-            return httpx.Response(answer)
-        usage = {"prompt_tokens": 11, "completion_tokens": 7}
-        return httpx.Response(200, json={"choices": [{"message": {"content": answer}}], "usage": usage})
-
     async def run(
         self,
         configuration: dict[str, Any],
@@ -54,15 +46,20 @@ class Endpoint:
         reasons: bool = True,
     ) -> Prediction:
         """Runs a program against this endpoint once."""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self)) as http:
+        steps = [Reply(answer) if isinstance(answer, int) else Say(answer) for answer in self.answers]
+        async with model_server(*steps) as server, Outlet() as http:
             chosen = parameters({"model": "m"}, configuration)
-            runner = Runner(signature, chosen, train, MODELS, http, reasons=reasons)
-            return await runner.run({signature["inputs"][0]["name"]: "Norge och Sverige"})
+            models = MODELS.model_copy(update={"base_url": server.url})
+            runner = Runner(signature, chosen, train, models, http, reasons=reasons)
+            try:
+                return await runner.run({signature["inputs"][0]["name"]: "Norge och Sverige"})
+            finally:
+                self.asked = [request["messages"] for request in server.requests]
 
 
 async def local(train: list[Any], configuration: dict[str, Any], signature: dict[str, Any] = SIGNATURE) -> Prediction:
     """Runs a chain of thought on the embedded model."""
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         runner = Runner(signature, parameters({}, configuration), train, ModelSettings(), http, reasons=True)
         return await runner.run({signature["inputs"][0]["name"]: "Norge och Sverige"})
 

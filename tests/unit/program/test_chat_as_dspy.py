@@ -7,12 +7,12 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import dspy
-import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.pricing import Usage
 from domain.signatures.field import fields_of
+from framework.egress.outlet import Outlet
 from services.program.connectors.answer import Answer
 from services.program.lm.chat import Chat
 from services.program.lm.engine import Asked, Engine, Meter, ModelSettings, OutputUnparsable, meter
@@ -30,7 +30,7 @@ class Scripted(Engine):
     """Notes what it is asked, and answers what it was told to."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("m", ModelSettings(), httpx.AsyncClient())
+        super().__init__("m", ModelSettings(), Outlet())
         self.text = text
         self.asked: list[Asked] = []
 

@@ -10,12 +10,12 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import dspy
-import httpx
 from ashgrove.program.v1 import program_pb2
 from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from framework.egress.outlet import Outlet
 from services.program.configurations import settings_of
 from services.program.documents.exporting import document
 from services.program.lm.engine import ModelSettings
@@ -116,7 +116,7 @@ async def test_ten_lines_make_a_dspy_module_that_asks_as_ashgrove_does(tmp_path:
         names: dict[str, Any] = {"path": exported(made, tmp_path)}
         exec(code, names)  # noqa: S102 - the page's own lines
         text = "[[ ## reasoning ## ]]\nr\n\n[[ ## label ## ]]\nyes\n\n[[ ## tags ## ]]\n[]\n\n[[ ## completed ## ]]"
-        async with model_server() as server, httpx.AsyncClient() as http:
+        async with model_server() as server, Outlet() as http:
             server.otherwise = Say(text)
             models = ModelSettings(default_model="openai/m", base_url=server.url)
             plain = document_of_signature(made)
@@ -140,7 +140,7 @@ async def test_a_few_lines_make_the_chat_of_a_template_that_ashgrove_sends(tmp_p
     made = program("TEMPLATE", template={"messages": messages})
     names: dict[str, Any] = {"path": exported(made, tmp_path)}
     exec(lines("load_chat"), names)  # noqa: S102 - the page's own lines
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         chosen = parameters(settings_of(made), {})
         template = {"messages": messages}
         runner = TemplateRunner(document_of_signature(made), template, chosen, [], ModelSettings(), http)

@@ -1,6 +1,5 @@
 """Programs run through DSPy, and every part of the prompt matters."""
 
-import json
 import os
 import sys
 
@@ -9,14 +8,15 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from demo.territories import LANGUAGES, load
+from framework.egress.outlet import Outlet
 from services.program.lm.engine import ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
 from services.program.lm.parameters import Refused, parameters
 from services.program.lm.runner import Runner
+from tests.models import Reply, Say, model_server
 
 SIGNATURE = {
     "instructions": "Name the language.",
@@ -27,7 +27,7 @@ SIGNATURE = {
 
 async def accuracy(configuration: Mapping[str, Any], count: int = 90) -> float:
     splits = load()
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         runner = Runner(SIGNATURE, parameters({}, configuration), splits.train, ModelSettings(), http)
         right = 0
         for example in splits.validation[:count]:
@@ -66,7 +66,7 @@ async def test_demonstrations_that_are_given_are_shown_in_the_place_of_training_
 
 async def test_a_run_is_metered_and_repeats_itself() -> None:
     """Tokens and cost are counted, and the same seed gives the same answer."""
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         runner = Runner(SIGNATURE, parameters({}, {"temperature": 2}), load().train, ModelSettings(), http)
         first, second = await runner.run({"text": "a"}, seed=5), await runner.run({"text": "a"}, seed=5)
     assert first.outputs == second.outputs
@@ -82,7 +82,7 @@ async def test_a_field_may_have_a_name_that_dspy_uses_itself(name: str) -> None:
     taken = {"inputs": [{"name": name}], "outputs": [{"name": "label", "choices": ["a", "b"]}]}
     given = {"inputs": [{"name": "text"}], "outputs": [{"name": name, "choices": ["a", "b"]}]}
     text = "q: antigravity.foo -> label"
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         shown = parameters({}, {"demonstration_count": 1})
         train = [{"inputs": {name: text}, "outputs": {"label": "b"}}]
         assert (await Runner(taken, shown, train, ModelSettings(), http).run({name: text})).outputs == {"label": "b"}
@@ -93,23 +93,17 @@ async def test_a_field_may_have_a_name_that_dspy_uses_itself(name: str) -> None:
 
 async def test_an_endpoint_is_asked_as_openai_would_be_and_its_faults_are_told_apart() -> None:
     """What is away may be tried again, what is refused may not, and what is no answer in shape says so."""
-    asked: list[dict[str, Any]] = []
-    answers = [
-        httpx.Response(200, json=_chat("[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]")),
-        httpx.Response(200, json=_chat("no markers")),
-        httpx.Response(503),
-        httpx.Response(429),
-        httpx.Response(200, text="<html>a proxy's page</html>"),
-        httpx.Response(401),
-        httpx.Response(200, json={"error": "?"}),
+    steps = [
+        Say("[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"),
+        Say("no markers"),
+        Reply(503),
+        Reply(429),
+        Reply(body="<html>a proxy's page</html>"),
+        Reply(401),
+        Reply(body='{"error": "?"}'),
     ]
-
-    def endpoint(request: httpx.Request) -> httpx.Response:
-        asked.append({"url": str(request.url), "key": request.headers["authorization"], **json.loads(request.content)})
-        return answers[len(asked) - 1]
-
-    models = ModelSettings(base_url="http://lm.test/v1/", api_key=SecretStr("k"))
-    async with httpx.AsyncClient(transport=httpx.MockTransport(endpoint)) as http:
+    async with model_server(*steps) as server, Outlet() as http:
+        models = ModelSettings(base_url=f"{server.url}/", api_key=SecretStr("k"))
         chosen = parameters({"model": "m"}, {"temperature": 0.5, "max_tokens": 9})
         runner = Runner(SIGNATURE, chosen, [], models, http)
         said = await runner.run({"text": "a"}, seed=7)
@@ -124,20 +118,14 @@ async def test_an_endpoint_is_asked_as_openai_would_be_and_its_faults_are_told_a
             with pytest.raises(fault):
                 await runner.run({"text": "a"})
     assert said.outputs == {"language": "sv"} and (said.input_tokens, said.output_tokens) == (11, 7)
-    assert (asked[0]["url"], asked[0]["key"]) == ("http://lm.test/v1/chat/completions", "Bearer k")
-    assert [asked[0][k] for k in ("model", "temperature", "max_tokens", "seed")] == ["m", 0.5, 9, 7]
-
-
-def _chat(text: str) -> dict[str, Any]:
-    return {
-        "choices": [{"message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 7},
-    }
+    asked = server.requests[0]
+    assert (asked["_path"], asked["_headers"]["authorization"]) == ("/v1/chat/completions", "Bearer k")
+    assert [asked[k] for k in ("model", "temperature", "max_tokens", "seed")] == ["m", 0.5, 9, 7]
 
 
 async def test_a_model_without_an_endpoint_says_which_setting_is_missing() -> None:
     """The remedy is in the message."""
-    async with httpx.AsyncClient() as http:
+    async with Outlet() as http:
         runner = Runner(SIGNATURE, parameters({"model": "gpt-x"}, {}), [], ModelSettings(), http)
         with pytest.raises(ModelRefused, match="ASHGROVE_LM_BASE_URL"):
             await runner.run({"text": "a"})

@@ -7,9 +7,9 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-import httpx
 import pytest
 
+from framework.egress.outlet import Outlet
 from services.program.lm.engine import ModelSettings, OutputUnparsable
 from services.program.lm.parameters import parameters
 from services.program.lm.templates import TemplateRunner
@@ -30,7 +30,7 @@ async def asked(
     """Yields a runner and the server that it asks."""
     inputs = [{"name": "text"}, {"name": "tags", "type": "TYPE_STRING_LIST", "optional": True}]
     signature = {"instructions": "Mind the tags.", "inputs": inputs, "outputs": outputs}
-    async with model_server() as server, httpx.AsyncClient() as http:
+    async with model_server() as server, Outlet() as http:
         server.otherwise = Say(text)
         models = ModelSettings(default_model="some-model", base_url=server.url)
         yield TemplateRunner(signature, {"messages": MESSAGES}, parameters({}, configuration), [], models, http), server
