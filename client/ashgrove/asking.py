@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from ashgrove.collection import Listed
+from ashgrove.domains import Choice, Domain, Float, Integer
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
@@ -18,6 +19,10 @@ from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 _WAITING = (optimization_run_pb2.OptimizationRun.STATUS_RUNNING, optimization_run_pb2.OptimizationRun.STATUS_PAUSED)
 _PAUSED_SECONDS = 2
 _MOST = 100
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 class AskedTrial:
@@ -75,17 +80,72 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         for so many at once, and tells as many in the same call: for trials that take less than a call does. What is not
         told yet is told when the loop is left; of a process that dies it is lost, and its trials are handed on.
         """
-        name = client or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        name = client or _name()
         asked = Ahead(self, {"id": run_id, "client": name}, lease_seconds, ahead)
-        try:
-            while asked.standing.status in _WAITING:
-                while asked.ready:
-                    yield AskedTrial(self, run_id, name, asked.take(), asked)
-                asked.ask()
-                if not asked.ready and asked.standing.status in _WAITING:
-                    time.sleep(asked.wait_seconds or _PAUSED_SECONDS)
-        finally:
-            asked.flush()
+        for trial in asked.each():
+            yield AskedTrial(self, run_id, name, trial, asked)
+
+    def defining(self, run_id: str, client: str = "", lease_seconds: int = 0) -> Iterator["DefinedTrial"]:
+        """Yields trials that say what they ask for while they are evaluated, with `suggest_float` and its like.
+
+        What the run's space has not is added to it; the strategy must be random or bayesian.
+        """
+        name = client or _name()
+        asked, known = Ahead(self, {"id": run_id, "client": name}, lease_seconds, 0), dict[str, Domain]()
+        for trial in asked.each():
+            yield DefinedTrial(self, run_id, name, trial, asked, known)
+
+    def asked(self, run_id: str, client: str, trials: Iterable[trial_pb2.Trial]) -> list[AskedTrial]:
+        """Returns trials that a client has, to be evaluated and told."""
+        ahead = Ahead(self, {"id": run_id, "client": client}, 0, 0)
+        return [AskedTrial(self, run_id, client, trial, ahead) for trial in trials]
+
+    def told(
+        self, run_id: str, client: str, number: int, objectives: Mapping[str, float], **facts: Any
+    ) -> pb.RunStanding:
+        """Tells what a trial reached, as `AskedTrial.tell`, for who knows no more than its number."""
+        (trial,) = self.asked(run_id, client, [trial_pb2.Trial(number=number)])
+        return trial.tell(objectives, **facts)
+
+    def import_trials(self, run_id: str, trials: Sequence[pb.ImportedTrial]) -> int:
+        """Takes trials over that were made elsewhere, before the first is asked for; returns how many were new."""
+        answer = self._call("ImportTrials", id=run_id, trials=trials)
+        return int(answer.added)
+
+
+class DefinedTrial(AskedTrial):
+    """A trial of a define-by-run client: its values are asked for by name, and what it did not ask for is not told."""
+
+    def __init__(self, *given: Any) -> None:
+        *asked, self._known = given
+        super().__init__(*asked)
+        self._used: list[str] = []
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False, step: float = 0.0) -> float:
+        """Returns a number of a range."""
+        return float(self.suggest(name, Float(low, high, log=log, step=step)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False, step: int = 0) -> int:
+        """Returns a whole number of a range."""
+        return int(self.suggest(name, Integer(low, high, log=log, step=step)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Returns one of some values."""
+        found = self.suggest(name, Choice(tuple(choices)))
+        return next(each for each in choices if each == found)
+
+    def suggest(self, name: str, domain: Domain) -> Any:
+        """Returns a value; raises FailedPrecondition where the run has the variable with another domain."""
+        if name not in self.values or self._known.get(name) != domain:
+            asked = {**self._key, "number": self.number, "variables": [domain.variable(name)]}
+            self.values = MessageToDict(self._runs._call("ExtendSpace", **asked).trial.configuration)
+            self._known[name] = domain
+        self._used += [] if name in self._used else [name]
+        return self.values[name]
+
+    def tell(self, objectives: Mapping[str, float] | None = None, **facts: Any) -> pb.RunStanding:
+        """Tells what the trial reached, as `AskedTrial.tell`, and which variables it used."""
+        return super().tell(objectives, **({"used_variables": self._used} | facts))
 
 
 class Ahead:
@@ -99,8 +159,19 @@ class Ahead:
         self._taken: set[int] = set()
         self._told: list[pb.TrialCompletion] = []
 
-    def take(self) -> trial_pb2.Trial:
-        """Returns the next trial to evaluate."""
+    def each(self) -> Iterator[trial_pb2.Trial]:
+        """Yields trials until the run has ended; what is not told by then is told."""
+        try:
+            while self.standing.status in _WAITING:
+                while self.ready:
+                    yield self._take()
+                self._ask()
+                if not self.ready and self.standing.status in _WAITING:
+                    time.sleep(self.wait_seconds or _PAUSED_SECONDS)
+        finally:
+            self._flush()
+
+    def _take(self) -> trial_pb2.Trial:
         trial = self.ready.popleft()
         self._taken.add(trial.number)
         return trial
@@ -110,19 +181,17 @@ class Ahead:
         self._taken.discard(told.number)
         self._told = [*(each for each in self._told if each.number != told.number), told]
         if len(self._told) >= self._ahead or not self.ready:
-            self.flush(self._wanted if self._ahead else 0)
+            self._flush(self._wanted if self._ahead else 0)
         return self.standing
 
-    def ask(self) -> None:
-        """Gets trials, and tells what is not told yet."""
+    def _ask(self) -> None:
         if self._told:
-            self.flush(self._wanted)
+            self._flush(self._wanted)
         else:
             answer = self._runs.suggest(self._key["id"], self._key["client"], self._wanted, self._lease_seconds)
             self._hear(answer, answer.trials)
 
-    def flush(self, next_count: int = 0) -> None:
-        """Tells everything, and gets trials where some are wanted."""
+    def _flush(self, next_count: int = 0) -> None:
         told, self._told = self._told, []
         if told:
             answer = self._completed(told, {"next_count": next_count, "lease_seconds": self._lease_seconds})

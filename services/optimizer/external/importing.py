@@ -8,6 +8,7 @@ from typing import Any
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import ImportedTrial, ImportTrialsRequest, ImportTrialsResponse
 
+from domain.seeds import Draw
 from domain.space import Space
 from domain.values import Invalid, Json, content_hash
 from framework.engine import Call
@@ -117,11 +118,12 @@ def _faults(at: Turn, space: Space, trial: ImportedTrial, path: str) -> Iterator
 
 
 async def _take_over(at: Turn, trials: Sequence[ImportedTrial]) -> None:
-    results = (await at.warm()).results
+    warm = await at.warm()
+    results, space = warm.results, warm.space
     made, finished = [], at.finished
     for each in trials:
         finished += each.status != trial_pb2.Trial.STATUS_RUNNING
-        made.append(_row(each, finished))
+        made.append(_row(each, finished, _values(at, each, space)))
     measured = [
         {"trial_id": row["id"], "step": told.step, "reported": plain(told)}
         for row, each in zip(made, trials, strict=True)
@@ -148,8 +150,16 @@ async def _take_over(at: Turn, trials: Sequence[ImportedTrial]) -> None:
 _LEFT = {"client": "", "ended": True, "seconds": 0.0}
 
 
-def _row(trial: ImportedTrial, finished: int) -> dict[str, Any]:
+def _values(at: Turn, trial: ImportedTrial, space: Space) -> dict[str, Json]:
+    """Returns a trial's values; of one that somebody will evaluate yet, what is missing is drawn."""
     values: dict[str, Json] = plain_struct(trial.configuration)
+    if trial.status == trial_pb2.Trial.STATUS_RUNNING:
+        drawn = space.draw(Draw(at.row["seed"], f"imported {trial.number}"))
+        values = space.ordered(drawn | values)
+    return values
+
+
+def _row(trial: ImportedTrial, finished: int, values: dict[str, Json]) -> dict[str, Any]:
     is_open = trial.status == trial_pb2.Trial.STATUS_RUNNING
     return {
         "id": new_id(),

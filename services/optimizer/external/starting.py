@@ -32,9 +32,7 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     A program and a dataset may be named: then the caller must be allowed to have the program optimized, and whoever may
     see the program may see the run.
     """
-    if wanted.HasField("racing"):
-        told = "must be left out: only what the platform evaluates is raced; clients report and are told when to stop"
-        raise InvalidFields(FieldViolation("optimization_run.racing", told))
+    _refuse_what_takes_evaluations(wanted)
     objectives = own_objectives(wanted.objectives)
     space = await _space(call, wanted)
     program, dataset = await _program(call, wanted), await _dataset(call, wanted)
@@ -54,6 +52,19 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     identifier = str(new_id())
     trials = await inheritable(call, run, space_of(space), identifier)
     return await _written(call, run, identifier, space, trials)
+
+
+def _refuse_what_takes_evaluations(wanted: pb.OptimizationRun) -> None:
+    """Raises InvalidFields for what only the platform can keep, because only it sees the examples."""
+    faults = []
+    if wanted.HasField("racing"):
+        told = "must be left out: only what the platform evaluates is raced; clients report and are told when to stop"
+        faults.append(FieldViolation("optimization_run.racing", told))
+    if wanted.holdout == pb.OptimizationRun.HOLDOUT_ON:
+        told = "must be left out: clients see whatever they evaluate; keep examples back yourself"
+        faults.append(FieldViolation("optimization_run.holdout", told))
+    if faults:
+        raise InvalidFields(*faults)
 
 
 async def _space(call: Call, wanted: pb.OptimizationRun) -> VariableSpace:

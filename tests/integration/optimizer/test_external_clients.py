@@ -1,0 +1,130 @@
+"""External runs made through the real services: their spaces and programs, define-by-run, Optuna's studies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from ashgrove.client import Client
+from ashgrove.errors import FailedPrecondition
+from ashgrove.optimizer.v1 import external_requests_pb2 as pb
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optuna_studies import import_study
+from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
+from grpc import aio
+
+from framework.call import Actor
+from framework.errors import IllegalState, InvalidFields, NotFound
+from framework.rpc.identity import Verifier
+from framework.rpc.interceptors import interceptors
+from framework.rpc.servicer import handler_of
+from tests.integration.optimizer.neighbourhood import Neighbourhood, _keys_of
+
+Run = run_pb.OptimizationRun
+LOSS = run_pb.Objective(metric="loss", direction=run_pb.Objective.DIRECTION_MINIMIZE)
+
+
+@asynccontextmanager
+async def gateway(around: Neighbourhood) -> AsyncIterator[str]:
+    """Serves the variables service and the optimizer at one address, as the gateway does."""
+    assert around.variables_bench is not None
+    server = aio.server(interceptors=interceptors(Verifier(_keys_of(around.house))))
+    engines = (around.variables_bench.engine, around.optimizer.engine)
+    server.add_generic_rpc_handlers(tuple(handler_of(engine) for engine in engines))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
+
+
+def client_of(around: Neighbourhood, actor: Actor, address: str) -> Client:
+    return Client(address, api_key=around.house.tokens.issue_identity(actor).text)
+
+
+async def external(around: Neighbourhood, actor: Actor, **fields: object) -> Run:
+    usual = {
+        "variable_space_id": (await around.space(actor)).id,
+        "strategy": Run.STRATEGY_RANDOM,
+        "objectives": [LOSS],
+        "max_trials": 4,
+        "evaluator": Run.EVALUATOR_EXTERNAL,
+    }
+    return await around.start(actor, Run(**(usual | fields)))  # type: ignore[arg-type]
+
+
+async def test_what_a_run_is_made_of_is_asked_of_its_services(around: Neighbourhood) -> None:
+    """Pinned as it is there; what is hidden or archived is refused, and so is what only the platform can keep."""
+    owner, other = await around.person(), await around.person()
+    program, dataset = await around.program(owner), await around.dataset(owner)
+    run = await external(around, owner, program_id=program.id, dataset_id=dataset.id)
+    assert (run.program_revision, run.variable_space_revision, run.dataset_revision) == (1, 1, dataset.revision)
+    asked = await around.do(owner, "SuggestTrials", pb.SuggestTrialsRequest(id=run.id, client="a"))
+    assert set(asked.trials[0].configuration.fields) == {"temperature"}
+    with pytest.raises(NotFound):
+        await external(around, other, program_id=program.id)
+    with pytest.raises(InvalidFields) as holdout:
+        await external(around, owner, dataset_id=dataset.id, holdout=Run.HOLDOUT_ON)
+    assert [each.path for each in holdout.value.violations] == ["optimization_run.holdout"]
+    await around.do(owner, "ArchiveProgram", ArchiveProgramRequest(id=program.id), "program")
+    with pytest.raises(IllegalState):
+        await external(around, owner, program_id=program.id)
+
+
+async def test_a_client_defines_its_space_while_it_runs(around: Neighbourhood) -> None:
+    """Values are asked for by name; what a trial did not ask for is not told; another domain is refused."""
+    owner = await around.person()
+    run = await external(around, owner, max_trials=6)
+
+    def works(address: str) -> list[Any]:
+        seen = []
+        with client_of(around, owner, address) as client:
+            for trial in client.runs.defining(run.id, "me"):
+                if trial.suggest_categorical("kind", ["flat", "deep"]) == "deep":
+                    loss = trial.suggest_int("layers", 1, 9) / 10
+                else:
+                    loss = trial.suggest_float("rate", 0.001, 1, log=True)
+                if trial.number == 6:
+                    with pytest.raises(FailedPrecondition):
+                        trial.suggest_float("kind", 0, 1)
+                trial.tell({"loss": loss})
+            seen = [dict(each.configuration) for each in client.runs.trials(run.id)]
+            assert client.runs.get(run.id).status == Run.STATUS_COMPLETED
+        return seen
+
+    async with gateway(around) as address:
+        seen = await asyncio.to_thread(works, address)
+    kinds = [("kind", "layers") if each["kind"] == "deep" else ("kind", "rate") for each in seen]
+    assert len(seen) == 6 and [tuple(sorted(each)) for each in seen] == kinds
+
+
+async def test_a_study_of_optuna_goes_on_as_a_run(around: Neighbourhood, tmp_path: Path) -> None:
+    """Its trials are there by number, names that no variable can have are others, and the next trial follows."""
+    owner = await around.person()
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(storage=storage, study_name="old", direction="maximize")
+    for _ in range(12):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("learning rate", 0.001, 1, log=True) + trial.suggest_int("n", 1, 4))
+    study.ask({"n": optuna.distributions.IntDistribution(1, 4)})
+
+    def works(address: str) -> tuple[Run, list[int]]:
+        with client_of(around, owner, address) as client:
+            run = import_study(client, storage, "old")
+            with pytest.raises(ValueError, match="the study has 13 trials"):
+                import_study(client, storage, "old", max_trials=5)
+            answer = client.runs.suggest(run.id, "me", 2)
+            left, new = client.runs.asked(run.id, "me", answer.trials)
+            assert set(left.values) == set(new.values) and len(left.values) == 2
+            standing = client.runs.told(run.id, "me", 14, {"value": 9.0})
+            assert standing.completed_trials == 13
+            return run, [left.number, new.number]
+
+    async with gateway(around) as address:
+        run, numbers = await asyncio.to_thread(works, address)
+    assert (run.name, run.completed_trials, run.max_trials, numbers) == ("old", 12, 113, [13, 14])
+    assert run.best_objectives["value"] == study.best_value
