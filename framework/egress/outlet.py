@@ -7,11 +7,13 @@ the processor for it; this takes a quarter of one.
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
 import httpx
 import yarl
+from aiohttp.helpers import get_env_proxy_for_url
 
 from framework.egress.calls import Broken, Call, NotAnsweredInTime, NotReached, NotReachedInTime, Said
 from framework.egress.guarding import Guard
@@ -66,6 +68,7 @@ class Outlet:
     @asynccontextmanager
     async def _asked(self, call: Call, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         url = self._guard.url(call.url) if self._guard else yarl.URL(call.url)
+        proxy, credentials = (None, None) if self._guard else _proxy(url)
         asked = self._opened().request(
             "GET" if call.body is None else "POST",
             url,
@@ -73,6 +76,8 @@ class Outlet:
             headers=headers,
             timeout=aiohttp.ClientTimeout(None, None, call.read_seconds, call.connect_seconds),
             allow_redirects=False,
+            proxy=proxy,
+            proxy_auth=credentials,
         )
         async with asked as answer:
             if self._guard:
@@ -84,15 +89,22 @@ class Outlet:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             guard = self._guard
-            # As httpx would: an operator's own endpoint may stand behind the environment's proxy.
             connector = guard.connector(self._connections) if guard else _connector(self._connections)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                trust_env=guard is None,
             )
         return self._session
+
+
+@lru_cache(256)
+def _proxy(url: yarl.URL) -> tuple[yarl.URL | None, aiohttp.BasicAuth | None]:
+    """Returns the environment's proxy for an operator's own endpoint; aiohttp would look for it at each call anew."""
+    try:
+        return get_env_proxy_for_url(url)
+    except LookupError:
+        return None, None
 
 
 def _connector(connections: int) -> aiohttp.TCPConnector:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dspy
+from dspy.adapters.utils import format_field_value
 from dspy.utils.exceptions import AdapterParseError
 
 from services.program.lm.engine import Asked, Engine
@@ -31,6 +32,7 @@ class Chat:
         self._signature = signature
         self._fields = _Fields(dict(signature.input_fields), dict(signature.output_fields))
         self._system = {"role": "system", "content": self._adapter.format_system_message(signature)}
+        self._wanted = self._adapter.user_message_output_requirements(signature)
         self._demonstrations = demonstrations
         self._turns: dict[int, list[dict[str, Any]]] = {}
         self._parameters = parameters
@@ -48,9 +50,13 @@ class Chat:
 
         Texts that DSPy would take for an image or another type of its own remain texts.
         """
-        asked = self._adapter.format_user_message_content(self._fields, given, main_request=True)
         shown = [turn for index in demonstrations for turn in self._shown(index)]
-        return [self._system, *shown, {"role": "user", "content": asked}]
+        return [self._system, *shown, {"role": "user", "content": self._asking(given)}]
+
+    def _asking(self, given: Mapping[str, Any]) -> str:
+        fields = self._fields.input_fields.items()
+        parts = [f"[[ ## {name} ## ]]\n{_text(field, given[name])}" for name, field in fields if name in given]
+        return "\n\n".join([*parts, self._wanted]).strip()
 
     def read(self, text: str) -> dict[str, Any]:
         """Returns the outputs that an answer holds."""
@@ -64,3 +70,8 @@ class Chat:
         if index not in self._turns:
             self._turns[index] = self._adapter.format_demos(self._signature, [self._demonstrations[index]])
         return self._turns[index]
+
+
+def _text(field: Any, value: Any) -> str:
+    # Of a text DSPy makes a type first, which takes longer than the rest of the message.
+    return value if type(value) is str else str(format_field_value(field_info=field, value=value))

@@ -131,3 +131,17 @@ async def test_lines_come_one_by_one_whatever_the_pieces() -> None:
         async with outlet.lines(call(f"http://127.0.0.1:{server.port}/s")) as (said, lines):
             assert said.status == 200
             assert [line async for line in lines] == ["data: å", "data: 2", "", "last"]
+
+
+async def test_an_operators_own_endpoint_may_stand_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's, as for any other client of a server; what users name never goes through one."""
+    async with (
+        outside() as server,
+        Outlet() as own,
+        policy("models.internal.test", Names(["127.0.0.1"])).outlet() as theirs,
+    ):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+        assert (await own.call(call("http://models.internal.test:1/v1"))).status == 200
+        with pytest.raises(NotReached):
+            await theirs.call(call("http://models.internal.test:1/v1"))
+    assert [head.split("\r\n")[0] for head in server.requests] == ["GET http://models.internal.test:1/v1 HTTP/1.1"]
