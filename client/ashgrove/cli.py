@@ -135,8 +135,17 @@ def _on_run(name: str, text: str) -> Callable[[Callable[..., None]], click.Comma
 def _watch(client: Client, identifier: str) -> None:
     for event in client.runs.watch(identifier):
         plain = to_plain(event)
-        said = " ".join(f"{k}={v}" for k, v in plain.items() if k in ("trial_number", "objectives", "status", "error"))
-        console.print(f"{event.sequence:>5}  {plain['type'].removeprefix('TYPE_').lower():<18} {said}")
+        kind = plain["type"].removeprefix("TYPE_").lower()
+        console.print(f"{event.sequence:>5}  {kind:<18} {escape(' '.join(_event_words(plain)))}")
+
+
+_SAID = ("trial_number", "parent_trial_number", "step", "limit", "used", "most", "objectives", "status", "error")
+
+
+def _event_words(plain: dict[str, Any]) -> list[str]:
+    """Returns what an event says, without what is the same in all."""
+    changes = [f"{each['path']}: {each.get('before')} → {each.get('after')}" for each in plain.get("changes", [])]
+    return [*(f"{name}={plain[name]}" for name in _SAID if plain.get(name)), *changes]
 
 
 @_on_run("pause", "Pause a run; what is finished is kept.")

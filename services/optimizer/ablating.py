@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1.ablation_pb2 import AblationFigure, AblationResult, VariableAblation
+from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
 
 from domain.ablation import SetBack, set_back
@@ -37,6 +38,7 @@ class Ablation:
         most = self._most(len(done))
         if not most:
             return
+        await self.asides.ledger.say(RunEvent.TYPE_ABLATION_STARTED)
         best = best_of(done, self.objectives)
         source, baseline = baseline_of(space, done)
         found = AblationResult(

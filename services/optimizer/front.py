@@ -18,6 +18,11 @@ _READ = """
 SELECT trial_number, objectives FROM pareto_points
 WHERE organization_id = %(organization)s AND run_id = %(run)s AND until_version IS NULL ORDER BY trial_number
 """
+_MEMBERS = """
+SELECT p.trial_number, t.configuration
+FROM pareto_points p JOIN trials t ON t.organization_id = p.organization_id AND t.id = p.trial_id
+WHERE p.organization_id = %(organization)s AND p.run_id = %(run)s AND p.until_version IS NULL ORDER BY p.trial_number
+"""
 _WRITE = """
 WITH gone AS (
     UPDATE pareto_points SET until_version = %(version)s
@@ -70,6 +75,10 @@ class Front:
         self._remembered = (version, change.front)
         volume = event.hypervolume if event.HasField("hypervolume") else None
         return columns | {"front_version": version, "hypervolume": volume}, event
+
+    async def members(self, tx: Transaction) -> dict[int, dict[str, Any]]:
+        """Returns the values of the trials that are on it now, by number."""
+        return {row["trial_number"]: row["configuration"] for row in await tx.fetch(_MEMBERS, self.ids)}
 
     async def numbers(self, tx: Transaction) -> list[int]:
         """Returns the numbers of the trials that are on it now."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure, HoldoutResult
+from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from ashgrove.program.v1.dataset_pb2 import SPLIT_TEST
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -37,6 +38,7 @@ class LastLook:
         done = [each for each in trials if each["status"] == "STATUS_COMPLETED"]
         if self.run["holdout"] != "HOLDOUT_ON" or not done:
             return
+        await self.asides.ledger.say(RunEvent.TYPE_HOLDOUT_STARTED)
         best = best_of(done, self.objectives)
         source, baseline = baseline_of(space, done)
         found = HoldoutResult(

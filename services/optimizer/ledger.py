@@ -24,8 +24,9 @@ from services.optimizer.racing import Race
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.results import Results, about
 from services.optimizer.spending import Spending, Usage
-from services.optimizer.story import Fenced, latest, tell, topic
+from services.optimizer.story import Fenced, latest, tell, topic, warned
 from services.optimizer.suggesting import Suggestion
+from services.optimizer.telling import descend, nearly_reached, step, totals
 
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
@@ -57,6 +58,7 @@ class Ledger:
         self.id = str(row["id"])
         self.results = Results(row)
         self.spending = Spending(row["limits"])
+        self._warned: set[str] = set()
         self.race = Race(row, self.results.objectives, aggregations_of(row))
         actor = service_actor(SERVICE, row["organization_id"])
         self.context = Context(actor, "RunOptimization", f"run-{self.id}", _NO_DEADLINE)
@@ -82,8 +84,21 @@ class Ledger:
                 now = await _now(tx)
                 await call.update(OptimizationRun, self.id, {"started_at": now}, move="start")
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_STARTED))
-            elif await latest(tx, self.row) not in _TOLD_GOING:
+                return
+            self._warned = await warned(tx, self.row)
+            if await latest(tx, self.row) not in _TOLD_GOING:
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_TAKEN_OVER))
+
+    def _warnings(self) -> list[_Event]:
+        """Returns what is to be told of limits that are nearly reached, each once."""
+        near = list(nearly_reached(self.spending.shares(), self._warned))
+        self._warned |= {each.limit for each in near}
+        return near
+
+    async def say(self, kind: _Event.Type.ValueType) -> None:
+        """Tells that something begins that is about no trial."""
+        async with self._fenced() as (_, tx):
+            await tell(tx, self.row, _Event(type=kind))
 
     async def status(self) -> str:
         """Returns the run's status as it is now; raises Fenced when it is this worker's no more."""
@@ -139,7 +154,8 @@ class Ledger:
             created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
             event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=suggestion.number, trial_id=created.id)
             event.configuration.CopyFrom(struct_of(suggestion.values))
-            await tell(tx, self.row, event)
+            descend(event, suggestion.values, await self.results.front.members(tx), origin.trial_number)
+            await tell(tx, self.row, *step(self.row, suggestion.number), event)
             begun = await call.row(Trial, created.id)
         BEGUN()
         return begun
@@ -149,7 +165,7 @@ class Ledger:
         async with self._fenced() as (call, tx):
             counts = {"finished_count": finished, "example_count": examples}
             await call.update(Trial, str(trial["id"]), counts | _used(usage))
-            await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts))
+            await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts), *self._warnings())
         TOLD()
 
     async def finish(self, trial: dict[str, Any], outcome: "Outcome") -> None:
@@ -168,7 +184,9 @@ class Ledger:
             columns |= {"lost_to_trial_number": outcome.lost_to} if outcome.lost_to else {}
             move = "fail" if outcome.error else "drop" if outcome.lost_to else "complete"
             await call.update(Trial, str(trial["id"]), columns, move=move)
-            await tell(tx, self.row, *await self.results.add(tx, trial, outcome))
+            ended, *more = await self.results.add(tx, trial, outcome)
+            ended.totals.CopyFrom(await totals(tx, self.row, self.spending.total))
+            await tell(tx, self.row, ended, *more, *self._warnings())
         FINISHED()
         if self.race.is_on:
             self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -107,6 +107,17 @@ class Spending:
     def of(self, trial_id: object) -> Usage:
         """Returns what a trial has used so far."""
         return self._used.get(str(trial_id), Usage())
+
+    @property
+    def total(self) -> Usage:
+        """What all trials have used."""
+        return self._total
+
+    def shares(self) -> Iterator[tuple[str, float, float]]:
+        """Yields the name of each limit, how much of it is used, and how much may be."""
+        left = self._deadline - time.monotonic()
+        used = asdict(self._total) | {"seconds": int(self.limits.get("seconds", 0)) - left}
+        yield from ((name, used[name], most) for name in _LIMITED if (most := int(self.limits.get(name, 0))))
 
     @property
     def reason(self) -> str:

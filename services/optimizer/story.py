@@ -34,6 +34,14 @@ SELECT event ->> 'type' AS type FROM run_events
 WHERE organization_id = %(organization)s AND run_id = %(run)s ORDER BY sequence DESC LIMIT 1
 """
 
+_WARNED = """
+SELECT event ->> 'limit' AS name FROM run_events
+WHERE organization_id = %(organization)s AND run_id = %(run)s AND event ->> 'type' = 'TYPE_BUDGET_WARNED'
+  AND sequence > coalesce((
+    SELECT max(sequence) FROM run_events
+    WHERE organization_id = %(organization)s AND run_id = %(run)s AND event ->> 'type' = 'TYPE_RUN_EXTENDED'), 0)
+"""
+
 
 class Fenced(Exception):  # noqa: N818 - not an error: somebody else has the run now
     """Another worker holds the run; this one must stop and write nothing."""
@@ -66,6 +74,12 @@ async def latest(tx: Transaction, run: Mapping[str, Any]) -> str:
     """Returns the type of the run's latest event, nothing when nothing was told yet."""
     found = await tx.fetch_one(_LATEST, {"organization": run["organization_id"], "run": run["id"]})
     return str(found["type"]) if found else ""
+
+
+async def warned(tx: Transaction, run: Mapping[str, Any]) -> set[str]:
+    """Returns the limits of a run that were warned of since they were last raised."""
+    found = await tx.fetch(_WARNED, {"organization": run["organization_id"], "run": run["id"]})
+    return {str(row["name"]) for row in found}
 
 
 async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.RunEvent]:
