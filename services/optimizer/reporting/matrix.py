@@ -17,6 +17,7 @@ from services.optimizer.resources import NOTHING_YET, is_external
 
 MOST_CANDIDATES = 12
 MOST_EXAMPLES = 100
+_COMPLETE = "STATUS_COMPLETED"
 _MEASURES = ("cost", "latency_ms")
 # Repeats of an example are one: their mean.
 _REPORTED = """
@@ -45,9 +46,10 @@ def _chosen(run: Row, trials: Sequence[Row], front: ParetoFront) -> list[Row]:
     """Returns the candidates: the best, then those of the front, then others by their standing."""
     objectives = objectives_of(run)
     members = {each.trial_number for each in front.points}
-    done = [each for each in trials if each["status"] == "STATUS_COMPLETED"]
+    # Trials with one evaluation are one candidate: copies of each other.
+    done = {each["evaluation_id"] or each["id"]: each for each in reversed(trials) if each["status"] == _COMPLETE}
     return sorted(
-        done,
+        done.values(),
         key=lambda each: (
             each["id"] != run["best_trial_id"],
             each["number"] not in members,
