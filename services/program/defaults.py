@@ -12,6 +12,7 @@ from services.program.lm.engine import ModelSettings
 
 TIMEOUT, LIMIT = "execution_timeout_ms", "execution_max_cost_micros"
 """What is about an execution as a whole, and no parameter of a program."""
+_RETENTION = "execution_retention"
 _THEIRS = "SELECT defaults FROM program_defaults WHERE organization_id = %(organization)s"
 _OF_RUN = """
 SELECT defaults FROM evaluations WHERE organization_id = %(organization)s AND run_id = %(run)s
@@ -25,6 +26,8 @@ class Defaults:
 
     system: Mapping[str, Json] = field(default_factory=dict)
     organization: Mapping[str, Json] = field(default_factory=dict)
+    retention: Mapping[str, int] = field(default_factory=dict)
+    """What executions keep where their program does not say: as it is now, so that no work is pinned to it."""
 
     @property
     def parameters(self) -> dict[str, Json]:
@@ -33,7 +36,7 @@ class Defaults:
 
     def stored(self) -> dict[str, Any]:
         """Returns them as a column keeps them: work goes on with what it began with."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "retention"}
 
 
 def kept_defaults(stored: Mapping[str, Any] | None) -> Defaults:
@@ -47,7 +50,8 @@ async def defaults_of(call: Call, tx: Transaction) -> Defaults:
     said = dict(row["defaults"]) if row else {}
     if LIMIT in said:
         said[LIMIT] = int(said[LIMIT])  # JSON of protos writes large integers as text
-    return Defaults({"model": models_of(call).default_model}, said)
+    retention = said.pop(_RETENTION, {})
+    return Defaults({"model": models_of(call).default_model}, said, retention)
 
 
 async def defaults_of_evaluation(call: Call, tx: Transaction, run: UUID | None) -> Defaults:

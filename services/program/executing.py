@@ -133,7 +133,7 @@ async def _asked(call: Call, tx: Transaction, request: Request, verb: str) -> _A
     meant = await models_meant(call, program, plain, defaults)
     same = [program.id, program.revision, plain, request.seed, request.dataset_id, defaults.parameters]
     same += [columns.get("dataset_revision", 0), meant]
-    return _Asked(program, keeping_of(program), same, columns, request.allow_cached)
+    return _Asked(program, keeping_of(program, defaults.retention), same, columns, request.allow_cached)
 
 
 async def _revision(call: Call, request: Request) -> int:

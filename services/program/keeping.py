@@ -24,6 +24,7 @@ _OWN_WORDS = {
     *("TIMEOUT", "CPU_LIMIT", "MEMORY_LIMIT", "CRASH", "IMPORT", "UNREGISTERED", "INTERNAL"),
     *("AUTH", "RATE_LIMIT", "BUDGET", "CANCELLED"),
 }
+NOTHING_SAID: Mapping[str, int] = {}
 UNTOLD = "what was said of it is not kept"
 
 
@@ -55,9 +56,9 @@ class Keeping:
         return error if self.values or not error or error_class in _OWN_WORDS else UNTOLD
 
 
-def keeping_of(program: program_pb2.Program) -> Keeping:
-    """Returns what executions of a program keep, as its setting says now."""
-    said = {field.name: days for field, days in program.execution_retention.ListFields()}
+def keeping_of(program: program_pb2.Program, organization: Mapping[str, int] = NOTHING_SAID) -> Keeping:
+    """Returns what executions of a program keep, as it says now, and its organization where it says nothing."""
+    said = {**organization, **{field.name: days for field, days in program.execution_retention.ListFields()}}
     return Keeping(*(said.get(name) != 0 for name in ("inputs_days", "outputs_days", "steps_days")))
 
 

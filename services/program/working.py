@@ -33,7 +33,9 @@ LOOK_SECONDS = 0.3
 Row = Mapping[str, Any]
 
 _PROGRAM = """
-SELECT p.*, r.content FROM programs p
+SELECT p.*, r.content,
+    coalesce(d.defaults -> 'execution_retention', '{}') || coalesce(p.execution_retention, '{}') AS execution_retention
+FROM programs p LEFT JOIN program_defaults d ON d.organization_id = p.organization_id
 JOIN programs_revisions r ON r.organization_id = p.organization_id AND r.id = p.id AND r.revision = %(revision)s
 WHERE p.organization_id = %(organization)s AND p.id = %(id)s
 """
@@ -100,7 +102,7 @@ def work_of(row: Row, budget: Budget | None = None) -> Work:
 
 
 async def pinned_program(database: Database, row: Row) -> program_pb2.Program:
-    """Returns the program with the content of the revision that a piece of work pins."""
+    """Returns the program with the content of the revision that a piece of work pins, and what is to be kept now."""
     names = {"organization": row["organization_id"], "id": row["program_id"], "revision": row["program_revision"]}
     async with database.system() as tx:
         found = await tx.fetch_one(_PROGRAM, names)

@@ -30,10 +30,13 @@ _WORDS = f"steps = {_BARE}, error = CASE WHEN error = '' THEN '' ELSE %(untold)s
 _WORDY = """(error NOT IN ('', %(untold)s) OR EXISTS (
     SELECT FROM jsonb_array_elements(steps) AS step, jsonb_object_keys(step) AS key WHERE key <> ALL(%(plain)s)))"""
 _DUE = """
-SELECT organization_id, id, execution_retention, lapsed, clock_timestamp() AS now,
+SELECT organization_id, id, retention, lapsed, clock_timestamp() AS now,
     (SELECT e.id FROM executions e WHERE e.organization_id = p.organization_id AND e.program_id = p.id
         AND e.status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING') ORDER BY e.id LIMIT 1) AS first_open
-FROM programs p WHERE execution_retention IS NOT NULL AND execution_retention <> '{}'
+FROM (SELECT p.organization_id, p.id, p.lapsed, coalesce(d.defaults -> 'execution_retention', '{}')
+        || coalesce(p.execution_retention, '{}') AS retention
+    FROM programs p LEFT JOIN program_defaults d ON d.organization_id = p.organization_id) AS p
+WHERE retention <> '{}'
 """
 _LET_GO = """
 WITH due AS (
@@ -85,7 +88,7 @@ async def let_lapse(database: Database) -> Counts:
 def _due(program: Mapping[str, Any]) -> Iterator[tuple[_Part, UUID]]:
     """Yields the parts that lapse, each with the id up to which it does now."""
     for part in _PARTS:
-        days = [program["execution_retention"][name] for name in part.days if name in program["execution_retention"]]
+        days = [program["retention"][name] for name in part.days if name in program["retention"]]
         if days:
             before = id_at(_instant(program["now"], min(days)))
             yield part, min(before, program["first_open"] or before)

@@ -12,6 +12,7 @@ from ashgrove.program.v1.execution_requests_pb2 import (
     GetExecutionStepsRequest,
     StreamExecutionRequest,
 )
+from ashgrove.program.v1.program_defaults_pb2 import RunDefaults, SetProgramDefaultsRequest
 from ashgrove.program.v1.program_requests_pb2 import UpdateProgramRequest
 
 from framework.identifiers import new_id
@@ -155,3 +156,20 @@ def test_spans_of_what_is_not_kept_tell_no_texts() -> None:
         told[private] = str([span.attributes for span in kept])
     assert SECRET_IN in told[False] and "language ##" in told[False]
     assert "gen_ai.request.model" in told[True] and SECRET_IN not in told[True] and "language ##" not in told[True]
+
+
+async def test_an_organization_says_what_is_kept_of_programs_that_say_nothing(
+    bench: Workbench, workshop: Workshop
+) -> None:
+    """A program's own number goes before; what is kept is no parameter, and told as none."""
+    settings = RunDefaults(execution_retention=NEVER, temperature=0.5)
+    await bench.do("SetProgramDefaults", SetProgramDefaultsRequest(defaults=settings), bench.admin)
+    silent = await create_program(bench)
+    speaking = await create_program(bench, name="speaks", execution_retention={"inputs_days": 9})
+    async with working(workshop):
+        first, second = [await bench.do("ExecuteProgram", asked(one, configuration={})) for one in (silent, speaking)]
+    assert first.HasField("outputs") and not first.HasField("inputs") and second.HasField("inputs")
+    kept = [await bench.do("GetExecution", GetExecutionRequest(id=one.id)) for one in (first, second)]
+    assert not any(one.HasField("outputs") for one in kept) and kept[1].inputs["text"] == SECRET_IN
+    told = {each.name: each.value.number_value for each in first.effective_configuration}
+    assert told["temperature"] == 0.5 and "execution_retention" not in told

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.execution_requests_pb2 import CancelExecutionRequest
+from ashgrove.program.v1.program_defaults_pb2 import RunDefaults, SetProgramDefaultsRequest
 from ashgrove.program.v1.program_requests_pb2 import UpdateProgramRequest
 from ashgrove.resource.v1.requests_pb2 import GetRequest
 from click.testing import CliRunner
@@ -98,6 +99,16 @@ async def test_each_part_lapses_by_its_own_days(bench: Workbench) -> None:
     await let_lapse(bench.database)
     assert await kept(bench, young) == {"inputs"}
     assert (await lapsed(bench))[2:] == [("outputs", 1), ("words", 1), ("steps", 1)]
+
+
+async def test_the_organizations_days_hold_where_a_program_has_none(bench: Workbench) -> None:
+    """The job reads both, as they are now."""
+    silent, speaking = await aged(bench, 10), await aged(bench, 10)
+    await keeps(bench, speaking, inputs_days=30)
+    defaults = RunDefaults(execution_retention={"inputs_days": 5, "outputs_days": 5})
+    await bench.do("SetProgramDefaults", SetProgramDefaultsRequest(defaults=defaults), bench.admin)
+    await let_lapse(bench.database)
+    assert await kept(bench, silent) == {"steps"} and await kept(bench, speaking) == {"inputs", "steps"}
 
 
 async def test_what_runs_still_is_left_until_it_has_ended(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
