@@ -25,6 +25,7 @@ from ashgrove.printing import as_json_option, console, number, show, show_one, s
 from ashgrove.report_commands import report
 from ashgrove.run_commands import ask, importing, tell
 from ashgrove.space_commands import SPACES, add_defaults, importance
+from ashgrove.steering_commands import RUNS
 from ashgrove.values import to_plain
 
 _filter = click.option("--filter", "condition", default="", help='Comparisons joined by AND, such as: name = "a".')
@@ -110,7 +111,7 @@ for command in SPACES:
 presets = _collection("presets", "presets", ("id", "name", "category", "status", "created_at"))
 presets.add_command(add_defaults)
 runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", "best_objectives", "created_at"))
-for command in (importance, ask, tell):
+for command in (importance, ask, tell, *RUNS):
     runs.add_command(command)
 main.add_command(importing)
 runs.add_command(report)
@@ -156,32 +157,6 @@ def _pause(client: Client, identifier: str) -> None:
 @_on_run("resume", "Let a paused run go on.")
 def _resume(client: Client, identifier: str) -> None:
     show_one(client.runs.resume(identifier))
-
-
-@runs.command("fork", help="Start a run that begins with what RUN, and MORE runs, have found.")
-@click.argument("identifier")
-@click.argument("more", nargs=-1)
-@click.option("--strategy", default="", help="Another strategy than the run's.")
-@click.option("--trials", "max_trials", type=int, default=0, help="How many new trials; as many as the run when 0.")
-@click.option("--seed", type=int, help="Another seed than the run's.")
-@click.option("--name", default="")
-@with_client
-def _fork(client: Client, identifier: str, more: tuple[str, ...], **wanted: Any) -> None:
-    show_one(client.runs.fork(identifier, *more, **wanted))
-
-
-@runs.command("extend", help="Raise limits of a run; one that they ended goes on.")
-@click.argument("identifier")
-@click.option("--trials", "max_trials", type=int, default=0, help="How many trials it has from now on.")
-@click.option("--limits", callback=json_object, default="{}", help='Such as: {"tokens": 100000}.')
-@with_client
-def _extend(client: Client, identifier: str, **limits: Any) -> None:
-    show_one(client.runs.extend(identifier, **limits))
-
-
-@_on_run("retry", "Let a failed run go on: what had failed is tried again.")
-def _retry(client: Client, identifier: str) -> None:
-    show_one(client.runs.retry(identifier))
 
 
 @_on_run("cancel", "Stop a run for good; its results are kept.")

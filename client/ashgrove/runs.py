@@ -23,6 +23,8 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PromoteOptimizationRunResponse,
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
+from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsResponse
+from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
@@ -59,23 +61,60 @@ class Runs(Asking):
         `holdout` says whether the test split is looked at in the end; by default it is where there is one.
         `ablation` says for how many variables what each earned is found out in the end: share, full or off.
         """
-        wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
-        run = _Run(
-            name=name,
-            program_id=program_id,
-            variable_space_id=space_id,
-            dataset_id=dataset_id,
-            strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
-            strategy_configuration=_configuration(strategy, strategy_options or {}),
-            objectives=[each.message() for each in wanted],
+        run = _managed(
+            program_id,
+            space_id,
+            dataset_id,
+            strategy=strategy,
+            strategy_options=strategy_options,
+            objectives=objectives,
             max_trials=max_trials,
             parallelism=parallelism,
             seed=seed,
+            name=name,
             holdout=_HOLDOUTS[holdout],
             ablation=_Run.Ablation.Value(f"ABLATION_{ablation.upper()}"),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made
+
+    def estimate(
+        self,
+        program_id: str,
+        space_id: str,
+        dataset_id: str,
+        *,
+        probe: int = 0,
+        strategy: str = "bayesian",
+        strategy_options: Mapping[str, Any] | None = None,
+        objectives: Sequence[str | Objective] = ("exact_match",),
+        max_trials: int = 40,
+        parallelism: int = 4,
+        limits: Mapping[str, float] | None = None,
+    ) -> EstimateOptimizationRunResponse:
+        """Says what such a run would take, and starts none; with `probe` so many examples are run and paid for."""
+        run = _managed(
+            program_id,
+            space_id,
+            dataset_id,
+            strategy=strategy,
+            strategy_options=strategy_options,
+            objectives=objectives,
+            max_trials=max_trials,
+            parallelism=parallelism,
+            limits=limits or {},
+        )
+        found: EstimateOptimizationRunResponse = self._call(
+            "EstimateOptimizationRun", optimization_run=run, probe=probe
+        )
+        return found
+
+    def compare(self, *identifiers: str, objective: str = "") -> CompareOptimizationRunsResponse:
+        """Lays runs over the same examples beside each other; the bests are compared with the first run's."""
+        found: CompareOptimizationRunsResponse = self._call(
+            "CompareOptimizationRuns", optimization_run_ids=identifiers, objective=objective
+        )
+        return found
 
     def create_external(
         self,
@@ -239,6 +278,29 @@ class Runs(Asking):
         """Yields a run's trials by number."""
         request = ListTrialsRequest(optimization_run_id=identifier, order_by="number")
         return self._connection.pages(self._stub.ListTrials, request, "trials")
+
+
+def _managed(
+    program_id: str,
+    space_id: str,
+    dataset_id: str,
+    *,
+    strategy: str,
+    strategy_options: Mapping[str, Any] | None,
+    objectives: Sequence[str | Objective],
+    **more: Any,
+) -> optimization_run_pb2.OptimizationRun:
+    """Returns a run that the platform evaluates, as it is asked for."""
+    wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
+    return _Run(
+        program_id=program_id,
+        variable_space_id=space_id,
+        dataset_id=dataset_id,
+        strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
+        strategy_configuration=_configuration(strategy, strategy_options or {}),
+        objectives=[each.message() for each in wanted],
+        **more,
+    )
 
 
 def _configuration(strategy: str, options: Mapping[str, Any]) -> StrategyConfiguration | None:

@@ -16,6 +16,8 @@ from framework.settings import ServiceSettings
 from services.optimizer import (  # noqa: F401
     analyzing,
     cancelling,
+    comparing,
+    estimating,
     extending,
     external,
     forking,

@@ -22,6 +22,8 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     WatchOptimizationRunResponse,
 )
 from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
+from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsRequest, CompareOptimizationRunsResponse
+from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunRequest, EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
 from google.api.httpbody_pb2 import HttpBody
 
@@ -50,11 +52,13 @@ _EXTEND = "ExtendOptimizationRun"
 _RETRY = "RetryOptimizationRun"
 _PROMOTE = "PromoteOptimizationRun"
 _IMPORTANCE = "AnalyzeVariableImportance"
+_COMPARE = "CompareOptimizationRuns"
+_ESTIMATE = "EstimateOptimizationRun"
 NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
 _TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
 _GROWN = ("ExtendSpace", "ImportTrials")
 _REPORTS = ("GetRunReport", "GetRunReportPage")
-_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE, *_REPORTS)
+_VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE, _COMPARE, *_REPORTS)
 
 
 def is_external(row: Mapping[str, Any]) -> bool:
@@ -122,7 +126,7 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         bypass(is_service, "Get", "List", "Update"),
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", *_VIEWS, allow=owns | of_readable_program),
-        policy("Create", "CreateOptimizationRun", allow=signed_in),
+        policy("Create", "CreateOptimizationRun", _ESTIMATE, allow=signed_in),
         # Whether they may have the program optimized is looked at as for any new run.
         policy(_FORK, allow=owns | of_readable_program),
         # Whether they may change the program is for its own service to say.
@@ -169,6 +173,20 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import pausing  # it acts on this very resource
 
         return await pausing.resume(call, request.id)
+
+    @action(_ESTIMATE)
+    async def estimate(self, call: Call, request: EstimateOptimizationRunRequest) -> EstimateOptimizationRunResponse:
+        """Says what a run would take; a probe is the caller's to pay."""
+        from services.optimizer import estimating  # it looks at what starting looks at
+
+        return await estimating.estimate(call, request)
+
+    @action(_COMPARE)
+    async def compare(self, call: Call, request: CompareOptimizationRunsRequest) -> CompareOptimizationRunsResponse:
+        """Lays runs that the caller may read beside each other."""
+        from services.optimizer import comparing  # it reads this very resource
+
+        return await comparing.compare(call, request)
 
     @action(_FORK)
     async def fork(self, call: Call, request: ForkOptimizationRunRequest) -> optimization_run_pb2.OptimizationRun:

@@ -1,6 +1,7 @@
 """Starting a run: every peer is asked as the caller, everything is pinned, and only then a row is written."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +34,26 @@ from services.optimizer.strategies import strategy_faults
 _OFF = pb.OptimizationRun.HOLDOUT_OFF
 
 
+@dataclass(frozen=True)
+class Sound:
+    """A run that could start, completed, and what it pins."""
+
+    run: pb.OptimizationRun
+    program: Program
+    space: VariableSpace
+    dataset: Dataset
+
+
 async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     """Creates a run; see `CreateOptimizationRun` for what is refused."""
+    found, identifier = await sound(call, wanted), str(new_id())
+    trials = await inheritable(call, found.run, space_of(found.space), identifier)
+    async with granted_by_caller(call, identifier, found.run) as grant:
+        return await _written(call, found.run, identifier, grant, trials)
+
+
+async def sound(call: Call, wanted: pb.OptimizationRun) -> Sound:
+    """Returns a run that the caller may start as it would be; raises what it would be refused with."""
     _check_named(wanted)
     objectives = completed_objectives(wanted.objectives, await _metrics(call))
     program, space, dataset = await _pinned(call, wanted)
@@ -42,10 +61,7 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
     permit(call, program)
     run = _completed(wanted, objectives, program, space, dataset)
     check_searchable(run, space)
-    identifier = str(new_id())
-    trials = await inheritable(call, run, space_of(space), identifier)
-    async with granted_by_caller(call, identifier, run) as grant:
-        return await _written(call, run, identifier, grant, trials)
+    return Sound(run, program, space, dataset)
 
 
 def _check_named(wanted: pb.OptimizationRun) -> None:

@@ -24,6 +24,7 @@ NEITHER = {
     "CompleteTrials": _LEASED + "the same values again change nothing, others are refused",
     "CreateOrganization": _OPERATOR + "its name is unique",
     "EndSession": _SIGNS_IN + "; ending twice is no error",
+    "EstimateOptimizationRun": _ASKS + "; without a probe it keeps nothing",
     "EvaluateProgram": _STREAM + "an `evaluation_id` of the caller's choice makes it one however often it is asked for",
     "ExtendSpace": _LEASED + "what is in the space already is not added again",
     "ExtractVariableSpace": _KEEPS_NOTHING,

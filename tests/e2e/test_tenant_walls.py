@@ -60,6 +60,7 @@ SOUND_AND_REFUSED = {
     "ReportExamples": "FAILED_PRECONDITION",
     "ExtendSpace": "FAILED_PRECONDITION",
     "ImportTrials": "FAILED_PRECONDITION",
+    "CompareOptimizationRuns": "INVALID_ARGUMENT",  # it takes two
     "ResumeOptimizationRun": "FAILED_PRECONDITION",  # the run has ended
     "RetryOptimizationRun": "FAILED_PRECONDITION",  # it has not failed
 }
@@ -205,7 +206,14 @@ def test_a_foreign_request_id_is_free(ours: Belongings, theirs: Belongings) -> N
 COMPUTING = {
     *("AnalyzeVariableImportance", "AnalyzeVariableSpace", "GenerateConfigurations", "StreamConfigurations"),
     *("ExtractVariableSpace", "ImportVariableSpace", "VerifyAuditChain"),
-    *("CheckCompatibility", "InferDatasetFields", "InferSchema", "MergeSchemas", "WriteJsonSchema"),
+    *(
+        "EstimateOptimizationRun",
+        "CheckCompatibility",
+        "InferDatasetFields",
+        "InferSchema",
+        "MergeSchemas",
+        "WriteJsonSchema",
+    ),
 }
 # What is so already is not written again, and not told.
 DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelExecution", "CancelOptimizationRun", "PauseEvaluation"}

@@ -180,9 +180,11 @@ def test_nobody_writes_a_run_or_a_trial_by_hand(bench: Workbench) -> None:
     """X-59: no update, and no create but the one that starts a search; results are their worker's to write."""
     writes = {m.name for m in bench.registry.methods.values() if not is_read(m.name)}
     steers = {f"{verb}OptimizationRun" for verb in ("Create", "Pause", "Resume", "Fork", "Extend", "Retry", "Cancel")}
-    elsewhere = {"PromoteOptimizationRun", "AnalyzeVariableImportance"}  # it writes into a program; it keeps nothing
+    # The first writes into a program, the others keep nothing.
+    elsewhere = {"PromoteOptimizationRun", "AnalyzeVariableImportance", "EstimateOptimizationRun"}
     # The worker of an external run is its client, who holds each trial's lease.
     leased = {"SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples"}
+    leased |= {"ImportTrials", "ExtendSpace"}
     assert writes == steers | elsewhere | leased
 
 
