@@ -1,5 +1,6 @@
 """Optimization runs and trials: read by whoever may read their program, moved by their verbs and workers only."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -292,7 +293,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import reporting  # it reads this very resource
 
         found = await reporting.report(call, request.id, "GetRunReportPage")
-        return HttpBody(content_type="text/html; charset=utf-8", data=reporting.page(found).encode())
+        drawn = await asyncio.to_thread(reporting.page, found)
+        return HttpBody(content_type="text/html; charset=utf-8", data=drawn.encode())
 
     @action(_PROMOTE)
     async def promote(self, call: Call, request: PromoteOptimizationRunRequest) -> PromoteOptimizationRunResponse:

@@ -1,6 +1,6 @@
 """What the best of a run has otherwise than its baseline: values by variable, prompts by what they say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun as Run
@@ -23,16 +23,21 @@ from services.optimizer.resources import NOTHING_YET, is_external
 from services.optimizer.spaces import space_of
 
 _KINDS = {"same": TextPiece.KIND_SAME, "removed": TextPiece.KIND_REMOVED, "added": TextPiece.KIND_ADDED}
+_FIRST = """
+SELECT number, configuration FROM trials
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_COMPLETED'
+ORDER BY number LIMIT 1
+"""
 Row = Mapping[str, Any]
 
 
-async def changed(call: Call, row: Row, run: Run, trials: Sequence[Row]) -> list[DocumentChange]:
+async def changed(call: Call, row: Row, run: Run) -> list[DocumentChange]:
     """Returns every place where the best and the baseline differ; raises NoResultYet while there is no best."""
     if not run.best_trial_id:
         raise NoResultYet(NOTHING_YET, run_id=run.id)
     space = await _space(call, row, run)
     best = values_of(run.best_configuration)
-    baseline = _baseline(run, space, trials)
+    baseline = await _baseline(call, row, run, space)
     own = await _instructions(call, run) if space.prompts else ""
     return [_told(each) for each in changes(_said(space, baseline, own), _said(space, best, own))]
 
@@ -48,12 +53,13 @@ async def _space(call: Call, row: Row, run: Run) -> Space:
     return found.offering(pool)
 
 
-def _baseline(run: Run, space: Space, trials: Sequence[Row]) -> dict[str, Json]:
+async def _baseline(call: Call, row: Row, run: Run, space: Space) -> dict[str, Json]:
     """Returns what the last look or the ablation compared with; what they would have, where there was neither."""
     for name in ("holdout_result", "ablation_result"):
         if run.HasField(name):
             return values_of(getattr(run, name).baseline_configuration)
-    return baseline_of(space, [each for each in trials if each["status"] == "STATUS_COMPLETED"])[1]
+    first = await call.reads().fetch(_FIRST, {"organization": row["organization_id"], "run": row["id"]})
+    return baseline_of(space, first)[1]
 
 
 async def _instructions(call: Call, run: Run) -> str:

@@ -86,11 +86,11 @@ def _trials(report: RunReport) -> Html:
         ]
         for each in report.trials[:MOST_TRIALS]
     ]
-    left = len(report.trials) - len(rows)
-    more = tag("p", f"{left} more are in the JSON of the report.", class_="note") if left > 0 else ""
+    left = report.run.trial_count - len(rows)
+    more = tag("p", f"{left} more are in the list of the run's trials.", class_="note") if left > 0 else ""
     return tag(
         "section",
-        tag("h2", f"All {len(report.trials)} trials"),
+        tag("h2", "The trials"),
         table(("trial", "status", *names, "seed", "sampler", "values", "error"), rows),
         more,
     )
