@@ -17,6 +17,7 @@ from demo import stack, steps
 from demo.digits import job, shown
 
 console = Console()
+_JOBS = ("language_id", "digits")
 
 
 def main() -> None:
@@ -26,12 +27,12 @@ def main() -> None:
             settings = ClientSettings()
             with Client(settings.gateway, api_key=settings.key()) as client:
                 result = _languages(client, settings) | {"digits": _digits(client)}
+                folder = settings.home / "demo"
+                _write(folder, result, {name: client.runs.report_page(result[name]["run_id"]) for name in _JOBS})
     except (AshgroveError, OSError) as error:
         console.print(f"[red]demo: {escape(str(error))}[/red]")
         sys.exit(1)
-    file = settings.home / "demo" / "result.json"
-    _write(file, result)
-    console.print(f"\nwritten to {file}", style="dim")
+    console.print(f"\nwritten to {folder}: result.json, and the reports of both runs", style="dim")
     if not result["audit"]["chain_ok"]:
         sys.exit("demo: the audit chain does not hold")
 
@@ -101,9 +102,11 @@ def _over_rest(settings: ClientSettings, run_id: str) -> None:
     console.print_json(json.dumps({k: run[k] for k in shown}))
 
 
-def _write(file: Path, result: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=2) + "\n")
+def _write(folder: Path, result: dict[str, Any], pages: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    for name, page in pages.items():
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":
