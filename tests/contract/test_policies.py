@@ -42,7 +42,8 @@ REVIEWED = {
         "has_role(admin) never decides in `AddDefaultPresets: needs has_role(admin)`: it could as well be false",
     },
     "OptimizationRun": {
-        "signed_in never decides in `Create, CreateOptimizationRun: needs signed_in`: it could as well be true"
+        "signed_in never decides in `Create, CreateOptimizationRun, EstimateOptimizationRun: needs signed_in`:"
+        " it could as well be true"
     },
 }
 
