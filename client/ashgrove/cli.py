@@ -205,6 +205,25 @@ def _figures(client: Client, identifier: str) -> None:
     click.echo(json.dumps(client.programs.figures(identifier), indent=2))
 
 
+@programs.command("best", help="Show a program's best evaluation score, by metric, dataset and split.")
+@click.argument("identifier")
+@as_json_option
+@with_client
+def _best_scores(client: Client, identifier: str, *, as_json: bool) -> None:
+    columns = ("primary_metric", "dataset_id", "split", "score", "direction", "count")
+    show_rows(client.programs.best(identifier), columns, as_json=as_json)
+
+
+@programs.command("efficiency", help="Show a program's mean score per credit over some days.")
+@click.argument("identifier")
+@click.option("--days", default=30, show_default=True, help="How many days back.")
+@as_json_option
+@with_client
+def _efficiency(client: Client, identifier: str, days: int, *, as_json: bool) -> None:
+    columns = ("primary_metric", "dataset_id", "split", "score_per_credit", "count")
+    show_rows(client.programs.efficiency(identifier, days), columns, as_json=as_json)
+
+
 @programs.command("export", help="Write a program down as a file that is complete without Ashgrove.")
 @click.argument("identifier")
 @click.option("--revision", default=0, help="Which content revision; the current one by default.")

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
 
-from ashgrove.collection import Unique, mask_of
+from ashgrove.collection import mask_of
+from ashgrove.figures import Figured
 from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecutionResult
@@ -19,8 +20,6 @@ from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffPr
 from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
-FIGURES = [field.name for field in program_pb2.Program.DESCRIPTOR.fields if field.number in (*range(20, 33), 35)]
-"""The computed fields of a program."""
 SPLITS = {
     "train": dataset_pb2.SPLIT_TRAIN,
     "validation": dataset_pb2.SPLIT_VALIDATION,
@@ -123,7 +122,7 @@ class Told:
         return self.execution
 
 
-class Programs(Unique[program_pb2.Program]):
+class Programs(Figured):
     """The programs that the caller may see."""
 
     service, messages, noun, plural = ProgramServiceStub, pb, "Program", "programs"
@@ -199,11 +198,6 @@ class Programs(Unique[program_pb2.Program]):
         asked = {"id": identifier, "revision": revision, "other_id": other, "other_revision": other_revision}
         found: DiffProgramsResponse = self._call("DiffPrograms", **asked)
         return found
-
-    def figures(self, identifier: str) -> dict[str, Any]:
-        """Returns what a program's executions and evaluations came to, as far as the caller may read them."""
-        told = MessageToDict(self.get(identifier, fields=FIGURES), preserving_proto_field_name=True)
-        return {name: told[name] for name in FIGURES if name in told}
 
     def export(self, identifier: str, revision: int = 0) -> dict[str, Any]:
         """Returns a program as a file that is complete without Ashgrove holds it; see docs/programs.md."""

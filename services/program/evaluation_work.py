@@ -60,6 +60,8 @@ class EvaluationWork:
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
         self._refused: ModelRejected | None = None
         """Why a call was not made that the limit has no room for."""
+        self._direction = ""
+        """Which way the first metric is better, once that is known."""
         self._keeping = Committing(self._committed)
         self._answered = row["finished_count"] > row["failed_count"]
 
@@ -100,6 +102,7 @@ class EvaluationWork:
             self.work.budget.spent_nanos = await spent_before(database, self.row)
         async with opened(self.workshop, program, configuration, train, registered, organization_id=whose) as its:
             measures = measures_of(self.row["metrics"], its.session)
+            self._direction = measures[0].direction
             await self.results.load(measures)
             todo = deque(e for e in self._in_order(examples) if e["id"] not in self.results.finished)
             declared = {field.name for field in program.signature_config.outputs}
@@ -190,6 +193,8 @@ class EvaluationWork:
             ended = await now(tx)
             columns = {"error": error, "error_class": class_column(error_class), "completed_at": ended}
             columns |= self._spent(row)
+            if move == "complete":
+                columns["direction"] = f"DIRECTION_{self._direction.upper()}"
             await call.update(Evaluation, identifier, columns, move=move)
             if move == "complete" and self.row["run_id"] is None:
                 told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}

@@ -14,7 +14,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     GetEvaluationMatrixResponse,
     PauseEvaluationRequest,
 )
-from sqlalchemy import ColumnElement, Text, func
+from sqlalchemy import ColumnElement, Text, case, func, null
 from sqlalchemy.dialects.postgresql import JSONB
 
 from framework.call import Actor, ActorKind, Role
@@ -40,6 +40,11 @@ _TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 
 def _score(row: Columns) -> ColumnElement[Any]:
     return json_number(func.jsonb_extract_path(row["scores"], row["primary_metric"], type_=JSONB()))
+
+
+def _gain(row: Columns) -> ColumnElement[Any]:
+    ways = {"DIRECTION_MAXIMIZE": 1.0, "DIRECTION_MINIMIZE": -1.0}
+    return row["score"] * case(ways, value=row["direction"], else_=null())
 
 
 def _outside(actor: Actor) -> Any:
@@ -88,6 +93,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
     computed = {
         "primary_metric": sql(lambda row: func.jsonb_extract_path_text(row["metrics"], "0", type_=Text())),
         "score": sql(_score),
+        "gain": sql(_gain),
         "score_per_credit": sql(lambda row: row["score"] * 1e6 / func.nullif(row["cost_micros"], 0)),
         "duration_ms": sql(lambda row: seconds_between(row["started_at"], row["completed_at"]) * 1000),
     }

@@ -67,7 +67,11 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         "last_execution_at": max_of("executions", "created_at"),
         "execution_cost_micros": sum_of("executions", "cost_micros"),
         "evaluation_cost_micros": sum_of("evaluations", "cost_micros"),
-        "total_cost_micros": sql(lambda row: row["execution_cost_micros"] + row["evaluation_cost_micros"], always=True),
+        "metric_cost_micros": sum_of("evaluations", "metric_cost_micros"),
+        "total_cost_micros": sql(
+            lambda row: row["execution_cost_micros"] + row["evaluation_cost_micros"] + row["metric_cost_micros"],
+            always=True,
+        ),
         "evaluation_count": count("evaluations"),
         "latest_score": first("evaluations", "score", where=_COMPLETED, order_by="completed_at desc"),
         "latest_score_per_credit": first(

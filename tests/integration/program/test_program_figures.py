@@ -1,5 +1,6 @@
 """The figures of programs, evaluations and datasets, computed from what was run: each means what its comment says."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import pytest
 from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
 from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest, ListEvaluationsRequest
+from ashgrove.program.v1.metric_pb2 import Metric
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest, ListProgramsRequest
 from ashgrove.resource.v1.aggregate_pb2 import AggregateRequest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -18,7 +20,9 @@ from framework.identifiers import new_id
 from framework.resource import Resource, spec_of
 from framework.testing.workbench import Workbench
 from services.program.resources import Dataset, Evaluation, Execution, Program
-from tests.integration.program.making import create_dataset, create_program
+from services.program.working import Workshop
+from tests.integration.program.making import create_dataset, create_program, evaluation, working
+from tests.integration.program.making import evaluated as worked
 
 COMPLETED, FAILED = "WORK_STATUS_COMPLETED", "WORK_STATUS_FAILED"
 PUBLIC = program_pb2.Program.VISIBILITY_PUBLIC
@@ -69,6 +73,7 @@ async def test_p_g1_a_program_that_never_ran_counts_nothing(bench: Workbench) ->
         "failed_execution_count": "0",
         "execution_cost_micros": "0",
         "evaluation_cost_micros": "0",
+        "metric_cost_micros": "0",
         "total_cost_micros": "0",
         "evaluation_count": "0",
     }
@@ -80,14 +85,14 @@ async def test_p_c3_p_g4_executions_are_counted_timed_and_paid_for(bench: Workbe
     for latency, cost, at in ((100.0, 5, "2026-01-01T10:00:00Z"), (300.0, 6, "2026-01-03T10:00:00Z")):
         await executed(bench, program, latency, cost, at)
     await executed(bench, program, 9000.0, 1, "2026-01-03T11:00:00Z", FAILED)
-    await evaluated(bench, program, await create_dataset(bench), {"loss": 0.5}, cost_micros=100)
+    await evaluated(bench, program, await create_dataset(bench), {"loss": 0.5}, cost_micros=100, metric_cost_micros=30)
     told = await figures(bench, program)
     assert (told["execution_count"], told["failed_execution_count"], told["evaluation_count"]) == ("3", "1", "1")
     assert (told["average_execution_ms"], told["p95_execution_ms"]) == (200.0, 290.0)
     assert told["execution_latencies"] == {"low": 100.0, "high": 300.0, "counts": ["1", *["0"] * 8, "1"]}
     assert told["last_execution_at"] == "2026-01-03T11:00:00Z"
-    costs = ("execution_cost_micros", "evaluation_cost_micros", "total_cost_micros")
-    assert [told[name] for name in costs] == ["12", "100", "112"]
+    costs = ("execution_cost_micros", "evaluation_cost_micros", "metric_cost_micros", "total_cost_micros")
+    assert [told[name] for name in costs] == ["12", "100", "30", "142"]
     assert told["executions_by_day"] == [
         {"start": "2026-01-01T00:00:00Z", "value": 1.0},
         {"start": "2026-01-03T00:00:00Z", "value": 2.0},
@@ -169,6 +174,32 @@ async def test_p_g2_scores_of_different_metrics_are_not_mixed(bench: Workbench) 
         ({"primary_metric": "loss", "dataset_name": dataset.name}, {"mean": 0.5, "best": 1.0}),
     ]
     assert not (await bench.do("AggregateEvaluations", request, bench.colleague)).rows
+
+
+async def test_p_g3_the_best_follows_the_direction_of_its_metric(bench: Workbench, workshop: Workshop) -> None:
+    """The least loss and the greatest match, never one against the other; evaluations say which way theirs goes."""
+    program, dataset = await create_program(bench), await create_dataset(bench)
+    for loss in (0.25, 0.75):
+        await evaluated(bench, program, dataset, {"loss": loss}, direction="DIRECTION_MINIMIZE")
+    async with working(workshop):
+        _, done = await worked(bench, evaluation(program, dataset))
+    assert done.direction == Metric.DIRECTION_MAXIMIZE
+    request = AggregateRequest(measures=["max(gain) as gain"], group_by=["primary_metric"], filter="status = completed")
+    rows = [MessageToDict(one) for one in (await bench.do("AggregateEvaluations", request)).rows]
+    best = {one["keys"]["primary_metric"]: one["values"]["gain"] for one in rows}
+    assert best == {"loss": -0.25, "exact_match": done.scores["exact_match"]}
+
+
+async def test_p_c4_what_a_credit_bought_is_told_over_a_window(bench: Workbench) -> None:
+    """The mean over the paid evaluations of the time asked for; absent where all were free."""
+    program, dataset = await create_program(bench), await create_dataset(bench)
+    now = datetime.now(UTC)
+    for cost, days in ((1_000_000, 1), (500_000, 2), (0, 3), (10, 90)):
+        await evaluated(bench, program, dataset, {"loss": 0.5}, cost_micros=cost, completed_at=now - timedelta(days))
+    for where, bought in (("completed_at > ago(30d)", 0.75), ("cost_micros = 0", None)):
+        request = AggregateRequest(measures=["avg(score_per_credit) as bought"], filter=where)
+        (found,) = (await bench.do("AggregateEvaluations", request)).rows
+        assert MessageToDict(found)["values"] == {"bought": bought}
 
 
 @pytest.mark.parametrize("visible", [True, False])

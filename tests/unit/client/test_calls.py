@@ -134,7 +134,7 @@ def test_a_gateway_that_is_not_there_is_named_with_the_remedy() -> None:
 
 def test_the_figures_of_a_program_are_its_computed_fields() -> None:
     """Each of them, and nothing that is stored."""
-    from ashgrove.programs import FIGURES
+    from ashgrove.figures import FIGURES
 
     from services.program.resources import Program
 

@@ -25,6 +25,12 @@ def test_every_fault_has_one_row_in_its_order() -> None:
     assert [name for name, _ in ROWS if name.startswith("X-")] == [f"X-{number}" for number in range(1, 101)]
 
 
+def test_every_row_of_the_seeds_programs_has_one_in_its_order() -> None:
+    counts = {"A": 11, "R": 7, "X": 7, "C": 5, "G": 4, "V": 2, "POL": 5, "E": 5}
+    wanted = [f"P-{kind}{number}" for kind, count in counts.items() for number in range(1, count + 1)]
+    assert [name for name, _ in ROWS if name.startswith("P-")] == wanted
+
+
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=[name for name, _ in ROWS])
 def test_a_fault_names_tests_that_are_there_or_says_why_later(name: str, row: str) -> None:
     shown = row.rsplit("|", 1)[1].strip()
