@@ -120,8 +120,10 @@ class Processes:
 
     async def killed(self, service: str, patience: float = PATIENCE_SECONDS) -> None:
         """Returns once a service has died at its failpoint."""
+        dying = self._running[service]
         async with asyncio.timeout(patience):
-            assert await self._running.pop(service).wait() == -signal.SIGKILL, service
+            assert await dying.wait() == -signal.SIGKILL, service
+        del self._running[service]
 
     async def kill(self, service: str) -> None:
         """Kills a service wherever it is."""

@@ -13,11 +13,12 @@ await whole(work)                   # tests/whole.py: what must hold then
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import grpc
+import psycopg
 from ashgrove.auth.v1 import organization_pb2
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
@@ -47,7 +48,7 @@ AT_ONCE = 2
 """How many examples of one evaluation are under way at a time."""
 SETTINGS = {"egress_allow": "127.0.0.1", "examples_at_once": str(AT_ONCE), "evaluations_at_once": "3"}
 ENDED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_CANCELLED")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 _OPERATOR = Actor(ActorKind.SERVICE, "auth", role=Role.ADMIN, operator=True)
 _AGAIN = (
     grpc.StatusCode.UNAVAILABLE,
@@ -244,13 +245,16 @@ class Work:
             request.inputs.update({"text": "hav och fjäll"})
             done = await self.do("program", "ExecuteProgram", request)
             self.executions.append(done.id)
-            await asyncio.sleep(1.5)  # long enough for the worker to give its part of the limit back
+            await asyncio.sleep(2.5)  # long enough for the worker to give its part of the limit back
 
     async def open(self) -> int:
-        """Returns how many runs have not ended."""
+        """Returns how many runs have not ended; waits for a database that is away."""
         sql = "SELECT count(*) FROM optimizer.optimization_runs WHERE status <> ALL(%s)"
-        ((count,),) = await self.processes.fetch(sql, list(ENDED))
-        return int(count)
+        while True:
+            with suppress(psycopg.OperationalError):
+                ((count,),) = await self.processes.fetch(sql, list(ENDED))
+                return int(count)
+            await asyncio.sleep(0.2)
 
     async def ended(self) -> None:
         """Returns when every run has ended; raises what went wrong with the client of one."""

@@ -209,7 +209,7 @@ def test_pause_resume_and_cancel_are_effective_in_the_middle_of_a_call(stack: St
     assert slow.front(run)["points"] == []
 
 
-@pytest.mark.parametrize("victims", [["child"], ["program", "valkey"], ["program-worker-1", "optimizer-worker"]])
+@pytest.mark.parametrize("victims", [["child"], ["program", "valkey", "envoy"], ["postgres", "optimizer-worker"]])
 def test_deaths_in_mid_run_cost_nothing_finished(stack: Stack, digits: Digits, victims: list[str]) -> None:
     """Same front as the rows say, nothing finished is repeated; only a killed call of code may fail its own trial."""
     run = digits.start()["id"]

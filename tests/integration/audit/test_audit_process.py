@@ -1,4 +1,4 @@
-"""The audit service as a process: it follows the feeds of other processes by a token of its own, and may be killed."""
+"""The audit service as a process: it follows the feeds of other processes by a token of its own."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import psycopg
 
 from framework.identifiers import new_id
 from tests.processes import Processes
-from tests.trail import SERVICES, survives
+from tests.trail import SERVICES
 
 
-async def test_what_another_process_tells_is_recorded_once_whoever_is_killed(postgres_url: str, tmp_path: Path) -> None:
-    """Though two of the services are away; the kills at every failpoint are in tests/crash."""
+async def test_what_another_process_tells_is_recorded_once(postgres_url: str, tmp_path: Path) -> None:
+    """Though two of the services are away; it dies in tests/integration/optimizer/test_killed_runs.py."""
     processes = Processes(SERVICES, postgres_url, tmp_path, checkpoint_seconds="0.1")
     processes.prepare()
     organization = str(new_id())
@@ -23,4 +23,3 @@ async def test_what_another_process_tells_is_recorded_once_whoever_is_killed(pos
         await processes.caught_up("audit", "variables")
         query = "SELECT source, type FROM audit.audit_entries WHERE organization_id = %s"
         assert await processes.fetch(query, organization) == [("variables", "test.happened")]
-        await survives(processes, "audit", "feed.handled")

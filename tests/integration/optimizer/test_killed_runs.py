@@ -1,0 +1,37 @@
+"""Workers and audit die among runs, nothing is lost or paid twice; the kills at every failpoint are in tests/crash."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun as Run
+
+from tests.models import ModelServer
+from tests.processes import Processes
+from tests.runs import PROCESSES, SETTINGS, Work
+from tests.whole import whole
+
+ARMED = {"optimizer-worker": "trial.measured", "program-worker": "result.kept=20", "audit": "feed.handled=9"}
+
+
+@pytest.mark.timeout(300)
+async def test_runs_are_whole_whoever_is_killed(
+    postgres_url: str, valkey_url: str, tmp_path: Path, models: ModelServer
+) -> None:
+    """One that learns and is held out, one that races, and one that a client evaluates."""
+    processes = Processes(PROCESSES, postgres_url, tmp_path, redis_url=valkey_url, **SETTINGS)
+    processes.prepare()
+    async with processes.running(ARMED):
+        work = Work(processes, models)
+        await work.prepare()
+        client = asyncio.create_task(work.external(Run.STRATEGY_RANDOM))
+        for wanted in (work.wanted(Run.STRATEGY_BAYESIAN, 2), work.raced()):
+            await work.begin(wanted)
+        for victim, failpoint in ARMED.items():
+            await work.killed(victim, failpoint)
+        await asyncio.gather(*(processes.start(victim) for victim in ARMED))
+        await client
+        await work.ended()
+        taken = "SELECT FROM optimizer.run_events WHERE event ->> 'type' = 'TYPE_RUN_TAKEN_OVER'"
+        assert await processes.rows(taken)
+        await whole(work)
