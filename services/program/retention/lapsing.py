@@ -110,7 +110,8 @@ async def _let_go(database: Database, program: Mapping[str, Any], part: _Part, b
             assert done is not None
             going = done["due"] == BATCH
             after = UUID(int=done["last"].int + 1) if going else before
-            await tx.execute(_REMEMBER, names | {"reached": Jsonb({part.name: str(after)})})
+            if done["due"]:  # where nothing came due since, there is nothing to pass over next time
+                await tx.execute(_REMEMBER, names | {"reached": Jsonb({part.name: str(after)})})
             if done["gone"]:
                 told = {"part": part.name, "count": done["gone"], "before_id": str(after)}
                 await tell(tx, program["organization_id"], LAPSED, told, "program", str(program["id"]))
