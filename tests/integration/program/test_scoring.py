@@ -112,7 +112,7 @@ async def test_a_model_judges_by_a_rubric_and_its_calls_are_counted_apart(bench:
             return await answering(workshop, right).prepare(program, configuration, train)
 
         async with working(replace(workshop, prepare=prepare, at_once=1)):
-            params: Marks = {"lm_judge": {"rubric": "Is it a language?"}}
+            params: Marks = {"lm_judge": {"rubric": "Is it a language?", "model": "m"}}
             results, last = await ended(bench, made, dataset, metrics=["lm_judge"], metric_params=params)
         asked = server.requests[0]["messages"]
     assert [dict(r.scores) for r in results] == [{"lm_judge": 1.0}, {"lm_judge": 0.5}, {}, {}]

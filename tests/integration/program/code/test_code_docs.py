@@ -58,5 +58,5 @@ def test_the_guides_command_lists_what_is_registered() -> None:
         faults = listing.main()
     lines = printed.getvalue().splitlines()
     assert faults == sum("UNUSABLE" in line for line in lines) > 0  # the wicked ones
-    assert f"{'program':8} {'longest@1':32} Answers with the longest word that is no longer than `limit`." in lines
-    assert "         verdict.letters: 0 to ∞ letters, minimize, p95" in lines
+    assert f"{'program':9} {'longest@1':32} Answers with the longest word that is no longer than `limit`." in lines
+    assert "          verdict.letters: 0 to ∞ letters, minimize, p95" in lines
