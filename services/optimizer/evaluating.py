@@ -193,14 +193,21 @@ async def _attached(
 async def results_of(
     application: Application, run: Mapping[str, Any], evaluation_id: str
 ) -> list[execution_pb2.EvaluationResult]:
-    """Returns what each example gave in an evaluation that has ended; raises GrantLost as `evaluate` does."""
+    """Returns what each example gave in an evaluation that has ended; raises GrantLost as `evaluate` does.
+
+    A peer that is down is waited for.
+    """
     found: list[execution_pb2.EvaluationResult] = []
     request = ListEvaluationResultsRequest(evaluation_id=evaluation_id, page_size=1000)
     request.read_mask.paths.extend(("example_id", "scores", "error", "cost_micros", "latency_ms"))
     while True:
-        with granted("program"):
-            token = await application.tokens.exchange(str(run["grant_id"]))
-            page = await application.program.ListEvaluationResults(request, metadata=as_caller(token))
+        try:
+            with granted("program"):
+                token = await application.tokens.exchange(str(run["grant_id"]))
+                page = await application.program.ListEvaluationResults(request, metadata=as_caller(token))
+        except DependencyUnavailable:
+            await asyncio.sleep(_BACKOFF[1])
+            continue
         found += page.evaluation_results
         if not page.next_page_token:
             return found
