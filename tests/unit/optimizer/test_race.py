@@ -14,6 +14,7 @@ ONE = (Objective("score"),)
 
 def race(objectives: tuple[Objective, ...] = ONE, aggregations: dict[str, str] | None = None, **run: Any) -> Race:
     usual: dict[str, Any] = {"racing": {}, "seed": 7, "parallelism": 2, "schedule": "SCHEDULE_ASYNCHRONOUS"}
+    usual["inherited_trials"] = 0
     return Race(usual | run, objectives, aggregations or {})
 
 
