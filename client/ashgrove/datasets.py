@@ -32,16 +32,19 @@ class Datasets(Unique[dataset_pb2.Dataset]):
         percents: tuple[int, int, int] = (60, 20, 20),
         salt: str = "",
         group_fields: Sequence[str] = (),
+        likeness: float | None = None,
     ) -> dataset_pb2.Dataset:
         """Creates an empty dataset whose examples have these fields.
 
         `percents` of the groups are for training, validation and testing; `group_fields` are the inputs that make a
-        group, all of them when there are none.
+        group, all of them when there are none; from `likeness` on, such as 0.8, near-duplicates stay together.
         """
         dataset = dataset_pb2.Dataset(name=name, input_fields=inputs, output_fields=outputs, description=description)
         train, validation, test = percents
         rule = dataset_pb2.SplitRule(train_percent=train, validation_percent=validation, test_percent=test, salt=salt)
         rule.group_fields.extend(group_fields)
+        if likeness is not None:
+            rule.likeness = likeness
         dataset.split_rule.CopyFrom(rule)
         made: dataset_pb2.Dataset = self._call("CreateDataset", dataset=dataset)
         return made

@@ -12,8 +12,10 @@ from ashgrove.program.v1 import dataset_pb2
 from framework.engine import Call
 from framework.engine.acting import check_etag
 from framework.identifiers import new_id
-from framework.storage import Transaction, increment
-from services.program.datasets.lines import Line
+from framework.resource import spec_of
+from framework.storage import Transaction, codec_of, increment
+from services.program.datasets.gathering import Gathering
+from services.program.datasets.lines import Line, Lines
 
 COUNTS = {"SPLIT_TRAIN": "train_count", "SPLIT_VALIDATION": "validation_count", "SPLIT_TEST": "test_count"}
 _BATCH = 2000
@@ -68,7 +70,7 @@ async def append(
     async with call.transaction() as tx:
         row = await call.row(Dataset, identifier, verb=verb, lock=True)
         check_etag(row, etag)
-        growth = _Growth(tx, row)
+        growth = _Growth(tx, row, Dataset)
         for batch in _batches(lines):
             await growth.take(batch, skip=skip, tell=tell)
         growth.done.dataset = await growth.finish(lambda columns: call.update(Dataset, identifier, columns, verb=verb))
@@ -78,7 +80,7 @@ async def append(
 class _Growth:
     """A dataset that grows, its row locked: batch by batch, then its counts, its hash and its revision."""
 
-    def __init__(self, tx: Transaction, row: Mapping[str, Any]) -> None:
+    def __init__(self, tx: Transaction, row: Mapping[str, Any], resource: Any) -> None:
         self.done = Appended(dataset_pb2.Dataset())
         self._tx = tx
         self._row = row
@@ -87,6 +89,11 @@ class _Growth:
             "dataset_id": row["id"],
             "revision": row["revision"] + 1,
         }
+        dataset = codec_of(spec_of(resource)).message(row)
+        rule = dataset.split_rule
+        self._gathering = (
+            Gathering(tx, Lines(dataset), self._names, rule.likeness) if rule.HasField("likeness") else None
+        )
         self._position = sum(row[count] for count in COUNTS.values())
         self._counts: Counter[str] = Counter()
         self._hash = hashlib.sha256(row["content_hash"].encode())
@@ -98,6 +105,8 @@ class _Growth:
         if not fresh:
             return
         ids = [new_id() for _ in fresh]
+        if self._gathering is not None:
+            fresh = await self._gathering.gathered(fresh, ids, self._position)
         # Not waited for: the database writes one batch while Python makes the next.
         await self._tx.send(_INSERT, self._names | {"rows": _written(ids, fresh, self._position)})
         self._position += len(fresh)

@@ -54,18 +54,30 @@ class Lines:
         rule = dataset.split_rule
         percents = (rule.train_percent, rule.validation_percent) if _told(rule) else (60, 20)
         self._division = Division(*percents, rule.salt)
-        self._grouped = list(rule.group_fields) or [field.name for field in dataset.input_fields]
+        self._gathers = rule.HasField("likeness")
+        self.grouped = list(rule.group_fields) or [field.name for field in dataset.input_fields]
         self._inputs = [field.name for field in dataset.input_fields]
         self._outputs = [field.name for field in dataset.output_fields]
 
     def line(self, split: str, inputs: Mapping[str, Json], outputs: Mapping[str, Json]) -> Line:
-        """Returns an example with normalised values as a line; the split rule decides where no split is named."""
+        """Returns an example with normalised values as a line; the split rule decides where no split is named.
+
+        Where near-duplicates are gathered it decides once it is known what the example is like: until then none is.
+        """
         # What may be left out is null to the hash.
         words = {name: words_of(inputs.get(name)) for name in self._inputs}
-        group = group_of_words([words[name] for name in self._grouped])
+        group = group_of_words([words[name] for name in self.grouped])
         content = group_of_words([*words.values(), *[words_of(outputs.get(name)) for name in self._outputs]])
-        split = split or SPLITS[self._division.split(group)]
+        if not self._gathers:
+            split = split or self._split(group)
         return Line(split, group, content, canonical_json(dict(inputs)), canonical_json(dict(outputs)))
+
+    def settled(self, line: Line) -> Line:
+        """Returns a line that leads its group with a split."""
+        return line if line.split else line._replace(split=self._split(line.group))
+
+    def _split(self, group: str) -> str:
+        return SPLITS[self._division.split(group)]
 
 
 def _told(rule: Any) -> bool:

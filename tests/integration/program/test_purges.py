@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from ashgrove.program.v1 import dataset_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import ArchiveDatasetRequest, PurgeDatasetRequest
 from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest, CloneProgramRequest, PurgeProgramRequest
 
@@ -15,6 +16,7 @@ from tests.integration.program.making import create_dataset, create_program
 _EVALUATED = """
 INSERT INTO evaluations (organization_id, id, program_id, dataset_id)
 VALUES (%(organization)s, %(id)s, %(program)s, %(dataset)s)"""
+_BANDS = "SELECT count(*) AS count FROM example_bands WHERE dataset_id = %(id)s"
 _COUNT = "SELECT count(*) AS count FROM examples WHERE dataset_id = %(id)s"
 
 
@@ -25,8 +27,9 @@ async def archived(bench: Workbench, program: Any, dataset: Any) -> None:
 
 
 async def test_a_datasets_examples_go_with_it(bench: Workbench, program_url: str) -> None:
-    """And never without it, whoever asks."""
-    kept, dataset = await create_dataset(bench), await create_dataset(bench, name="to be purged")
+    """And never without it, whoever asks; by what their near-duplicates are found goes, too."""
+    gathers = dataset_pb2.SplitRule(likeness=0.8)
+    kept, dataset = await create_dataset(bench), await create_dataset(bench, name="to be purged", split_rule=gathers)
     refused = pytest.raises(psycopg.errors.RaiseException, match="never deleted")
     with psycopg.connect(program_url) as superuser, refused:
         superuser.execute("DELETE FROM program.examples WHERE dataset_id = %(id)s", {"id": dataset.id})
@@ -34,7 +37,8 @@ async def test_a_datasets_examples_go_with_it(bench: Workbench, program_url: str
     await bench.do("PurgeDataset", PurgeDatasetRequest(id=dataset.id), bench.admin)
     async with bench.database.system() as tx:
         counts = [await tx.fetch_one(_COUNT, {"id": one.id}) for one in (dataset, kept)]
-    assert counts == [{"count": 0}, {"count": 20}]
+        left = await tx.fetch_one(_BANDS, {"id": dataset.id})
+    assert counts == [{"count": 0}, {"count": 20}] and left == {"count": 0}
 
 
 async def test_what_refers_to_a_row_keeps_it_and_is_named(bench: Workbench) -> None:

@@ -92,6 +92,32 @@ async def test_a_split_is_stable_under_append_and_keeps_near_duplicates_together
     assert all((theirs[i].split, theirs[i].group_key) == (mine[i].split, mine[i].group_key) for i in range(40))
 
 
+async def test_those_that_are_alike_go_where_the_first_of_them_went(bench: Workbench) -> None:
+    """Whatever is added later, in one file or many; a split that is named is kept, and what is like it follows."""
+    dataset = await created(bench, split_rule=dataset_pb2.SplitRule(likeness=0.7, group_fields=["question"]))
+    other = await created(bench, split_rule=dataset_pb2.SplitRule(group_fields=["question"]))
+    words = [[hashlib.sha256(f"{i} {n}".encode()).hexdigest()[:7] for n in range(12)] for i in range(30)]
+    asked, edited = [" ".join(each) for each in words], [" ".join([*each[:5], "another", *each[6:]]) for each in words]
+    rows = [row | {"question": text} for row, text in zip(questions(60), [*asked, *edited], strict=True)]
+    named = [rows[0] | {"question": "a question that nobody else asks at all", "split": "test"}]
+    follower = [rows[0] | {"question": "a question that nobody else asks at all!? today"}]
+    await upload(bench, dataset.id, lines(rows[:30]))
+    before = await examples(bench, dataset.id)
+    for more in (rows[30:], named, follower):
+        await upload(bench, dataset.id, lines(more))
+    await upload(bench, other.id, lines(rows[30:]))
+    found, apart = await examples(bench, dataset.id), await examples(bench, other.id)
+    assert found[:30] == before
+    assert [(e.split, e.group_key) for e in found[30:60]] == [(e.split, e.group_key) for e in before]
+    assert {e.group_key for e in found[:30]}.isdisjoint(e.group_key for e in apart)
+    assert [e.split for e in found[60:]] == [dataset_pb2.SPLIT_TEST] * 2
+    both = await created(bench, split_rule=dataset_pb2.SplitRule(likeness=0.7, group_fields=["question"]))
+    await upload(bench, both.id, lines(rows))
+    assert [(e.split, e.group_key) for e in await examples(bench, both.id)] == [
+        (e.split, e.group_key) for e in found[:60]
+    ]
+
+
 async def test_groups_and_percentages_are_as_declared(bench: Workbench) -> None:
     """What shares the grouping fields shares the split; the row's own split and the request's outweigh the rule."""
     rule = dataset_pb2.SplitRule(train_percent=50, test_percent=50, group_fields=["weight"])

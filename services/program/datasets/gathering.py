@@ -1,0 +1,96 @@
+"""Gathers near-duplicates: each goes into the group, and so the split, of the first example that it is like."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from domain.rows.grouping import words_of
+from domain.rows.likeness import bands, likeness, shingles
+from framework.storage import Transaction
+from services.program.datasets.lines import Line, Lines
+
+_LEADERS = """
+SELECT b.band, e.group_key, e.split, e.position, e.inputs FROM example_bands b
+JOIN examples e ON e.organization_id = b.organization_id AND e.id = b.example_id
+WHERE b.organization_id = %(organization_id)s AND b.dataset_id = %(dataset_id)s AND b.band = ANY(%(bands)s::bigint[])
+ORDER BY e.position
+"""
+_KEEP = """
+INSERT INTO example_bands (organization_id, dataset_id, band, example_id)
+SELECT %(organization_id)s, %(dataset_id)s, r.band, r.id FROM jsonb_to_recordset(%(rows)s) AS r(band bigint, id uuid)
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class _Leader:
+    """The first example of a group."""
+
+    group: str
+    split: str
+    place: int
+    pieces: frozenset[str]
+
+
+class Gathering:
+    """The groups of one dataset that grows, its row locked.
+
+    An example joins the earliest leader that it is like, else it leads a group of its own. So nothing ever moves,
+    whatever is added later: not even two groups that an example between them would join.
+    """
+
+    def __init__(self, tx: Transaction, lines: Lines, names: Mapping[str, Any], least: float) -> None:
+        self._tx = tx
+        self._lines = lines
+        self._names = names
+        self._least = least
+
+    async def gathered(self, fresh: Sequence[Line], ids: Sequence[UUID], first: int) -> list[Line]:
+        """Returns lines with their groups and splits, and keeps by what those that lead are found."""
+        told = await asyncio.to_thread(lambda: [self._told(json.loads(line.inputs)) for line in fresh])
+        known = await self._leaders({band for _, found in told for band in found})
+        made, kept = list[Line](), list[dict[str, Any]]()
+        for place, (line, (pieces, found), identifier) in enumerate(zip(fresh, told, ids, strict=True), start=first):
+            leader = self._found(known, found, pieces)
+            if leader is None:
+                line = self._lines.settled(line)
+                leader = _Leader(line.group, line.split, place, pieces)
+                kept += [{"band": band, "id": str(identifier)} for band in found]
+                for band in found:
+                    known.setdefault(band, []).append(leader)
+            made.append(line._replace(group=leader.group, split=line.split or leader.split))
+        if kept:
+            await self._tx.send(_KEEP, {**self._names, "rows": Jsonb(kept)})
+        return made
+
+    async def _leaders(self, wanted: set[int]) -> dict[int, list[_Leader]]:
+        rows = await self._tx.fetch(_LEADERS, {**self._names, "bands": sorted(wanted)})
+        known: dict[int, list[_Leader]] = {}
+        seen: dict[int, _Leader] = {}
+        for row in rows:
+            if row["position"] not in seen:
+                pieces = self._pieces(row["inputs"])
+                seen[row["position"]] = _Leader(row["group_key"], row["split"], row["position"], pieces)
+            known.setdefault(row["band"], []).append(seen[row["position"]])
+        return known
+
+    def _found(
+        self, known: Mapping[int, Sequence[_Leader]], found: Sequence[int], pieces: frozenset[str]
+    ) -> _Leader | None:
+        near = {leader.place: leader for band in found for leader in known.get(band, ())}
+        alike: Iterator[_Leader] = (
+            near[place] for place in sorted(near) if likeness(near[place].pieces, pieces) >= self._least
+        )
+        return next(alike, None)
+
+    def _told(self, inputs: Mapping[str, Any]) -> tuple[frozenset[str], list[int]]:
+        pieces = self._pieces(inputs)
+        return pieces, bands(pieces)
+
+    def _pieces(self, inputs: Mapping[str, Any]) -> frozenset[str]:
+        return shingles(" ".join(words_of(inputs.get(name)) for name in self._lines.grouped))
