@@ -65,6 +65,13 @@ class Transaction:
             await self._settle()
             return int(cursor.rowcount)
 
+    async def lazily(self) -> None:
+        """Has the commit not wait for the disk: a crash of the database, and nothing else, may undo it within a second.
+
+        What is committed later and does wait makes this durable, too.
+        """
+        await self.send("SET LOCAL synchronous_commit = off")
+
     async def send(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Sends a statement without waiting for it: the next one, or the commit, raises when this one failed."""
         with mapped():
@@ -102,7 +109,7 @@ class Transaction:
         event.id = event.id or str(new_id())
         organization = UUID(event.organization_id) if event.organization_id else None
         data = Jsonb(plain(event))
-        await self.execute(
+        await self.send(
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
             {"organization": organization, "event": data},
         )
@@ -210,35 +217,55 @@ class Database:
         if tx.told:
             COMMITTED()
 
+    async def once(
+        self, sql: str, params: Mapping[str, Any] | None = None, *, durable: bool = True
+    ) -> list[dict[str, Any]]:
+        """Runs one statement as the `_system` role, a transaction and a round trip by itself, and returns its rows.
+
+        Unless it has to be `durable` it is committed as `Transaction.lazily` says.
+        """
+        with mapped(), span("system statement", _TOLD, kind=CLIENT, alone=False):
+            async with self._system.connection() as connection:
+                if durable:
+                    return await (await connection.execute(sql, params)).fetchall()
+                async with connection.pipeline() as pipeline, _together(pipeline):
+                    await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
+                    cursor = await connection.execute(sql, params)
+                return await cursor.fetchall()
+
     async def ping(self) -> None:
         """Raises unless the database answers now."""
         async with self.system() as tx:
             await tx.fetch("SELECT 1")
 
-    async def notify(self, tx: Transaction, channel: str) -> None:
-        """Wakes the listeners of a channel when the transaction commits."""
-        await tx.execute("SELECT pg_notify(%(channel)s, '')", {"channel": channel})
+    async def notify(self, tx: Transaction, channel: str, word: str = "") -> None:
+        """Wakes the listeners of a channel with a word when the transaction commits."""
+        await tx.send("SELECT pg_notify(%(channel)s, %(word)s)", {"channel": channel, "word": word})
 
-    async def listen(self, channel: str, *, every: float = 2.0) -> AsyncIterator[None]:
-        """Yields at once, then at each notification, and at least every `every` seconds, whatever breaks."""
+    async def listen(self, channel: str, *, every: float = 2.0) -> AsyncIterator[str]:
+        """Yields at once, then the word of each notification, and at least every `every` seconds, whatever breaks.
+
+        What is yielded without a notification is no word.
+        """
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._listen, autocommit=True)
             except psycopg.OperationalError:
-                yield
+                yield ""
                 await asyncio.sleep(every)
                 continue
             async with connection:
-                async for _ in self._notifications(connection, channel, every):
-                    yield
+                async for word in self._notifications(connection, channel, every):
+                    yield word
 
-    async def _notifications(self, connection: Any, channel: str, every: float) -> AsyncIterator[None]:
+    async def _notifications(self, connection: Any, channel: str, every: float) -> AsyncIterator[str]:
         try:
             await connection.execute(f'LISTEN "{channel}"')
+            yield ""
             while True:
-                yield
-                async for _ in connection.notifies(timeout=every, stop_after=1):
-                    pass
+                words = [note.payload async for note in connection.notifies(timeout=every, stop_after=1)]
+                for word in words or [""]:
+                    yield word
         except psycopg.OperationalError:
             return
 

@@ -12,14 +12,21 @@ LEASE_COLUMNS = {
 
 
 class Leases:
-    """The leases on one table whose rows are work; `claimable` says in SQL which rows still want a worker."""
+    """The leases on one table whose rows are work; `claimable` says in SQL which rows still want a worker.
 
-    def __init__(self, database: Database, table: str, claimable: str) -> None:
+    `begins` says what a claim sets beside the lease. A claim that does not wait for the disk (`durable=False`) may be
+    lost in a crash of the database: its owner is in every later check of the lease, so that nobody shares a token.
+    """
+
+    def __init__(
+        self, database: Database, table: str, claimable: str, begins: str = "", *, durable: bool = True
+    ) -> None:
         self.database = database
         self.table = table
+        self.durable = durable
         self._claim = f"""
             UPDATE {table} SET lease_owner = %(owner)s, fencing_token = fencing_token + 1,
-                   lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+                   lease_until = clock_timestamp() + make_interval(secs => %(seconds)s){f", {begins}" if begins else ""}
             WHERE (organization_id, id) = (
                 SELECT organization_id, id FROM {table}
                 WHERE ({claimable}) AND (lease_until IS NULL OR lease_until < clock_timestamp())
@@ -28,8 +35,8 @@ class Leases:
 
     async def claim(self, owner: str, seconds: float = 10.0) -> dict[str, Any] | None:
         """Takes the oldest row that nobody holds, with a higher fencing token; None when there is none."""
-        async with self.database.system() as tx:
-            return await tx.fetch_one(self._claim, {"owner": owner, "seconds": seconds})
+        rows = await self.database.once(self._claim, {"owner": owner, "seconds": seconds}, durable=self.durable)
+        return rows[0] if rows else None
 
     async def renew(self, row: dict[str, Any], seconds: float = 10.0) -> bool:
         """Holds a row longer; False when somebody else has it, and the work must stop."""
@@ -40,11 +47,13 @@ class Leases:
         """Does the same inside a transaction: the row is locked until it ends, so a takeover cannot slip between."""
         touched = await tx.execute(
             f"""UPDATE {self.table} SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-                WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s""",
+                WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
+                  AND lease_owner = %(owner)s""",
             {
                 "organization": row["organization_id"],
                 "id": row["id"],
                 "token": row["fencing_token"],
+                "owner": row["lease_owner"],
                 "seconds": seconds,
             },
         )

@@ -30,7 +30,6 @@ from services.program.working import (
     LeaseLost,
     Row,
     Workshop,
-    begin,
     example_seed,
     examples_of,
     held,
@@ -68,7 +67,6 @@ class EvaluationWork:
     async def do(self) -> None:
         """Works until the evaluation has ended; leaves it alone as soon as somebody else has it or it was halted."""
         try:
-            await begin(self.workshop.database, "evaluations", self.row)
             with tracing.working("evaluation", self.row), inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._run(), self._abandoned)
             ENDING()

@@ -31,7 +31,7 @@ from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
 from services.program.resources.execution import BATCH, ENDED, EXECUTE, Execution
 from services.program.resources.program import Program
-from services.program.waking import LOOK_SECONDS, WORK, topic
+from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, topic
 
 Request = ExecuteProgramRequest | BatchExecuteProgramRequest
 _EARLIER = """
@@ -46,8 +46,10 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
     """Leaves an execution for a worker."""
     async with call.transaction() as tx:
         asked = await _asked(call, tx, request, EXECUTE)
+        if not (request.detached or request.streamed):
+            await tx.lazily()  # its end, which the caller waits for, makes it durable
         made = await asked.execution(call, tx, values_of(request.inputs), "inputs")
-        await call.database.notify(tx, WORK)
+        await call.database.notify(tx, WORK, EXECUTIONS)
     return made
 
 
@@ -58,7 +60,7 @@ async def execute_many(call: Call, request: BatchExecuteProgramRequest) -> Batch
         asked = await _asked(call, tx, request, BATCH)
         for i, inputs in enumerate(request.inputs):
             answer.results.append(await _result(call, tx, asked, inputs, f"inputs[{i}]"))
-        await call.database.notify(tx, WORK)
+        await call.database.notify(tx, WORK, EXECUTIONS)
     return answer
 
 

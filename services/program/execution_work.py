@@ -26,7 +26,6 @@ from services.program.working import (
     LeaseLost,
     Row,
     Workshop,
-    begin,
     examples_of,
     held,
     kept,
@@ -63,7 +62,6 @@ class ExecutionWork:
     async def do(self) -> None:
         """Runs the program once and writes down how it ended."""
         try:
-            await begin(self.workshop.database, "executions", self.row)
             with tracing.working("execution", self.row), inside(self.work):
                 await held(self.workshop, self.leases, self.row, self._told())
         except LeaseLost:

@@ -15,12 +15,13 @@ from services.program.connectors.probe_work import ProbeWork
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
 from services.program.pieces import sweep
-from services.program.waking import WORK
+from services.program.waking import EVALUATIONS, EXECUTIONS, PROBES, WORK, Bell
 from services.program.working import LEASE_SECONDS, Row, Workshop
 
 CLAIMED = Failpoint("work.claimed", "a worker holds an evaluation or an execution, and has not begun with it")
 _log = logging.getLogger(__name__)
 _OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
+_BEGINS = "status = 'WORK_STATUS_RUNNING', started_at = coalesce(started_at, clock_timestamp())"
 _GIVE_UP = """
 UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it',
     error_class = 'ERROR_CLASS_INTERNAL', completed_at = clock_timestamp(){forgetting}
@@ -29,7 +30,6 @@ WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = 
 SWEEP_SECONDS = 2.0
 EXECUTIONS_AT_ONCE = 4
 PROBES_AT_ONCE = 2
-PROBES, EXECUTIONS = "connector_probes", "executions"
 Work = Callable[[Workshop, Leases, Row], Any]
 
 
@@ -39,12 +39,14 @@ class Worker:
     def __init__(self, workshop: Workshop, name: str = "") -> None:
         self.workshop = workshop
         self.name = name or str(new_id())
-        self._wake = asyncio.Event()
+        self._bells = {table: Bell() for table in (EVALUATIONS, EXECUTIONS, PROBES)}
 
     async def run(self) -> None:
         """Works until cancelled; what it was doing then is free for others at once."""
         database = self.workshop.database
-        evaluations, executions = Leases(database, "evaluations", _OPEN), Leases(database, EXECUTIONS, _OPEN)
+        evaluations = Leases(database, EVALUATIONS, _OPEN, _BEGINS)
+        # What it says is only kept once the end is, which waits for the disk.
+        executions = Leases(database, EXECUTIONS, _OPEN, _BEGINS, durable=False)
         lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
         lanes += [self._lane(executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
         if self.workshop.desk:
@@ -59,18 +61,19 @@ class Worker:
             await stopped(tasks)
 
     async def _listen(self) -> None:
-        async for _ in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
-            self._wake.set()
-            self._wake = asyncio.Event()
+        async for table in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
+            for bell in [self._bells[table]] if table in self._bells else self._bells.values():
+                bell.ring()
 
     async def _lane(self, leases: Leases, work: Work) -> None:
+        bell = self._bells[leases.table]
         while True:
-            wake = self._wake
             try:
                 row = await leases.claim(self.name, LEASE_SECONDS)
                 if row is None:
-                    await wake.wait()
+                    await bell.heard()
                 else:
+                    bell.ring()  # where there was one there may be more
                     CLAIMED()
                     await self._do(leases, work, row)
             except Failure as failure:

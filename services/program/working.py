@@ -46,7 +46,7 @@ ORDER BY position
 """
 _STATE = """
 SELECT *, clock_timestamp() AS now FROM {table}
-WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
+WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s AND lease_owner = %(owner)s
 """
 
 
@@ -104,9 +104,7 @@ def work_of(row: Row, budget: Budget | None = None) -> Work:
 async def pinned_program(database: Database, row: Row) -> program_pb2.Program:
     """Returns the program with the content of the revision that a piece of work pins, and what is to be kept now."""
     names = {"organization": row["organization_id"], "id": row["program_id"], "revision": row["program_revision"]}
-    async with database.system() as tx:
-        found = await tx.fetch_one(_PROGRAM, names)
-    assert found is not None, "revisions are never deleted"
+    (found,) = await database.once(_PROGRAM, names)  # revisions are never deleted
     program: program_pb2.Program = codec_of(spec_of(Program)).message({**found, **found["content"]})
     return program
 
@@ -116,8 +114,7 @@ async def examples_of(database: Database, row: Row, split: str) -> list[dict[str
     if row["dataset_id"] is None:
         return []
     names = {"organization": row["organization_id"], "dataset": row["dataset_id"], "split": split}
-    async with database.system() as tx:
-        return await tx.fetch(_EXAMPLES, names | {"revision": row["dataset_revision"]})
+    return await database.once(_EXAMPLES, names | {"revision": row["dataset_revision"]})
 
 
 def example_seed(seed: int, position: int, repeat: int = 0) -> int:
@@ -180,8 +177,10 @@ async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Ro
         await asyncio.sleep(LOOK_SECONDS)
         # A database that is away is waited for: the fencing token voids whatever would be too late.
         with suppress(Failure):
-            async with database.system() as tx:
-                state = await tx.fetch_one(_STATE.format(table=leases.table), names_of(row))
+            found = await database.once(
+                _STATE.format(table=leases.table), names_of(row) | {"owner": row["lease_owner"]}
+            )
+            state = found[0] if found else None
             if state is None or state["status"] != "WORK_STATUS_RUNNING" or (stop and await stop(state)):
                 raise LeaseLost
             if time.monotonic() - renewed > RENEW_SECONDS:
@@ -195,16 +194,3 @@ async def now(tx: Transaction) -> datetime:
     assert row is not None
     found: datetime = row["now"]
     return found
-
-
-async def begin(database: Database, table: str, row: Row) -> None:
-    """Marks work as running; raises LeaseLost when it is somebody else's or was ended before it began."""
-    async with database.system() as tx:
-        begun = await tx.execute(
-            f"""UPDATE {table} SET status = 'WORK_STATUS_RUNNING', started_at = coalesce(started_at, clock_timestamp())
-                WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
-                  AND status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')""",
-            names_of(row),
-        )
-    if not begun:
-        raise LeaseLost

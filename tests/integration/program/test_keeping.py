@@ -24,7 +24,8 @@ from services.program.connectors.endpoint import Endpoint
 from services.program.metering.work import Work, inside
 from services.program.pieces import released
 from services.program.tracing import asking, told_by
-from services.program.worker import EXECUTIONS, Worker
+from services.program.waking import EXECUTIONS
+from services.program.worker import Worker
 from services.program.working import Workshop
 from tests.integration.program.connecting import connected, connector, create_connector
 from tests.integration.program.making import create_custom, create_program, working
