@@ -45,10 +45,14 @@ class Leases:
 
     async def extend(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> bool:
         """Does the same inside a transaction: the row is locked until it ends, so a takeover cannot slip between."""
-        touched = await tx.execute(
+        return await self.held(tx, row, seconds) is not None
+
+    async def held(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> dict[str, Any] | None:
+        """Does the same, and returns the row as it is now; None when somebody else has it."""
+        return await tx.fetch_one(
             f"""UPDATE {self.table} SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
                 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
-                  AND lease_owner = %(owner)s""",
+                  AND lease_owner = %(owner)s RETURNING *""",
             {
                 "organization": row["organization_id"],
                 "id": row["id"],
@@ -57,7 +61,6 @@ class Leases:
                 "seconds": seconds,
             },
         )
-        return touched == 1
 
     async def release(self, row: dict[str, Any]) -> None:
         """Lets go of a row, so that another worker may take it at once."""

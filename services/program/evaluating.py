@@ -27,7 +27,7 @@ from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
 from services.program.resources.program import Program
 from services.program.scoring.told import param_faults
-from services.program.waking import EVALUATIONS, WORK
+from services.program.waking import EVALUATIONS, WORK, left
 
 _VERB = "EvaluateProgram"
 _TOLD = ("configuration", "metric_params")
@@ -79,7 +79,7 @@ async def _resume(call: Call, identifier: str) -> None:
             return
         # Attached from now on, or else it could be paused again before its first frame.
         await call.update(Evaluation, identifier, {"attached_at": clock_time()}, verb=_VERB, move="resume")
-        await call.database.notify(tx, WORK, EVALUATIONS)
+        await call.database.notify(tx, WORK, left(EVALUATIONS))
 
 
 def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
@@ -173,7 +173,7 @@ async def _create(call: Call, request: Request) -> str:
         made = await call.create(
             Evaluation, execution_pb2.Evaluation(), hidden=hidden, identifier=request.evaluation_id
         )
-        await call.database.notify(tx, WORK, EVALUATIONS)
+        await call.database.notify(tx, WORK, left(EVALUATIONS))
     return made.id
 
 

@@ -31,7 +31,7 @@ from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
 from services.program.resources.execution import BATCH, ENDED, EXECUTE, Execution
 from services.program.resources.program import Program
-from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, topic
+from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, left, topic
 
 Request = ExecuteProgramRequest | BatchExecuteProgramRequest
 _EARLIER = """
@@ -49,7 +49,7 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
         if not (request.detached or request.streamed):
             await tx.lazily()  # its end, which the caller waits for, makes it durable
         made = await asked.execution(call, tx, values_of(request.inputs), "inputs")
-        await call.database.notify(tx, WORK, EXECUTIONS)
+        await call.database.notify(tx, WORK, left(EXECUTIONS))
     return made
 
 
@@ -60,7 +60,7 @@ async def execute_many(call: Call, request: BatchExecuteProgramRequest) -> Batch
         asked = await _asked(call, tx, request, BATCH)
         for i, inputs in enumerate(request.inputs):
             answer.results.append(await _result(call, tx, asked, inputs, f"inputs[{i}]"))
-        await call.database.notify(tx, WORK, EXECUTIONS)
+        await call.database.notify(tx, WORK, left(EXECUTIONS, len(request.inputs)))
     return answer
 
 
@@ -75,18 +75,30 @@ async def ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Exe
     """Waits for the end, unless nobody wants to; raises DeadlinePassed when the caller's time is over first."""
     if getattr(call.context.arguments, "detached", False):
         return begun
+    if not begun.cached:  # it has only just been left to a worker
+        await _heard(call, begun.id)
+    return await _ended(call, begun.id)
+
+
+async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
     while True:
-        row = await call.row(Execution, begun.id)
+        row = await call.row(Execution, identifier)
         if row["status"] in ENDED:
             return shown_to_asker(row)
-        await call.engine.hints.wait(topic("execution", begun.id), min(LOOK_SECONDS, call.context.remaining()))
+        await _heard(call, identifier)
+
+
+async def _heard(call: Call, identifier: str) -> None:
+    await call.engine.hints.wait(topic("execution", identifier), min(LOOK_SECONDS, call.context.remaining()))
 
 
 async def all_ended(call: Call, begun: BatchExecuteProgramResponse) -> BatchExecuteProgramResponse:
     """Waits for the end of all of them, in the same way."""
+    if getattr(call.context.arguments, "detached", False):
+        return begun
     for result in begun.results:
         if result.HasField("execution"):
-            result.execution.CopyFrom(await ended(call, result.execution))
+            result.execution.CopyFrom(await _ended(call, result.execution.id))
     return begun
 
 

@@ -128,9 +128,10 @@ class ExecutionWork:
     async def _end(self, outcome: Outcome) -> None:
         call, identifier = self.workshop.call(self.row, "ExecuteProgram"), str(self.row["id"])
         async with call.transaction() as tx:
-            if not await self.leases.extend(tx, dict(self.row)):
+            row = await self.leases.held(tx, dict(self.row))
+            if row is None:
                 raise LeaseLost
-            if (await call.row(Execution, identifier))["status"] in ENDED:
+            if row["status"] in ENDED:
                 return
             move = "fail" if outcome.outputs is None else "complete"
             columns = _columns(outcome) | self._left(outcome)

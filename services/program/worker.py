@@ -39,7 +39,8 @@ class Worker:
     def __init__(self, workshop: Workshop, name: str = "") -> None:
         self.workshop = workshop
         self.name = name or str(new_id())
-        self._bells = {table: Bell() for table in (EVALUATIONS, EXECUTIONS, PROBES)}
+        lanes = {EVALUATIONS: workshop.evaluations_at_once, EXECUTIONS: EXECUTIONS_AT_ONCE, PROBES: PROBES_AT_ONCE}
+        self._bells = {table: Bell(most) for table, most in lanes.items()}
 
     async def run(self) -> None:
         """Works until cancelled; what it was doing then is free for others at once."""
@@ -61,9 +62,13 @@ class Worker:
             await stopped(tasks)
 
     async def _listen(self) -> None:
-        async for table in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
-            for bell in [self._bells[table]] if table in self._bells else self._bells.values():
-                bell.ring()
+        async for word in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
+            table, _, count = word.partition(" ")
+            if bell := self._bells.get(table):
+                bell.ring(int(count))
+            else:  # nobody told: whoever is free looks what others left
+                for bell in self._bells.values():
+                    bell.ring()
 
     async def _lane(self, leases: Leases, work: Work) -> None:
         bell = self._bells[leases.table]
@@ -73,7 +78,6 @@ class Worker:
                 if row is None:
                     await bell.heard()
                 else:
-                    bell.ring()  # where there was one there may be more
                     CLAIMED()
                     await self._do(leases, work, row)
             except Failure as failure:

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from framework.engine import Call
 from framework.engine.writing import event_of
 from framework.identifiers import new_id
-from services.program.waking import LOOK_SECONDS, PROBES, WORK, topic
+from services.program.waking import LOOK_SECONDS, PROBES, WORK, left, topic
 
 _LEAVE = """
 INSERT INTO connector_probes (organization_id, id, connector_id, owner_id, verb, asked, request_id)
@@ -27,7 +27,7 @@ async def ask_for(call: Call, resource: Any, connector_id: str, verb: str, asked
         await tx.execute(_LEAVE, probe | author | {"asked": Jsonb(asked)})
         if verb == "TryConnector":
             await tx.record(_tried(call, row))
-        await call.database.notify(tx, WORK, PROBES)
+        await call.database.notify(tx, WORK, left(PROBES))
     return str(identifier)
 
 
