@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
+import psycopg
 import pytest
 
 from framework.errors import Failure
@@ -12,6 +13,8 @@ from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
 _IDS = "SELECT id::text FROM specimens"
+_WAITS = "SELECT current_setting('synchronous_commit') AS waits"
+_WAIT = "SELECT set_config('synchronous_commit', 'on', false)"  # the databases of tests do not, by themselves
 
 
 @pytest.fixture(params=["together", "one by one", "sealed"])
@@ -55,3 +58,44 @@ async def test_a_read_that_fails_is_a_failure_and_the_next_one_works(bench: Work
         with pytest.raises((Failure, database.psycopg.Error)):
             await bench.database.reads(bench.organization_id, seconds).fetch(query)
         assert [row["id"] for row in await bench.database.reads(bench.organization_id).fetch(_IDS)] == [mine]
+
+
+async def test_a_single_statement_commits_by_itself_and_waits_for_the_disk_unless_it_need_not(bench: Workbench) -> None:
+    """What it was told holds for it alone: the next on the same connection waits again."""
+    first = await create(bench)
+    await bench.database.once(_WAIT)
+    named = f"UPDATE specimens SET name = %(name)s WHERE id = %(id)s RETURNING name, {_WAITS.removeprefix('SELECT ')}"
+    for durable, waits in ((False, "off"), (True, "on")):
+        told = {"id": first, "name": waits}
+        assert await bench.database.once(named, told, durable=durable) == [{"name": waits, "waits": waits}]
+        for _ in range(2):
+            assert await bench.database.once(_WAITS) == [{"waits": "on"}]
+        assert await bench.database.once("SELECT name FROM specimens WHERE id = %(id)s", told) == [{"name": waits}]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await bench.database.once("SELECT 1 / 0", durable=False)
+    assert await bench.database.once("SELECT 1 AS one", durable=False) == [{"one": 1}]
+
+
+async def test_a_transaction_that_need_not_wait_leaves_no_trace_either(bench: Workbench) -> None:
+    async with bench.database.tenant(bench.organization_id) as tx:
+        await tx.fetch(_WAIT)
+    for _ in range(4):
+        async with bench.database.tenant(bench.organization_id) as tx:
+            await tx.lazily()
+            assert await tx.fetch(_WAITS) == [{"waits": "off"}]
+        async with bench.database.tenant(bench.organization_id) as tx:
+            assert await tx.fetch(_WAITS) == [{"waits": "on"}]
+
+
+async def test_notifications_bring_their_words(bench: Workbench) -> None:
+    """In order; the first comes without one, for what was missed."""
+    words: list[str] = []
+    async for word in bench.database.listen("bells", every=5.0):
+        words.append(word)
+        if len(words) == 1:
+            for each in ("one 1", "two 2"):
+                async with bench.database.system() as tx:
+                    await bench.database.notify(tx, "bells", each)
+        if len(words) == 3:
+            break
+    assert words == ["", "one 1", "two 2"]
