@@ -100,7 +100,8 @@ async def _ours(url: str, broker: str) -> dict[tuple[str, str, int], Rates]:
     return found
 
 
-async def _opened(bench: Workbench, url: str, strategy: Any, history: int) -> str:
+async def opened(bench: Workbench, url: str, strategy: Any, history: int) -> str:
+    """Opens a run with so many finished trials; returns its id."""
     call = bench.engine.call(bench.context(bench.user, "CreateOptimizationRun"))
     objective = run_pb.Objective(metric="gain", direction=run_pb.Objective.DIRECTION_MAXIMIZE, reference=0)
     wanted = _Run(
@@ -126,7 +127,7 @@ async def _opened(bench: Workbench, url: str, strategy: Any, history: int) -> st
 async def _rate(
     bench: Workbench, caller: Caller, url: str, strategy: Any, history: int, clients: int, ahead: int
 ) -> float:
-    run = await _opened(bench, url, strategy, history)
+    run = await opened(bench, url, strategy, history)
     await _one(caller, run, "warm")
     until, began = time.perf_counter() + SECONDS, time.perf_counter()
     work = _ahead(caller, run, until, ahead) if ahead else _by_one(caller, run, until)
@@ -174,7 +175,7 @@ def _told(trial: Any) -> pb.TrialCompletion:
 
 async def _added(bench: Workbench, caller: Caller, url: str, history: int) -> tuple[float, float]:
     """Returns the milliseconds of a warm suggestion, and of raw Optuna's ask on as much history, bounded alike."""
-    run = await _opened(bench, url, _Run.STRATEGY_BAYESIAN, history)
+    run = await opened(bench, url, _Run.STRATEGY_BAYESIAN, history)
     times, raw = [], []
     study, free = study_in_memory(min(history, 1000))
     for _ in range(15):

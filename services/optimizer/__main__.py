@@ -30,6 +30,7 @@ from services.optimizer import (  # noqa: F401
 )
 from services.optimizer.access import clear, project
 from services.optimizer.application import Application, application
+from services.optimizer.external.sweeping import Sweeper
 from services.optimizer.resources import registry
 from services.optimizer.worker import Worker
 
@@ -55,7 +56,9 @@ async def worker(settings: ServiceSettings) -> Process:
     """Returns a worker process."""
     peers = application(settings)
     made = await assembly.parts(settings, registry(), peers)
-    return assembly.worker(made, MIGRATIONS, background=[Worker(made, peers).run], close=[peers.close])
+    return assembly.worker(
+        made, MIGRATIONS, background=[Worker(made, peers).run, Sweeper(made).run], close=[peers.close]
+    )
 
 
 main = assembly.commands(registry(), MIGRATIONS, ServiceSettings, lambda settings: consumers(application(settings)))

@@ -7,9 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from framework.errors import Failure
+
 W = TypeVar("W")
 Serve: TypeAlias = "Callable[[Sequence[W]], Awaitable[Sequence[Any]]]"
-"""Does a whole portion or nothing of it, and returns an answer for each call."""
+"""Does a portion or nothing of it, and returns the answers to as many calls of it as it did, from the first.
+
+An answer may be a Failure: what a call was refused before it did anything."""
 MOST = 32
 """How many calls are served together at most: the first of them waits for the last."""
 
@@ -46,13 +50,15 @@ class Portions(Generic[W]):
         try:
             while queue:
                 portion = [queue.popleft() for _ in range(min(MOST, len(queue)))]
-                await self._answer([each for each in portion if not each.answer.done()], serve)
+                left = await self._answer([each for each in portion if not each.answer.done()], serve)
+                queue.extendleft(reversed(left))
         finally:
             del self._waiting[key]
             for each in queue:  # only when this process ends
                 each.answer.cancel()
 
-    async def _answer(self, portion: Sequence[Waiting[W]], serve: "Serve[W]") -> None:
+    async def _answer(self, portion: Sequence[Waiting[W]], serve: "Serve[W]") -> Sequence[Waiting[W]]:
+        """Answers calls, and returns those that were left for the next portion."""
         try:
             answers = await serve([each.work for each in portion]) if portion else []
         except asyncio.CancelledError:
@@ -66,7 +72,12 @@ class Portions(Generic[W]):
             else:
                 with suppress(asyncio.InvalidStateError):
                     portion[0].answer.set_exception(error)
-            return
-        for each, answer in zip(portion, answers, strict=True):
-            if not each.answer.done():
+            return []
+        for each, answer in zip(portion, answers, strict=False):
+            if each.answer.done():
+                continue
+            if isinstance(answer, Failure):
+                each.answer.set_exception(answer)
+            else:
                 each.answer.set_result(answer)
+        return portion[len(answers) :]

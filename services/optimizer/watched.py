@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from framework.engine import Engine
@@ -14,6 +14,8 @@ from services.optimizer.story import topic
 
 LOOK_SECONDS = 1.0
 LOOK_WITHOUT_HINTS_SECONDS = 0.25
+_GATHERING_SECONDS = 0.001
+L = TypeVar("L")
 _LATEST = """
 SELECT r.id, r.last_sequence FROM unnest(%(organizations)s::uuid[], %(ids)s::uuid[]) AS w (organization_id, id)
 JOIN optimization_runs r ON r.organization_id = w.organization_id AND r.id = w.id
@@ -24,6 +26,7 @@ class Watched:
     """The watched runs with the number of their latest event, looked up once a second, more often without hints."""
 
     def __init__(self) -> None:
+        self._looks: dict[Any, asyncio.Task[Any]] = {}
         self._watchers: Counter[tuple[UUID, UUID]] = Counter()
         self._latest: dict[UUID, int] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -51,6 +54,22 @@ class Watched:
         # No await between this look and the wait, so that nothing falls in between.
         if self._latest.get(run_id, 0) <= after:
             await engine.hints.heard(topic(run_id), timeout)
+
+    async def together(self, key: Any, look: Callable[[], Awaitable[L]]) -> L:
+        """Returns what a look finds that all who ask for the same thing at the same time share.
+
+        Nobody joins a look that has begun: what was committed before somebody asked is in what it is told.
+        """
+        if key not in self._looks:
+            self._looks[key] = asyncio.create_task(self._shared(key, look))
+        # Whoever leaves must not take the look from the others.
+        found: L = await asyncio.shield(self._looks[key])
+        return found
+
+    async def _shared(self, key: Any, look: Callable[[], Awaitable[L]]) -> L:
+        await asyncio.sleep(_GATHERING_SECONDS)
+        del self._looks[key]
+        return await look()
 
     async def _look(self, engine: Engine) -> None:
         while True:

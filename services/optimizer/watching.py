@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
@@ -10,6 +11,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizatio
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
+from framework.storage import Database
 from services.optimizer import story
 from services.optimizer.resources import ENDED, OptimizationRun
 from services.optimizer.watched import Watched
@@ -33,7 +35,8 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
     async with watched.watching(call.engine, run):
         looked = spoken = time.monotonic()
         while True:
-            ended, events = await _look(call, run, after)
+            look = partial(_look, call.engine.database, run, after)
+            ended, events = await watched.together((run["organization_id"], run["id"], after), look)
             for event in events:
                 after, spoken = event.sequence, time.monotonic()
                 yield _Frame(item=event)
@@ -52,12 +55,12 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
             call.engine.revocations.check(call.context)
 
 
-async def _look(call: Call, run: Mapping[str, Any], after: int) -> tuple[bool, list[RunEvent]]:
-    """Returns whether the run has ended, and the next events.
+async def _look(database: Database, run: Mapping[str, Any], after: int) -> tuple[bool, list[RunEvent]]:
+    """Returns whether the run has ended, and the next events, for all who may see it and know as much.
 
     The status is read first: what ended the run is among the events, or comes with the next look.
     """
-    async with call.transaction() as tx:
+    async with database.tenant(run["organization_id"]) as tx:
         state = await tx.fetch_one(
             "SELECT status FROM optimization_runs WHERE organization_id = %(organization_id)s AND id = %(id)s", run
         )

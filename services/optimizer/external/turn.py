@@ -1,6 +1,7 @@
 """One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from framework.engine import Call
 from framework.engine.calls import LONGEST_SECONDS
 from framework.engine.reading import identifier_of
 from framework.engine.writing import tell_many, told_of
-from framework.errors import IllegalState, LeaseLost
+from framework.errors import IllegalState, LeaseLost, NotFound, NotPermitted
 from framework.failpoints import Failpoint
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, transaction_time
@@ -25,6 +26,8 @@ from services.optimizer.story import tell, topic
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
+_LONG_SECONDS = 0.2
+"""After how much work calls that wait together are no longer kept waiting for each other."""
 WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
 COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
 _Event = optimization_run_pb2.RunEvent
@@ -222,7 +225,7 @@ async def in_turn(call: Call, identifier: str, verb: str, act: Act) -> Any:
 
 
 async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
-    """Takes turns in one transaction, all or none.
+    """Takes turns in one transaction, as many as there is time for, or none.
 
     What a failed turn may have left in memory is forgotten: its transaction was undone.
     """
@@ -241,21 +244,28 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
 
 
 async def _answers(tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
-    ids = {"organization": key[0], "run": key[1]}
+    ids, began = {"organization": key[0], "run": key[1]}, time.monotonic()
     async with tx.together():
         await tx.send(_LOCK, ids)
         opened = await tx.ask(_OPEN, ids)
     row: dict[str, Any] = {}
     open_trials: dict[int, dict[str, Any]] = {}
-    permitted, answers = set(), list[Any]()
+    permitted, answers, done = set(), list[Any](), 0
     for asked in portion:
         async with asked.call.within(tx):
             if (who := (asked.call.actor, asked.verb)) not in permitted:
-                row |= await _permitted(asked, str(key[1]))
+                try:
+                    row |= await _permitted(asked, str(key[1]))
+                except (NotFound, NotPermitted, IllegalState) as refused:  # it holds nobody up who waits with it
+                    answers.append(refused)
+                    continue
                 permitted.add(who)
-            if not answers:
+            if not done:
                 open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
             answers.append(await asked.act(Turn(asked.call, tx, asked.verb, row, open_trials, runs)))
+            done += 1
+        if time.monotonic() - began > _LONG_SECONDS:
+            break  # the first of them has waited for its answer long enough: the rest are the next portion
     return answers
 
 

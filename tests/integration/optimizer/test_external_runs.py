@@ -17,6 +17,7 @@ from framework.errors import IllegalState, InvalidFields, LeaseLost, LimitReache
 from framework.testing.workbench import Workbench
 from services.optimizer.external import asking
 from services.optimizer.external.space import keep
+from services.optimizer.external.sweeping import Sweeper
 from services.optimizer.warm import WarmRuns
 from services.optimizer.worker import Worker
 from tests.integration.optimizer.books import Grants, leases_of, parts_of, started, told
@@ -108,8 +109,8 @@ async def test_whoever_tells_may_ask_in_the_same_moment(bench: Workbench) -> Non
     """As if it asked after it told: what it has already comes first, what was told informs what is new."""
     run = await opened(bench, strategy=Run.STRATEGY_EVOLUTIONARY)
     await ask(bench, run, count=2)
-    completions = {"completions": [reached(1, 0.7)]}
-    answer = await bench.do("CompleteTrials", pb.CompleteTrialsRequest(id=run, client="a", next_count=2, **completions))
+    request = pb.CompleteTrialsRequest(id=run, client="a", completions=[reached(1, 0.7)], next_count=2)
+    answer = await bench.do("CompleteTrials", request)
     assert [each.number for each in answer.trials] == [1] and [each.number for each in answer.next] == [2, 3]
     assert (answer.next[1].informed_count, list(answer.next[1].pending_then)) == (1, [2])
 
@@ -122,7 +123,8 @@ async def test_turns_taken_together_are_as_turns_taken_one_by_one(bench: Workben
     assert sorted(n for each in given for n in numbers(each)) == [*range(1, 9)]
     acts = [tell(bench, run, name, reached(numbers(each)[0])) for name, each in zip(names, given, strict=True)]
     wrong = bench.do("RenewTrials", pb.RenewTrialsRequest(id=run, client="a", numbers=[1]))
-    *told_all, refused = await asyncio.gather(*acts, wrong, return_exceptions=True)
+    answers: list[Any] = await asyncio.gather(*acts, wrong, return_exceptions=True)
+    *told_all, refused = answers
     assert isinstance(refused, LeaseLost)
     assert max(each.standing.completed_trials for each in told_all) == 8
     ended = await trials(bench, run)
@@ -276,6 +278,22 @@ async def test_a_limit_ends_the_run_once_nobody_has_a_trial(
     assert answer.standing.status == Run.STATUS_RUNNING and not (await ask(bench, run, "b")).trials
     ended = (await tell(bench, run, "a", reached(4))).standing
     assert (ended.status, ended.end_reason, ended.completed_trials) == (Run.STATUS_COMPLETED, reason, 4)
+
+
+async def test_a_run_whose_clients_have_gone_ends_at_its_limit(bench: Workbench) -> None:
+    """Once their leases have ended; one that may still start trials waits for whoever comes."""
+    left, leased, free = [await opened(bench, limits={"tokens": 5}) for _ in range(3)]
+    for run, tokens in ((left, 9), (leased, 9), (free, 1)):
+        await ask(bench, run, count=2)
+        await tell(bench, run, "a", reached(1, tokens=tokens))
+    await let_end(bench, left, 2)
+    await let_end(bench, free, 2)
+    await Sweeper(parts_of(bench)).sweep()
+    states = [await now(bench, run) for run in (left, leased, free)]
+    assert [each.status for each in states] == [Run.STATUS_COMPLETED, Run.STATUS_RUNNING, Run.STATUS_RUNNING]
+    assert states[0].end_reason == Run.END_REASON_TOKENS
+    assert (await trials(bench, left))[1].status == trial_pb2.Trial.STATUS_CANCELLED
+    assert numbers(await ask(bench, free, "b")) == [2]
 
 
 async def test_a_run_of_failures_alone_has_failed(bench: Workbench) -> None:

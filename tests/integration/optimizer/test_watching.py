@@ -161,3 +161,26 @@ async def test_a_paused_run_is_watched_on(bench: Workbench, monkeypatch: pytest.
     await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     rest = [f for f in await _collected(frames) if not f.HasField("heartbeat")]
     assert [f.WhichOneof("frame") for f in rest] == ["item", "end"] and rest[0].item.type == Kind.TYPE_RUN_ENDED
+
+
+async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hears everything; however many they are, an event is read once."""
+    row, read, looks = await started(bench), watching.story.read, 0
+
+    async def counted(*asked: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await read(*asked)
+
+    monkeypatch.setattr(watching.story, "read", counted)
+    watchers = [asyncio.ensure_future(_collected(watch(bench, row))) for _ in range(40)]
+    await until(lambda: _all_watch(bench, 40))
+    books = ledger(bench, await claimed(bench, row))
+    await books.start()
+    await books.complete("END_REASON_TRIALS")
+    told = [[f.item.sequence for f in await each][:-1] for each in watchers]
+    assert told == [[1, 2]] * 40 and looks < 20
+
+
+async def _all_watch(bench: Workbench, count: int) -> bool:
+    return sum(bench.engine.application.watched._watchers.values()) == count

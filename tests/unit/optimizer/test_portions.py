@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from framework.errors import NotFound
 from services.optimizer.portions import MOST, Portions
 
 
@@ -54,3 +56,29 @@ async def test_a_caller_that_is_gone_holds_nobody_back() -> None:
     assert (await first, await last) == (0, 2)
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_what_is_left_of_a_portion_is_served_next() -> None:
+    """In their order, before whatever came later."""
+    portions, served = Portions[int](), list[int]()
+
+    async def serve(works: Sequence[int]) -> list[int]:
+        done = list(works[:2])
+        served.extend(done)
+        await asyncio.sleep(0)
+        return done
+
+    assert await asyncio.gather(*(portions.served("run", n, serve) for n in range(7))) == [*range(7)] == served
+
+
+async def test_a_refusal_is_answered_without_holding_the_others_up() -> None:
+    """What was refused before it did anything needs no second try of the portion."""
+    portions, served = Portions[int](), list[list[int]]()
+
+    async def serve(works: Sequence[int]) -> list[Any]:
+        served.append(list(works))
+        return [NotFound("run", "7") if work == 2 else work for work in works]
+
+    answers = await asyncio.gather(*(portions.served("run", n, serve) for n in range(4)), return_exceptions=True)
+    assert isinstance(answers[2], NotFound) and [answers[0], answers[1], answers[3]] == [0, 1, 3]
+    assert served == [[0, 1, 2, 3]]

@@ -1,0 +1,175 @@
+"""A run's watchers: from an event's write to each of them, and what a watcher takes of memory, beside a bare fan-out.
+
+`python -m benchmarks watchers` has 1,000 watchers, `WATCHERS=10000` in the environment ten thousand. They are a process
+of their own on loopback; the service runs with the real interceptors, identity and hints in another. An event's time is
+that of the transaction that wrote it, so figures hold the write too; the bare server sends as many bytes to as many
+streams, from the moment it has them.
+"""
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import grpc
+import uvloop
+from ashgrove.optimizer.v1 import external_requests_pb2 as pb
+from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse as Frame
+from grpc import aio
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.asking import opened
+from deploy.local.ports import free_port
+from deploy.local.postgres import postgres
+from deploy.local.valkey import valkey
+from framework.events.hints import Hints
+from framework.tasks import stopped
+from framework.testing.serving import served
+from framework.testing.workbench import workbench
+from services.optimizer.resources import registry
+from services.optimizer.warm import WarmRuns
+from services.optimizer.watched import Watched
+
+METHOD = "/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"
+ROUNDS = 15
+PAUSE = 0.6
+_A_CHANNEL = 500
+"""How many streams a connection has."""
+_MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
+
+
+class _Peers:
+    """What an external run needs of the service's own things."""
+
+    def __init__(self) -> None:
+        self.warm, self.watched = WarmRuns(), Watched()
+
+
+def main() -> None:
+    """Measures ours and the bare one, each in processes of their own."""
+    count = int(os.environ.get("WATCHERS", "1000"))
+    table = Table("what", "p50 ms", "p99 ms", "KB a watcher", title=f"{count:,} watchers of one run")
+    for name in ("bare", "ours"):
+        command = [sys.executable, "-m", "benchmarks.watchers", name, str(count)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        table.add_row(name, *(f"{float(each):.1f}" for each in told[-3:]))
+    Console().print(table)
+
+
+async def _watch(address: str, token: str, run: str, count: int) -> None:
+    """Watches so often, says when all do, and then the p50 and p99 of each event's way in milliseconds."""
+    channels = [
+        aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(-(-count // _A_CHANNEL))
+    ]
+    ways: dict[int, list[float]] = {}
+    seen = 0
+
+    async def one(place: int) -> None:
+        nonlocal seen
+        call: Any = channels[place % len(channels)].unary_stream(METHOD, response_deserializer=Frame.FromString)
+        request = b"\x0a" + bytes([len(run)]) + run.encode()
+        first = True
+        async for frame in call(request, metadata=(("authorization", f"Bearer {token}"),)):
+            now = time.time()
+            if first:
+                seen, first = seen + 1, False
+                if seen == count:
+                    print("ready", flush=True)
+            if frame.HasField("item"):
+                ways.setdefault(frame.item.sequence, []).append(now - frame.item.occurred_at.ToNanoseconds() / 1e9)
+
+    tasks = [asyncio.create_task(one(place)) for place in range(count)]
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    whole = [sorted(each) for each in list(ways.values())[3:] if len(each) == count]
+    p50, p99 = (median(each[int(count * share)] for each in whole) * 1000 for share in (0.5, 0.99))
+    print(p50, p99, flush=True)
+    await stopped(tasks)
+
+
+@asynccontextmanager
+async def _watchers(address: str, token: str, run: str, count: int) -> AsyncIterator[Any]:
+    command = (sys.executable, "-m", "benchmarks.watchers", "watch", address, token, run, str(count))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdin and process.stdout
+    before = _resident()
+    await process.stdout.readline()
+    grown = _resident() - before
+    yield
+    process.stdin.write(b"\n")
+    print((await process.stdout.readline()).decode().strip(), grown / count / 1024)
+    await process.wait()
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+async def _ours(count: int) -> None:
+    with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server, valkey(Path(home)) as broker:
+        async with workbench(registry(), server.admin_url, _MIGRATIONS, _Peers()) as bench:
+            bench.engine.hints = Hints(broker.url)
+            hearing = asyncio.create_task(bench.engine.hints.run())
+            async with served(bench) as service:
+                run = await opened(bench, server.admin_url, run_pb.OptimizationRun.STRATEGY_RANDOM, 0)
+                caller = service.as_actor(bench.user)
+                await caller.do("SuggestTrials", pb.SuggestTrialsRequest(id=run, client="a"))
+                token = service.issuer.token(bench.user)
+                async with _watchers(f"127.0.0.1:{service.port}", token, run, count):
+                    for step in range(ROUNDS):
+                        told = pb.ReportMeasurementsRequest(id=run, client="a", number=1)
+                        told.measurements.add(step=step, values={"gain": 0.5})
+                        await caller.do("ReportMeasurements", told)
+                        await asyncio.sleep(PAUSE)
+            await stopped([hearing])
+            await bench.engine.hints.close()
+
+
+async def _bare(count: int) -> None:
+    queues: list[asyncio.Queue[bytes]] = []
+
+    async def watch(_: bytes, __: Any) -> AsyncIterator[bytes]:
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        queues.append(queue)
+        yield Frame().SerializeToString()
+        while True:
+            yield await queue.get()
+
+    server, port = aio.server(), free_port()
+    service, name = METHOD[1:].split("/")
+    handler: Any = grpc.unary_stream_rpc_method_handler(watch)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: handler}),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    async with _watchers(f"127.0.0.1:{port}", "", "0" * 36, count):
+        for number in range(ROUNDS):
+            item = run_pb.RunEvent(type=run_pb.RunEvent.TYPE_TRIAL_PROGRESSED, sequence=number + 1, run_id="0" * 36)
+            item.objectives["gain"] = 0.5
+            item.occurred_at.GetCurrentTime()
+            for queue in queues:
+                queue.put_nowait(Frame(item=item).SerializeToString())
+            await asyncio.sleep(PAUSE)
+    await server.stop(0)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["watch", address, token, run, count]:
+            uvloop.run(_watch(address, token, run, int(count)))
+        case ["bare", count]:
+            uvloop.run(_bare(int(count)))
+        case ["ours", count]:
+            uvloop.run(_ours(int(count)))
+        case _:
+            main()
