@@ -123,6 +123,8 @@ class Belongings:
             "completions": [{"number": 1, "error": "nobody tried"}],
             "measurements": [{"step": 1, "values": {"accuracy": 0.5}}],
             "ReportExamples.examples": [{"example_id": "first"}],
+            "ExtendSpace.variables": [{"name": "cite", "boolean": {}}],
+            "ImportTrials.trials": [{"number": 1, "status": "STATUS_FAILED"}],
             "base_revision": 1,
             "program_revision": 1,
             "previous_program_revision": 1,
