@@ -190,12 +190,41 @@ def test_the_front_dominates_what_all_its_points_dominate(points: list[Point]) -
     assert hypervolume(grown(points, objectives), objectives) == hypervolume(points, objectives)
 
 
+@pytest.mark.parametrize("dimensions", [5, 6, 7, 8])
+def test_beyond_four_objectives_it_is_what_inclusion_and_exclusion_say(dimensions: int) -> None:
+    """Of few points exactly, by another formula; of more as near as points thrown at random say."""
+    source = np.random.default_rng(dimensions)
+    few = source.random((7, dimensions))
+    by_hand = math.fsum(
+        (-1) ** (size + 1) * float(np.prod(few[list(chosen)].min(axis=0)))
+        for size in range(1, len(few) + 1)
+        for chosen in itertools.combinations(range(len(few)), size)
+    )
+    assert volume([tuple(row) for row in few.tolist()]) == pytest.approx(by_hand, rel=1e-9)
+    more = source.random((12, dimensions)) ** 0.3
+    thrown = source.random((40_000, dimensions))
+    hit = np.zeros(len(thrown), dtype=bool)
+    for row in more:
+        hit |= (thrown < row).all(axis=1)
+    share = hit.mean()
+    assert abs(volume([tuple(row) for row in more.tolist()]) - share) < 5 * math.sqrt(share * (1 - share) / len(thrown))
+
+
+def test_a_front_that_is_too_large_to_be_measured_has_none() -> None:
+    """The more objectives the fewer points, so that no trial waits seconds for its hypervolume."""
+    objectives = with_reference(8)
+    reached = [{each.name: each.gain(1.0 + n) for each in objectives} for n in range(16)]
+    points = [Point(n, each) for n, each in enumerate(reached)]
+    assert hypervolume(points[:15], objectives) is not None
+    assert hypervolume(points, objectives) is None
+
+
 def test_there_is_no_hypervolume_without_a_reference() -> None:
     """Nor of so many objectives that it would take too long; nothing to measure is 0, and so are infeasible points."""
     point = Point(1, {"up": 1.0, "down": 1.0})
     assert hypervolume([point], TWO) is None
     assert hypervolume([], with_reference(4)) == 0
-    assert hypervolume([], with_reference(5)) is None
+    assert hypervolume([], with_reference(8)) == 0
     measured = [Objective("up", threshold=2, reference=0), Objective("down", "minimize", reference=5)]
     assert hypervolume([], measured) == 0
     assert hypervolume([point], measured) == 0
