@@ -49,6 +49,8 @@ AT_ONCE = 2
 SETTINGS = {"egress_allow": "127.0.0.1", "examples_at_once": str(AT_ONCE), "evaluations_at_once": "3"}
 ENDED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_CANCELLED")
 PATIENCE_SECONDS = 180.0
+LONGEST_SECONDS = 1000.0
+"""How long a call is made again: work that is taken up anew after every kill may come to its end after the last."""
 _OPERATOR = Actor(ActorKind.SERVICE, "auth", role=Role.ADMIN, operator=True)
 _AGAIN = (
     grpc.StatusCode.UNAVAILABLE,
@@ -149,7 +151,7 @@ class Work:
 
     async def do(self, service: str, rpc: str, request: Message) -> Any:
         """Does a call, again while whoever should answer is away: as a client does that was told to."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(LONGEST_SECONDS):
             while True:
                 try:
                     return await self.processes.call(service, _STUBS[service], rpc, request, self.actor)
@@ -266,7 +268,10 @@ class Work:
     async def killed(self, victim: str, failpoint: str = "") -> None:
         """Returns when a process has died, at its failpoint where one is armed, and notes what was finished by then."""
         if failpoint:
-            await self.processes.killed(victim, PATIENCE_SECONDS)
+            try:
+                await self.processes.killed(victim, PATIENCE_SECONDS)
+            except TimeoutError:
+                raise AssertionError(f"{victim} never came to {failpoint}") from None
         else:
             await self.processes.kill(victim)
         self.kills.append((victim, failpoint))

@@ -32,7 +32,7 @@ class Analysis:
     def pair(self, one: int, other: int) -> float:
         """Return the share of the variance that two columns explain together, beyond each alone."""
         rest = np.where(self.widths[:, other] > 0, self.shares[:, one] / np.maximum(self.widths[:, other], 1e-300), 0.0)
-        joint = np.einsum("l,la,lb->ab", self.centred * rest, self.boxes[:, one], self.boxes[:, other], optimize=True)
+        joint = (self.boxes[:, one] * (self.centred * rest)[:, None]).T @ self.boxes[:, other]
         beyond = joint - self.curves[one][:, None] - self.curves[other][None, :]
         return float(self._share(np.array(self.measures[one] @ beyond**2 @ self.measures[other])))
 

@@ -28,6 +28,8 @@ from framework.tasks import stopped
 
 PASSWORD = secrets.token_urlsafe(16)
 _NO_REDIS = "redis://127.0.0.1:1/0"
+_current: set[tuple[str, str, Path]] = set()
+"""What this process has migrated: roles and schema of a database are made once, not for each of its tests."""
 
 
 def user(organization_id: UUID, role: Role = Role.USER) -> Actor:
@@ -126,8 +128,9 @@ async def workbench(
     """
     if migrations is None:
         _derive(registry, admin_url)
-    else:
+    elif (migrated := (admin_url, registry.service, migrations)) not in _current:
         migrate(admin_url, registry.service, PASSWORD, migrations)
+        _current.add(migrated)
     database = Database(admin_url, PASSWORD, registry.service, size=4)
     await database.open()
     try:

@@ -75,7 +75,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def noted(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack as the copy of the tree makes it."""
-    with running(tmp_path_factory.mktemp("noted"), tree) as made:
+    with running(tmp_path_factory.mktemp("noted"), tree, PROGRAM_WORKERS="1") as made:
         yield made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from ashgrove.event.v1 import event_feed_service_pb2 as pb
+from psycopg import sql
 from spectators import create, space
 
 from framework.engine.writing import event_of
@@ -15,6 +16,7 @@ from framework.errors import PositionGone
 from framework.events.measures import METRICS, Measures, flow_of
 from framework.events.retention import Retention, forget_consumer
 from framework.events.sequencer import Sequencer
+from framework.identifiers import new_id
 from framework.storage.migrate import files
 from framework.testing.feeds import LocalFeed
 from framework.testing.workbench import Workbench, workbench
@@ -27,10 +29,10 @@ PARTITIONS = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inh
 @pytest.fixture
 def url(postgres_url: str) -> str:
     """The URL of a database of the test's own: days are everybody's."""
+    name = f"feed_days_{new_id().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS feed_days")
-        connection.execute("CREATE DATABASE feed_days")
-    return postgres_url.rsplit("/", 1)[0] + "/feed_days"
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return f"{postgres_url.rsplit('/', 1)[0]}/{name}"
 
 
 @pytest.fixture
