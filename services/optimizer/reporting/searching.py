@@ -34,11 +34,12 @@ def _search(report: RunReport) -> Html:
         "section",
         tag("h2", "The search"),
         tag("div", drawn, class_="charts"),
-        tag("p", _converged(run.convergence), class_="note"),
+        tag("p", f"{_LEGEND} {_converged(run.convergence)}", class_="note"),
         table(("objective", "trials", "best", "worst", "mean", "median", "deviation"), spread),
     )
 
 
+_LEGEND = "The best is ringed, coloured dots are on the front, hollow ones were dropped."
 _SPREAD = ("best", "worst", "mean", "p50", "stddev")
 
 
@@ -79,9 +80,11 @@ def _two_objectives(report: RunReport) -> Iterator[Html]:
 
 def _volume(report: RunReport) -> Iterator[Html]:
     known = [each for each in report.front.history if each.HasField("hypervolume")]
-    line = [(float(each.trial_number), each.hypervolume) for each in known]
+    # By time, since trials end in another order than that of their numbers.
+    began = report.run.started_at.ToNanoseconds()
+    line = [((each.at.ToNanoseconds() - began) / 1e9, each.hypervolume) for each in known]
     if len(line) > 1:
-        yield charts.plot([], line, "trial", "hypervolume")
+        yield charts.plot([], line, "seconds", "hypervolume")
 
 
 def _kind(report: RunReport, trial: ReportedTrial) -> str:

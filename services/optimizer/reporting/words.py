@@ -51,8 +51,15 @@ def summary(report: RunReport) -> Iterator[str]:
     best = next((each.number for each in report.trials if each.id == run.best_trial_id), 0)
     reached = ", ".join(f"{each.metric} {number(run.best_objectives[each.metric])}" for each in run.objectives)
     yield f"The best of {run.completed_trials} complete trials is number {best}: {reached} on the validation split."
+    if _is_baseline(run):
+        yield "The best is the baseline itself."
     if proven := [each.variable for each in run.ablation_result.variables if _is_proven(each.figures)]:
         yield f"On the validation split a proven part of {run.objectives[0].metric} is due to {', '.join(proven)}."
+
+
+def _is_baseline(run: Run) -> bool:
+    look = run.holdout_result
+    return bool(look.best_evaluation_id) and look.best_evaluation_id == look.baseline_evaluation_id
 
 
 def _is_proven(figures: Sequence[AblationFigure]) -> bool:

@@ -17,6 +17,7 @@ from domain.objectives import Objective as Aim
 from services.optimizer.reporting import charts, page
 from services.optimizer.reporting.elements import Html, table, tag, together
 from services.optimizer.reporting.listing import MOST_TRIALS, listed
+from services.optimizer.reporting.words import summary
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&"
 
@@ -96,3 +97,22 @@ def _row(number: int, value: float) -> dict[str, Any]:
     status = Trial.Status.Name(Trial.STATUS_COMPLETED)
     known = {"number": number, "id": number, "status": status, "objectives": {"score": float(value)}, "seed": 1}
     return {**known, **empty, "completed_at": None}
+
+
+def test_a_best_that_is_the_baseline_is_said_to_be_it() -> None:
+    """A hypervolume is drawn by time: trials end in another order than that of their numbers."""
+    run = OptimizationRun(id="1", best_trial_id="2", objectives=[Objective(metric="score")])
+    run.holdout_result.baseline_evaluation_id = run.holdout_result.best_evaluation_id = "3"
+    run.started_at.FromSeconds(1000)
+    report = RunReport(run=run, is_final=True)
+    assert "The best is the baseline itself." in list(summary(report))
+    for second, trial in enumerate((2, 5, 1)):
+        report.front.history.add(version=second + 1, trial_number=trial, hypervolume=second).at.FromSeconds(
+            1010 + second
+        )
+    drawn = page(report)
+    (line,) = re.findall(r'<path d="([^"]*)" class="line">', drawn.split("hypervolume by seconds")[1])
+    across = [float(x) for x in re.findall(r"[MH]([0-9.]+)", line)]
+    assert len(across) == 3 and across == sorted(set(across))
+    report.run.holdout_result.baseline_evaluation_id = "4"
+    assert "The best is the baseline itself." not in list(summary(report))
