@@ -11,7 +11,8 @@ from framework.storage import Transaction
 
 WORK = "optimizer_work"
 """The channel that wakes the workers."""
-_BATCH = 500
+BATCH = 500
+"""How many events are read at a time."""
 
 # The counter is taken with the run's row locked, so numbers follow the order of commits. A token of -1 is no fence.
 _TELL = """
@@ -84,7 +85,7 @@ async def warned(tx: Transaction, run: Mapping[str, Any]) -> set[str]:
 
 async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.RunEvent]:
     """Returns the next events after a number, a batch at most."""
-    ids = {"organization": run["organization_id"], "run": run["id"], "after": after, "limit": _BATCH}
+    ids = {"organization": run["organization_id"], "run": run["id"], "after": after, "limit": BATCH}
     return [_event(run, row) for row in await tx.fetch(_READ, ids)]
 
 

@@ -32,14 +32,15 @@ class Watched:
         self._looking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[None]:
-        """Has a run looked at for the length of a block."""
+    async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[asyncio.Event]:
+        """Has a run looked at for the length of a block, and an event set whenever there may be news of it."""
         key = (run["organization_id"], run["id"])
         self._watchers[key] += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(engine))
         try:
-            yield
+            with engine.hints.bound(topic(run["id"]), heard := asyncio.Event()):
+                yield heard
         finally:
             self._watchers[key] -= 1
             if not self._watchers[key]:
@@ -48,12 +49,6 @@ class Watched:
             if not self._watchers and (looking := self._looking):
                 self._looking = None
                 await stopped([looking])
-
-    async def news(self, engine: Engine, run_id: UUID, after: int, timeout: float) -> None:
-        """Returns once there may be an event after a number, or after the timeout."""
-        # No await between this look and the wait, so that nothing falls in between.
-        if self._latest.get(run_id, 0) <= after:
-            await engine.hints.heard(topic(run_id), timeout)
 
     async def together(self, key: Any, look: Callable[[], Awaitable[L]]) -> L:
         """Returns what a look finds that all who ask for the same thing at the same time share.

@@ -1,7 +1,9 @@
 """Watching a run: replay what was missed, then the live tail, until the run has ended and all was told."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -32,9 +34,10 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
     """
     run = await call.row(OptimizationRun, identifier, _VERB)
     watched: Watched = call.application.watched
-    async with watched.watching(call.engine, run):
+    async with watched.watching(call.engine, run) as heard:
         looked = spoken = time.monotonic()
         while True:
+            heard.clear()  # what is told from here on is looked for again
             look = partial(_look, call.engine.database, run, after)
             ended, events = await watched.together((run["organization_id"], run["id"], after), look)
             for event in events:
@@ -49,9 +52,11 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
             if time.monotonic() - looked > VISIBILITY_SECONDS:
                 looked = time.monotonic()
                 await call.row(OptimizationRun, identifier, _VERB)
-            if not events:
+            if not ended and len(events) < story.BATCH:
                 due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()
-                await watched.news(call.engine, run["id"], after, max(due, 0.0) + _SLACK_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(due, 0.0) + _SLACK_SECONDS):
+                        await heard.wait()
             call.engine.revocations.check(call.context)
 
 
