@@ -46,8 +46,8 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
     """Leaves an execution for a worker."""
     async with call.transaction() as tx:
         asked = await _asked(call, tx, request, EXECUTE)
-        if not (request.detached or request.streamed):
-            await tx.lazily()  # its end, which the caller waits for, makes it durable
+        if not (request.detached or request.streamed or request.allow_cached):
+            await tx.lazily()  # its end, which is still to come and which the caller waits for, makes it durable
         made = await asked.execution(call, tx, values_of(request.inputs), "inputs")
         await call.database.notify(tx, WORK, left(EXECUTIONS))
     return made
