@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Value
 
 from ashgrove.collection import mask_of
 from ashgrove.figures import Figured
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
+from ashgrove.program.v1 import connector_pb2, dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
 from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecutionResult
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
@@ -218,8 +218,12 @@ class Programs(Figured):
         allow_cached: bool = False,
         detached: bool = False,
         streamed: bool = False,
+        purpose: str = "unspecified",
     ) -> execution_pb2.Execution:
-        """Runs a program once: as it is, at a revision, or by an alias that says which; detached, answers at once."""
+        """Runs a program once: as it is, at a revision, or by an alias that says which; detached, answers at once.
+
+        `purpose` says what its model calls are in the books, where it is not the program's own: judge or proposer.
+        """
         bounds = {"timeout_ms": timeout_ms, "max_cost_micros": max_cost_micros}
         done: execution_pb2.Execution = self._call(
             "ExecuteProgram",
@@ -232,6 +236,7 @@ class Programs(Figured):
             allow_cached=allow_cached,
             detached=detached,
             streamed=streamed,
+            purpose=connector_pb2.ModelCall.Purpose.Value(f"PURPOSE_{purpose.upper()}"),
             **{name: bound for name, bound in bounds.items() if bound is not None},
         )
         return done

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1 import connector_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1.batch_execution_requests_pb2 import (
     BatchExecuteProgramRequest,
     BatchExecuteProgramResponse,
@@ -33,6 +33,7 @@ from services.program.resources.execution import BATCH, ENDED, EXECUTE, Executio
 from services.program.resources.program import Program
 from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, left, topic
 
+_UNSAID = connector_pb2.ModelCall.PURPOSE_UNSPECIFIED
 Request = ExecuteProgramRequest | BatchExecuteProgramRequest
 _EARLIER = """
 SELECT outputs FROM executions
@@ -141,6 +142,7 @@ async def _asked(call: Call, tx: Transaction, request: Request, verb: str) -> _A
         "traceparent": telemetry.traceparent(call.context.traceparent),
         "seed": request.seed,
         "streamed": getattr(request, "streamed", False),
+        "purpose": connector_pb2.ModelCall.Purpose.Name(getattr(request, "purpose", _UNSAID)),
         "request_id": call.context.request_id,
     }
     columns |= await _dataset(call, program, request.dataset_id) | bounds

@@ -44,6 +44,7 @@ SELECT id, inputs, outputs, position FROM examples
 WHERE organization_id = %(organization)s AND dataset_id = %(dataset)s AND split = %(split)s AND revision <= %(revision)s
 ORDER BY position
 """
+_UNSAID = "PURPOSE_UNSPECIFIED"
 _STATE = """
 SELECT *, clock_timestamp() AS now FROM {table}
 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s AND lease_owner = %(owner)s
@@ -97,8 +98,12 @@ def names_of(row: Row) -> dict[str, Any]:
 
 def work_of(row: Row, budget: Budget | None = None) -> Work:
     """Returns whose work a leased row is, for the books of model calls."""
-    defaults = kept_defaults(row["defaults"]).parameters
-    return Work(row["organization_id"], row["id"], row["owner_id"], defaults=defaults, budget=budget or Budget())
+    work = Work(row["organization_id"], row["id"], row["owner_id"], budget=budget or Budget())
+    work.defaults = kept_defaults(row["defaults"]).parameters
+    said = row.get("purpose", _UNSAID)  # what an execution may say, and an evaluation need not
+    if said != _UNSAID:
+        work.purpose = said.removeprefix("PURPOSE_")
+    return work
 
 
 async def pinned_program(database: Database, row: Row) -> program_pb2.Program:

@@ -66,6 +66,7 @@ class Execution(Resource[execution_pb2.Execution]):
             "dataset_revision": "bigint NOT NULL DEFAULT 0",
             "cache_key": "text NOT NULL DEFAULT ''",
             "defaults": "jsonb",
+            "purpose": "text NOT NULL DEFAULT 'PURPOSE_UNSPECIFIED'",
             "streamed": "boolean NOT NULL DEFAULT false",
             "steps": "jsonb",
             "steps_left_out": "bigint NOT NULL DEFAULT 0",

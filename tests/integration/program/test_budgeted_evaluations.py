@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ashgrove.program.v1 import connector_pb2, execution_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import PauseEvaluationRequest
+from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.resource.v1.requests_pb2 import ListRequest
 
 from framework.errors import InvalidFields
@@ -118,3 +119,18 @@ async def test_no_limit_on_what_nobody_sees_paid(bench: Workbench, coded: Worksh
         with pytest.raises(InvalidFields) as refused:
             await ended(bench, made, dataset, **more, configuration={}, max_cost_micros=5)
         assert [v.path for v in refused.value.violations] == ["max_cost_micros"]
+
+
+async def test_an_execution_says_what_its_calls_are_for(bench: Workbench, priced: Workshop) -> None:
+    """A program that proposes prompts is told apart in the books, and its retries are retries."""
+    made = await create_program(bench)
+    for purpose in (connector_pb2.ModelCall.PURPOSE_PROPOSER, connector_pb2.ModelCall.PURPOSE_UNSPECIFIED):
+        request = ExecuteProgramRequest(program_id=made.id, purpose=purpose)
+        request.inputs.update({"text": "hav"})
+        request.configuration.update(ASKED)
+        await bench.do("ExecuteProgram", request)
+    purposes = {connector_pb2.ModelCall.Purpose.Name(call.purpose) for call in await calls_of(bench, priced)}
+    assert purposes == {"PURPOSE_PROPOSER", "PURPOSE_PROGRAM"}
+    with pytest.raises(InvalidFields):
+        tested = connector_pb2.ModelCall.PURPOSE_TEST
+        await bench.do("ExecuteProgram", ExecuteProgramRequest(program_id=made.id, purpose=tested))
