@@ -93,5 +93,12 @@ def _columns(row: Row, going: Going, grant: str | None) -> dict[str, Any]:
     if not going.rested:
         return columns
     status = _Run.STATUS_RUNNING if row["started_at"] else _Run.STATUS_PENDING
-    columns |= {"status": status, "error": "", "error_class": 0, "grant_id": grant and UUID(grant)}
+    columns |= {
+        "status": status,
+        "resumes_at": None,
+        "waits": 0,
+        "error": "",
+        "error_class": 0,
+        "grant_id": grant and UUID(grant),
+    }
     return columns | _REOPENED if row["status"] in ENDED else columns

@@ -15,6 +15,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     EvaluateProgramRequest,
     ListEvaluationResultsRequest,
     PauseEvaluationRequest,
+    RunAllowance,
 )
 from grpc import StatusCode, aio
 
@@ -61,8 +62,16 @@ class Outcome:
     finished_count: int = 0
     example_count: int = 0
     usage: Usage = field(default_factory=Usage)
+    waits_for: str = ""
+    """Which model is away, in words: the trial is not at its end, and is to be evaluated further when it is back."""
     lost_to: int = 0
     """The number of the trial that it lost to, when it was dropped; its objectives are imputed then."""
+
+    def final(self) -> "Outcome":
+        """Returns how the trial ends whose model stays away."""
+        if not self.waits_for:
+            return self
+        return replace(self, error=self.waits_for, error_class="ERROR_CLASS_MODEL_UNAVAILABLE", waits_for="")
 
     def copied(self) -> "Outcome":
         """Returns how a trial ends that tries the same: likewise, and for nothing."""
@@ -122,9 +131,12 @@ async def evaluate(
     while True:
         try:
             ended = await _attached(application, ledger, run, trial, progress, results, split)
-            if ended is not None:
-                return ended if isinstance(ended, Outcome) else _outcome(ended, run)
-            failures = 0
+            if isinstance(ended, Outcome) and ended.waits_for and results is not None:
+                failures += 1  # nothing else could go on meanwhile
+            elif ended is not None:
+                return ended if isinstance(ended, Outcome) else _outcome(ended, ledger, run)
+            else:
+                failures = 0
         except GrantLost:
             raise
         except (DependencyUnavailable, DeadlinePassed, Unauthenticated, WriteConflict) as failure:
@@ -187,6 +199,8 @@ async def _attached(
                     await _tell(ledger, trial, progress)
             if kind == "end" and frame.evaluation.status in _ENDED:
                 return frame.evaluation  # type: ignore[no-any-return]
+            if kind == "end" and frame.evaluation.status == execution_pb2.WORK_STATUS_PAUSED and frame.evaluation.error:
+                return replace(_failed("", progress), waits_for=frame.evaluation.error)
     return None
 
 
@@ -217,7 +231,7 @@ async def results_of(
 def _dropped(ledger: Ledger, trial: dict[str, Any], progress: _Progress, lost_to: int) -> Outcome:
     expected = ledger.race.expected(trial["number"])
     counts = progress.finished, progress.example_count
-    return Outcome(expected, "", "ERROR_CLASS_UNSPECIFIED", *counts, progress.usage, lost_to)
+    return Outcome(expected, "", "ERROR_CLASS_UNSPECIFIED", *counts, progress.usage, lost_to=lost_to)
 
 
 async def pause(application: Application, token: str, evaluation_id: str) -> None:
@@ -263,11 +277,21 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
         from_sequence=after,
         run_id=str(run["id"]),
         error_budget=ERROR_BUDGET,
+        run_allowance=allowance(run["limits"] or {}),
     )
 
 
-def _outcome(evaluation: execution_pb2.Evaluation, run: dict[str, Any]) -> Outcome:
+def allowance(limits: Mapping[str, Any]) -> RunAllowance:
+    """Returns what the program service holds all evaluations of a run to: to the example, while we hear of it later."""
+    names = (each.name for each in RunAllowance.DESCRIPTOR.fields)
+    return RunAllowance(**{name: int(limits[name]) for name in names if name in limits})
+
+
+def _outcome(evaluation: execution_pb2.Evaluation, ledger: Ledger, run: dict[str, Any]) -> Outcome:
     finished, examples, usage = evaluation.finished_count, evaluation.example_count, usage_of(evaluation)
+    if evaluation.error_class == execution_pb2.ERROR_CLASS_RUN_LIMIT:
+        ledger.spending.reached()
+        return Outcome({}, evaluation.error, "ERROR_CLASS_BUDGET", finished, examples, usage)
     if evaluation.status != execution_pb2.WORK_STATUS_COMPLETED:
         error_class = execution_pb2.ErrorClass.Name(evaluation.error_class)
         return Outcome({}, evaluation.error or "the evaluation was cancelled", error_class, finished, examples, usage)

@@ -14,7 +14,7 @@ from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
 from framework.rpc.assembly import Parts
-from framework.storage import Leases, Transaction
+from framework.storage import Expression, Leases, Transaction, increment
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
 from services.optimizer.objectives import aggregations_of
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _Event = optimization_run_pb2.RunEvent
 _Run = optimization_run_pb2.OptimizationRun
 LEASE_SECONDS = 8.0
+WAIT_SECONDS, LONGEST_WAIT_SECONDS = 10.0, 300.0
+"""How long a run rests at first when no model answers, and at most."""
 _TOLD_GOING = ("TYPE_RUN_RESUMED", "TYPE_RUN_EXTENDED", "TYPE_RUN_RETRIED")
 """What is told by whoever lets a run go on, so that the worker need not."""
 BEGUN = Failpoint("trial.begun", "a trial is written down, and its evaluation not asked for")
@@ -77,10 +79,14 @@ class Ledger:
         """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""
         first = self.row["started_at"] is None
         async with self._fenced() as (call, tx):
-            # The row is locked now; between the claim and here it may have been cancelled.
-            if (await call.row(OptimizationRun, self.id))["status"] in ENDED:
+            # The row is locked now; between the claim and here it may have been cancelled, or paused by hand.
+            row = await call.row(OptimizationRun, self.id)
+            if row["status"] in ENDED or (row["status"] == "STATUS_PAUSED" and row["resumes_at"] is None):
                 raise Fenced
-            if first:
+            if row["status"] == "STATUS_PAUSED":
+                await call.update(OptimizationRun, self.id, {"error": "", "resumes_at": None}, move="wake")
+                await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_RESUMED))
+            elif first:
                 now = await _now(tx)
                 await call.update(OptimizationRun, self.id, {"started_at": now}, move="start")
                 await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_STARTED))
@@ -187,6 +193,8 @@ class Ledger:
             ended, *more = await self.results.add(tx, trial, outcome)
             ended.totals.CopyFrom(await totals(tx, self.row, self.spending.total))
             await tell(tx, self.row, ended, *more, *self._warnings())
+            if self.row["waits"] and not outcome.error:
+                await tx.execute("UPDATE optimization_runs SET waits = 0 WHERE id = %(id)s", self.row)
         FINISHED()
         if self.race.is_on:
             self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())
@@ -230,6 +238,22 @@ class Ledger:
         ended = {"status": status, "error": "", "completed_at": now, **columns}
         await call.update(OptimizationRun, self.id, ended, move="end")
         await tell(tx, self.row, _Event(type=_Event.TYPE_RUN_ENDED, error=ended["error"]))
+
+    async def waiting(self, trial: Mapping[str, Any], error: str) -> None:
+        """Tells that a trial waits for a model."""
+        async with self._fenced() as (_, tx):
+            await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_WAITING, error=error))
+
+    async def wait(self, cause: str) -> None:
+        """Pauses the run until a model may answer again: ever longer, as long as nothing has come of it."""
+        async with self._fenced() as (call, tx):
+            row = await call.row(OptimizationRun, self.id)
+            seconds = min(WAIT_SECONDS * 2 ** min(row["waits"], 10), LONGEST_WAIT_SECONDS)
+            if row["status"] == "STATUS_CANCELLING":
+                await self._ended(call, tx, "STATUS_CANCELLED", {})
+                return
+            later = Expression("clock_timestamp() + make_interval(secs => {value})", seconds)
+            await paused(call, tx, row, cause, {"resumes_at": later, "waits": increment()})
 
     async def pause(self, cause: str) -> None:
         """Stops the run because it may no longer act for its user; its results stay, and whoever resumes it goes on."""

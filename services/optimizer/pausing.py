@@ -1,6 +1,7 @@
 """Pausing and resuming a run: one transaction each; a worker that loses the run stops, and the next goes on."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
@@ -20,18 +21,28 @@ async def pause(call: Call, identifier: str) -> pb.OptimizationRun:
     """Returns the run as PAUSED; raises IllegalState when it has ended or is being cancelled."""
     async with call.transaction() as tx:
         row = await call.row(OptimizationRun, identifier, _PAUSE, lock=True)
-        if row["status"] == "STATUS_PAUSED":
+        if row["status"] == "STATUS_PAUSED" and row["resumes_at"] is None:
             return await call.get(OptimizationRun, identifier)
-        await paused(call, tx, row, verb=_PAUSE, move=_PAUSE)
+        await paused(call, tx, row, verb=_PAUSE, move="keep" if row["status"] == "STATUS_PAUSED" else _PAUSE)
         await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
         return await call.get(OptimizationRun, identifier)
 
 
 async def paused(
-    call: Call, tx: Transaction, row: dict[str, Any], cause: str = "", *, verb: str = "Update", move: str = "pause"
+    call: Call,
+    tx: Transaction,
+    row: dict[str, Any],
+    cause: str = "",
+    more: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    verb: str = "Update",
+    move: str = "pause",
 ) -> None:
-    """Pauses a run whose row the transaction has locked: its worker's token no longer fits, and nobody may claim it."""
-    columns = {"error": cause, **TAKEN_AWAY}
+    """Pauses a run whose row the transaction has locked: its worker's token no longer fits, and nobody may claim it.
+
+    Nobody, until `more` says when.
+    """
+    columns = {"error": cause, "resumes_at": None, **TAKEN_AWAY, **more}
     await call.update(OptimizationRun, str(row["id"]), columns, verb=verb, move=move)
     await tell(tx, row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause), fenced=False)
 

@@ -80,6 +80,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
             "traceparent": "text NOT NULL DEFAULT ''",
             # How many trials there were to be before it was extended; 0 if it was not.
             "planned_trials": "integer NOT NULL DEFAULT 0",
+            # How often in a row it has waited for a model.
+            "waits": "integer NOT NULL DEFAULT 0",
             # How many trials there were when it was retried: those of them that failed are tried again.
             "retried_trials": "integer NOT NULL DEFAULT 0",
         },
@@ -106,6 +108,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         internal={
             "PENDING": {"start": "RUNNING", "pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
             "RUNNING": {"pause": "PAUSED", "end": ("COMPLETED", "FAILED", "CANCELLED")},
+            # One that waits for a model wakes by itself, unless somebody keeps it.
+            "PAUSED": {"wake": "RUNNING", "keep": "PAUSED"},
             "CANCELLING": {"end": "CANCELLED"},
         },
         terminal=("CANCELLED",),

@@ -29,6 +29,7 @@ from services.optimizer.prompts import offered, parameters
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
 from services.optimizer.suggesting import Suggesting, again, observed
+from services.optimizer.waiting import NoneCanGoOn, WaitingRoom
 
 _HOPELESS_AFTER = 5
 _FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
@@ -64,6 +65,7 @@ class Search:
         self.suggesting = Suggesting(row)
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
+        self.waiting = WaitingRoom(row["parallelism"])
         self.reason = "END_REASON_TRIALS"
         self.asides = Asides(application, self.ledger, row)
         self.look, self.ablation = LastLook(self.asides), Ablation(self.asides)
@@ -98,6 +100,9 @@ class Search:
         except GrantLost as lost:
             await self.ledger.pause(lost.message)
             await self.rest()
+            return
+        except NoneCanGoOn as nobody:
+            await self.ledger.wait(str(nobody))
             return
         if error:
             await self.ledger.fail(error.words, error.error_class)
@@ -152,6 +157,11 @@ class Search:
             hopeless = await self._fill(space)
             if hopeless:
                 return hopeless
+            if self.waiting and not self.running:
+                if self.ledger.spending.reason:
+                    await self._cut()
+                    continue
+                raise NoneCanGoOn(self.waiting.cause)
             if not self.running:
                 trials = await self.ledger.trials()
                 await self.look.take(space, trials)
@@ -175,6 +185,8 @@ class Search:
         if reason := self.ledger.spending.reason or self._enough(trials):
             self.reason = reason
             return None
+        for called in self.waiting.called(self.row["parallelism"] - len(self.running)):
+            self._launch(space, called)
         for _ in range(self._room(len(trials))):
             try:
                 trial = await self._next(space, trials)
@@ -228,12 +240,12 @@ class Search:
         """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
         batch: int = self.row["parallelism"]
         if self.synchronous:
-            return (self.row["inherited_trials"] - count) % batch or (0 if self.running else batch)
-        return batch - len(self.running)
+            return (self.row["inherited_trials"] - count) % batch or (0 if self.running or self.waiting else batch)
+        return 0 if self.waiting.is_full else batch - len(self.running)
 
     async def _some_finish(self) -> None:
         how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED
-        finishing = asyncio.create_task(asyncio.wait(self.running, return_when=how))
+        finishing = asyncio.create_task(asyncio.wait(self.running, return_when=how, timeout=self.waiting.seconds_left))
         spending = asyncio.create_task(self.ledger.spending.until_spent())
         try:
             await asyncio.wait([finishing, spending], return_when=asyncio.FIRST_COMPLETED)
@@ -248,7 +260,10 @@ class Search:
         for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
             trial, outcome = self.running[task], task.result()
             MEASURED()
-            await self.ledger.finish(trial, outcome)
+            if outcome.waits_for and self.waiting.enter(trial, outcome):
+                await self.ledger.waiting(trial, outcome.waits_for)
+            else:
+                await self.ledger.finish(trial, outcome.final())
             del self.running[task]
             if outcome.lost_to:
                 await self._cancel_evaluation(trial)
@@ -257,7 +272,7 @@ class Search:
         """Stops the trials that run, since nothing is left to spend; what they used is noted with them."""
         await stopped(list(self.running))
         await self._keep([task for task in self.running if not task.cancelled()])
-        cut, self.running = list(self.running.values()), {}
+        cut, self.running = [*self.running.values(), *self.waiting.emptied()], {}
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
         spent = self.ledger.spending.reason.removeprefix("END_REASON_").lower().replace("_", " ")
         for trial in cut:

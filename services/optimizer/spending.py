@@ -19,6 +19,7 @@ _LIMITED = {
 }
 
 
+_SUMMED = ("metric_calls", "tokens", "cost_micros")
 _USED = """
 SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
        coalesce(sum(t.cost_micros), 0)::bigint AS cost_micros,
@@ -89,6 +90,7 @@ class Spending:
         self._total = Usage()
         self._deadline = float("inf")
         self._spent = asyncio.Event()
+        self._told = ""
 
     def begin(self, trials: Iterable[Mapping[str, Any]], seconds_left: float) -> None:
         """Takes over what was used before, and how long there is."""
@@ -103,6 +105,13 @@ class Spending:
         self._total = self._total + now - before
         if self.reason:
             self._spent.set()
+
+    def reached(self) -> None:
+        """Notes that the program service has stopped an evaluation since the run has used all: it knows first."""
+        limited = [name for name in _SUMMED if int(self.limits.get(name, 0))]
+        nearest = max(limited, key=lambda name: float(getattr(self._total, name)) / int(self.limits[name]), default="")
+        self._told = _LIMITED.get(nearest, "")
+        self._spent.set()
 
     def of(self, trial_id: object) -> Usage:
         """Returns what a trial has used so far."""
@@ -123,7 +132,7 @@ class Spending:
     def reason(self) -> str:
         """Which limit is reached, as the run's end reason has it; empty while none is."""
         late = _LIMITED["seconds"] if time.monotonic() >= self._deadline else ""
-        return limit_reached(self.limits, asdict(self._total) | {"seconds": 0}) or late
+        return limit_reached(self.limits, asdict(self._total) | {"seconds": 0}) or self._told or late
 
     async def until_spent(self) -> None:
         """Returns as soon as a limit is reached."""

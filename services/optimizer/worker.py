@@ -22,7 +22,8 @@ from services.optimizer.story import WORK, Fenced
 MOST_RUNS = 16
 # What clients evaluate needs no worker.
 _CLAIMABLE = """evaluator <> 'EVALUATOR_EXTERNAL'
-                AND status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')"""
+                AND (status IN ('STATUS_PENDING', 'STATUS_RUNNING', 'STATUS_CANCELLING')
+                     OR (status = 'STATUS_PAUSED' AND resumes_at <= clock_timestamp()))"""
 CLAIMED = Failpoint("run.claimed", "a worker holds a run, and has not begun with it")
 _log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from domain.values import Invalid, Json, canonical_json, normalise
 from framework import telemetry
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
+from framework.plain import plain
 from framework.storage import Transaction, clock_time
 from framework.structs import values_of
 from services.program import shapes
@@ -67,6 +68,9 @@ async def _attach(call: Call, request: Request) -> bool:
             resource="evaluation",
             fields=",".join(different),
         )
+    if row["run_id"] and (row["run_allowance"] or {}) != plain(request.run_allowance):  # its run was extended
+        allowed = {"run_allowance": Jsonb(plain(request.run_allowance))}
+        await call.update(Evaluation, request.evaluation_id, allowed, verb=_VERB)
     if row["status"] == PAUSED:
         await _resume(call, request.evaluation_id)
     return True
@@ -78,7 +82,8 @@ async def _resume(call: Call, identifier: str) -> None:
         if (await call.row(Evaluation, identifier, _VERB, lock=True))["status"] != PAUSED:
             return
         # Attached from now on, or else it could be paused again before its first frame.
-        await call.update(Evaluation, identifier, {"attached_at": clock_time()}, verb=_VERB, move="resume")
+        columns = {"attached_at": clock_time(), "error": "", "error_class": 0}
+        await call.update(Evaluation, identifier, columns, verb=_VERB, move="resume")
         await call.database.notify(tx, WORK, left(EVALUATIONS))
 
 
@@ -200,6 +205,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "max_cost_micros": _limit(request),
         "seed": request.seed,
         "run_id": run,
+        "run_allowance": Jsonb(plain(request.run_allowance)) if run else None,
         "defaults": Jsonb((await defaults_of_evaluation(call, tx, run)).stored()),
         "sealed": bool(request.run_id) and request.split == dataset_pb2.SPLIT_TEST,
         "request_id": call.context.request_id,
@@ -210,8 +216,9 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
 
 def _run(call: Call, request: Request) -> UUID | None:
     """Returns the run that an evaluation belongs to; only what acts under a run's grant may say so."""
-    if request.run_id and not call.actor.delegate:
-        raise InvalidFields(FieldViolation("run_id", "is set by the optimizer alone; leave it empty"))
+    for name in ("run_id", "run_allowance"):
+        if getattr(request, name) != getattr(Request(), name) and not call.actor.delegate:
+            raise InvalidFields(FieldViolation(name, "is set by the optimizer alone; leave it empty"))
     return UUID(request.run_id) if request.run_id else None
 
 

@@ -1,6 +1,7 @@
 """Does one evaluation: the examples that have no result yet, a few at a time, each committed when it is finished."""
 
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -41,10 +42,21 @@ from services.program.working import (
 )
 
 ABANDONED_SECONDS = 60.0
+RUN_PATIENCE_SECONDS = 2.0
+"""How long at once a model is waited for on behalf of a run, which has other trials go on meanwhile."""
 ANSWERED = Failpoint("result.answered", "an example is answered and paid for, and its result not written down")
 KEPT = Failpoint("result.kept", "results are committed, and nobody has heard of them")
 ENDING = Failpoint("evaluation.ending", "every result of an evaluation is kept, and it has not ended")
 _log = logging.getLogger(__name__)
+
+
+_USED_BY_RUN = """
+SELECT (SELECT run_allowance FROM evaluations WHERE organization_id = %(organization_id)s AND id = %(id)s) AS allowed,
+       coalesce(sum(finished_count), 0)::bigint AS metric_calls,
+       coalesce(sum(input_tokens + output_tokens + metric_input_tokens + metric_output_tokens), 0)::bigint AS tokens,
+       coalesce(sum(cost_micros + metric_cost_micros), 0)::bigint AS cost_micros
+FROM evaluations WHERE organization_id = %(organization_id)s AND run_id = %(run_id)s
+"""
 
 
 class EvaluationWork:
@@ -61,6 +73,8 @@ class EvaluationWork:
         """Why a call was not made that the limit has no room for."""
         self._direction = ""
         """Which way the first metric is better, once that is known."""
+        self._cut: GivenUp | None = None
+        """Why no further example begins, where the run has used what it may."""
         self._keeping = Committing(self._committed)
         self._answered = row["finished_count"] > row["failed_count"]
 
@@ -73,8 +87,20 @@ class EvaluationWork:
             await self._end("complete")
         except LeaseLost:
             _log.info("evaluation %s was halted or taken over", self.row["id"])
-        except (ModelAway, ModelRejected, CodeFault, Unmeasured, GivenUp) as fault:
+        except ModelAway as away:
+            if self.row["run_id"] is None:
+                await self._end("fail", shown(str(away)), away.error_class)
+            else:
+                await self._wait(away)
+        except (ModelRejected, CodeFault, Unmeasured, GivenUp) as fault:
             await self._end("fail", shown(str(fault)), fault.error_class)
+
+    async def _wait(self, away: ModelAway) -> None:
+        """Pauses what a run asked for while its model is away: the run asks again, and has others go on meanwhile."""
+        call, identifier = self.workshop.call(self.row, "PauseEvaluation"), str(self.row["id"])
+        columns = {"error": shown(str(away)), "error_class": class_column(away.error_class)}
+        token = self.row["fencing_token"]
+        await pause(call, identifier, lambda row: bool(row["fencing_token"] == token), columns)
 
     async def _abandoned(self, state: Row) -> bool:
         """Pauses what a run asked for and nobody listens to any more, and says whether it did."""
@@ -113,7 +139,9 @@ class EvaluationWork:
         self.results.check_measured()
 
     def _check_spent(self, left: int) -> None:
-        """Raises GivenUp when the limit had no room for what is left."""
+        """Raises GivenUp when a limit had no room for what is left."""
+        if self._cut is not None and left:
+            raise self._cut
         if self._refused is not None and left:
             raise GivenUp("BUDGET", f"{self._refused}; {left} of {self.row['example_count']} examples are left to do")
 
@@ -129,6 +157,10 @@ class EvaluationWork:
         keeping: Awaitable[None] | None = None
         try:
             while todo and not self.results.spent:
+                if keeping is not None and self.row["run_allowance"]:
+                    await keeping  # what the run has used is what is committed
+                if await self._run_has_spent():
+                    break
                 finished = await self._finished(run, judge, todo, inputs)
                 if finished is None:
                     break
@@ -143,6 +175,20 @@ class EvaluationWork:
         if keeping is not None:
             await keeping
         self.results.check_budget()
+
+    async def _run_has_spent(self) -> bool:
+        """Tells whether the run has used all that it may, and notes it: what is under way comes to its end."""
+        if not self.row["run_allowance"]:
+            return False
+        async with self.workshop.database.system() as tx:
+            used = await tx.fetch_one(_USED_BY_RUN, self.row)
+        assert used is not None
+        allowed = used.pop("allowed") or {}
+        reached = next((name for name, most in allowed.items() if used[name] >= int(most)), "")
+        if reached:
+            told = f"stopped: the run's limit of {reached.replace('_', ' ')} was reached"
+            self._cut = GivenUp("RUN_LIMIT", told)
+        return bool(reached)
 
     async def _finished(self, run: Run, judge: Judge, todo: deque[Row], inputs: list[str]) -> Finished | None:
         """Runs the next example; returns None, and leaves it to do, when the limit has no room for it."""
@@ -165,7 +211,8 @@ class EvaluationWork:
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"])
         try:
-            outcome = await patiently(self.workshop, lambda: run(inputs, seed))
+            longest = math.inf if self.row["run_id"] is None else RUN_PATIENCE_SECONDS
+            outcome = await patiently(self.workshop, lambda: run(inputs, seed), longest)
         except ModelRejected as fault:
             if not self._answered or self._over(fault):
                 raise  # it never answered, or may not be asked: the whole evaluation cannot be done

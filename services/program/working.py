@@ -1,6 +1,7 @@
 """What every piece of work shares: its lease, the loading of what it pins, waiting out a model that is away."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -127,8 +128,11 @@ def example_seed(seed: int, position: int, repeat: int = 0) -> int:
     return digest(seed, "example", position, repeat, size=8) & (2**63 - 1)
 
 
-async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so. Every try is paid for."""
+async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]], longest: float = math.inf) -> Outcome:
+    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so. Every try is paid for.
+
+    It is not waited for longer than `longest` seconds at once, unless it only wants to be asked less.
+    """
     earlier: Outcome | None = None
     for attempt in range(workshop.attempts):
         try:
@@ -138,7 +142,10 @@ async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]]) -
             earlier = fault.took = (fault.took or Outcome(None)).after(earlier)
             if attempt == workshop.attempts - 1 or isinstance(fault, ModelRejected):
                 raise
-            await asyncio.sleep(_pause(workshop, fault, attempt))
+            pause = _pause(workshop, fault, attempt)
+            if pause > longest and fault.error_class != "RATE_LIMIT":
+                raise
+            await asyncio.sleep(pause)
     raise AssertionError("it is asked at least once")
 
 

@@ -1,6 +1,7 @@
 """Evaluations and their results: a program revision, run with one configuration over one split of a dataset."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
@@ -68,6 +69,7 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
             "attached_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
             "sealed": "boolean NOT NULL DEFAULT false",
             "defaults": "jsonb",
+            "run_allowance": "jsonb",
         },
         references={"program_id": "programs", "dataset_id": "datasets"},
         initial={"status": execution_pb2.WORK_STATUS_PENDING},
@@ -152,13 +154,19 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
 
 
 async def pause(
-    call: Call, identifier: str, holds: Callable[[Mapping[str, Any]], bool] = lambda row: True
+    call: Call,
+    identifier: str,
+    holds: Callable[[Mapping[str, Any]], bool] = lambda row: True,
+    columns: Mapping[str, Any] = MappingProxyType({}),
 ) -> execution_pb2.Evaluation:
-    """Pauses an evaluation, if something holds of its row, and returns it; a paused or ended one stays as it is."""
+    """Pauses an evaluation, if something holds of its row, and returns it; a paused or ended one stays as it is.
+
+    `columns` are written with it: why it is paused.
+    """
     async with call.transaction():
         if not holds(await call.row(Evaluation, identifier, _PAUSE, lock=True)):
             return await call.get(Evaluation, identifier, verb=_PAUSE)
-        paused = await call.update(Evaluation, identifier, _TAKEN, verb=_PAUSE)
+        paused = await call.update(Evaluation, identifier, {**columns, **_TAKEN}, verb=_PAUSE)
         await call.follow(lambda: call.engine.hints.publish(topic("evaluation", identifier)))
         return paused
 

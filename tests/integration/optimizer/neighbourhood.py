@@ -175,9 +175,9 @@ class Neighbourhood:
             )
 
     @asynccontextmanager
-    async def working(self, lease_seconds: float = 8.0) -> AsyncIterator[None]:
-        """Has one worker of each service work for the length of a block."""
-        workshop = Workshop(self.program_bench.engine, self.model.prepare, at_once=2)
+    async def working(self, lease_seconds: float = 8.0, workshop: Workshop | None = None) -> AsyncIterator[None]:
+        """Has one worker of each service work for the length of a block; `workshop` asks other models."""
+        workshop = workshop or Workshop(self.program_bench.engine, self.model.prepare, at_once=2)
         optimizing = Worker(parts_of(self.optimizer), self.peers, lease_seconds=lease_seconds)
         tasks = [asyncio.create_task(ProgramWorker(workshop).run()), asyncio.create_task(optimizing.run())]
         try:
