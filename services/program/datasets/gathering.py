@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from domain.rows.grouping import words_of
 from domain.rows.likeness import bands, likeness, shingles
 from framework.storage import Transaction
@@ -22,7 +20,8 @@ ORDER BY e.position
 """
 _KEEP = """
 INSERT INTO example_bands (organization_id, dataset_id, band, example_id)
-SELECT %(organization_id)s, %(dataset_id)s, r.band, r.id FROM jsonb_to_recordset(%(rows)s) AS r(band bigint, id uuid)
+SELECT %(organization_id)s, %(dataset_id)s, r.band, r.id
+FROM unnest(%(bands)s::bigint[], %(ids)s::uuid[]) AS r(band, id)
 ON CONFLICT DO NOTHING
 """
 
@@ -54,18 +53,19 @@ class Gathering:
         """Returns lines with their groups and splits, and keeps by what those that lead are found."""
         told = await asyncio.to_thread(lambda: [self._told(json.loads(line.inputs)) for line in fresh])
         known = await self._leaders({band for _, found in told for band in found})
-        made, kept = list[Line](), list[dict[str, Any]]()
+        made, kept, leading = list[Line](), list[int](), list[UUID]()
         for place, (line, (pieces, found), identifier) in enumerate(zip(fresh, told, ids, strict=True), start=first):
             leader = self._found(known, found, pieces)
             if leader is None:
                 line = self._lines.settled(line)
                 leader = _Leader(line.group, line.split, place, pieces)
-                kept += [{"band": band, "id": str(identifier)} for band in found]
+                kept += found
+                leading += [identifier] * len(found)
                 for band in found:
                     known.setdefault(band, []).append(leader)
             made.append(line._replace(group=leader.group, split=line.split or leader.split))
         if kept:
-            await self._tx.send(_KEEP, {**self._names, "rows": Jsonb(kept)})
+            await self._tx.send(_KEEP, {**self._names, "bands": kept, "ids": leading})
         return made
 
     async def _leaders(self, wanted: set[int]) -> dict[int, list[_Leader]]:
