@@ -19,6 +19,7 @@ from uuid import UUID
 
 import grpc
 import psycopg
+from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from ashgrove.auth.v1 import organization_pb2
 from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
@@ -60,6 +61,7 @@ _AGAIN = (
     grpc.StatusCode.CANCELLED,
 )
 _STUBS = {
+    "audit": AuditServiceStub,
     "auth": AuthServiceStub,
     "program": ProgramServiceStub,
     "variables": VariablesServiceStub,

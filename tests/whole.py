@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest
-from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
 from framework.storage import Database
@@ -136,8 +135,7 @@ async def the_trail_tells_each_once(work: Work) -> None:
         )
         entries = await work.processes.fetch("SELECT id::text FROM audit.audit_entries WHERE source = %s", service)
         assert len(entries) == len(set(entries)) and not set(told) - set(entries), service
-    request = VerifyAuditChainRequest()
-    verdict = await work.processes.call("audit", AuditServiceStub, "VerifyAuditChain", request, work.actor)
+    verdict = await work.do("audit", "VerifyAuditChain", VerifyAuditChainRequest())
     assert verdict.valid, verdict
 
 

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
+from framework.errors import Failure
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
@@ -171,6 +172,7 @@ class Database:
         self.service = service
         self._tenant = _pool(url, service, password, service, size)
         self._system = _pool(url, f"{service}_system", password, service, max(2, size // 2))
+        self._was_away = False
         self._listen = make_conninfo(url, user=f"{service}_system", password=password)
         # Without options: LISTEN needs no search path.
 
@@ -234,9 +236,17 @@ class Database:
                 return await cursor.fetchall()
 
     async def ping(self) -> None:
-        """Raises unless the database answers now."""
-        async with self.system() as tx:
-            await tx.fetch("SELECT 1")
+        """Raises unless the database answers now; once it does again, no call meets a connection from before."""
+        try:
+            async with self.system() as tx:
+                await tx.fetch("SELECT 1")
+        except Failure:
+            self._was_away = True
+            raise
+        if self._was_away:
+            self._was_away = False
+            await self._tenant.check()
+            await self._system.check()
 
     async def notify(self, tx: Transaction, channel: str, word: str = "") -> None:
         """Wakes the listeners of a channel with a word when the transaction commits."""

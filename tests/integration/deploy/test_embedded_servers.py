@@ -40,6 +40,20 @@ def test_what_is_committed_survives_a_kill(home: Path) -> None:
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 
+def test_a_killed_server_starts_again_though_a_query_of_its_works_on(home: Path) -> None:
+    """What is left of it sees its end only when the query has ended: that is waited for."""
+    with postgres(home, durable=False) as server:
+        with psycopg.connect(server.admin_url) as connection:
+            connection.pgconn.send_query(b"SELECT sum(sqrt(n)) FROM generate_series(1, 4000000) AS n")
+            assert server.process is not None
+            server.process.kill()
+            server.process.wait()
+            server.start()
+            connection.close()
+        with psycopg.connect(server.admin_url) as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_the_server_is_never_root_and_asks_for_the_password(home: Path) -> None:
     """PostgreSQL runs as an ordinary user, on loopback only; the password is its owner's alone."""
     with postgres(home, durable=False) as server:
