@@ -216,7 +216,10 @@ COMPUTING = {
     ),
 }
 # What is so already is not written again, and not told.
-DONE_BEFORE = {"AddPromptValue", "CancelEvaluation", "CancelExecution", "CancelOptimizationRun", "PauseEvaluation"}
+DONE_BEFORE = {
+    *("AddPromptValue", "CancelEvaluation", "CancelExecution", "CancelOptimizationRun", "PauseEvaluation"),
+    "ResumeOptimizationRun",  # it runs, once it was extended
+}
 # What it writes is declared to be a summary: one entry for all of a time, which names no request.
 IN_SUMMARY = {"ExecuteProgram"}
 CUT = "cut"
