@@ -58,7 +58,7 @@ async def compare(call: Call, request: CompareEvaluationsRequest) -> CompareEval
         _same(("dataset_id", "split"), [base, other])
         metric = _metric(request.metric, base, other)
         before, after = await _scores(tx, base, metric), await _scores(tx, other, metric)
-    direction = _direction(metric)
+    direction = _direction(metric, other)
     answer = CompareEvaluationsResponse(metric=metric, direction=direction)
     both = sorted(before.keys() & after.keys())
     answer.paired_count = len(both)
@@ -117,7 +117,10 @@ def _measured(evaluation: Row) -> list[str]:
     return list(dict.fromkeys([*evaluation["metrics"], *sorted(evaluation["scores"] or {})]))
 
 
-def _direction(metric: str) -> Metric.Direction.ValueType:
+def _direction(metric: str, evaluation: Row) -> Metric.Direction.ValueType:
+    """Returns which way a metric is better: a registered one's is told by an evaluation that was led by it."""
+    if metric == evaluation["metrics"][0] and evaluation["direction"]:
+        return Metric.Direction.Value(evaluation["direction"])
     measure = BUILT_IN.get(metric)
     minimize = measure is not None and measure.direction == "minimize"
     return Metric.DIRECTION_MINIMIZE if minimize else Metric.DIRECTION_MAXIMIZE

@@ -7,7 +7,11 @@ from uuid import UUID
 import pytest
 from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
-from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest, ListEvaluationsRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    CompareEvaluationsRequest,
+    GetEvaluationRequest,
+    ListEvaluationsRequest,
+)
 from ashgrove.program.v1.metric_pb2 import Metric
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest, ListProgramsRequest
 from ashgrove.resource.v1.aggregate_pb2 import AggregateRequest
@@ -188,6 +192,15 @@ async def test_p_g3_the_best_follows_the_direction_of_its_metric(bench: Workbenc
     rows = [MessageToDict(one) for one in (await bench.do("AggregateEvaluations", request)).rows]
     best = {one["keys"]["primary_metric"]: one["values"]["gain"] for one in rows}
     assert best == {"loss": -0.25, "exact_match": done.scores["exact_match"]}
+
+
+async def test_a_registered_metric_is_compared_in_the_direction_that_it_declares(bench: Workbench) -> None:
+    """It is told by the evaluation, once that has completed."""
+    program, dataset = await create_program(bench), await create_dataset(bench)
+    told = {"metrics": Jsonb(["slips"]), "direction": "DIRECTION_MINIMIZE"}
+    one, other = [await evaluated(bench, program, dataset, {"slips": n}, **told) for n in (3.0, 1.0)]
+    request = CompareEvaluationsRequest(base_evaluation_id=one, evaluation_id=other)
+    assert (await bench.do("CompareEvaluations", request)).direction == Metric.DIRECTION_MINIMIZE
 
 
 async def test_p_c4_what_a_credit_bought_is_told_over_a_window(bench: Workbench) -> None:
