@@ -28,6 +28,7 @@ SELECT organization_id, id, connector_id, connector, model, purpose, work_id, ow
     reserved_nanos, waited_ms, worker, expected, lender_id
 FROM jsonb_populate_recordset(NULL::model_calls, %(rows)s)
 """
+_UNLESS_THERE = "ON CONFLICT DO NOTHING"
 _CLOSE = """
 UPDATE model_calls c SET status = r.status, input_tokens = r.input_tokens, cached_input_tokens = r.cached_input_tokens,
     output_tokens = r.output_tokens, cost_nanos = r.cost_nanos, estimated = r.estimated, error_class = r.error_class,
@@ -208,28 +209,36 @@ class Books:
     async def _batch(self, opened: Sequence[Entry], closed: Sequence[Entry]) -> None:
         async with self._database.system() as tx:
             if opened and not closed:
-                # A crash of this process loses nothing so; one of the database may, and then nothing was sent either.
+                # A crash of this process loses nothing so; what one of the database loses is written with its end.
                 await tx.send("SET LOCAL synchronous_commit = off")
             if opened:
                 await tx.execute(_OPEN, {"rows": Jsonb([entry.opening(self.worker) for entry in opened])})
             if closed:
-                await settle(tx, closed)
+                await settle(tx, closed, self.worker)
         if opened:
             OPENED()
         if closed:
             CLOSED()
 
 
-async def settle(tx: Transaction, entries: Sequence[Entry]) -> None:
+async def settle(tx: Transaction, entries: Sequence[Entry], worker: str) -> None:
     """Writes how calls ended, in the rows, the totals and the allotments; what was swept meanwhile stays as it is."""
-    rows = await tx.fetch(_CLOSE, {"rows": Jsonb([entry.closing() for entry in entries])})
-    there = {row["id"] for row in rows}
+    there = await _closed(tx, entries)
+    # Only of what is paid for the row must be there: it has gone where the database died at once after it was opened.
+    if missing := [entry for entry in entries if entry.id not in there and entry.status == "STATUS_SETTLED"]:
+        await tx.execute(_OPEN + _UNLESS_THERE, {"rows": Jsonb([entry.opening(worker) for entry in missing])})
+        there |= await _closed(tx, missing)
     entries = [entry for entry in entries if entry.id in there]
     await tx.execute(_COUNT, {"rows": Jsonb(_totals(entries))})
     for paid, amount in sorted(_spent(entries).items(), key=lambda item: _limit(item[0])):
         if not await tx.execute(_SPEND, {"id": paid.allotment, "amount": amount}):
             about = {"connector": paid.connector_id, "organization": paid.organization_id, "window": paid.window}
             await tx.execute(_OVERSPEND, about | {"amount": amount})
+
+
+async def _closed(tx: Transaction, entries: Sequence[Entry]) -> set[UUID]:
+    rows = await tx.fetch(_CLOSE, {"rows": Jsonb([entry.closing() for entry in entries])})
+    return {row["id"] for row in rows}
 
 
 def _limit(paid: Paid) -> tuple[str, ...]:

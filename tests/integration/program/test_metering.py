@@ -350,3 +350,19 @@ async def test_limits_are_given_back_after_the_database_was_away(
             while await drawn(bench.database, where, "slots"):  # noqa: ASYNC110 - the gate does it by a clock
                 await asyncio.sleep(0.05)
     assert tries > 1
+
+
+async def test_a_call_whose_opening_the_database_lost_is_in_the_books_all_the_same(bench: Workbench) -> None:
+    """Nobody waits until an opening is on disk: a database that dies at once forgets it, and the call is made."""
+    where, organization = endpoint(spend_nanos_per_month=10**9), new_id()
+
+    async def forgotten() -> Answer:
+        async with bench.database.system() as tx:
+            await tx.execute("DELETE FROM model_calls WHERE connector_id = %(id)s", {"id": where.id})
+        return Answer("ok", Usage(10, 10))
+
+    async with gate(bench.database) as made:
+        await made.call(where, Work(organization), BODY, 50, forgotten)
+        await made.books.written()
+    total = await totals(bench.database, where)
+    assert (total.requests, total.cost_nanos) == (1, 20_000) and await drawn(bench.database, where, "money") == 20_000
