@@ -28,6 +28,7 @@ RUN = {
     "dataset_revision": 3,
     "objectives": [{"metric": "exact_match"}, {"metric": "cost"}, {"metric": "latency_ms"}],
     "seed": 5,
+    "limits": None,
     "inherited_trials": 0,
 }
 TRIAL = {
