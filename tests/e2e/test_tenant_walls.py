@@ -221,7 +221,7 @@ DONE_BEFORE = {
     "ResumeOptimizationRun",  # it runs, once it was extended
 }
 # What it writes is declared to be a summary: one entry for all of a time, which names no request.
-IN_SUMMARY = {"ExecuteProgram"}
+IN_SUMMARY = {"BatchExecuteProgram", "ExecuteProgram"}
 CUT = "cut"
 """Instead of a code, for a stream that was ended before it said anything: whether it began is not known."""
 LATER = ("Archive", "Unarchive", "Cancel", "Pause", "Revoke", "End", "Purge")
