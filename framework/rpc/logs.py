@@ -37,12 +37,20 @@ class JsonLines(logging.Formatter):
 
     def _fault(self, raised: Any) -> str:
         """Returns a traceback without what PostgreSQL quotes of the rows and parameters that it refused."""
-        text, one = self.formatException(raised), raised[1]
-        while one is not None:
+        text = self.formatException(raised)
+        for one in _causes(raised[1]):
             if isinstance(one, psycopg.Error):
                 text = text.replace(str(one), str(one).split("\n", 1)[0])
-            one = one.__cause__ or one.__context__
         return text
+
+
+def _causes(raised: BaseException | None) -> list[BaseException]:
+    """Returns a fault and those behind it, each once: some are raised from what they caused."""
+    found: list[BaseException] = []
+    while raised is not None and raised not in found:
+        found.append(raised)
+        raised = raised.__cause__ or raised.__context__
+    return found
 
 
 def set_up(level: str) -> None:

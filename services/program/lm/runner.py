@@ -1,6 +1,7 @@
 """Runs one program with one configuration: DSPy's words over our engine, what is the same for every input made once."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,9 +128,8 @@ class Runner:
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
         try:
-            outputs = await self._answered(demonstrations, given, charged)
-        except Exception as error:
-            raise fault_of(error, charged) from error
+            with faults_charged(charged):
+                outputs = await self._answered(demonstrations, given, charged)
         finally:
             meter.reset(token)
         return prediction(outputs, charged)
@@ -197,20 +197,32 @@ def lm_of(parameters: Parameters, engine: Engine) -> Any:
     )
 
 
-def charged_with(fault: ModelFault, charged: Meter) -> ModelFault:
-    """Returns a fault with what it took all the same."""
-    fault.charged = charged
-    return fault
+@contextmanager
+def faults_charged(charged: Meter) -> Iterator[None]:
+    """Raises our own fault out of what DSPy wrapped it in, with what it took all the same.
+
+    Anything else is a fault of the program's running, and raised as it is. One that several wait for comes here once
+    for each: it must not become its own cause.
+    """
+    try:
+        yield
+    except Exception as error:
+        fault = fault_of(error)
+        if isinstance(fault, ModelFault):
+            fault.charged = charged
+        if fault is error:
+            raise
+        raise fault from error
 
 
-def fault_of(error: Exception, charged: Meter) -> Exception:
-    """Returns our own fault out of what DSPy wrapped it in; anything else is a fault of the program's running."""
+def fault_of(error: Exception) -> Exception:
+    """Returns our own fault out of what DSPy wrapped it in; what is none of ours as it is."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, AdapterParseError):
-            cause = OutputUnparsable("the model's answer does not have the shape of the signature")
+            return OutputUnparsable("the model's answer does not have the shape of the signature")
         if isinstance(cause, ModelFault):
-            return charged_with(cause, charged)
+            return cause
         cause = cause.__cause__
     return error
 

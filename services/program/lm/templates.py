@@ -7,10 +7,10 @@ from domain.signatures.field import fields_of
 from domain.templates import INSTRUCTIONS, rendered
 from services.program.connectors.desk import Desk
 from services.program.lm.answers import answer_of, answered
-from services.program.lm.engine import Asked, Meter, ModelFault, ModelSettings, meter
+from services.program.lm.engine import Asked, Meter, ModelSettings, meter
 from services.program.lm.parameters import Parameters
 from services.program.lm.prompt import Example, Prompts
-from services.program.lm.runner import Prediction, Shape, charged_with, engine_of, fault_of, prediction, readable
+from services.program.lm.runner import Prediction, Shape, engine_of, faults_charged, prediction, readable
 from services.program.schemas.checking import Checker
 
 if TYPE_CHECKING:
@@ -50,11 +50,8 @@ class TemplateRunner:
         charged = Meter(seed, sample_index)
         token = meter.set(charged)
         try:
-            outputs = await readable(self._parameters.parse_attempts, charged, lambda: self._answered(inputs))
-        except ModelFault as fault:
-            raise charged_with(fault, charged) from fault
-        except Exception as error:
-            raise fault_of(error, charged) from error
+            with faults_charged(charged):
+                outputs = await readable(self._parameters.parse_attempts, charged, lambda: self._answered(inputs))
         finally:
             meter.reset(token)
         return prediction(outputs, charged)

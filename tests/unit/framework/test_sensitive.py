@@ -80,3 +80,11 @@ def test_no_log_line_quotes_the_row_that_the_database_refused() -> None:
 def test_what_is_shown_of_a_context_holds_no_request(name: str) -> None:
     """A context that is logged by mistake tells nothing."""
     assert CANARY not in repr(Context(ANONYMOUS, "", "", 0.0, arguments=plant(message(name)(), CANARY)))
+
+
+def test_a_fault_that_was_raised_from_what_it_caused_is_logged() -> None:
+    """Its causes are a ring, which has no end."""
+    inner, outer = psycopg.errors.UniqueViolation("taken\nDETAIL: Key (name)=(canary)"), ValueError("outer")
+    inner.__cause__, outer.__cause__ = outer, inner
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "broke", None, (ValueError, outer, None))
+    assert "canary" not in JsonLines().format(record)

@@ -104,7 +104,7 @@ async def _came_of(way: Any) -> Any:
     try:
         return await way()
     except Exception as error:
-        fault = fault_of(error, meter.get())
+        fault = fault_of(error)
         assert isinstance(fault, OutputUnparsable), repr(error)
         return str(fault)
     finally:

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from demo.territories import LANGUAGES, load
 from framework.egress.outlet import Outlet
-from services.program.lm.engine import ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
+from framework.errors import DependencyUnavailable
+from services.program.lm.engine import Meter, ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
 from services.program.lm.parameters import Refused, parameters
-from services.program.lm.runner import Runner
+from services.program.lm.runner import Runner, faults_charged
 from tests.models import Reply, Say, model_server
 
 SIGNATURE = {
@@ -129,6 +130,16 @@ async def test_a_model_without_an_endpoint_says_which_setting_is_missing() -> No
         runner = Runner(SIGNATURE, parameters({"model": "gpt-x"}, {}), [], ModelSettings(), http)
         with pytest.raises(ModelRefused, match="ASHGROVE_LM_BASE_URL"):
             await runner.run({"text": "a"})
+
+
+def test_a_fault_that_several_wait_for_comes_to_each_of_them_as_it_is() -> None:
+    """Raised from itself it would be its own cause, and whoever looked for the first one would look forever."""
+    fault = DependencyUnavailable("the database is away")
+    for _ in range(2):
+        with pytest.raises(DependencyUnavailable) as told, faults_charged(Meter()):
+            raise fault
+        assert told.value is fault
+        assert fault.__cause__ is None
 
 
 def test_every_wrong_parameter_is_named() -> None:
