@@ -39,7 +39,7 @@ async def runs_are_whole(work: Work) -> None:
         ends = Counter(t["status"] for t in own)
         counted = run["completed_trials"], run["dropped_trials"], run["failed_trials"]
         assert counted == (ends["STATUS_COMPLETED"], ends["STATUS_DROPPED"], 0), (run, ends)
-        assert sum(counted) == len(own)
+        assert sum(counted) == len(own), (run, ends)
         if identifier not in work.told:
             assert bool(run["holdout_result"]) == (run["holdout"] == "HOLDOUT_ON"), run
             assert ends["STATUS_DROPPED"] == (2 if run["racing"] else 0), "the hot ones of four lose, and no other"

@@ -54,7 +54,7 @@ async def test_a_kill_at_any_failpoint_loses_nothing_and_pays_nothing_twice(work
 async def test_servers_that_die_lose_nothing_either(tmp_path: Path, models: ModelServer) -> None:
     """PostgreSQL and Valkey are killed in the middle of everything, and PostgreSQL is restarted in order besides."""
     home = tmp_path / "postgres"
-    with postgres_server.postgres(home, durable=False) as database, valkey(tmp_path / "valkey") as broker:
+    with postgres_server.postgres(home) as database, valkey(tmp_path / "valkey") as broker:
         async with prepared(database.admin_url, broker.url, tmp_path, models) as work:
             async with work.going():
                 for server, kill in ((broker, True), (database, True), (broker, True), (database, False)):

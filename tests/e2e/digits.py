@@ -32,8 +32,6 @@ class Digits(Setting):
     def __init__(self, api: Api, validation: int, space: dict[str, Domain] = SPACE) -> None:
         self.api = api
         self.validation = validation
-        # The first look at registered code imports it, which may take longer than an identity token holds here.
-        api.get("/v1/metrics")
         inputs, outputs = [{"name": "image"}], [{"name": "digit", "choices": list(DIGITS)}]
         shape = {"name": unique("digits"), "input_fields": inputs, "output_fields": outputs}
         self.dataset = api.post("/v1/datasets", shape)["id"]
@@ -50,6 +48,8 @@ class Digits(Setting):
 
     def start(self, **changes: Any) -> Any:
         """Starts a run with two objectives."""
+        # The first look at registered code imports it, which may take longer than an identity token holds here.
+        self.api.get("/v1/metrics")
         return super().start(**{"objectives": OBJECTIVES, "max_trials": 6, "parallelism": 4} | changes)
 
     def trials(self, run: str) -> list[Any]:
