@@ -11,7 +11,7 @@ GENERATED := client/ashgrove/descriptors.binpb
 PROTOS := $(shell find protos third_party -name '*.proto' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos lock format lint types unit contract integration work platform e2e quick test test-full demo up down logs status migrate describe bench clean
+.PHONY: help setup protos lock format lint types unit contract integration programs runs platform e2e quick test test-full demo up down logs status migrate describe bench clean
 
 help: ## List every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -56,22 +56,26 @@ unit: setup ## Tests without network or database
 contract: setup ## One suite over every declared resource
 	@$(BIN)/pytest tests/contract -q
 
-integration: work platform ## Real PostgreSQL and Valkey, in-process servers
+integration: programs runs platform ## Real PostgreSQL and Valkey, in-process servers
 
-# The two tracks of the integration tests: runs and what they run; everything else.
-WORK := tests/integration/program tests/integration/optimizer
-work: setup
-	@$(BIN)/pytest $(WORK) -q
+# The tracks of the integration tests: what runs programs, what runs runs, and everything else.
+PROGRAMS := tests/integration/program
+RUNS := tests/integration/optimizer
+programs: setup
+	@$(BIN)/pytest $(PROGRAMS) -q
+
+runs: setup
+	@$(BIN)/pytest $(RUNS) -q
 
 platform: setup
-	@$(BIN)/pytest $(filter-out $(WORK),$(wildcard tests/integration/[a-z]*)) tests/models -q
+	@$(BIN)/pytest $(filter-out $(PROGRAMS) $(RUNS),$(wildcard tests/integration/[a-z]*)) tests/models -q
 
 e2e: setup ## Everything, through Envoy
 	@$(BIN)/pytest tests/e2e -q
 
 # Side by side: much of it is waiting, and each track has servers of its own.
 test: setup ## Lint, types and every test (about 13 minutes on 2 cores; it shall be 10)
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target quick work platform e2e
+	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target quick programs runs platform e2e
 
 quick: lint types ## Lint, types, and the tests without a stack
 	@$(BIN)/pytest tests/unit tests/contract -q
