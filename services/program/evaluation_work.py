@@ -159,7 +159,8 @@ class EvaluationWork:
             while todo and not self.results.spent:
                 if keeping is not None and self.row["run_allowance"]:
                     await keeping  # what the run has used is what is committed
-                if await self._run_has_spent():
+                # While the books are read, other lanes take what is left.
+                if await self._run_has_spent() or not todo:
                     break
                 finished = await self._finished(run, judge, todo, inputs)
                 if finished is None:
