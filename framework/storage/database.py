@@ -1,6 +1,7 @@
 """The way to PostgreSQL: pooled psycopg, one tenant and one deadline per transaction, a second role for the system."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,7 +15,6 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from framework.errors import Failure
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
@@ -172,7 +172,6 @@ class Database:
         self.service = service
         self._tenant = _pool(url, service, password, service, size)
         self._system = _pool(url, f"{service}_system", password, service, max(2, size // 2))
-        self._was_away = False
         self._listen = make_conninfo(url, user=f"{service}_system", password=password)
         # Without options: LISTEN needs no search path.
 
@@ -236,17 +235,9 @@ class Database:
                 return await cursor.fetchall()
 
     async def ping(self) -> None:
-        """Raises unless the database answers now; once it does again, no call meets a connection from before."""
-        try:
-            async with self.system() as tx:
-                await tx.fetch("SELECT 1")
-        except Failure:
-            self._was_away = True
-            raise
-        if self._was_away:
-            self._was_away = False
-            await self._tenant.check()
-            await self._system.check()
+        """Raises unless the database answers now."""
+        async with self.system() as tx:
+            await tx.fetch("SELECT 1")
 
     async def notify(self, tx: Transaction, channel: str, word: str = "") -> None:
         """Wakes the listeners of a channel with a word when the transaction commits."""
@@ -310,5 +301,14 @@ def _pool(url: str, role: str, password: str, schema: str, size: int) -> Pool:
     )
     kwargs = {"row_factory": dict_row, "prepare_threshold": 2, "autocommit": True}
     return AsyncConnectionPool(
-        conninfo, min_size=1, max_size=size, open=False, kwargs=kwargs, connection_class=Connection
+        conninfo, min_size=1, max_size=size, open=False, kwargs=kwargs, connection_class=Connection, check=_check_there
     )
+
+
+async def _check_there(connection: Connection) -> None:
+    """Raises for an idle connection that the server has said something on: its end, as at a restart. Asks nobody."""
+    looked = select.poll()
+    looked.register(connection.fileno(), select.POLLIN)
+    if looked.poll(0):
+        await connection.close()  # or the pool would keep it
+        raise psycopg.OperationalError("the server ended this connection")
