@@ -27,11 +27,15 @@ async def test_runs_are_whole_whoever_is_killed(
         client = asyncio.create_task(work.external(Run.STRATEGY_RANDOM))
         for wanted in (work.wanted(Run.STRATEGY_BAYESIAN, 2), work.raced()):
             await work.begin(wanted)
-        for victim, failpoint in ARMED.items():
-            await work.killed(victim, failpoint)
-        await asyncio.gather(*(processes.start(victim) for victim in ARMED))
+        await asyncio.gather(*(_dies(work, victim) for victim in ARMED))
         await client
         await work.ended()
         taken = "SELECT FROM optimizer.run_events WHERE event ->> 'type' = 'TYPE_RUN_TAKEN_OVER'"
         assert await processes.rows(taken)
         await whole(work)
+
+
+async def _dies(work: Work, victim: str) -> None:
+    """Waits for a death and starts the victim again: without it the others might never come to theirs."""
+    await work.killed(victim, ARMED[victim])
+    await work.processes.start(victim)
