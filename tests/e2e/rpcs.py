@@ -92,7 +92,9 @@ class Rpc:
             return None
         request = api.request(verb.upper(), f"{path}?{urlencode(query, quote_via=quote)}", body)
         try:
-            with urlopen(request, timeout=_PATIENCE if self.descriptor.server_streaming else 20) as told:
+            with urlopen(request, timeout=20) as told:
+                if self.descriptor.server_streaming:  # it has begun, however long that took on a busy machine
+                    told.fp.raw._sock.settimeout(_PATIENCE)
                 return Answer("200", _read(told))
         except HTTPError as refused:
             with refused:
