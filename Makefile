@@ -74,8 +74,8 @@ e2e: setup ## Everything, through Envoy
 	@$(BIN)/pytest tests/e2e -q
 
 # Side by side: much of it is waiting, and each track has servers of its own.
-test: setup ## Lint, types and every test (about 13 minutes on 2 cores; it shall be 10)
-	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target quick programs runs platform e2e
+test: setup ## Lint, types and every test (about 12 minutes on 2 cores; it shall be 10)
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target quick programs runs platform e2e
 
 quick: lint types ## Lint, types, and the tests without a stack
 	@$(BIN)/pytest tests/unit tests/contract -q

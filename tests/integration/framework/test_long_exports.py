@@ -60,7 +60,7 @@ async def test_a_cut_export_is_resumed_without_loss(server: Served) -> None:
 
 async def test_a_slow_reader_holds_the_next_page_back(server: Served, postgres_url: str) -> None:
     """Nothing is read before it is wanted, and nothing is held open in the meantime."""
-    await fill(server.bench, rows=400, length=100_000)
+    await fill(server.bench, rows=600, length=100_000)
     frames = server.as_actor(server.bench.user).stream("ExportSpecimens")
     with counted(server.bench.database) as queries:
         await anext(frames)

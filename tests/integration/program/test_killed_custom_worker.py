@@ -20,11 +20,16 @@ async def test_custom_code_dies_with_its_worker_and_nothing_finished_is_run_agai
     made, dataset = await create_custom(bench, "fickle@1"), await create_texts(bench, 4)
     log, gate = tmp_path / "log", tmp_path / "gate"
     parameters = {"wait": ["ccc"], "log": str(log), "gate": str(gate)}
-    request = evaluation(made, dataset, metrics=["letters"], evaluation_id=str(new_id()), configuration=parameters)
+    made_id = str(new_id())
+    request = evaluation(made, dataset, metrics=["letters"], evaluation_id=made_id, configuration=parameters)
     stream = asyncio.create_task(evaluated(bench, request))
 
     async def waits() -> bool:
-        return log.exists() and "ccc" in log.read_text()
+        if not log.exists() or "ccc" not in log.read_text():
+            return False
+        async with bench.database.system() as tx:  # what is answered and not committed is in flight, too
+            kept = await tx.fetch("SELECT FROM evaluation_results WHERE evaluation_id = %(id)s", {"id": made_id})
+        return len(kept) == 2
 
     async with worker_process(program_url, tmp_path, PROGRAMS) as first:
         await until(waits)
