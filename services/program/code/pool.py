@@ -79,12 +79,12 @@ class Workers:
         """
         entry = required(group, program) if program is not None else None
         code = _Code(entry, tuple(required(METRICS, name) for name in dict.fromkeys(metrics)))
-        async with self._taken(code) as warm, guarded(warm.process, limits):
+        async with self._taken(code) as warm, guarded(warm.process, limits) as passed:
             warm.process.printed.renew(code.name)
             if warm.loaded is None:
                 warm.loaded = await _load(warm.process, code, limits)
                 warm.resident_bytes = _resident(warm.process)
-            session = Session(warm.process, warm.loaded, limits)
+            session = Session(warm.process, warm.loaded, limits, passed)
             try:
                 yield session
             finally:

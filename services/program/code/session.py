@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.values import Json
 from services.program.code.contract import SURVIVED, CodeFault, Limits, Promise, Ran, Scored, WorkersClosed
+from services.program.code.guarding import Look
 from services.program.code.process import CodeProcess
 
 OVERLAP = 16
@@ -19,9 +20,10 @@ class Session:
     call in its middle kills the process, and with it every other call of the session.
     """
 
-    def __init__(self, process: CodeProcess, loaded: Mapping[str, Any], limits: Limits) -> None:
+    def __init__(self, process: CodeProcess, loaded: Mapping[str, Any], limits: Limits, passed: Look) -> None:
         self._process = process
         self._limits = limits
+        self._passed = passed
         self._learns: bool = loaded["learns"]
         self._runs_overlap: bool = loaded["overlap"]
         self._metrics_overlap = frozenset(loaded["metrics"])
@@ -83,7 +85,10 @@ class Session:
             if self._over:
                 raise WorkersClosed("the session is over")
             try:
-                return await self._process.ask(do, limit_ms / 1000, late, **said)
+                answer = await self._process.ask(do, limit_ms / 1000, late, **said)
+                if passed := self._passed():
+                    raise passed
+                return answer
             except CodeFault as fault:
                 if fault.error_class not in SURVIVED:
                     self._process.kill(fault)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.program.code import guarding
 from services.program.code.contract import CodeFault, Limits
 from services.program.code.pool import Workers
 
@@ -118,6 +119,15 @@ async def test_a_name_that_is_registered_twice_is_nobodys(workers: Workers, regi
         async with workers.session("echo@1", [], CALM):
             pass
     assert caught.value.error_class == "IMPORT"
+
+
+@pytest.mark.parametrize(("program", "parameters"), [("burn@1", {"seconds": 1.5}), ("delegate@1", {})])
+async def test_a_limit_that_a_call_passes_between_two_looks_is_its_fault(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch, program: str, parameters: dict[str, Any]
+) -> None:
+    """On a busy machine a call may be over, or its child ended by the kernel, before the watch has looked."""
+    monkeypatch.setattr(guarding, "_LOOK_SECONDS", 60.0)
+    assert (await _fault(workers, program, parameters, TIGHT)).error_class == "CPU_LIMIT"
 
 
 async def test_the_cpu_time_of_former_sessions_does_not_count(workers: Workers) -> None:
