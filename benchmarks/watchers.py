@@ -24,6 +24,7 @@ import uvloop
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse as Frame
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from grpc import aio
 from rich.console import Console
 from rich.table import Table
@@ -154,7 +155,7 @@ async def _bare(count: int) -> None:
     await server.start()
     async with _watchers(f"127.0.0.1:{port}", "", "0" * 36, count):
         for number in range(ROUNDS):
-            item = run_pb.RunEvent(type=run_pb.RunEvent.TYPE_TRIAL_PROGRESSED, sequence=number + 1, run_id="0" * 36)
+            item = RunEvent(type=RunEvent.TYPE_TRIAL_PROGRESSED, sequence=number + 1, run_id="0" * 36)
             item.objectives["gain"] = 0.5
             item.occurred_at.GetCurrentTime()
             for queue in queues:

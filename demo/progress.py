@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

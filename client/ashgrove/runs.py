@@ -12,6 +12,7 @@ from ashgrove.objectives import Objective
 from ashgrove.optimizer.v1 import (
     optimization_run_pb2,
     pareto_front_pb2,
+    run_event_pb2,
     run_report_pb2,
     trial_pb2,
     variable_importance_pb2,
@@ -143,7 +144,7 @@ class Runs(Asking):
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made
 
-    def watch(self, identifier: str, after: int = 0) -> Iterator[optimization_run_pb2.RunEvent]:
+    def watch(self, identifier: str, after: int = 0) -> Iterator[run_event_pb2.RunEvent]:
         """Yields the run's events after a number until it has ended; a broken stream is taken up where it broke."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1.ablation_pb2 import AblationFigure, AblationResult, VariableAblation
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION
 
 from domain.ablation import SetBack, set_back

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest
 
 from framework.engine import Call
@@ -35,7 +36,7 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
             evaluations = await _end(call, tx, row)
         elif row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
             await call.update(OptimizationRun, identifier, {"status": "STATUS_CANCELLING"}, verb=_VERB)
-            await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CANCELLING), fenced=False)
+            await tell(tx, row, RunEvent(type=RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
         await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
         if idle:  # no worker will end what the run was granted, nor what it left
@@ -54,7 +55,7 @@ async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[UUID]:
     trials = await tx.fetch(_END_TRIALS, row)
     columns = {"status": "STATUS_CANCELLED", "error": "", "completed_at": transaction_time()}
     await call.update(OptimizationRun, str(row["id"]), columns, verb=_VERB)
-    await tell(tx, row, pb.RunEvent(type=pb.RunEvent.TYPE_RUN_ENDED), fenced=False)
+    await tell(tx, row, RunEvent(type=RunEvent.TYPE_RUN_ENDED), fenced=False)
     return [trial["evaluation_id"] for trial in trials if trial["evaluation_id"] is not None]
 
 

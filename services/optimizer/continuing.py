@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 
 from framework.engine import Call
@@ -38,7 +39,7 @@ Row = Mapping[str, Any]
 class Going:
     """What lets a run go on: the event that tells it, and the columns that change besides."""
 
-    told: pb.RunEvent.Type.ValueType
+    told: RunEvent.Type.ValueType
     columns: Mapping[str, Any] = field(default_factory=dict)
     rested: bool = True
     """Whether the run rested, and goes on in the name of the caller from here; else it only goes on otherwise."""
@@ -83,7 +84,7 @@ async def _gone(
             if going.rested:  # of two that let it go on at once, the second's grant is the one too many
                 ended = row["grant_id"]
             await call.update(OptimizationRun, identifier, _columns(row, going, grant), verb=verb)
-            await tell(tx, row, pb.RunEvent(type=going.told), fenced=False)
+            await tell(tx, row, RunEvent(type=going.told), fenced=False)
             await call.database.notify(tx, WORK)
         return ended, await call.get(OptimizationRun, identifier)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ExtendOptimizationRunRequest
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
@@ -44,7 +45,7 @@ async def retry(call: Call, identifier: str) -> pb.OptimizationRun:
         spent = limit_reached(row["limits"] or {}, await used_by(tx, row))
     if spent:
         raise IllegalState(f"the run's {_ENDED_BY[spent]} is reached: extend it", status="FAILED", reason=spent)
-    going = Going(pb.RunEvent.TYPE_RUN_RETRIED, {"retried_trials": ALL_TRIALS})
+    going = Going(RunEvent.TYPE_RUN_RETRIED, {"retried_trials": ALL_TRIALS})
     return await go_on(call, identifier, _RETRY, lambda _: going)
 
 
@@ -57,7 +58,7 @@ def _extended(row: Row, request: ExtendOptimizationRunRequest) -> Going:
     columns["limits"] = Jsonb({**(row["limits"] or {}), **plain(request.limits)})
     if row["status"] == "STATUS_FAILED":
         columns["retried_trials"] = ALL_TRIALS
-    return Going(pb.RunEvent.TYPE_RUN_EXTENDED, columns, rested=row["status"] in ENDED)
+    return Going(RunEvent.TYPE_RUN_EXTENDED, columns, rested=row["status"] in ENDED)
 
 
 def _given(request: ExtendOptimizationRunRequest) -> Iterator[tuple[str, float]]:

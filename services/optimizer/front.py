@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2
+from ashgrove.optimizer.v1 import pareto_front_pb2, run_event_pb2
 from psycopg.types.json import Jsonb
 
 from domain.objectives import Objective
@@ -46,7 +46,7 @@ _HISTORY = """
 SELECT version, trial_number, size, hypervolume, created_at FROM pareto_versions
 WHERE organization_id = %(organization)s AND run_id = %(run)s AND version <= %(version)s ORDER BY version
 """
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 
 
 class Front:

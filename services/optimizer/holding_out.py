@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure, HoldoutResult
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.dataset_pb2 import SPLIT_TEST
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
 from google.protobuf.field_mask_pb2 import FieldMask

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from domain.space import Space
 from domain.strategies import Observation
@@ -34,7 +35,7 @@ SELECT t.organization_id, new.id, %(run)s, new.number, new.number, t.status, 'OR
 FROM unnest(%(ids)s::uuid[], %(sources)s::uuid[]) WITH ORDINALITY AS new (id, source, number)
 JOIN trials t ON t.organization_id = %(organization)s AND t.id = new.source
 """
-_TOLD = (pb.RunEvent.TYPE_BEST_CHANGED, pb.RunEvent.TYPE_FRONT_CHANGED)
+_TOLD = (RunEvent.TYPE_BEST_CHANGED, RunEvent.TYPE_FRONT_CHANGED)
 Row = Mapping[str, Any]
 
 
@@ -89,7 +90,7 @@ def _fits(space: Space, values: Mapping[str, Json]) -> bool:
         return False
 
 
-async def inherited(tx: Transaction, run: Row, trials: Sequence[Row]) -> list[pb.RunEvent]:
+async def inherited(tx: Transaction, run: Row, trials: Sequence[Row]) -> list[RunEvent]:
     """Writes trials as the first ones of a new run; returns what there is to tell of its best and its front."""
     if not trials:
         return []
@@ -99,7 +100,7 @@ async def inherited(tx: Transaction, run: Row, trials: Sequence[Row]) -> list[pb
     new = [{**each, "id": new_id(), "number": at, "source": each["id"]} for at, each in enumerate(chosen, 1)]
     ids = {"organization": run["organization_id"], "run": run["id"]}
     await tx.execute(_WRITE, ids | {"ids": [t["id"] for t in new], "sources": [t["source"] for t in new]})
-    so_far, columns, told = dict(run), dict[str, Any](), list[pb.RunEvent]()
+    so_far, columns, told = dict(run), dict[str, Any](), list[RunEvent]()
     names = [each.name for each in results.objectives]
     for trial in new:
         reached = {name: trial["objectives"][name] for name in names}

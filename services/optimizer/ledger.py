@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, run_event_pb2, trial_pb2
 from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
 
@@ -31,7 +31,7 @@ from services.optimizer.telling import descend, nearly_reached, step, totals
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
 
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _Run = optimization_run_pb2.OptimizationRun
 LEASE_SECONDS = 8.0
 WAIT_SECONDS, LONGEST_WAIT_SECONDS = 10.0, 300.0

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.engine import Call
 from framework.storage import Transaction
@@ -14,7 +15,7 @@ from services.optimizer.story import tell, topic
 
 _PAUSE = "PauseOptimizationRun"
 _RESUME = "ResumeOptimizationRun"
-_Event = pb.RunEvent
+_Event = RunEvent
 
 
 async def pause(call: Call, identifier: str) -> pb.OptimizationRun:

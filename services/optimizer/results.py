@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2
+from ashgrove.optimizer.v1 import run_event_pb2
 from psycopg.types.json import Jsonb
 
 from domain.objectives import standing
@@ -15,7 +15,7 @@ from services.optimizer.objectives import objectives_of
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
 
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _SO_FAR = """
 SELECT best_trial_id, best_objectives, front_version, evicted_count FROM optimization_runs
 WHERE organization_id = %(organization_id)s AND id = %(id)s

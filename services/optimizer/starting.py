@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1 import dataset_requests_pb2
 from ashgrove.program.v1.dataset_pb2 import Dataset
 from ashgrove.program.v1.metric_pb2 import ListMetricsRequest, Metric
@@ -151,7 +152,7 @@ async def _written(
         hidden: dict[str, Any] = {"grant_id": UUID(grant), "traceparent": trace}
         await call.create(OptimizationRun, run, hidden=hidden, identifier=identifier, prefix="optimization_run.")
         row = await call.row(OptimizationRun, identifier)
-        created = pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED)
+        created = RunEvent(type=RunEvent.TYPE_RUN_CREATED)
         await tell(tx, row, created, *await inherited(tx, row, trials), fenced=False)
         await call.database.notify(tx, WORK)
         return await call.get(OptimizationRun, identifier)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from psycopg.types.json import Jsonb
 
 from framework.plain import made, plain
@@ -53,7 +54,7 @@ def topic(run_id: object) -> str:
     return f"run:{run_id}"
 
 
-async def tell(tx: Transaction, run: Mapping[str, Any], *events: pb.RunEvent, fenced: bool = True) -> None:
+async def tell(tx: Transaction, run: Mapping[str, Any], *events: RunEvent, fenced: bool = True) -> None:
     """Adds events to the run's story, in order; raises Fenced when the run belongs to another worker by now.
 
     Where there is no fence the statement is only sent.
@@ -83,14 +84,14 @@ async def warned(tx: Transaction, run: Mapping[str, Any]) -> set[str]:
     return {str(row["name"]) for row in found}
 
 
-async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[pb.RunEvent]:
+async def read(tx: Transaction, run: Mapping[str, Any], after: int) -> list[RunEvent]:
     """Returns the next events after a number, a batch at most."""
     ids = {"organization": run["organization_id"], "run": run["id"], "after": after, "limit": BATCH}
     return [_event(run, row) for row in await tx.fetch(_READ, ids)]
 
 
-def _event(run: Mapping[str, Any], row: Mapping[str, Any]) -> pb.RunEvent:
-    event = made(pb.RunEvent, row["event"])
+def _event(run: Mapping[str, Any], row: Mapping[str, Any]) -> RunEvent:
+    event = made(RunEvent, row["event"])
     event.run_id, event.sequence = str(run["id"]), row["sequence"]
     event.status = pb.OptimizationRun.Status.Value(row["status"])
     event.occurred_at.FromDatetime(row["created_at"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent, RunTotals, ValueChange
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent, RunTotals, ValueChange
 
 from domain.comparing import ABSENT, Row, compared
 from domain.values import Json

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import run_event_pb2, trial_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import SuggestTrialsRequest, SuggestTrialsResponse
 
 from domain.sampling import Unsatisfied
@@ -24,7 +24,7 @@ _VERB = "SuggestTrials"
 MOST_OPEN = 1000
 """How many trials of a run may be out: whoever takes suggestions and vanishes fills no more than this."""
 _ASK_AGAIN_SECONDS = 5
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _BEGIN = """
 INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
                     lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed, space_extensions,

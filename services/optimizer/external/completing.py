@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2
+from ashgrove.optimizer.v1 import run_event_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import (
     CompleteTrialsRequest,
     CompleteTrialsResponse,
@@ -27,7 +27,7 @@ from services.optimizer.spending import Usage, noted
 
 _VERB = "CompleteTrials"
 _OPEN_RUNS = ("STATUS_RUNNING", "STATUS_PAUSED")
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _READ = """
 SELECT * FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import run_event_pb2, trial_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import ImportedTrial, ImportTrialsRequest, ImportTrialsResponse
 
 from domain.seeds import Draw
@@ -23,7 +23,7 @@ from services.optimizer.external.turn import Turn, in_turn
 from services.optimizer.results import about
 
 _VERB = "ImportTrials"
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _READ = """
 SELECT number, status, objectives, error FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
-from ashgrove.optimizer.v1 import optimization_run_pb2
+from ashgrove.optimizer.v1 import run_event_pb2
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
@@ -17,7 +17,7 @@ from services.optimizer.results import about
 MOST_STEPS, MOST_EXAMPLES = 10_000, 100_000
 """How much a client may report of one trial."""
 _SHOWN = 1000
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 _MEASURE = """
 INSERT INTO trial_measurements (organization_id, trial_id, step, reported)
 SELECT %(organization)s, %(trial)s, (told ->> 'step')::bigint, told -> 'reported'

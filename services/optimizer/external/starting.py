@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.dataset_pb2 import Dataset
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
 from ashgrove.program.v1.program_pb2 import Program
@@ -106,6 +107,6 @@ async def _written(
         await call.create(OptimizationRun, run, hidden=hidden, identifier=identifier, prefix="optimization_run.")
         row = await call.row(OptimizationRun, identifier)
         await keep(tx, row, space, pool)
-        created = pb.RunEvent(type=pb.RunEvent.TYPE_RUN_CREATED)
+        created = RunEvent(type=RunEvent.TYPE_RUN_CREATED)
         await tell(tx, row, created, *await inherited(tx, row, trials), fenced=False)
         return await call.get(OptimizationRun, identifier)

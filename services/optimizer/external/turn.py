@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from ashgrove.optimizer.v1 import external_requests_pb2, optimization_run_pb2, trial_pb2
+from ashgrove.optimizer.v1 import external_requests_pb2, run_event_pb2, trial_pb2
 
 from framework.engine import Call
 from framework.engine.calls import LONGEST_SECONDS
@@ -30,7 +30,7 @@ _LONG_SECONDS = 0.2
 """After how much work calls that wait together are no longer kept waiting for each other."""
 WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
 COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
-_Event = optimization_run_pb2.RunEvent
+_Event = run_event_pb2.RunEvent
 
 # First the lock, so that what is read after it is what the turn before has left.
 _LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"

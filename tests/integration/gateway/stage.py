@@ -9,7 +9,12 @@ from typing import Any, Self
 
 import grpc
 from ashgrove.event.v1 import event_pb2
-from ashgrove.optimizer.v1 import optimization_run_pb2, optimization_run_requests_pb2, optimizer_service_pb2_grpc
+from ashgrove.optimizer.v1 import (
+    optimization_run_pb2,
+    optimization_run_requests_pb2,
+    optimizer_service_pb2_grpc,
+    run_event_pb2,
+)
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from google.rpc import status_pb2
@@ -33,7 +38,7 @@ AREAS = ("auth", "program", "variables", "optimizer", "audit")
 TOKEN = "Bearer good"
 ORIGIN = "https://app.example.org"
 Response = WatchOptimizationRunResponse
-RunEvent = optimization_run_pb2.RunEvent
+RunEvent = run_event_pb2.RunEvent
 _NO_REDIS = "redis://127.0.0.1:1/0"
 
 

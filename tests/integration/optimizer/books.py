@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.engine import Call
 from framework.identifiers import new_id
@@ -89,7 +90,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def told(bench: Workbench, row: dict[str, Any], after: int = 0) -> list[pb.RunEvent]:
+async def told(bench: Workbench, row: dict[str, Any], after: int = 0) -> list[RunEvent]:
     """Returns the run's story."""
     async with bench.database.tenant(row["organization_id"]) as tx:
         return await story.read(tx, row, after)

@@ -9,6 +9,7 @@ from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as run_rpc
 from ashgrove.optimizer.v1 import trial_pb2
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.trial_requests_pb2 import GetTrialRequest, ListTrialsRequest
 from ashgrove.variables.v1 import variable_space_pb2
 
@@ -23,7 +24,7 @@ from services.optimizer.worker import Worker
 from tests.integration.optimizer.books import Grants, leases_of, parts_of, started, told
 
 Run = run_pb.OptimizationRun
-Kind = run_pb.RunEvent
+Kind = RunEvent
 UP, DOWN = run_pb.Objective.DIRECTION_MAXIMIZE, run_pb.Objective.DIRECTION_MINIMIZE
 OBJECTIVE = run_pb.Objective(metric="gain", direction=UP, low=0, high=1, reference=0)
 

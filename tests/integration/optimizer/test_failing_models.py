@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 from ashgrove.program.v1 import connector_pb2, execution_pb2
 from ashgrove.program.v1.connector_requests_pb2 import CreateConnectorRequest
@@ -28,7 +29,7 @@ from tests.integration.program.connecting import SV, connected
 from tests.models import ModelServer, model_server
 from tests.models.script import Reply, Say, Stall
 
-Run, Kind = run_pb.OptimizationRun, run_pb.RunEvent
+Run, Kind = run_pb.OptimizationRun, RunEvent
 AWAY = Reply(503)
 SAYS = Say(SV, usage={"prompt_tokens": 60, "completion_tokens": 40})
 

@@ -13,6 +13,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetOptimizationRunRequest,
     GetParetoFrontRequest,
 )
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from domain.objectives import Objective, best, dominates, is_feasible
 from domain.pareto import Point, hypervolume
@@ -35,7 +36,7 @@ TWO = [
 THREE = [*TWO, run_pb.Objective(metric="latency_ms", direction=MINIMIZE, reference=8.0)]
 CONSTRAINED = [TWO[0], run_pb.Objective(metric="cost", direction=MINIMIZE, reference=10.0, threshold=6.0)]
 ENDLESS = [TWO[0], run_pb.Objective(metric="cost", direction=MINIMIZE)]
-Kind = run_pb.RunEvent
+Kind = RunEvent
 
 
 async def begun(bench: Workbench, objectives: Sequence[run_pb.Objective], **fields: Any) -> tuple[Ledger, Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 from ashgrove.optimizer.v1.trial_pb2 import Trial
 from ashgrove.program.v1 import execution_pb2
@@ -22,7 +23,7 @@ from tests.integration.optimizer.test_pausing import trials as trials_of
 from tests.integration.optimizer.test_searches import now, play, search_of, trials
 
 __all__ = ["play"]
-Run, Kind = run_pb.OptimizationRun, run_pb.RunEvent
+Run, Kind = run_pb.OptimizationRun, RunEvent
 
 
 async def extended(around: Neighbourhood, who: Any, run: Any, **more: Any) -> Run:

@@ -14,6 +14,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PauseOptimizationRunRequest,
     ResumeOptimizationRunRequest,
 )
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 from ashgrove.program.v1 import execution_pb2, program_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest, PauseEvaluationRequest
@@ -32,7 +33,7 @@ from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_runs import program_event
 
 Status = run_pb.OptimizationRun
-Kind = run_pb.RunEvent
+Kind = RunEvent
 
 
 async def act(around: Neighbourhood, actor: Actor, verb: str, run: Any) -> run_pb.OptimizationRun:

@@ -4,6 +4,7 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunRequest
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 
 from framework.structs import values_of
@@ -18,7 +19,7 @@ from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_fronts import TWO, begun
 from tests.integration.optimizer.test_holding_out import ended, started
 
-Kind = run_pb.RunEvent
+Kind = RunEvent
 
 
 async def tried(
@@ -30,7 +31,7 @@ async def tried(
     await books.finish(trial, Outcome(goals, "" if reached else "it failed", usage=usage or Usage(4, 10, 2)))
 
 
-def of_kind(events: list[run_pb.RunEvent], kind: int) -> list[run_pb.RunEvent]:
+def of_kind(events: list[RunEvent], kind: int) -> list[RunEvent]:
     """Returns the events of one kind."""
     return [each for each in events if each.type == kind]
 

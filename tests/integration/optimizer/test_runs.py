@@ -13,6 +13,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetOptimizationRunRequest,
     GetParetoFrontRequest,
 )
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.trial_requests_pb2 import GetTrialRequest, ListTrialsRequest
 from ashgrove.program.v1 import execution_pb2
 
@@ -43,7 +44,7 @@ async def test_a_story_is_gap_free_under_concurrent_writers(bench: Workbench) ->
 
     async def write() -> None:
         async with bench.database.tenant(row["organization_id"]) as tx:
-            await story.tell(tx, row, run_pb.RunEvent(type=run_pb.RunEvent.TYPE_TRIAL_STARTED))
+            await story.tell(tx, row, RunEvent(type=RunEvent.TYPE_TRIAL_STARTED))
 
     await asyncio.gather(*(write() for _ in range(20)))
     assert [e.sequence for e in await told(bench, row)] == list(range(1, 21))
@@ -61,7 +62,7 @@ async def test_a_late_workers_write_changes_nothing(bench: Workbench) -> None:
         await ledger(bench, late).begin(Suggestion(1, {}, "", 0, "s"), [], [])
     await ledger(bench, current).start()
     kinds = [e.type for e in await told(bench, row)]
-    assert kinds == [run_pb.RunEvent.TYPE_RUN_STARTED, run_pb.RunEvent.TYPE_RUN_TAKEN_OVER]
+    assert kinds == [RunEvent.TYPE_RUN_STARTED, RunEvent.TYPE_RUN_TAKEN_OVER]
     assert await ledger(bench, current).trials() == []
 
 
@@ -91,7 +92,7 @@ async def test_a_pending_run_is_cancelled_at_once_and_twice_is_once(bench: Workb
     first, second = await bench.do("CancelOptimizationRun", request), await bench.do("CancelOptimizationRun", request)
     assert first.status == second.status == run_pb.OptimizationRun.STATUS_CANCELLED
     assert first.completed_at == second.completed_at
-    assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
+    assert [e.type for e in await told(bench, row)] == [RunEvent.TYPE_RUN_ENDED]
     assert bench.engine.application.ended == [str(row["grant_id"])]  # no worker will end it
 
 
@@ -104,7 +105,7 @@ async def test_a_run_cancelled_between_claim_and_start_stays_cancelled(bench: Wo
         await ledger(bench, taken).start()
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert run.status == run_pb.OptimizationRun.STATUS_CANCELLED
-    assert [e.type for e in await told(bench, row)] == [run_pb.RunEvent.TYPE_RUN_ENDED]
+    assert [e.type for e in await told(bench, row)] == [RunEvent.TYPE_RUN_ENDED]
 
 
 async def test_a_write_holds_the_lease_no_longer_than_the_lease_is(bench: Workbench) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CancelOptimizationRunRequest, GetOptimizationRunRequest
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 from domain.space import Space
@@ -22,7 +23,7 @@ from tests.integration.optimizer.books import alone, claimed, leases_of, parts_o
 SPACE = Space.from_json([{"name": "x", "float": {"low": 0.0, "high": 1.0}}])
 PROGRAMS = Path(__file__).parents[2] / "programs"
 Status = run_pb.OptimizationRun
-Kind = run_pb.RunEvent
+Kind = RunEvent
 Evaluate = Callable[..., Any]
 
 

@@ -11,6 +11,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PauseOptimizationRunRequest,
     WatchOptimizationRunRequest,
 )
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.call import Actor
 from framework.errors import NotFound, Unauthenticated
@@ -20,7 +21,7 @@ from services.optimizer.access import project
 from services.optimizer.watched import Watched
 from tests.integration.optimizer.books import claimed, ledger, started, until
 
-Kind = run_pb.RunEvent
+Kind = RunEvent
 
 _MANY = """
 INSERT INTO run_events (organization_id, run_id, sequence, status, event)
@@ -57,8 +58,8 @@ async def test_a_watch_goes_on_live_until_the_run_has_ended(bench: Workbench) ->
     frames = await watching_it
     told = [(f.item.type, f.item.status) for f in frames if f.HasField("item")]
     assert told == [
-        (run_pb.RunEvent.TYPE_RUN_STARTED, run_pb.OptimizationRun.STATUS_RUNNING),
-        (run_pb.RunEvent.TYPE_RUN_ENDED, run_pb.OptimizationRun.STATUS_COMPLETED),
+        (RunEvent.TYPE_RUN_STARTED, run_pb.OptimizationRun.STATUS_RUNNING),
+        (RunEvent.TYPE_RUN_ENDED, run_pb.OptimizationRun.STATUS_COMPLETED),
     ]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from ashgrove import cli
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.run_report_pb2 import RunReport
 from click.testing import CliRunner
 from google.api.httpbody_pb2 import HttpBody

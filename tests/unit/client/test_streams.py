@@ -5,7 +5,7 @@ import pytest
 from ashgrove import errors, runs
 from ashgrove.client import Client
 from ashgrove.event.v1 import event_pb2
-from ashgrove.optimizer.v1 import optimization_run_pb2
+from ashgrove.optimizer.v1 import run_event_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
@@ -19,7 +19,7 @@ BEAT = WatchOptimizationRunResponse(heartbeat=event_pb2.Heartbeat(sequence=9))
 
 
 def _event(sequence: int) -> WatchOptimizationRunResponse:
-    return WatchOptimizationRunResponse(item=optimization_run_pb2.RunEvent(sequence=sequence))
+    return WatchOptimizationRunResponse(item=run_event_pb2.RunEvent(sequence=sequence))
 
 
 def test_a_dropped_watch_is_taken_up_after_the_last_event(served: Served) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 
-from ashgrove.optimizer.v1.optimization_run_pb2 import RunEvent
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
