@@ -9,14 +9,17 @@ import pytest
 
 from framework.egress.outlet import Outlet
 from framework.testing.workbench import Workbench, workbench
+from services.program.application import Application
 from services.program.bounds import Bounds
 from services.program.code import registry as code_registry
 from services.program.code.contract import Limits
 from services.program.code.pool import Workers
+from services.program.describing import Describing
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
 from services.program.running import Models
 from services.program.working import Workshop
+from tests.integration.program.making import outside
 
 ROOT = Path(__file__).parents[3]
 MIGRATIONS = ROOT / "services" / "program" / "migrations"
@@ -63,3 +66,13 @@ async def coded(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     usual = Limits(call_ms=60_000, prepare_ms=60_000, cpu_seconds=60, memory_mb=256)
     yield replace(workshop, workers=workers, bounds=Bounds(usual))
     await workers.close()
+
+
+@pytest.fixture
+async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
+    """The service as its API process runs it: with workers of its own to describe what is registered."""
+    describing = Describing(Workers(size=1))
+    bench.engine.application = Application(describing, None, *outside())
+    yield bench
+    bench.engine.application = None
+    await describing.close()

@@ -1,7 +1,7 @@
 """Custom programs and metrics: what may be declared, what is listed, and how a single execution ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,24 +13,12 @@ from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, Updat
 from framework.errors import InvalidFields
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench
-from services.program.application import Application
-from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.working import Workshop
 from tests.integration.program.conftest import ROOT
-from tests.integration.program.making import create_custom, custom_program, outside, program, working
+from tests.integration.program.making import create_custom, custom_program, program, working
 
 ENTRY_POINT = "program.program_config.entry_point"
-
-
-@pytest.fixture
-async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
-    """The service as its API process runs it: with workers of its own to describe what is registered."""
-    describing = Describing(Workers(size=1))
-    bench.engine.application = Application(describing, None, *outside())
-    yield bench
-    bench.engine.application = None
-    await describing.close()
 
 
 async def refused(bench: Workbench, wanted: program_pb2.Program) -> dict[str, str]:

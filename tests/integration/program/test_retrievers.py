@@ -1,32 +1,17 @@
 """What looks up examples in a pipeline: the built-in, and code that the operator registered; all of it is listed."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1 import metric_pb2 as pb
 from google.protobuf.json_format import ParseDict
 
 from framework.testing.workbench import Workbench
-from services.program.application import Application
-from services.program.code.pool import Workers
-from services.program.describing import Describing
 from services.program.working import Workshop
-from tests.integration.program.making import create_dataset, outside, working
+from tests.integration.program.making import create_dataset, working
 from tests.integration.program.test_documents import create, executed, language, piped, refused
 
 AT = "pipeline.steps[1].retriever.retriever"
-
-
-@pytest.fixture
-async def listing(bench: Workbench, coded: Workshop) -> AsyncIterator[Workbench]:
-    """The service as its API process runs it: with workers of its own to describe what is registered."""
-    describing = Describing(Workers(size=1))
-    bench.engine.application = Application(describing, None, *outside())
-    yield bench
-    bench.engine.application = None
-    await describing.close()
 
 
 async def looking(bench: Workbench, retriever: str) -> Any:
