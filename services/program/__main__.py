@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from services.program.retention.batches import Counts
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# A program's own timeout_ms ends its calls; this bounds what that may be.
-_LONGEST_CALL_SECONDS = 600.0
 
 
 async def api_process(settings: ProgramSettings) -> Process:
@@ -85,9 +83,6 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.working import Workshop
 
     made = await parts(settings, registry())
-    http = httpx.AsyncClient(
-        timeout=_LONGEST_CALL_SECONDS, limits=httpx.Limits(max_connections=settings.lm_connections)
-    )
     egress = EgressPolicy(settings)
     outside = egress.client(limits=httpx.Limits(max_connections=settings.lm_connections))
     own, theirs = Outlet(settings.lm_connections), egress.outlet(settings.lm_connections)
@@ -99,7 +94,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     workshop = Workshop(
         made.engine,
         models.prepare,
-        Embeddings(settings.models, http),
+        Embeddings(settings.models, own),
         workers,
         settings.bounds,
         at_once=settings.examples_at_once,
@@ -115,7 +110,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
         await Worker(workshop).run()
 
     retention = Retention(made.database, settings.keep_days, readers(settings))
-    close = [workers.close, gate.close, http.aclose, outside.aclose, own.aclose, theirs.aclose]
+    close = [workers.close, gate.close, outside.aclose, own.aclose, theirs.aclose]
     return worker(made, MIGRATIONS, background=[work, retention.run], close=close)
 
 

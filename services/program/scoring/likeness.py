@@ -1,18 +1,24 @@
 """Likeness of meaning: the cosine of vectors that a model, or the weak kind in its place, makes of texts."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from domain.metrics import mean
 from domain.metrics.text import text_of
 from domain.metrics.vectors import LOCAL, cosine, ngrams
+from framework.egress.calls import Call, OutletError, Said
 from services.program import tracing
 from services.program.lm.engine import ModelSettings
 from services.program.running import ModelAway, ModelRejected
 from services.program.scoring.scorer import Answered, Verdict
+
+if TYPE_CHECKING:
+    from framework.egress.outlet import Outlet
+
+# A program's own timeout_ms ends its calls; this bounds what that may be.
+_LONGEST_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Embedding:
 class Embeddings:
     """Vectors by the endpoint of the settings, or by the weak kind."""
 
-    def __init__(self, settings: ModelSettings, http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: ModelSettings, http: "Outlet") -> None:
         self._settings = settings
         self._http = http
 
@@ -77,21 +83,28 @@ class Embeddings:
         return Embedded(vectors, _tokens(data), asked=True)
 
     async def _posted(self, model: str, texts: Sequence[str]) -> Any:
-        key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        url = f"{self._settings.base_url.rstrip('/')}/embeddings"
         try:
-            answer = await self._http.post(url, json={"model": model, "input": list(texts)}, headers=headers)
-        except httpx.HTTPError as error:
+            said = await self._http.call(self._asked(model, texts))
+        except OutletError as error:
             raise ModelAway(f"the endpoint of {model} does not answer") from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise ModelAway(f"the endpoint of {model} answers {answer.status_code}")
-        if answer.status_code >= 400:
-            raise ModelRejected(f"the endpoint of {model} refused the request with {answer.status_code}")
+        _refuse(said, model)
         try:
-            return answer.json()
+            return json.loads(said.content)
         except ValueError as error:
             raise ModelAway(f"the endpoint of {model} answers something that is not JSON") from error
+
+    def _asked(self, model: str, texts: Sequence[str]) -> Call:
+        key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
+        body = json.dumps({"model": model, "input": list(texts)}).encode()
+        return Call(f"{self._settings.base_url.rstrip('/')}/embeddings", headers, body, read_seconds=_LONGEST_SECONDS)
+
+
+def _refuse(said: Said, model: str) -> None:
+    if said.status == 429 or said.status >= 500:
+        raise ModelAway(f"the endpoint of {model} answers {said.status}")
+    if said.status >= 400:
+        raise ModelRejected(f"the endpoint of {model} refused the request with {said.status}")
 
 
 def _tokens(data: Any) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from ashgrove.program.v1 import evaluation_requests_pb2 as rpc
 from ashgrove.program.v1 import execution_pb2
@@ -128,7 +127,7 @@ async def test_vectors_come_from_the_endpoint_when_a_model_is_named(bench: Workb
     """One call an example; a model that refuses ends the evaluation."""
     made, dataset = await create_program(bench), await create_dataset(bench, validation=3)
     asked: Marks = {"metrics": ["embedding_similarity"], "metric_params": {"embedding_similarity": {"model": "e"}}}
-    async with model_server() as server, httpx.AsyncClient() as http:
+    async with model_server() as server, Outlet() as http:
         embed = Embeddings(ModelSettings(default_model="m", base_url=server.url), http)
         async with working(answering(workshop, swedish, embed=embed)):
             results, last = await ended(bench, made, dataset, **asked)
