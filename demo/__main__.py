@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 
 from ashgrove.client import Client
 from ashgrove.errors import AshgroveError
+from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure
 from ashgrove.settings import ClientSettings
 from rich.console import Console
 from rich.markup import escape
@@ -42,14 +43,15 @@ def _languages(client: Client, settings: ClientSettings) -> dict[str, Any]:
     setting = steps.prepare(client, console)
 
     console.rule("2  the baseline: no demonstrations, no rules")
-    baseline = steps.score(client, setting, {}, "baseline", console)
+    baseline = steps.baseline(client, setting, console)
 
     console.rule(f"3  the run: bayesian, {steps.TRIALS} trials, 4 at a time")
     found = steps.search(client, setting, console)
 
     console.rule("4  the best configuration, on validation and on data no trial has seen")
-    best = steps.score(client, setting, found.configuration, "best", console)
-    console.print(_comparison(baseline, best))
+    scores = _scores(baseline, found)
+    console.print(_comparison(scores))
+    console.print(_gain(found.unseen))
     console.print_json(json.dumps(found.configuration))
 
     console.rule("5  the same run over REST")
@@ -66,8 +68,9 @@ def _languages(client: Client, settings: ClientSettings) -> dict[str, Any]:
             "run_id": found.run_id,
             "trials": found.trials,
             "seconds": found.seconds,
-            "baseline": baseline,
-            "best": {**best, "configuration": found.configuration},
+            "baseline": scores["baseline"],
+            "best": {**scores["best"], "configuration": found.configuration},
+            "gain": {name: getattr(found.unseen, name) for name in ("gain", "low", "high", "words")},
         },
         "audit": {"entries": len(entries), "chain_ok": verdict.valid},
     }
@@ -85,11 +88,23 @@ def _digits(client: Client) -> dict[str, Any]:
     return shown.result(found)
 
 
-def _comparison(baseline: dict[str, float], best: dict[str, float]) -> Table:
+def _scores(baseline: float, found: steps.Searched) -> dict[str, dict[str, float]]:
+    return {
+        "baseline": {"validation": baseline, "test": found.unseen.baseline},
+        "best": {"validation": found.validation, "test": found.unseen.best},
+    }
+
+
+def _comparison(scores: dict[str, dict[str, float]]) -> Table:
     table = Table("accuracy", "validation", "test")
-    for name, scores in (("baseline", baseline), ("best", best)):
-        table.add_row(name, f"{scores['validation']:.3f}", f"{scores['test']:.3f}")
+    for name, reached in scores.items():
+        table.add_row(name, f"{reached['validation']:.3f}", f"{reached['test']:.3f}")
     return table
+
+
+def _gain(unseen: HoldoutFigure) -> str:
+    interval = f"95 % interval {unseen.low:+.3f} to {unseen.high:+.3f}"
+    return f"{unseen.words}: {unseen.gain:+.3f} on {unseen.paired_count} unseen examples, {interval}"
 
 
 def _over_rest(settings: ClientSettings, run_id: str) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ashgrove.client import Client
+from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun
 from ashgrove.program.v1.execution_pb2 import WORK_STATUS_COMPLETED, Evaluation
 from ashgrove.programs import field
@@ -87,19 +88,14 @@ def described_size(space: VariableSpace) -> str:
     return f"space: {len(space.variables)} variables, {size}"
 
 
-def score(
-    client: Client, setting: Setting, configuration: dict[str, Any], name: str, console: Console
-) -> dict[str, float]:
-    """Evaluates a configuration on validation and on the held-out test split; returns both accuracies."""
-    scores = {}
+def baseline(client: Client, setting: Setting, console: Console) -> float:
+    """Evaluates the defaults of the space on validation; returns the accuracy."""
     with bars(console) as progress:
-        for split in ("validation", "test"):
-            task = progress.add_task(f"{name} on {split}", total=None)
-            evaluated = client.programs.evaluate(setting.program_id, setting.dataset_id, split, configuration)
-            for _ in evaluated:
-                progress.update(task, advance=1, total=evaluated.evaluation.example_count)
-            scores[split] = _accuracy(evaluated.evaluation, f"{name} on {split}")
-    return scores
+        task = progress.add_task("baseline on validation", total=None)
+        evaluated = client.programs.evaluate(setting.program_id, setting.dataset_id, "validation", {})
+        for _ in evaluated:
+            progress.update(task, advance=1, total=evaluated.evaluation.example_count)
+    return _accuracy(evaluated.evaluation, "baseline on validation")
 
 
 def _accuracy(evaluation: Evaluation, what: str) -> float:
@@ -118,23 +114,27 @@ class Searched:
     trials: int
     seconds: float
     configuration: dict[str, Any]
+    validation: float
+    """What the best came to on the examples that chose it."""
+    unseen: HoldoutFigure
+    """What baseline and best came to in the run's last look, on examples that no trial has seen."""
 
 
 def search(client: Client, setting: Setting, console: Console) -> Searched:
     """Runs the optimization and draws it live; raises SystemExit when it did not complete."""
     began = time.monotonic()
-    # Steps 2 and 4 look at the test split in the open.
-    run = client.runs.create(
-        setting.program_id, setting.space_id, setting.dataset_id, max_trials=TRIALS, parallelism=4, holdout=False
-    )
+    run = client.runs.create(setting.program_id, setting.space_id, setting.dataset_id, max_trials=TRIALS, parallelism=4)
     last = follow(client.runs.watch(run.id), TRIALS, console, best_so_far)
     seconds = round(time.monotonic() - began, 1)
     run = client.runs.get(run.id)
-    if run.status != OptimizationRun.STATUS_COMPLETED or run.failed_trials:
-        why = run.error or last.error or f"{run.failed_trials} trials failed; see `make logs`"
+    if run.status != OptimizationRun.STATUS_COMPLETED or run.failed_trials or not run.holdout_result.figures:
+        why = (
+            run.error or last.error or run.holdout_result.error or f"{run.failed_trials} trials failed; see `make logs`"
+        )
         raise SystemExit(f"demo: the run did not complete: {why}")
     best = client.runs.best(run.id)
-    return Searched(run.id, run.completed_trials, seconds, to_dict(best.configuration))
+    (figure,) = run.holdout_result.figures
+    return Searched(run.id, run.completed_trials, seconds, to_dict(best.configuration), figure.validation, figure)
 
 
 def audited(client: Client, run_id: str, patience: float = 10.0) -> list[Any]:
