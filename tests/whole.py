@@ -17,14 +17,14 @@ FEEDS = ("auth", "program", "variables", "optimizer")
 
 
 async def whole(work: Work) -> None:
-    """Asserts all of it; the worker of programs is stopped, so that nothing is held any more."""
+    """Asserts all of it, once the worker of programs is stopped, so that nothing is held or open any more."""
+    await limits_are_given_back(work)
     await runs_are_whole(work)
     await nothing_finished_is_lost(work)
     await examples_are_paid_once(work)
     await suggestions_are_replayed(work)
     await stories_have_no_gap(work)
     await the_trail_tells_each_once(work)
-    await limits_are_given_back(work)
 
 
 async def runs_are_whole(work: Work) -> None:
