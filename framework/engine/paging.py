@@ -1,6 +1,7 @@
 """Pages of lists: what a request asks for as one statement, and the token of the page that follows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -66,13 +67,13 @@ class Page:
 
     def statement(self) -> tuple[str, dict[str, Any]]:
         """Returns the SQL for one row more than the page, so that it is known whether another follows."""
-        if not self.begins and _asks_nothing(self.spec):
-            return _first_page(self.spec, self.context.actor, self.selection.fetched, self._asked(), self.size)
-        clauses = self._clauses()
-        if self.begins:
-            position = self.seal.open(self.begins, self.binding, self.token_field)
-            clauses.append(self.order.after(self.readable, position))
-        return _page(self.readable, self.selection.fetched, self.order, clauses, self.size)
+        position = self.seal.open(self.begins, self.binding, self.token_field) if self.begins else []
+        about = self.selection.fetched, self._asked(), self.size, _places(position)
+        if _asks_nothing(self.spec):
+            sql, parameters = _remembered(self.spec, self.context.actor, *about)
+        else:
+            sql, parameters = _statement(self.readable, *about)
+        return sql, {name: position[v.index] if isinstance(v, _Told) else v for name, v in parameters.items()}
 
     def _asked(self) -> "Asked":
         narrowed = tuple(sorted(self.narrowing.items()))
@@ -121,22 +122,36 @@ def _clauses(readable: Readable, asked: Asked) -> list[ColumnElement[bool]]:
     ]
 
 
-def _page(
-    readable: Readable, fetched: Fetched, order: Order, clauses: Sequence[ColumnElement[bool]], size: int
+@dataclass(frozen=True)
+class _Told:
+    """Stands in a statement for what the last row seen told of one key."""
+
+    index: int
+
+
+def _places(position: Sequence[Any]) -> tuple[_Told | None, ...]:
+    """Returns what a statement that goes on after a position hangs on: how many keys there are, and which were null."""
+    return tuple(None if told is None else _Told(i) for i, told in enumerate(position))
+
+
+def _statement(
+    readable: Readable, fetched: Fetched, asked: Asked, size: int, places: tuple[_Told | None, ...]
 ) -> tuple[str, dict[str, Any]]:
+    order, clauses = order_from(asked.order_by, readable), _clauses(readable, asked)
+    if places:
+        clauses.append(order.after(readable, places))
     # The next page begins where the last row stands, so the keys are fetched whatever the mask names.
     columns = [*columns_of(readable, fetched, order.fields), *order.told(readable)]
     query = select(*columns).where(and_(*clauses)).order_by(*order.terms(readable))
     return compiled(query.limit(size + 1))
 
 
-# First pages are asked for again and again, by whoever looks at a list; keyed as the statements of single rows are.
+# The same pages are asked for again and again, by whoever looks at a list; keyed as the statements of single rows are.
 @lru_cache(maxsize=2048)
-def _first_page(
-    spec: ResourceSpec, actor: Actor, fetched: Fetched, asked: Asked, size: int
+def _remembered(
+    spec: ResourceSpec, actor: Actor, fetched: Fetched, asked: Asked, size: int, places: tuple[_Told | None, ...]
 ) -> tuple[str, dict[str, Any]]:
-    readable = Readable(spec, Context(actor, "List", "", 0.0))
-    return _page(readable, fetched, order_from(asked.order_by, readable), _clauses(readable, asked), size)
+    return _statement(Readable(spec, Context(actor, "List", "", 0.0)), fetched, asked, size, places)
 
 
 @cache
