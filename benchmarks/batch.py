@@ -149,7 +149,7 @@ async def _batch(bench: Workbench, plural: str, messages: Sequence[Any]) -> None
 
 
 def _request(bench: Workbench, rpc: str) -> Any:
-    return bench.registry.methods[f"/{bench.registry.descriptor.full_name}/{rpc}"].request_class
+    return bench.registry.method(rpc).request_class
 
 
 def _dataset(prefix: str, number: int) -> dataset_pb2.Dataset:

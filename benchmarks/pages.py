@@ -130,7 +130,7 @@ async def plan(bench: Workbench, request: ListExecutionsRequest, token: str = ""
     asked.CopyFrom(request)
     asked.page_token = token
     context = bench.context(bench.user, "ListExecutions")
-    method = bench.registry.methods["/ashgrove.program.v1.ProgramService/ListExecutions"]
+    method = bench.registry.method("ListExecutions")
     page = Page(spec_of(Execution), context, asked, method.path, bench.engine.seal)
     sql, params = page.statement()
     async with bench.database.tenant(bench.organization_id) as tx:

@@ -19,9 +19,9 @@ from typing import Any
 
 import psycopg
 import uvloop
+from ashgrove.areas import ProgramArea
 from ashgrove.program.v1 import dataset_pb2, example_requests_pb2
 from ashgrove.program.v1.dataset_requests_pb2 import CreateDatasetRequest
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from grpc import aio
 from rich.console import Console
 from rich.table import Table
@@ -75,7 +75,7 @@ async def _measured(url: str, port: int, token: str, pid: int, rows: int) -> Non
     file = b"".join(lines(rows))
     metadata = [("authorization", f"Bearer {token}")]
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub: Any = ProgramServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+        stub: Any = ProgramArea(channel)
         uploads, copies, most, began = [], [], [], _processor(pid)
         for number in range(ROUNDS):
             before = _memory(pid)

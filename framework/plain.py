@@ -39,7 +39,10 @@ def plain(message: Any) -> dict[str, Any]:
     data = {}
     for field, value in message.ListFields():
         name, write = writers[field]
-        data[name] = write(value) if write else value
+        told = write(value) if write else value
+        # To protobuf a negative zero is not the empty value, to JSON it is.
+        if told != 0 or field.has_presence:
+            data[name] = told
     return data
 
 

@@ -26,7 +26,7 @@ def page() -> str:
 
 
 def _service(registry: Registry) -> Iterator[str]:
-    yield f"{registry.service}: {registry.descriptor.full_name}"
+    yield f"{registry.service}: {', '.join(served.full_name for served in registry.served)}"
     yield ""
     for spec in registry.specs.values():
         yield from _resource(registry, spec)
@@ -124,7 +124,9 @@ def _how(method: MethodSpec) -> str:
 
 
 def _route(registry: Registry, method: MethodSpec) -> str:
-    rule = registry.descriptor.methods_by_name[method.name].GetOptions().Extensions[annotations_pb2.http]
+    served, _, rpc = method.path.strip("/").rpartition("/")
+    declared = next(one for one in registry.served if one.full_name == served).methods_by_name[rpc]
+    rule = declared.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     return f"{verb.upper():<6} {getattr(rule, verb)}" if verb else ""
 

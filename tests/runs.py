@@ -19,23 +19,19 @@ from uuid import UUID
 
 import grpc
 import psycopg
-from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
+from ashgrove.areas import AuditArea, AuthArea, OptimizerArea, ProgramArea, VariablesArea
 from ashgrove.auth.v1 import organization_pb2
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
 from ashgrove.optimizer.v1 import external_requests_pb2 as external_rpc
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as run_rpc
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1.connector_requests_pb2 import CreateConnectorRequest
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 from google.protobuf.message import Message
 
 from framework.call import Actor, ActorKind, Role
@@ -61,11 +57,11 @@ _AGAIN = (
     grpc.StatusCode.CANCELLED,
 )
 _STUBS = {
-    "audit": AuditServiceStub,
-    "auth": AuthServiceStub,
-    "program": ProgramServiceStub,
-    "variables": VariablesServiceStub,
-    "optimizer": OptimizerServiceStub,
+    "audit": AuditArea,
+    "auth": AuthArea,
+    "program": ProgramArea,
+    "variables": VariablesArea,
+    "optimizer": OptimizerArea,
 }
 Run = run_pb.OptimizationRun
 STRATEGIES = [number for number in Run.Strategy.values() if 0 < number < Run.STRATEGY_REGISTERED]
@@ -110,7 +106,7 @@ class Work:
         founding = CreateOrganizationRequest(
             organization=organization_pb2.Organization(name=f"crashes {new_id()}"), admin_email="a@crashes.test"
         )
-        made = await self.processes.call("auth", AuthServiceStub, "CreateOrganization", founding, _OPERATOR)
+        made = await self.processes.call("auth", AuthArea, "CreateOrganization", founding, _OPERATOR)
         organization, key = UUID(made.organization.id), made.api_key.id
         self.actor = Actor(ActorKind.USER, made.administrator.id, organization, Role.ADMIN, credential_id=key)
         for name, concurrency in (("shared", 5), ("single", 1)):

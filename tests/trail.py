@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 
 import grpc
+from ashgrove.areas import AuditArea, VariablesArea
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
-from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from ashgrove.variables.v1.variable_space_pb2 import FloatDomain, Variable, VariableSpace
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 from framework.call import Actor, Role
 from framework.identifiers import new_id
@@ -42,9 +41,7 @@ async def _verified(processes: Processes, admin: Actor, *, signed: bool) -> Veri
     """Returns what is found of a chain once it has been signed."""
     while True:
         request = VerifyAuditChainRequest()
-        found: VerifyAuditChainResponse = await processes.call(
-            "audit", AuditServiceStub, "VerifyAuditChain", request, admin
-        )
+        found: VerifyAuditChainResponse = await processes.call("audit", AuditArea, "VerifyAuditChain", request, admin)
         if found.checkpoint_count or not signed or not found.valid:
             return found
         await asyncio.sleep(0.05)
@@ -55,7 +52,7 @@ async def _write(processes: Processes, actor: Actor, number: int) -> str:
     space = VariableSpace(name=f"crash {number}", variables=[Variable(name="heat", float=FloatDomain(low=0, high=1))])
     request = CreateVariableSpaceRequest(variable_space=space)
     try:
-        made = await processes.call("variables", VariablesServiceStub, "CreateVariableSpace", request, actor)
+        made = await processes.call("variables", VariablesArea, "CreateVariableSpace", request, actor)
     except grpc.aio.AioRpcError as cut:
         assert cut.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL), cut
         return ""

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Archived
 from ashgrove.program.v1 import program_alias_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 _Alias = program_alias_pb2.ProgramAlias
 
@@ -15,7 +14,7 @@ _Alias = program_alias_pb2.ProgramAlias
 class Aliases(Archived[_Alias]):
     """The aliases that the caller may see; execute by one with `programs.execute(…, alias="production")`."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "ProgramAlias", "program_aliases"
+    area, noun, plural = ProgramArea, "ProgramAlias", "program_aliases"
 
     def create(self, program_id: str, name: str, targets: Mapping[int, int]) -> _Alias:
         """Creates an alias, such as `{3: 95, 4: 5}`: revisions with their weights."""

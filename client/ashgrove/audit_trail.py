@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
+from ashgrove.areas import AuditArea
 from ashgrove.audit.v1 import audit_entry_pb2
-from ashgrove.audit.v1 import audit_service_pb2 as pb
 from ashgrove.audit.v1.audit_checkpoint_pb2 import AuditCheckpoint
 from ashgrove.audit.v1.audit_entry_pb2 import AuditEntry
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
-from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from ashgrove.collection import Listed
 from ashgrove.exports import Exports
 
@@ -26,7 +25,7 @@ M = TypeVar("M", bound=Message)
 class AuditTrail(Listed[audit_entry_pb2.AuditEntry]):
     """What was done, by whom, provably."""
 
-    service, messages, noun, plural = AuditServiceStub, pb, "AuditEntry", "audit_entries"
+    area, noun, plural = AuditArea, "AuditEntry", "audit_entries"
 
     def verify(self) -> VerifyAuditChainResponse:
         """Has the server recompute the whole chain; for administrators."""

@@ -1,13 +1,12 @@
 """What every kind of resource has in common: it is read one by one, page by page, and some can be put away."""
 
 from collections.abc import Iterator, Sequence
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
+from ashgrove.areas import Area
 from ashgrove.connection import Connection
 from ashgrove.relationships import edge
 from ashgrove.values import unpacked
@@ -22,27 +21,22 @@ def mask_of(fields: Sequence[str]) -> FieldMask | None:
 
 
 class Kind(Generic[M]):
-    """One kind of resource, by the names that its service gives it: `Program`, `Programs`, `programs`."""
+    """One kind of resource, by the names that its area gives it: `Program`, `Programs`, `programs`."""
 
-    service: type[Any]
-    """The stub of the service that keeps it."""
-    messages: ModuleType
-    """The module that its service's .proto became."""
+    area: type[Area]
     noun: str
     plural: str
     """What a page calls its items."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = self.service(connection.channel)
+        self._stub = self.area(connection.channel)
 
     def _request(self, rpc: str, **fields: Any) -> Any:
         """Returns the message that an RPC is asked with."""
-        name = self.service.__name__.removesuffix("Stub")
-        method = self.messages.DESCRIPTOR.services_by_name[name].methods_by_name[rpc]
         # Not every kind has relationships to include, or can be read in parts.
         left_out = {name for name in ("include", "read_mask") if not fields.get(name)}
-        return GetMessageClass(method.input_type)(**{n: v for n, v in fields.items() if n not in left_out})
+        return self.area.request(rpc)(**{n: v for n, v in fields.items() if n not in left_out})
 
     def _call(self, rpc: str, **fields: Any) -> Any:
         """Returns the answer of one RPC; raises an AshgroveError."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
+from ashgrove.areas import VariablesArea
 from ashgrove.collection import Archived
 from ashgrove.variables.v1 import component_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as pb
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 _Component = component_pb2.Component
 
@@ -13,7 +12,7 @@ _Component = component_pb2.Component
 class Components(Archived[_Component]):
     """The organization's components."""
 
-    service, messages, noun, plural = VariablesServiceStub, pb, "Component", "components"
+    area, noun, plural = VariablesArea, "Component", "components"
 
     def create(self, component: _Component) -> _Component:
         """Keeps a component; modules of its interface may then choose it by `name@version`."""

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ashgrove.areas import VariablesArea
 from ashgrove.collection import Archived
 from ashgrove.values import to_struct
 from ashgrove.variables.v1 import configuration_use_requests_pb2 as uses
 from ashgrove.variables.v1 import variable_configuration_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as pb
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 _Kept = variable_configuration_pb2.VariableConfiguration
 
@@ -16,7 +15,7 @@ _Kept = variable_configuration_pb2.VariableConfiguration
 class Configurations(Archived[variable_configuration_pb2.VariableConfiguration]):
     """The configurations that the caller may see."""
 
-    service, messages, noun, plural = VariablesServiceStub, pb, "VariableConfiguration", "variable_configurations"
+    area, noun, plural = VariablesArea, "VariableConfiguration", "variable_configurations"
 
     def create(
         self, name: str, space_id: str, values: Mapping[str, Any], *, origin: str = "manual"

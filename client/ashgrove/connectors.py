@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Archived
 from ashgrove.program.v1 import connector_pb2, connector_requests_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 _Connector = connector_pb2.Connector
 
@@ -13,7 +12,7 @@ _Connector = connector_pb2.Connector
 class Connectors(Archived[_Connector]):
     """The organization's connectors; administrators keep them."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Connector", "connectors"
+    area, noun, plural = ProgramArea, "Connector", "connectors"
 
     def create(self, connector: _Connector) -> _Connector:
         """Keeps a connector; programs name it as their `model`."""

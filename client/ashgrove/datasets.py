@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ashgrove import example_files
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Unique
 from ashgrove.exports import Exports
 from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2, feedback_requests_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.programs import SPLITS
 from ashgrove.values import to_struct
 
@@ -20,7 +19,7 @@ _BATCH = 500
 class Datasets(Unique[dataset_pb2.Dataset]):
     """The datasets that the caller may see."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Dataset", "datasets"
+    area, noun, plural = ProgramArea, "Dataset", "datasets"
 
     def create(
         self,

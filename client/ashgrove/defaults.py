@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Kind
 from ashgrove.program.v1 import program_defaults_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 RunDefaults = program_defaults_pb2.RunDefaults
 
@@ -13,7 +12,7 @@ RunDefaults = program_defaults_pb2.RunDefaults
 class ProgramDefaults(Kind[program_defaults_pb2.ProgramDefaults]):
     """The organization's defaults: one row, which its administrators write."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "ProgramDefaults", "program_defaults"
+    area, noun, plural = ProgramArea, "ProgramDefaults", "program_defaults"
 
     def get(self) -> RunDefaults:
         """Returns the defaults as they are; empty ones while nobody has set any."""

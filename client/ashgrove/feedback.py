@@ -5,10 +5,9 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Archived
 from ashgrove.program.v1 import feedback_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
 _Feedback = feedback_pb2.Feedback
@@ -17,7 +16,7 @@ _Feedback = feedback_pb2.Feedback
 class FeedbackGiven(Archived[_Feedback]):
     """The feedback on executions that the caller may see; taking it back is `archive`."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Feedback", "feedback"
+    area, noun, plural = ProgramArea, "Feedback", "feedback"
 
     def give(
         self,

@@ -1,8 +1,7 @@
 """Invitations: how people come into an organization."""
 
-from ashgrove.auth.v1 import auth_service_pb2 as pb
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import invitation_pb2
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.invitation_requests_pb2 import CreateInvitationResponse
 from ashgrove.collection import Listed
 
@@ -10,7 +9,7 @@ from ashgrove.collection import Listed
 class Invitations(Listed[invitation_pb2.Invitation]):
     """The invitations of the caller's organization; for administrators."""
 
-    service, messages, noun, plural = AuthServiceStub, pb, "Invitation", "invitations"
+    area, noun, plural = AuthArea, "Invitation", "invitations"
 
     def create(self, invitation: invitation_pb2.Invitation) -> CreateInvitationResponse:
         """Invites somebody; the `token` to hand to them is in this answer and nowhere after."""

@@ -1,16 +1,15 @@
 """API keys: made once, shown once, revoked for good."""
 
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import api_key_pb2
-from ashgrove.auth.v1 import auth_service_pb2 as pb
 from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyResponse, RotateApiKeyResponse
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.collection import Listed
 
 
 class Keys(Listed[api_key_pb2.ApiKey]):
     """The API keys that the caller may see, without their secrets."""
 
-    service, messages, noun, plural = AuthServiceStub, pb, "ApiKey", "api_keys"
+    area, noun, plural = AuthArea, "ApiKey", "api_keys"
 
     def create(self, key: api_key_pb2.ApiKey) -> CreateApiKeyResponse:
         """Creates a key; its `secret` is in this answer and nowhere after."""

@@ -1,8 +1,7 @@
 """Organizations: each sees its own; the platform's operator makes, suspends and resumes them."""
 
-from ashgrove.auth.v1 import auth_service_pb2 as pb
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import organization_pb2
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.organization_requests_pb2 import BreakGlassResponse, CreateOrganizationResponse
 from ashgrove.collection import Listed
 from ashgrove.users import role_of
@@ -11,7 +10,7 @@ from ashgrove.users import role_of
 class Organizations(Listed[organization_pb2.Organization]):
     """The organizations that the caller may see."""
 
-    service, messages, noun, plural = AuthServiceStub, pb, "Organization", "organizations"
+    area, noun, plural = AuthArea, "Organization", "organizations"
 
     def create(self, organization: organization_pb2.Organization, admin_email: str) -> CreateOrganizationResponse:
         """Creates an organization and its first administrator, whose key is in this answer and nowhere after."""

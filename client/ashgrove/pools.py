@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from ashgrove.areas import VariablesArea
 from ashgrove.collection import Listed
 from ashgrove.values import to_struct
 from ashgrove.variables.v1 import prompt_value_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as pb
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 _Value = prompt_value_pb2.PromptValue
 
@@ -14,7 +13,7 @@ _Value = prompt_value_pb2.PromptValue
 class Pools(Listed[_Value]):
     """The prompt values that the caller may see; `reference` is what configurations call one."""
 
-    service, messages, noun, plural = VariablesServiceStub, pb, "PromptValue", "prompt_values"
+    area, noun, plural = VariablesArea, "PromptValue", "prompt_values"
 
     def add_instruction(self, space_id: str, text: str) -> _Value:
         """Puts a text into a space's pool; one that is there already is returned as it is."""

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ashgrove.areas import VariablesArea
 from ashgrove.collection import Archived
 from ashgrove.domains import Constraint, Domain
 from ashgrove.values import to_struct
 from ashgrove.variables.v1 import variable_preset_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as pb
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 _Preset = variable_preset_pb2.VariablePreset
 
@@ -16,7 +15,7 @@ _Preset = variable_preset_pb2.VariablePreset
 class Presets(Archived[_Preset]):
     """The organization's presets."""
 
-    service, messages, noun, plural = VariablesServiceStub, pb, "VariablePreset", "variable_presets"
+    area, noun, plural = VariablesArea, "VariablePreset", "variable_presets"
 
     def create(
         self, name: str, domain: Domain, *, category: str = "", constraints: Sequence[Constraint] = (), **metadata: Any

@@ -9,15 +9,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import mask_of
 from ashgrove.figures import Figured
 from ashgrove.program.v1 import connector_pb2, dataset_pb2, execution_pb2, metric_pb2, program_pb2, signature_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecutionResult
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.execution_requests_pb2 import ExecutionPiece
 from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffProgramsResponse
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.values import to_struct
 
 SPLITS = {
@@ -125,7 +124,7 @@ class Told:
 class Programs(Figured):
     """The programs that the caller may see."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Program", "programs"
+    area, noun, plural = ProgramArea, "Program", "programs"
 
     def create(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
+from ashgrove.areas import OptimizerArea
 from ashgrove.asking import Asking
 from ashgrove.errors import Unavailable
 from ashgrove.objectives import Objective
@@ -17,13 +18,11 @@ from ashgrove.optimizer.v1 import (
     trial_pb2,
     variable_importance_pb2,
 )
-from ashgrove.optimizer.v1 import optimizer_service_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationRequest,
     GetBestConfigurationResponse,
     PromoteOptimizationRunResponse,
 )
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
@@ -37,7 +36,7 @@ _PATIENCE_SECONDS = 60.0
 class Runs(Asking):
     """The runs that the caller may see."""
 
-    service, messages, noun, plural = OptimizerServiceStub, pb, "OptimizationRun", "optimization_runs"
+    area, noun, plural = OptimizerArea, "OptimizationRun", "optimization_runs"
 
     def create(
         self,

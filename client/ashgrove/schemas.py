@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import Kind
-from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1 import schema_requests_pb2 as rpc
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.program.v1.signature_pb2 import SignatureConfig, SignatureField
 from ashgrove.values import to_dict, to_struct
 
@@ -17,7 +16,7 @@ Fields = Sequence[SignatureField]
 class Schemas(Kind[rpc.GetProgramSchemaResponse]):
     """What is made of fields, those of `ashgrove.programs.field`; nothing of it is kept."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "ProgramSchema", "schemas"
+    area, noun, plural = ProgramArea, "ProgramSchema", "schemas"
 
     def infer(self, examples: Iterable[Mapping[str, Any]], *, most_choices: int | None = None) -> list[SignatureField]:
         """Returns the fields that all examples fit; raises InvalidArgument where values have no type in common."""

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import authentication_requests_pb2 as pb
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.invitation_requests_pb2 import AcceptInvitationRequest
 from ashgrove.connection import Connection
 from ashgrove.errors import Unauthenticated
@@ -56,7 +56,7 @@ class Gateway:
     def _ask(self, rpc: str, request: Any) -> Any:
         connection = Connection(self._settings.gateway, credentials=self._settings.credentials())
         try:
-            return connection.call(getattr(AuthServiceStub(connection.channel), rpc), request)
+            return connection.call(getattr(AuthArea(connection.channel), rpc), request)
         finally:
             connection.close()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ashgrove.areas import VariablesArea
 from ashgrove.collection import Unique, mask_of
 from ashgrove.domains import (
     Boolean,
@@ -24,13 +25,11 @@ from ashgrove.values import to_dict, to_struct
 from ashgrove.variables.v1 import space_comparison_requests_pb2 as comparison
 from ashgrove.variables.v1 import space_exchange_requests_pb2 as exchange
 from ashgrove.variables.v1 import variable_space_pb2
-from ashgrove.variables.v1 import variables_service_pb2 as pb
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
     GenerateConfigurationsRequest,
     GenerateConfigurationsResponse,
     ValidateConfigurationResponse,
 )
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 __all__ = [
     "Boolean",
@@ -55,7 +54,7 @@ _Space = variable_space_pb2.VariableSpace
 class Spaces(Unique[_Space]):
     """The variable spaces that the caller may see."""
 
-    service, messages, noun, plural = VariablesServiceStub, pb, "VariableSpace", "variable_spaces"
+    area, noun, plural = VariablesArea, "VariableSpace", "variable_spaces"
 
     def create(
         self, name: str, variables: Mapping[str, Domain] | _Space, constraints: Sequence[Constraint] = ()

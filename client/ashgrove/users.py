@@ -5,9 +5,8 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from ashgrove.auth.v1 import auth_service_pb2 as pb
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.user_requests_pb2 import Membership
 from ashgrove.collection import Listed
 
@@ -15,7 +14,7 @@ from ashgrove.collection import Listed
 class Users(Listed[user_pb2.User]):
     """The users that the caller may see."""
 
-    service, messages, noun, plural = AuthServiceStub, pb, "User", "users"
+    area, noun, plural = AuthArea, "User", "users"
 
     def create(self, user: user_pb2.User) -> user_pb2.User:
         """Creates a user, who signs in by keys only; for administrators."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from ashgrove.areas import ProgramArea
 from ashgrove.collection import M, Readable, mask_of
 from ashgrove.program.v1 import evaluation_requests_pb2, execution_pb2
-from ashgrove.program.v1 import program_service_pb2 as pb
 from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationResultsRequest
 from ashgrove.program.v1.execution_requests_pb2 import ExecutionStep
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 
 
 class OfPrograms(Readable[M]):
@@ -30,7 +29,7 @@ class OfPrograms(Readable[M]):
 class Executions(OfPrograms[execution_pb2.Execution]):
     """The executions of programs that the caller may see."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Execution", "executions"
+    area, noun, plural = ProgramArea, "Execution", "executions"
 
     def steps(self, identifier: str) -> Sequence[ExecutionStep]:
         """Returns what an ended execution did on its way: calls of models, and steps of a pipeline."""
@@ -45,7 +44,7 @@ class Executions(OfPrograms[execution_pb2.Execution]):
 class Evaluations(OfPrograms[execution_pb2.Evaluation]):
     """The evaluations of programs that the caller may see; `programs.evaluate` starts them."""
 
-    service, messages, noun, plural = ProgramServiceStub, pb, "Evaluation", "evaluations"
+    area, noun, plural = ProgramArea, "Evaluation", "evaluations"
 
     def results(self, identifier: str) -> Iterator[execution_pb2.EvaluationResult]:
         """Yields what became of each example, in the order in which they finished."""

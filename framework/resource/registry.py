@@ -115,23 +115,29 @@ def is_read(rpc: str) -> bool:
 
 
 class Registry:
-    """The resources and public RPCs of a service; building one verifies that the two halves agree.
+    """The resources of a service and its public RPCs; building one verifies that the two halves agree.
 
     Raises TypeError with every complaint at once, each naming resource and field.
     """
 
-    def __init__(self, service: str, resources: Sequence[type[Resource[Any]]], descriptor: ServiceDescriptor) -> None:
+    def __init__(self, service: str, resources: Sequence[type[Resource[Any]]], *served: ServiceDescriptor) -> None:
         self.service = service
-        self.descriptor = descriptor
+        self.served = served
         self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
         every = self.specs.values()
         self._actions = {rpc: found for spec in reversed(every) for rpc, found in _actions_of(spec)}
         complaints = [c for spec in every for c in spec_faults(spec, every)]
-        methods = [self._method(m, complaints) for m in descriptor.methods]
+        methods = [self._method(m, complaints) for one in served for m in one.methods]
         self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
+        self._by_name = {m.name: m for m in self.methods.values()}
+        complaints += self._named_twice()
         complaints += [c for spec in every for c in (*self._misled(spec), *self._misargued(spec))]
         if complaints:
             raise TypeError("the declarations do not hold:\n  " + "\n  ".join(complaints))
+
+    def method(self, rpc: str) -> MethodSpec:
+        """Returns an RPC by its name, whichever of the gRPC services has it; raises KeyError if none has."""
+        return self._by_name[rpc]
 
     def by_message(self, full_name: str) -> ResourceSpec:
         """Returns the spec of a resource message, by its full proto name."""
@@ -149,6 +155,12 @@ class Registry:
     def _acting(self) -> dict[ResourceSpec, dict[str, MethodSpec]]:
         methods = self.methods.values()
         return {spec: {m.name: m for m in methods if m.acts_on(spec)} for spec in self.specs.values()}
+
+    def _named_twice(self) -> Iterator[str]:
+        """Yields the RPCs that two gRPC services have: people, policies and scopes name them without their service."""
+        for method in self.methods.values():
+            if self._by_name[method.name] is not method:
+                yield f"{method.path}: another service has an RPC of that name"
 
     def _misargued(self, spec: ResourceSpec) -> Iterator[str]:
         """Yields what policies ask of requests that have no such field."""
@@ -178,7 +190,9 @@ class Registry:
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
         found = self._actions.get(descriptor.name) or self._standard(descriptor.name)
         if found is None:
-            complaints.append(f"{self.descriptor.name}.{descriptor.name}: no resource does it; write an @action")
+            complaints.append(
+                f"{descriptor.containing_service.name}.{descriptor.name}: no resource does it; write an @action"
+            )
             return None
         spec, verb, handler = found
         ruling = RULED_BY.get(verb, verb)
@@ -192,7 +206,7 @@ class Registry:
             complaints.append(f"{descriptor.name}: only an action that answers once may be asked with a stream")
         return MethodSpec(
             descriptor.name,
-            f"/{self.descriptor.full_name}/{descriptor.name}",
+            f"/{descriptor.containing_service.full_name}/{descriptor.name}",
             message_factory.GetMessageClass(descriptor.input_type),
             message_factory.GetMessageClass(descriptor.output_type),
             descriptor.server_streaming,

@@ -30,7 +30,7 @@ from framework.rpc.feed_commands import Consumers, add_feed_commands
 from framework.rpc.identity import FetchKeys, Verifier
 from framework.rpc.open_streams import OpenStreams
 from framework.rpc.server import Process
-from framework.rpc.servicer import handler_of
+from framework.rpc.servicer import handlers_of
 from framework.settings import ServiceSettings
 from framework.storage import Database
 from framework.storage.additions import next_migration
@@ -92,9 +92,9 @@ def api(
         made.settings.service_port,
         Verifier(fetch_keys),
         OpenStreams(made.settings.streams_per_caller, made.settings.streams_per_organization),
-        handlers=[handler_of(made.engine)],
+        handlers=handlers_of(made.engine),
         servicers=[add_feed, *servicers],
-        services=[made.engine.registry.descriptor.full_name, FEED],
+        services=[*(served.full_name for served in engine.registry.served), FEED],
         ready=[made.database.ping, lambda: check_current(made.database, migrations)],
         background=[
             Sequencer(database, made.hints).run,

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.descriptor import ServiceDescriptor
 
 from framework.engine import Engine
 from framework.resource import MethodSpec
@@ -15,11 +16,14 @@ _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 _PAGE = (("content-security-policy", f"{_PAGE_POLICY}; frame-ancestors 'none'; sandbox"),)
 
 
-def handler_of(engine: Engine) -> grpc.GenericRpcHandler:
-    """Returns the one handler of a service."""
-    registry = engine.registry
-    methods = {m.name: _method(engine, m) for m in registry.methods.values()}
-    return grpc.method_handlers_generic_handler(registry.descriptor.full_name, methods)
+def handlers_of(engine: Engine) -> list[grpc.GenericRpcHandler]:
+    """Returns the handler of each gRPC service."""
+    return [_handler(engine, served) for served in engine.registry.served]
+
+
+def _handler(engine: Engine, served: ServiceDescriptor) -> grpc.GenericRpcHandler:
+    methods = {m.name: _method(engine, engine.registry.method(m.name)) for m in served.methods}
+    return grpc.method_handlers_generic_handler(served.full_name, methods)
 
 
 def _method(engine: Engine, method: MethodSpec) -> Any:

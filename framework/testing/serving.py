@@ -11,7 +11,7 @@ from framework.call import ANONYMOUS, Actor
 from framework.resource import MethodSpec, Registry
 from framework.rpc.identity import FetchKeys, Verifier
 from framework.rpc.interceptors import interceptors
-from framework.rpc.servicer import handler_of
+from framework.rpc.servicer import handlers_of
 from framework.testing.refusals import Refused
 from framework.testing.tokens import Issuer
 from framework.testing.workbench import Workbench
@@ -58,7 +58,7 @@ class Caller:
             call.cancel()
 
     def _method(self, rpc: str) -> MethodSpec:
-        return self._registry.methods[f"/{self._registry.descriptor.full_name}/{rpc}"]
+        return self._registry.method(rpc)
 
 
 class Served:
@@ -85,7 +85,7 @@ async def served(bench: Workbench, keys: FetchKeys | None = None) -> AsyncIterat
     """Serves a workbench's engine on a port of loopback for the length of a block; `keys` may stand for its own."""
     issuer = Issuer()
     server = aio.server(interceptors=interceptors(Verifier(keys or issuer.keys)))
-    server.add_generic_rpc_handlers((handler_of(bench.engine),))
+    server.add_generic_rpc_handlers(tuple(handlers_of(bench.engine)))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -73,7 +73,7 @@ class Workbench:
         return await self.engine.unary(self._method(rpc), context, requests[0], more())
 
     def _method(self, rpc: str) -> MethodSpec:
-        return self.registry.methods[f"/{self.registry.descriptor.full_name}/{rpc}"]
+        return self.registry.method(rpc)
 
     async def events(self, kind: str = "") -> list[dict[str, Any]]:
         """Numbers what has committed and returns this organization's events in order, of one type when it is named."""

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import click
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from pydantic import Field
 
@@ -45,7 +45,7 @@ async def process(settings: AuditSettings) -> Process:
     trusted = frozenset({signer.public_key, *filter(None, settings.audit_earlier_keys.split(","))})
     made = await parts(settings, registry(), trusted)
     peers = Peers(settings, "audit", SOURCES, AuthInternalServiceStub, auth_internal_service_pb2)
-    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    keys = keys_from(AuthArea(peers.channels["auth"]), GetJwksRequest())
     recorders = [recorder(source, peers.feed(source), settings.audit_summary_seconds) for source in SOURCES]
     # What is refused here and who exports the trail is told in the service's own feed.
     recorders.append(

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
+from ashgrove.areas import AuditArea
 from ashgrove.audit.v1 import audit_checkpoint_pb2, audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
-from ashgrove.audit.v1.audit_service_pb2 import DESCRIPTOR
 from ashgrove.audit_verification import Verification
 
 from framework.call import Role
@@ -86,4 +86,4 @@ RESOURCES: list[type[Resource[Any]]] = [AuditEntry, AuditCheckpoint]
 
 def registry() -> Registry:
     """Returns the verified declarations of the audit service."""
-    return Registry("audit", RESOURCES, DESCRIPTOR.services_by_name["AuditService"])
+    return Registry("audit", RESOURCES, *AuditArea.services())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ashgrove.auth.v1.auth_service_pb2 import DESCRIPTOR
+from ashgrove.areas import AuthArea
 
 from framework.resource import Registry, Resource
 from services.auth.api_keys import ApiKey
@@ -15,4 +15,4 @@ RESOURCES: list[type[Resource[Any]]] = [Organization, User, Invitation, ApiKey]
 
 def registry() -> Registry:
     """Returns the verified declarations of the auth service."""
-    return Registry("auth", RESOURCES, DESCRIPTOR.services_by_name["AuthService"])
+    return Registry("auth", RESOURCES, *AuthArea.services())

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
 from framework.events.tail import Consumer
@@ -41,7 +41,7 @@ async def api(settings: ServiceSettings) -> Process:
     """Returns the API process, which also keeps the projection of who may see which program."""
     peers = application(settings)
     made = await assembly.parts(settings, registry(), peers)
-    keys = assembly.keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    keys = assembly.keys_from(AuthArea(peers.channels["auth"]), GetJwksRequest())
     auth = PeerFeed("auth", peers.channels["auth"], peers.tokens)
     return assembly.api(made, MIGRATIONS, keys, consumers=consumers(peers), auth_feed=auth, close=[peers.close])
 

@@ -4,10 +4,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ashgrove.areas import ProgramArea, VariablesArea
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 from grpc import aio
 
 from framework.errors import Failure
@@ -52,8 +51,8 @@ def application(settings: ServiceSettings) -> Application:
     auth: Any = AuthInternalServiceStub(channels["auth"])
     secret = (settings.secrets / f"{SERVICE}.secret").read_text().strip()
     return Application(
-        ProgramServiceStub(channels["program"]),
-        VariablesServiceStub(channels["variables"]),
+        ProgramArea(channels["program"]),
+        VariablesArea(channels["variables"]),
         auth,
         ServiceTokens(auth, auth_internal_service_pb2, SERVICE, secret),
         channels,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from ashgrove.areas import OptimizerArea
 from ashgrove.optimizer.v1 import external_requests_pb2 as external_pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, pareto_front_pb2, run_report_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
@@ -22,7 +23,6 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     WatchOptimizationRunRequest,
     WatchOptimizationRunResponse,
 )
-from ashgrove.optimizer.v1.optimizer_service_pb2 import DESCRIPTOR
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsRequest, CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunRequest, EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
@@ -359,4 +359,4 @@ RESOURCES: list[type[Resource[Any]]] = [OptimizationRun, Trial]
 
 def registry() -> Registry:
     """Returns the verified declarations of the optimizer service."""
-    return Registry("optimizer", RESOURCES, DESCRIPTOR.services_by_name["OptimizerService"])
+    return Registry("optimizer", RESOURCES, *OptimizerArea.services())

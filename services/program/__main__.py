@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from ashgrove.areas import AuthArea, VariablesArea
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 from framework.egress import EgressPolicy
 from framework.events.rollups import counters
@@ -40,9 +39,9 @@ async def api_process(settings: ProgramSettings) -> Process:
     describing = Describing(Workers(size=1))
     peers = peers_of(settings)
     rules = EgressPolicy(settings), SecretReferences(settings)
-    ours = Application(describing, VariablesServiceStub(peers.channels["variables"]), *rules, settings.models)
+    ours = Application(describing, VariablesArea(peers.channels["variables"]), *rules, settings.models)
     made = await parts(settings, registry(), application=ours)
-    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    keys = keys_from(AuthArea(peers.channels["auth"]), GetJwksRequest())
     return api(
         made,
         MIGRATIONS,

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 
 from framework.events.rollups import counters
@@ -24,7 +24,7 @@ async def process(settings: ServiceSettings) -> Process:
     """Returns the API process, which also counts the runs of each space."""
     peers = peers_of(settings)
     made = await parts(settings, registry(), application(peers.channels))
-    keys = keys_from(AuthServiceStub(peers.channels["auth"]), GetJwksRequest())
+    keys = keys_from(AuthArea(peers.channels["auth"]), GetJwksRequest())
     feed, close = peers.feed("auth"), [peers.close]
     return api(made, MIGRATIONS, keys, consumers=consumers_of(peers), auth_feed=feed, close=close)
 

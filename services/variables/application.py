@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
+from ashgrove.areas import OptimizerArea, ProgramArea
 from grpc import aio
 
 
@@ -19,4 +18,4 @@ class Application:
 
 def application(channels: Mapping[str, aio.Channel]) -> Application:
     """Returns the peers behind their channels; nothing is asked of them yet."""
-    return Application(ProgramServiceStub(channels["program"]), OptimizerServiceStub(channels["optimizer"]))
+    return Application(ProgramArea(channels["program"]), OptimizerArea(channels["optimizer"]))

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
+from ashgrove.areas import VariablesArea
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
     ValidateConfigurationRequest,
     ValidateConfigurationResponse,
 )
-from ashgrove.variables.v1.variables_service_pb2 import DESCRIPTOR
 
 from domain.space import Space
 from domain.values import Invalid, content_hash
@@ -166,4 +166,4 @@ RESOURCES: list[type[Resource[Any]]] = [
 
 def registry() -> Registry:
     """Returns the verified declarations of the variables service."""
-    return Registry("variables", RESOURCES, DESCRIPTOR.services_by_name["VariablesService"])
+    return Registry("variables", RESOURCES, *VariablesArea.services())

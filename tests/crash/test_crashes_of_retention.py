@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from ashgrove.areas import AuditArea
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest
-from ashgrove.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 
 from framework.testing.workbench import workbench
 from services.audit.resources import registry
@@ -41,7 +41,7 @@ async def test_a_kill_while_payloads_go_leaves_a_chain_that_holds(
         await keeper.restart("audit", audit_keep_days=days)
         while True:
             request = VerifyAuditChainRequest()
-            found = await keeper.call("audit", AuditServiceStub, "VerifyAuditChain", request, admin)
+            found = await keeper.call("audit", AuditArea, "VerifyAuditChain", request, admin)
             assert found.valid, found
             if found.payloads_gone_count == gone:
                 break

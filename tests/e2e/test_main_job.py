@@ -3,8 +3,8 @@
 import time
 
 import pytest
+from ashgrove.areas import OptimizerArea
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunRequest
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 
 from tests.e2e.api import Api, Setting
 
@@ -33,7 +33,7 @@ def test_the_story_is_gap_free_and_replays_from_anywhere(setting: Setting, run: 
     assert setting.watch(run, after=5) == story[5:]
     with setting.api.channel() as channel:
         request = WatchOptimizationRunRequest(id=run, from_sequence=5)
-        stream = OptimizerServiceStub(channel).WatchOptimizationRun(request, metadata=setting.api.metadata, timeout=30)
+        stream = OptimizerArea(channel).WatchOptimizationRun(request, metadata=setting.api.metadata, timeout=30)
         assert [f.item.sequence for f in stream if f.WhichOneof("frame") == "item"] == list(range(6, len(story) + 1))
 
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import grpc
 import pytest
+from ashgrove.areas import ProgramArea
 from ashgrove.program.v1.program_requests_pb2 import ListProgramsRequest
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -42,7 +42,7 @@ def test_without_a_valid_key_nothing_is_told(stack: Stack, key: str) -> None:
     assert (refusal.code, refusal.reason) == (401, "CREDENTIAL_REFUSED")
     caller = Api(stack.port, key)
     with caller.channel() as channel, pytest.raises(grpc.RpcError) as caught:
-        ProgramServiceStub(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=10)
+        ProgramArea(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     status, info = rpc_status.from_call(caught.value), error_details_pb2.ErrorInfo()  # type: ignore[arg-type]
     assert status is not None and status.details[0].Unpack(info)

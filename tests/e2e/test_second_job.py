@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 import pytest
+from ashgrove.areas import OptimizerArea
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetParetoFrontRequest
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.values import to_plain
 
 from tests.e2e.api import Api
@@ -106,7 +106,7 @@ def test_the_front_is_that_of_brute_force_over_rest_and_grpc_alike(digits: Digit
         assert point["configuration"] == by_number[point["trial_number"]]["configuration"]
         assert point["trial_id"] == by_number[point["trial_number"]]["id"]
     with digits.api.channel() as channel:
-        stub = OptimizerServiceStub(channel)
+        stub = OptimizerArea(channel)
         told = stub.GetParetoFront(GetParetoFrontRequest(id=run), metadata=digits.api.metadata, timeout=30)
     assert [p["objectives"] for p in to_plain(told)["points"]] == [p["objectives"] for p in front["points"]]
     assert told.hypervolume == front["hypervolume"]

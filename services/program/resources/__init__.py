@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ashgrove.program.v1.program_service_pb2 import DESCRIPTOR
+from ashgrove.areas import ProgramArea
 
 from framework.resource import Registry, Resource
 from services.program.resources.alias import ProgramAlias
@@ -50,4 +50,4 @@ RESOURCES: list[type[Resource[Any]]] = [
 
 def registry() -> Registry:
     """Returns the verified declarations of the program service."""
-    return Registry("program", RESOURCES, DESCRIPTOR.services_by_name["ProgramService"])
+    return Registry("program", RESOURCES, *ProgramArea.services())

@@ -57,7 +57,7 @@ async def test_a_gate_opens_to_the_first_key_and_hears_of_its_revocation(stage: 
 async def test_the_service_speaks_to_people_and_to_services(stage: Stage) -> None:
     """Over the wire: sign in, prove a service, lend and use a grant; and every refusal carries its reason."""
     async with stage.running("serve") as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        people = auth_service_pb2_grpc.AuthServiceStub(channel)
+        people = auth_service_pb2_grpc.AuthArea(channel)
         services = internal_grpc.AuthInternalServiceStub(channel)
         signed_in = await people.Authenticate(AuthenticateRequest(api_key=stage.key))
         admin = identity_of(stage, signed_in.user)

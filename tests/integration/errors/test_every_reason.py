@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import api_key_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import CreateApiKeyRequest
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import ListVariableSpacesRequest
 from google.rpc import error_details_pb2, status_pb2
@@ -111,7 +111,7 @@ async def invalid_page_token(stage: Stage) -> None:
 async def dependency_unavailable(stage: Stage) -> None:
     """Auth gives no keys: nothing listens where they are asked for."""
     auth = channel_to("127.0.0.1:1")
-    keys = keys_from(AuthServiceStub(auth), GetJwksRequest())
+    keys = keys_from(AuthArea(auth), GetJwksRequest())
     async with auth, served(stage.server.bench, keys) as without_keys:
         await without_keys.as_actor(stage.server.bench.user).do("ListVariableSpaces")
 
@@ -119,7 +119,7 @@ async def dependency_unavailable(stage: Stage) -> None:
 async def deadline_passed(stage: Stage) -> None:
     """The table is locked for longer than the call may last; gRPC's own deadline would hide what the service says."""
     bench = stage.server.bench
-    method = bench.registry.methods["/ashgrove.variables.v1.VariablesService/ListVariableSpaces"]
+    method = bench.registry.method("ListVariableSpaces")
     async with bench.database.system() as tx:
         await tx.execute("LOCK TABLE variable_spaces")
         await bench.engine.unary(

@@ -7,8 +7,8 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from ashgrove.areas import OptimizerArea
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 
 from gateway.envoy.tls import Calling, Listening
 from tests.integration.gateway.stage import AREAS, TOKEN, gateway
@@ -52,7 +52,7 @@ async def test_clients_gateway_authz_and_services_speak_tls(tmp_path: Path, ours
         )
         async with grpc.aio.secure_channel(f"127.0.0.1:{running.port}", credentials) as channel:
             asked = GetOptimizationRunRequest(id="a")
-            found = await OptimizerServiceStub(channel).GetOptimizationRun(
+            found = await OptimizerArea(channel).GetOptimizationRun(
                 asked, metadata=[("authorization", TOKEN)], timeout=30
             )
             assert found.name == "a run"

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
+from ashgrove.areas import OptimizerArea
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 
 from tests.integration.gateway.conftest import SHARED
 from tests.integration.gateway.stage import TOKEN, Answer, Gateway
@@ -77,7 +77,7 @@ async def test_no_claim_passes_in_any_protocol(plain: Gateway) -> None:
     request = GetOptimizationRunRequest(id="a")
     metadata = [("authorization", TOKEN), *FORGED.items(), ("x-ashgrove-identity-bin", CANARY.encode())]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{plain.port}") as channel:
-        await OptimizerServiceStub(channel).GetOptimizationRun(request, metadata=metadata, timeout=10)
+        await OptimizerArea(channel).GetOptimizationRun(request, metadata=metadata, timeout=10)
     await heard(plain)
     data = request.SerializeToString()
     sent = {"content_type": "application/grpc-web+proto", "x_grpc_web": "1"}

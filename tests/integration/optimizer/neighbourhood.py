@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from ashgrove.areas import OptimizerArea, ProgramArea, VariablesArea
 from ashgrove.auth.v1 import auth_internal_service_pb2_grpc
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CreateOptimizationRunRequest
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import OptimizerServiceStub
 from ashgrove.program.v1 import dataset_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
-from ashgrove.program.v1.program_service_pb2_grpc import ProgramServiceStub
 from ashgrove.variables.v1 import variable_space_pb2
 from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 from grpc import aio
 
 from framework.call import Actor
@@ -29,7 +27,7 @@ from framework.rpc.current import current
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.peer_failures import from_peer
-from framework.rpc.servicer import handler_of
+from framework.rpc.servicer import handlers_of
 from framework.settings import ServiceSettings
 from framework.tasks import stopped
 from framework.testing.workbench import PASSWORD, Workbench, workbench
@@ -226,9 +224,9 @@ async def neighbourhood(url: str, auth_url: str, secrets: Path) -> AsyncIterator
 
 
 _STUBS: dict[str, Any] = {
-    "program": ProgramServiceStub,
-    "variables": VariablesServiceStub,
-    "optimizer": OptimizerServiceStub,
+    "program": ProgramArea,
+    "variables": VariablesArea,
+    "optimizer": OptimizerArea,
 }
 
 
@@ -259,7 +257,7 @@ class Served:
     async def up(self) -> None:
         """Begins to answer, where it did before."""
         self._server = aio.server(interceptors=interceptors(self._verifier))
-        self._server.add_generic_rpc_handlers((handler_of(self._engine),))
+        self._server.add_generic_rpc_handlers(tuple(handlers_of(self._engine)))
         if self._internal is not None:
             auth_internal_service_pb2_grpc.add_AuthInternalServiceServicer_to_server(self._internal, self._server)  # type: ignore[no-untyped-call]
         self._port = self._server.add_insecure_port(self.address)

@@ -20,7 +20,7 @@ from framework.call import Actor
 from framework.errors import IllegalState, InvalidFields, NotFound
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
-from framework.rpc.servicer import handler_of
+from framework.rpc.servicer import handlers_of
 from tests.integration.optimizer.neighbourhood import Neighbourhood, _keys_of
 
 Run = run_pb.OptimizationRun
@@ -33,7 +33,7 @@ async def gateway(around: Neighbourhood) -> AsyncIterator[str]:
     assert around.variables_bench is not None
     server = aio.server(interceptors=interceptors(Verifier(_keys_of(around.house))))
     engines = (around.variables_bench.engine, around.optimizer.engine)
-    server.add_generic_rpc_handlers(tuple(handler_of(engine) for engine in engines))
+    server.add_generic_rpc_handlers(tuple(one for engine in engines for one in handlers_of(engine)))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -134,7 +134,7 @@ async def frames(
     bench: Workbench, request: EvaluateProgramRequest, actor: Actor | None = None
 ) -> AsyncIterator[EvaluateProgramResponse]:
     """Streams an evaluation as the user."""
-    method = bench.registry.methods["/ashgrove.program.v1.ProgramService/EvaluateProgram"]
+    method = bench.registry.method("EvaluateProgram")
     context = bench.context(actor or bench.user, "EvaluateProgram", 60.0)
     async for frame in bench.engine.stream(method, context, request):
         assert isinstance(frame, EvaluateProgramResponse)

@@ -29,7 +29,7 @@ async def connecting(bench: Workbench, workshop: Workshop, tmp_path: Path) -> As
 
 def request_of(bench: Workbench, rpc_name: str, identifier: str) -> Any:
     """Returns a request that names a connector."""
-    return bench.registry.methods[f"/ashgrove.program.v1.ProgramService/{rpc_name}"].request_class(id=identifier)
+    return bench.registry.method(rpc_name).request_class(id=identifier)
 
 
 async def calls(bench: Workbench, workshop: Workshop) -> list[connector_pb2.ModelCall]:

@@ -192,7 +192,7 @@ async def test_x_21_wrong_inputs_and_configurations_are_refused_with_their_paths
 async def test_an_execution_outlives_the_caller_who_waits_for_it(bench: Workbench, workshop: Workshop) -> None:
     """A deadline ends the waiting; the execution is done all the same."""
     made = await create_program(bench)
-    method = bench.registry.methods["/ashgrove.program.v1.ProgramService/ExecuteProgram"]
+    method = bench.registry.method("ExecuteProgram")
     with pytest.raises(DeadlinePassed):
         await bench.engine.unary(method, bench.context(bench.user, "ExecuteProgram", 0.3), execute(made.id))
     request = execution_rpc.ListExecutionsRequest(program_id=made.id)

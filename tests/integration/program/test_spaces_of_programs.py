@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ashgrove.areas import VariablesArea
 from ashgrove.program.v1.program_pb2 import Program
 from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest
 from ashgrove.variables.v1 import variable_space_pb2
-from ashgrove.variables.v1.variables_service_pb2_grpc import VariablesServiceStub
 
 from framework.call import Actor
 from framework.identifiers import new_id
@@ -67,7 +67,7 @@ async def near(postgres_url: str) -> AsyncIterator[Neighbours]:
         served(variables, issuer.keys) as spaces,
     ):
         channel = channel_to(f"127.0.0.1:{spaces.port}")
-        ours = Application(Describing(Workers(size=1)), VariablesServiceStub(channel), *outside())
+        ours = Application(Describing(Workers(size=1)), VariablesArea(channel), *outside())
         async with (
             workbench(registry(), postgres_url, here / "program" / "migrations", ours) as made,
             served(made, issuer.keys) as programs,

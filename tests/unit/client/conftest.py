@@ -6,14 +6,14 @@ from typing import Any
 
 import grpc
 import pytest
-from ashgrove.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from ashgrove.areas import AREAS
 from ashgrove.client import Client
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
-from ashgrove.optimizer.v1.optimizer_service_pb2_grpc import add_OptimizerServiceServicer_to_server
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
-from ashgrove.program.v1.program_service_pb2_grpc import add_ProgramServiceServicer_to_server
 from ashgrove.resource.v1.export_pb2 import ExportResponse
 from ashgrove.resource.v1.watch_pb2 import WatchResponse
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 
 class Scripted:
@@ -71,14 +71,27 @@ class Scripted:
             yield step
 
 
+def _handler(scripted: Any, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        service.full_name, {m.name: _method(scripted, m) for m in service.methods}
+    )
+
+
+def _method(scripted: Any, method: MethodDescriptor) -> Any:
+    asked, answered = ("stream" if many else "unary" for many in (method.client_streaming, method.server_streaming))
+    return getattr(grpc, f"{asked}_{answered}_rpc_method_handler")(
+        getattr(scripted, method.name),
+        request_deserializer=GetMessageClass(method.input_type).FromString,
+        response_serializer=GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
 @pytest.fixture
 def served() -> Iterator[tuple[Scripted, Client]]:
     """A scripted server and a client of it."""
     server: Any = grpc.server(ThreadPoolExecutor(4))
     scripted: Any = Scripted()
-    add_OptimizerServiceServicer_to_server(scripted, server)
-    add_ProgramServiceServicer_to_server(scripted, server)
-    add_AuthServiceServicer_to_server(scripted, server)
+    server.add_generic_rpc_handlers([_handler(scripted, service) for area in AREAS for service in area.services()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with Client(f"127.0.0.1:{port}", api_key="key-of-the-test") as client:

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import api_key_pb2, invitation_pb2, organization_pb2, user_pb2
-from ashgrove.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from ashgrove.client import Client
 from ashgrove.collection import Archived, Kind, Listed
 from ashgrove.objectives import Objective
@@ -177,7 +177,7 @@ def test_people_keys_and_organizations(served: Served) -> None:
     client.invitations.create(invitation_pb2.Invitation(email="a@b.test"))
     client.invitations.revoke("i")
     for rpc, fields in asked:
-        assert hasattr(AuthServiceStub(client._connection.channel), rpc)
+        assert hasattr(AuthArea(client._connection.channel), rpc)
         client.users._request(rpc, **fields)
     assert len(asked) == 13
 

@@ -67,6 +67,6 @@ class Wrong(Specimen):
 def test_only_output_only_fields_are_computed() -> None:
     """Each complaint names the resource and the field."""
     with pytest.raises(TypeError) as refused:
-        Registry("specimen", [Wrong, Piece], registry().descriptor)
+        Registry("specimen", [Wrong, Piece], *registry().served)
     assert "Specimen.small: must be OUTPUT_ONLY, since a formula computes it" in str(refused.value)
     assert "Specimen.nothing: is computed and no field of the message" in str(refused.value)

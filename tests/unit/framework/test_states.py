@@ -97,6 +97,6 @@ def test_a_service_refuses_to_start_with_a_machine_that_cannot_be_meant() -> Non
         (Astray, ["Specimen.name: a state must be an enum, and OUTPUT_ONLY"]),
     ):
         with pytest.raises(TypeError) as refused:
-            Registry("specimen", [resource, Piece], registry().descriptor)
+            Registry("specimen", [resource, Piece], *registry().served)
         for complaint in complaints:
             assert complaint in str(refused.value)

@@ -7,8 +7,9 @@ from typing import Any
 
 import grpc
 import pytest
+from ashgrove.areas import ProgramArea
+from ashgrove.program.v1 import evaluation_service_pb2_grpc as stubs
 from ashgrove.program.v1 import execution_pb2 as pb
-from ashgrove.program.v1 import program_service_pb2_grpc as stubs
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest, EvaluateProgramResponse
 from ashgrove.values import to_plain
 from grpc import aio
@@ -53,7 +54,7 @@ COMPLETED = pb.Evaluation(
 Play = Callable[[EvaluateProgramRequest, Any], AsyncIterator[EvaluateProgramResponse]]
 
 
-class Peer(stubs.ProgramServiceServicer):
+class Peer(stubs.EvaluationServiceServicer):
     """The program service as a list of what it does at each attach; it remembers what it was asked."""
 
     def __init__(self, *plays: Play) -> None:
@@ -96,11 +97,11 @@ class Ledger:
 async def served(peer: Peer) -> AsyncIterator[Any]:
     """Yields an application whose program service is the peer."""
     server = aio.server()
-    stubs.add_ProgramServiceServicer_to_server(peer, server)
+    stubs.add_EvaluationServiceServicer_to_server(peer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield SimpleNamespace(program=stubs.ProgramServiceStub(channel), tokens=Tokens())
+        yield SimpleNamespace(program=ProgramArea(channel), tokens=Tokens())
     await server.stop(0)
 
 
