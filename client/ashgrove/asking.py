@@ -15,6 +15,7 @@ from ashgrove.domains import Choice, Domain, Float, Integer
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
+from ashgrove.receiving import Received
 
 _WAITING = (optimization_run_pb2.OptimizationRun.STATUS_RUNNING, optimization_run_pb2.OptimizationRun.STATUS_PAUSED)
 _PAUSED_SECONDS = 2
@@ -32,11 +33,15 @@ class AskedTrial:
         self.number = trial.number
         self.id = trial.id
         self.values: dict[str, Any] = MessageToDict(trial.configuration)
-        self.should_stop = False
-        """Whether the service wants clients to stop, as of the last report."""
         self._runs = runs
         self._key = {"id": run_id, "client": client}
         self._ahead = ahead
+        self._standing = pb.RunStanding()
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the service wants clients to stop, as of the last report."""
+        return self._standing.should_stop
 
     def tell(self, objectives: Mapping[str, float] | None = None, **facts: Any) -> pb.RunStanding:
         """Tells what the trial reached, or `error="…"`; telling the same again changes nothing.
@@ -61,7 +66,7 @@ class AskedTrial:
         return self._heard("RenewTrials", numbers=[self.number], lease_seconds=seconds)
 
     def _heard(self, rpc: str, **fields: Any) -> bool:
-        self.should_stop = self._runs._call(rpc, **self._key, **fields).standing.should_stop
+        self._standing = self._runs._call(rpc, **self._key, **fields).standing
         return self.should_stop
 
 
@@ -84,6 +89,22 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         asked = Ahead(self, {"id": run_id, "client": name}, lease_seconds, ahead)
         for trial in asked.each():
             yield AskedTrial(self, run_id, name, trial, asked)
+
+    def receiving(
+        self, run_id: str, client: str = "", lease_seconds: int = 0, *, ahead: int = 1
+    ) -> Iterator["ReceivedTrial"]:
+        """Yields trials as they are sent, until the run has ended: nobody asks, and leases live as long as the process.
+
+        So many at most are `ahead`, up to 100: sent and not told. A stream that breaks is opened again, and goes on
+        with the trials that the client has; so does a process that is started again under the same name.
+        """
+        name = client or _name()
+        asked = {"id": run_id, "client": name, "ahead": ahead, "lease_seconds": lease_seconds}
+        request = self._request("PushTrials", **asked)
+        received = Received(lambda begun: self._connection.stream(self._stub.PushTrials, request, begun))
+        told = Ahead(self, {"id": run_id, "client": name}, 0, 0)
+        for trial in received.each():
+            yield ReceivedTrial(self, run_id, name, trial, told, received)
 
     def defining(self, run_id: str, client: str = "", lease_seconds: int = 0) -> Iterator["DefinedTrial"]:
         """Yields trials that say what they ask for while they are evaluated, with `suggest_float` and its like.
@@ -111,6 +132,30 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         """Takes trials over that were made elsewhere, before the first is asked for; returns how many were new."""
         answer = self._call("ImportTrials", id=run_id, trials=trials)
         return int(answer.added)
+
+
+class ReceivedTrial(AskedTrial):
+    """A trial that was sent: `should_stop` is also what the stream said meanwhile, without a report."""
+
+    def __init__(self, *given: Any) -> None:
+        *asked, self._received = given
+        super().__init__(*asked)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the service wants clients to stop, as of its last word, in the stream or to a report."""
+        return bool(self._received.standing.should_stop)
+
+    def tell(self, objectives: Mapping[str, float] | None = None, **facts: Any) -> pb.RunStanding:
+        """Tells what the trial reached, as `AskedTrial.tell`; another one comes by itself."""
+        try:
+            return super().tell(objectives, **facts)
+        finally:
+            self._received.forget(self.id)
+
+    def _heard(self, rpc: str, **fields: Any) -> bool:
+        self._received.standing = self._runs._call(rpc, **self._key, **fields).standing
+        return self.should_stop
 
 
 class DefinedTrial(AskedTrial):

@@ -41,9 +41,15 @@ class Connection:
         except grpc.RpcError as error:
             raise self._refusal(error) from None
 
-    def stream(self, method: Callable[..., Any], request: Message) -> Iterator[Any]:
-        """Yields a stream's frames, without a deadline; raises an AshgroveError when it breaks or ends with one."""
+    def stream(
+        self, method: Callable[..., Any], request: Message, begun: Callable[[Any], object] = lambda call: None
+    ) -> Iterator[Any]:
+        """Yields a stream's frames, without a deadline; raises an AshgroveError when it breaks or ends with one.
+
+        `begun` is given the call, for another thread to cancel.
+        """
         call = method(request, metadata=self._metadata)
+        begun(call)
         try:
             for frame in call:
                 if frame.WhichOneof("frame") == "end" and frame.end.status.code:

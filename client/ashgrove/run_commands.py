@@ -29,6 +29,18 @@ def ask(client: Client, run: str, name: str, lease_seconds: int, count: int) -> 
         click.echo("there is no trial at present", err=True)
 
 
+@click.command("receive", help="Be sent an external run's trials as they become free, one JSON object a line.")
+@_run
+@_client
+@click.option("--ahead", default=1, show_default=True, help="How many trials you have at most, sent and not told.")
+@click.option("--lease-seconds", default=0, help="How long you keep them once this is broken off; a minute by default.")
+@with_client
+def receive(client: Client, run: str, name: str, ahead: int, lease_seconds: int) -> None:
+    """Prints trials until the run has ended; what they reached is told with `tell`."""
+    for trial in client.runs.receiving(run, name, lease_seconds, ahead=ahead):
+        click.echo(json.dumps({"number": trial.number, "values": trial.values}, ensure_ascii=False))
+
+
 @click.command("tell", help="Tell what a trial of an external run reached, a JSON object, or why it failed.")
 @_run
 @click.argument("number", type=int)

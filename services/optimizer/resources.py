@@ -25,6 +25,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 )
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsRequest, CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunRequest, EstimateOptimizationRunResponse
+from ashgrove.optimizer.v1.pushed_trials_pb2 import PushTrialsRequest, PushTrialsResponse
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
 from google.api.httpbody_pb2 import HttpBody
 
@@ -56,7 +57,7 @@ _IMPORTANCE = "AnalyzeVariableImportance"
 _COMPARE = "CompareOptimizationRuns"
 _ESTIMATE = "EstimateOptimizationRun"
 NOTHING_YET = "no trial of this run is complete yet; watch it and ask again"
-_TOLD = ("SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
+_TOLD = ("SuggestTrials", "PushTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples")
 _GROWN = ("ExtendSpace", "ImportTrials")
 _REPORTS = ("GetRunReport", "GetRunReportPage")
 _VIEWS = ("WatchOptimizationRun", "GetBestConfiguration", "GetParetoFront", _IMPORTANCE, _COMPARE, *_REPORTS)
@@ -220,6 +221,14 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
         from services.optimizer import external  # it acts on this very resource
 
         return await external.suggest(call, request)
+
+    @action("PushTrials")
+    async def push(self, call: Call, request: PushTrialsRequest) -> AsyncIterator[PushTrialsResponse]:
+        """Sends a client its trials as they become free."""
+        from services.optimizer import external  # it acts on this very resource
+
+        async for frame in external.frames(call, request):
+            yield frame
 
     @action("CompleteTrials")
     async def complete(

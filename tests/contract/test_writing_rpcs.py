@@ -41,6 +41,7 @@ NEITHER = {
     "ResumeOrganization": _OPERATOR + "twice is no error",
     "ShareConnector": _OPERATOR + "sharing again changes the terms",
     "SignIn": _SIGNS_IN,
+    "PushTrials": _STREAM + "a client that comes back has its trials already, and is sent them again",
     "SuggestTrials": _LEASED + "it has its trials already, and is given them again",
     "SuspendOrganization": _OPERATOR + "twice is no error",
     "TryConnector": _ASKS,

@@ -54,6 +54,7 @@ SOUND_AND_REFUSED = {
     "UploadExamples": "INVALID_ARGUMENT",  # an empty file holds no rows
     "RollbackProgramAlias": "FAILED_PRECONDITION",  # it has never been anything else
     "SuggestTrials": "FAILED_PRECONDITION",  # the run is the platform's to evaluate
+    "PushTrials": "FAILED_PRECONDITION",
     "CompleteTrials": "FAILED_PRECONDITION",
     "RenewTrials": "FAILED_PRECONDITION",
     "ReportMeasurements": "FAILED_PRECONDITION",

@@ -6,11 +6,13 @@ from services.optimizer.external.extending import extend
 from services.optimizer.external.importing import import_trials
 from services.optimizer.external.leasing import renew
 from services.optimizer.external.reporting import report_examples, report_measurements, reports
+from services.optimizer.external.pushing import frames
 from services.optimizer.external.starting import start
 
 __all__ = [
     "complete",
     "extend",
+    "frames",
     "import_trials",
     "renew",
     "report_examples",

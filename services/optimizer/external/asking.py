@@ -24,6 +24,8 @@ _VERB = "SuggestTrials"
 MOST_OPEN = 1000
 """How many trials of a run may be out: whoever takes suggestions and vanishes fills no more than this."""
 _ASK_AGAIN_SECONDS = 5
+GIVING = ("STATUS_PENDING", "STATUS_RUNNING")
+"""Where a run stands while it gives trials out."""
 _Event = run_event_pb2.RunEvent
 _BEGIN = """
 INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
@@ -43,7 +45,9 @@ async def suggest(call: Call, request: SuggestTrialsRequest) -> SuggestTrialsRes
     """Returns the trials that a client has from now on; see `SuggestTrials`."""
 
     async def given(at: Turn) -> SuggestTrialsResponse:
-        return await given_trials(at, request.client, request.count or 1, request.lease_seconds)
+        given = await given_trials(at, request.client, request.count or 1, request.lease_seconds)
+        _refuse_if_full(at, given.trials)
+        return given
 
     answer: SuggestTrialsResponse = await in_turn(call, request.id, _VERB, given)
     return answer
@@ -56,7 +60,7 @@ async def given_trials(
 
     `spent` says which limit is reached, for who knows it already.
     """
-    if at.status not in ("STATUS_PENDING", "STATUS_RUNNING"):
+    if at.status not in GIVING:
         return SuggestTrialsResponse(standing=at.standing())
     seconds = lease_seconds or LEASE_SECONDS
     await _started(at)
@@ -68,7 +72,6 @@ async def given_trials(
     trials = [message(each) for each in (*known, *begun)]
     wait = 0
     if len(trials) < count and at.status == "STATUS_RUNNING":
-        _refuse_if_full(at, trials)
         wait = soonest((each for each in at.open.values() if each["client"] != client), _ASK_AGAIN_SECONDS)
     return SuggestTrialsResponse(trials=trials, standing=at.standing(spent), wait_seconds=wait)
 
@@ -182,7 +185,7 @@ def _start_of(row: Mapping[str, Any]) -> _Event:
 
 
 def _refuse_if_full(at: Turn, trials: Sequence[trial_pb2.Trial]) -> None:
-    if trials or at.row["parallelism"] or len(at.open) < MOST_OPEN:
+    if trials or at.status != "STATUS_RUNNING" or at.row["parallelism"] or len(at.open) < MOST_OPEN:
         return
     seconds = soonest(at.open.values(), 3600)
     told = f"{len(at.open)} trials of this run are out: complete some, or come back when their leases end"

@@ -101,6 +101,7 @@ async def _grow(at: Turn, fresh: Mapping[str, Declared], count: int) -> None:
     grown = {"space_extensions": at.row["space_extensions"] + 1}
     await at.call.update(OptimizationRun, str(at.row["id"]), grown, verb=_VERB)
     at.row |= grown
+    at.is_news = True  # where all was tried there is more now
     at.forget()
 
 

@@ -65,6 +65,8 @@ class Turn:
     open: dict[int, dict[str, Any]]
     """The trials that are not finished, by number, in this order."""
     runs: WarmRuns
+    is_news: bool = False
+    """Whether something has happened that those who wait for the run should hear of."""
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -164,6 +166,7 @@ class Turn:
     async def say(self, *events: _Event) -> None:
         """Adds to the run's story."""
         if events:
+            self.is_news = True
             await tell(self.tx, self.row, *events, fenced=False)
 
     async def tell_of(self, what: str, trials: Iterable[trial_pb2.Trial]) -> None:
@@ -232,25 +235,29 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
     first = portion[0].call
     try:
         async with first.database.tenant(key[0], LONGEST_SECONDS) as tx:
-            answers = await _answers(tx, runs, key, portion)
+            answers, is_news = await _answers(tx, runs, key, portion)
             WRITTEN()
     except BaseException:
         runs.forget(key)
         raise
     COMMITTED()
     runs.trim()
-    await first.engine.hints.publish(topic(key[1]))
+    if is_news:
+        await first.engine.hints.publish(topic(key[1]))
     return answers
 
 
-async def _answers(tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
+async def _answers(
+    tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]
+) -> tuple[list[Any], bool]:
+    """Returns the answers, and whether any of the turns brought news."""
     ids, began = {"organization": key[0], "run": key[1]}, time.monotonic()
     async with tx.together():
         await tx.send(_LOCK, ids)
         opened = await tx.ask(_OPEN, ids)
     row: dict[str, Any] = {}
     open_trials: dict[int, dict[str, Any]] = {}
-    permitted, answers, done = set(), list[Any](), 0
+    permitted, answers, turns = set(), list[Any](), list[Turn]()
     for asked in portion:
         async with asked.call.within(tx):
             if (who := (asked.call.actor, asked.verb)) not in permitted:
@@ -260,13 +267,13 @@ async def _answers(tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], porti
                     answers.append(refused)
                     continue
                 permitted.add(who)
-            if not done:
+            if not turns:
                 open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
-            answers.append(await asked.act(Turn(asked.call, tx, asked.verb, row, open_trials, runs)))
-            done += 1
+            turns.append(Turn(asked.call, tx, asked.verb, row, open_trials, runs))
+            answers.append(await asked.act(turns[-1]))
         if time.monotonic() - began > _LONG_SECONDS:
             break  # the first of them has waited for its answer long enough: the rest are the next portion
-    return answers
+    return answers, any(each.is_news for each in turns)
 
 
 async def _permitted(asked: _Asked, identifier: str) -> dict[str, Any]:

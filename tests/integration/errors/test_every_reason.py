@@ -29,9 +29,9 @@ from services.auth.secrets import make_missing
 from services.optimizer.resources import registry as optimizer_registry
 from services.variables.resources import VariableSpace, registry
 from tests.integration.auth.house import House, context, migrated
+from tests.integration.optimizer.asked import ask, let_end, opened, reached, tell
 from tests.integration.optimizer.books import MIGRATIONS as OPTIMIZER_MIGRATIONS
 from tests.integration.optimizer.books import Grants, started
-from tests.integration.optimizer.test_external_runs import ask, let_end, opened, reached, tell
 
 MIGRATIONS = Path("services/variables/migrations")
 # No method answers with these: their pages say so.

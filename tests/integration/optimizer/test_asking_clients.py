@@ -9,7 +9,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 
 from framework.testing.serving import served
 from framework.testing.workbench import Workbench
-from tests.integration.optimizer.test_external_runs import let_end, now, opened
+from tests.integration.optimizer.asked import let_end, now, opened
 
 
 async def test_the_loop_goes_on_until_the_run_has_ended(bench: Workbench) -> None:

@@ -12,7 +12,7 @@ from ashgrove.variables.v1 import variable_space_pb2 as space_pb
 from framework.errors import IllegalState, InvalidFields, LeaseLost
 from framework.testing.workbench import Workbench
 from services.optimizer.warm import WarmRuns
-from tests.integration.optimizer.test_external_runs import Run, ask, now, numbers, opened, reached, tell, trials
+from tests.integration.optimizer.asked import Run, ask, now, numbers, opened, reached, tell, trials
 
 Trial = trial_pb2.Trial
 RATE = space_pb.Variable(name="rate", float=space_pb.FloatDomain(low=0.001, high=1, log=True))

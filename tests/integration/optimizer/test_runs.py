@@ -185,7 +185,7 @@ def test_nobody_writes_a_run_or_a_trial_by_hand(bench: Workbench) -> None:
     elsewhere = {"PromoteOptimizationRun", "AnalyzeVariableImportance", "EstimateOptimizationRun"}
     # The worker of an external run is its client, who holds each trial's lease.
     leased = {"SuggestTrials", "CompleteTrials", "RenewTrials", "ReportMeasurements", "ReportExamples"}
-    leased |= {"ImportTrials", "ExtendSpace"}
+    leased |= {"ImportTrials", "ExtendSpace", "PushTrials"}
     assert writes == steers | elsewhere | leased
 
 
