@@ -23,9 +23,9 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     WatchOptimizationRunRequest,
     WatchOptimizationRunResponse,
 )
+from ashgrove.optimizer.v1.pushed_trials_pb2 import PushTrialsRequest, PushTrialsResponse
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsRequest, CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunRequest, EstimateOptimizationRunResponse
-from ashgrove.optimizer.v1.pushed_trials_pb2 import PushTrialsRequest, PushTrialsResponse
 from ashgrove.optimizer.v1.variable_importance_pb2 import AnalyzeVariableImportanceRequest, VariableImportance
 from google.api.httpbody_pb2 import HttpBody
 

@@ -11,8 +11,8 @@ from typing import Any
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
 from ashgrove.optimizer.v1.external_requests_pb2 import RunStanding
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun as Run
-from ashgrove.optimizer.v1.trial_pb2 import Trial
 from ashgrove.optimizer.v1.pushed_trials_pb2 import PushedTrials, PushTrialsRequest, PushTrialsResponse
+from ashgrove.optimizer.v1.trial_pb2 import Trial
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
