@@ -6,9 +6,10 @@ import uuid
 import grpc
 import psycopg
 import pytest
+from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import auth_internal_service_pb2 as internal
 from ashgrove.auth.v1 import auth_internal_service_pb2_grpc as internal_grpc
-from ashgrove.auth.v1 import auth_service_pb2_grpc, user_pb2
+from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateRequest
 from ashgrove.auth.v1.organization_requests_pb2 import ListOrganizationsRequest
 from ashgrove.auth.v1.user_requests_pb2 import ListUsersRequest
@@ -57,7 +58,7 @@ async def test_a_gate_opens_to_the_first_key_and_hears_of_its_revocation(stage: 
 async def test_the_service_speaks_to_people_and_to_services(stage: Stage) -> None:
     """Over the wire: sign in, prove a service, lend and use a grant; and every refusal carries its reason."""
     async with stage.running("serve") as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        people = auth_service_pb2_grpc.AuthArea(channel)
+        people = AuthArea(channel)
         services = internal_grpc.AuthInternalServiceStub(channel)
         signed_in = await people.Authenticate(AuthenticateRequest(api_key=stage.key))
         admin = identity_of(stage, signed_in.user)
