@@ -173,7 +173,7 @@ class Work:
     def _kinds(self) -> Iterator[Run]:
         for number in itertools.count():
             yield from (self.wanted(strategy, number) for strategy in STRATEGIES)
-            yield self.raced()
+            yield from (self.raced(), self.noisy())
 
     def wanted(self, strategy: Any, number: int = 0) -> Run:
         """Returns a run of a strategy over few examples, every second synchronous, every other held out."""
@@ -186,6 +186,12 @@ class Work:
         """Returns a run in which a hot trial loses to a cold one."""
         run = self._run(self.many, Run.STRATEGY_GRID_SEARCH, max_trials=4, parallelism=1, seed=1)
         run.racing.first_rung = 4
+        return run
+
+    def noisy(self) -> Run:
+        """Returns a run whose two best are evaluated afresh, twice each, before one is named."""
+        run = self._run(self.few, Run.STRATEGY_RANDOM, max_trials=3, parallelism=2, seed=1)
+        run.repeats.count, run.repeats.candidates = 2, 2
         return run
 
     def _run(self, dataset: str, strategy: Any, **fields: Any) -> Run:

@@ -41,6 +41,8 @@ async def runs_are_whole(work: Work) -> None:
         assert counted == (ends["STATUS_COMPLETED"], ends["STATUS_DROPPED"], 0), (run, ends)
         assert sum(counted) == len(own), (run, ends)
         if identifier not in work.told:
+            fresh = [len(each["evaluation_ids"]) for each in (run["repeats_result"] or {}).get("trials", ())]
+            assert fresh == ([2, 2] if run["repeats"] else []), run
             assert bool(run["holdout_result"]) == (run["holdout"] == "HOLDOUT_ON"), run
             assert ends["STATUS_DROPPED"] == (2 if run["racing"] else 0), "the hot ones of four lose, and no other"
     for identifier, told in work.told.items():
@@ -118,6 +120,7 @@ async def stories_have_no_gap(work: Work) -> None:
         kinds = Counter(e["event"]["type"] for e in story)
         assert kinds["TYPE_RUN_CREATED"] == kinds["TYPE_RUN_ENDED"] == 1
         assert story[-1]["event"]["type"] == "TYPE_RUN_ENDED"
+        assert kinds["TYPE_TRIAL_REPEATED"] in (0, 2), "a run has told twice what it found afresh"
         ends = kinds["TYPE_TRIAL_COMPLETED"] + kinds["TYPE_TRIAL_DROPPED"]
         assert kinds["TYPE_TRIAL_STARTED"] == ends == len(trials[run])
     for service in FEEDS:

@@ -37,6 +37,7 @@ def _show(found: RunReport) -> None:
     for line in found.summary:
         console.print(f"  {escape(line)}")
     _table(found.run.holdout_result.figures, ("metric", "baseline", "best", "gain", "low", "high", "words"))
+    _rows(list(_afresh(found)), ("trial_number", "metric", "looked", "afresh", "deviation", "words"))
     _rows(list(_changes(found)), ("variable", "baseline", "best"))
     _rows(list(_earned(found)), ("variable", "metric", "without", "best", "earned", "low", "high", "words"))
     _table(found.usage, ("what", "metric_calls", "tokens", "cost_micros"))
@@ -50,6 +51,20 @@ def _changes(found: RunReport) -> Iterator[dict[str, Any]]:
     for each in found.changes:
         plain = to_plain(each)
         yield {"variable": each.path, "baseline": _short(plain.get("before")), "best": _short(plain.get("after"))}
+
+
+def _afresh(found: RunReport) -> Iterator[dict[str, Any]]:
+    repeats = found.run.repeats_result
+    for each in repeats.trials:
+        for metric, looked in each.looked.items():
+            yield {
+                "trial_number": each.trial_number,
+                "metric": metric,
+                "looked": looked,
+                "afresh": each.objectives.get(metric),
+                "deviation": each.deviations.get(metric),
+                "words": "the best" if each.trial_id == repeats.best_trial_id else each.error,
+            }
 
 
 def _earned(found: RunReport) -> Iterator[dict[str, Any]]:

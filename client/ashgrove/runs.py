@@ -23,6 +23,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationResponse,
     PromoteOptimizationRunResponse,
 )
+from ashgrove.optimizer.v1.repeats_pb2 import RepeatsConfiguration
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
@@ -53,6 +54,7 @@ class Runs(Asking):
         name: str = "",
         holdout: bool | None = None,
         ablation: str = "share",
+        repeats: Mapping[str, int] | None = None,
     ) -> optimization_run_pb2.OptimizationRun:
         """Starts a run; the first objective is what `best` means, and a plain name has the metric's own direction.
 
@@ -60,6 +62,7 @@ class Runs(Asking):
         `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
         `holdout` says whether the test split is looked at in the end; by default it is where there is one.
         `ablation` says for how many variables what each earned is found out in the end: share, full or off.
+        `repeats`, such as `{"count": 3, "candidates": 5}` or `{}`, evaluates the best afresh before one is named.
         """
         run = _managed(
             program_id,
@@ -74,6 +77,7 @@ class Runs(Asking):
             name=name,
             holdout=_HOLDOUTS[holdout],
             ablation=_Run.Ablation.Value(f"ABLATION_{ablation.upper()}"),
+            repeats=None if repeats is None else RepeatsConfiguration(**repeats),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made

@@ -23,6 +23,7 @@ LOOKED = Failpoint("run.looked", "a run has looked at a configuration behind its
 class Aside:
     """How an evaluation ended, and what each example gave."""
 
+    id: str
     outcome: Outcome
     results: list[EvaluationResult]
 
@@ -37,11 +38,12 @@ class Asides:
         self.unfinished: list[dict[str, Any]] = []
         """What is being evaluated, as trials are: to be halted or cancelled with the run."""
 
-    def wanted(self, what: str, configuration: Mapping[str, Json]) -> dict[str, Any]:
-        """Returns what is to be evaluated, as trials are."""
+    def wanted(self, what: str, configuration: Mapping[str, Json], repeat: int = 0) -> dict[str, Any]:
+        """Returns what is to be evaluated, as trials are; each `repeat` has seeds of its own."""
         # Whoever takes the run over finds the same evaluation by the same id, and so does a run that was extended.
         identifier = str(uuid5(UUID(str(self.run["id"])), f"{what} {content_hash(dict(configuration))}"))
         counts = {"finished_count": 0, "example_count": 0, "tokens": 0, "cost_micros": 0}
+        counts["repeat"] = repeat
         return {"id": identifier, "evaluation_id": identifier, "configuration": dict(configuration), **counts}
 
     async def evaluated(self, wanted: Iterable[dict[str, Any]], split: Split.ValueType) -> AsyncIterator[Aside]:
@@ -64,7 +66,7 @@ class Asides:
             await asyncio.wait([evaluating, spending], return_when=asyncio.FIRST_COMPLETED)
             if not evaluating.done():
                 return None
-            ended = Aside(evaluating.result(), results)
+            ended = Aside(one["id"], evaluating.result(), results)
             self.unfinished = []
             LOOKED()
             return ended

@@ -8,6 +8,7 @@ from typing import Any
 from ashgrove.optimizer.v1 import run_comparison_pb2 as pb
 from ashgrove.optimizer.v1.optimization_run_pb2 import Objective as Message
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun as Run
+from ashgrove.optimizer.v1.repeats_pb2 import RepeatedTrial
 from ashgrove.program.v1.evaluation_requests_pb2 import CompareEvaluationsRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -17,6 +18,7 @@ from framework.engine import Call
 from framework.errors import Failure, FieldViolation, IllegalState, InvalidFields
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.objectives import objectives_of
+from services.optimizer.repeating import fresh
 from services.optimizer.resources import OptimizationRun
 
 _VERB = "CompareOptimizationRuns"
@@ -44,15 +46,26 @@ class _Found:
     trials: Sequence[Row]
     objectives: Sequence[Objective]
     """Its objectives, the one that is compared first."""
+    fresh: Mapping[str, RepeatedTrial]
+    """What its best were found to be when they were evaluated afresh, by trial."""
 
     @property
     def own(self) -> list[Row]:
         """The trials that it has tried itself."""
         return [each for each in self.trials if each["origin"] != "ORIGIN_INHERITED"]
 
+    @property
+    def renewed(self) -> list[Row]:
+        """The trials that were evaluated afresh, with what they reached then."""
+        return [
+            {**each, "objectives": dict(known.objectives), "evaluation_id": known.evaluation_ids[0]}
+            for each in self.trials
+            if (known := self.fresh.get(str(each["id"]))) is not None
+        ]
+
     def best(self, own: int | None = None) -> Row | None:
         """Returns the best trial, of those that it inherited and the first so many of its own."""
-        tried = self.trials if own is None else self._until(own)
+        tried = self.renewed or self.trials if own is None else self._until(own)
         complete = {each["number"]: each for each in tried if each["status"] == "STATUS_COMPLETED"}
         seen = [Observation(number, {}, each["objectives"]) for number, each in complete.items()]
         found = best(seen, self.objectives)
@@ -105,7 +118,7 @@ async def _read(call: Call, row: Row, metric: str) -> _Found:
     async with call.transaction() as tx:
         trials = await tx.fetch(_TRIALS, row)
     objectives = sorted(objectives_of(row), key=lambda each: each.name != metric)
-    return _Found(run, trials, objectives)
+    return _Found(run, trials, objectives, fresh(row))
 
 
 def _compared(found: _Found, metric: str, equal: int) -> pb.ComparedRun:

@@ -24,6 +24,7 @@ _REOPENED = {
     "end_reason": 0,
     "holdout_result": None,
     "ablation_result": None,
+    "repeats_result": None,
     "rested_seconds": Expression("{old} + extract(epoch FROM now() - completed_at)::float8"),
 }
 ALL_TRIALS = Expression(

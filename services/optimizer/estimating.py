@@ -15,6 +15,7 @@ from ashgrove.program.v1.program_pb2 import Program
 
 from domain.estimating import Quantity, scaled, total
 from domain.grid import Levels
+from domain.repeating import CANDIDATES, COUNT
 from domain.sampling import random_configuration
 from domain.space import Space
 from domain.strategies.grid_search import LEVELS
@@ -67,6 +68,9 @@ def _parts(found: Sound) -> list[_Part]:
     run, validation, test = found.run, found.dataset.validation_count, found.dataset.test_count
     trials = _trials(run, space_of(found.space))
     parts = [_Part(name="trials", evaluations=trials, examples=validation)]
+    if run.HasField("repeats"):
+        best = min(run.repeats.candidates or CANDIDATES, trials)
+        parts.append(_Part(name="repeats", evaluations=best * (run.repeats.count or COUNT), examples=validation))
     if run.holdout == _Run.HOLDOUT_ON:
         parts.append(_Part(name="last look", evaluations=2, examples=test))
     most = {_Run.ABLATION_FULL: trials, _Run.ABLATION_SHARE: trials // SHARE}.get(run.ablation, 0)

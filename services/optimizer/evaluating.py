@@ -275,6 +275,7 @@ def _request(run: dict[str, Any], trial: dict[str, Any], after: int) -> Evaluate
         seed=run["seed"],
         evaluation_id=str(trial["evaluation_id"]),
         from_sequence=after,
+        repeat=trial["repeat"],
         run_id=str(run["id"]),
         error_budget=ERROR_BUDGET,
         run_allowance=allowance(run["limits"] or {}),

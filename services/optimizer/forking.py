@@ -13,7 +13,7 @@ from services.optimizer.resources import OptimizationRun
 _VERB = "ForkOptimizationRun"
 _LIKE = (
     *("program_id", "program_revision", "variable_space_id", "dataset_id", "dataset_revision", "objectives"),
-    *("parallelism", "schedule", "evaluator", "racing", "holdout", "ablation"),
+    *("parallelism", "schedule", "evaluator", "racing", "repeats", "holdout", "ablation"),
 )
 """What a fork has from its run, whatever the request says."""
 _Run = pb.OptimizationRun

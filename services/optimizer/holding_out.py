@@ -20,8 +20,9 @@ from framework.structs import struct_of
 from services.optimizer.asides import Aside, Asides
 from services.optimizer.evaluating import granted
 from services.optimizer.objectives import objectives_of
-from services.optimizer.paired import VERDICTS, Row, baseline_of, best_of, gains, scored
+from services.optimizer.paired import VERDICTS, Row, baseline_of, gains, scored
 from services.optimizer.prompts import parameters
+from services.optimizer.repeating import Best
 
 
 class LastLook:
@@ -33,13 +34,13 @@ class LastLook:
         self.objectives = objectives_of(self.run)
         self.found: HoldoutResult | None = None
 
-    async def take(self, space: Space, trials: Sequence[Row]) -> None:
+    async def take(self, space: Space, trials: Sequence[Row], named: Best) -> None:
         """Leaves in `found` what the look says, nothing where none is wanted; raises GrantLost as trials do."""
         done = [each for each in trials if each["status"] == "STATUS_COMPLETED"]
-        if self.run["holdout"] != "HOLDOUT_ON" or not done:
+        if self.run["holdout"] != "HOLDOUT_ON":
             return
         await self.asides.ledger.say(RunEvent.TYPE_HOLDOUT_STARTED)
-        best = best_of(done, self.objectives)
+        best = named.trial
         source, baseline = baseline_of(space, done)
         found = HoldoutResult(
             baseline=source, baseline_configuration=struct_of(baseline), best_trial_id=str(best["id"])
@@ -53,7 +54,7 @@ class LastLook:
         found.error = self._missing(len(looked), ended)
         if not found.error:
             found.example_count = ended[0].outcome.example_count
-            found.figures.extend(self._figures(ended[0], ended[-1], best["objectives"]))
+            found.figures.extend(self._figures(ended[0], ended[-1], named.objectives))
         found.test_looks = await self._test_looks()
         self.found = found
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, run_event_pb2, trial_pb2
+from ashgrove.optimizer.v1.repeats_pb2 import RepeatedTrial, RepeatsResult
 from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
 
@@ -22,7 +23,7 @@ from services.optimizer.origins import SUGGESTED, Origin
 from services.optimizer.pausing import paused
 from services.optimizer.racing import Race
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
-from services.optimizer.results import Results, about
+from services.optimizer.results import Results, about, best_of_run
 from services.optimizer.spending import Spending, Usage
 from services.optimizer.story import Fenced, latest, tell, topic, warned
 from services.optimizer.suggesting import Suggestion
@@ -155,6 +156,7 @@ class Ledger:
             "seed": suggestion.seed,
             "origin": origin.kind,
             "origin_trial_number": origin.trial_number,
+            "repeat": origin.repeat,
         }
         async with self._fenced() as (call, tx):
             created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
@@ -198,6 +200,24 @@ class Ledger:
         FINISHED()
         if self.race.is_on:
             self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())
+
+    async def repeated(self, result: RepeatsResult, trials: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+        """Notes what fresh evaluations found, and with it which trial is the best; returns the run's row as it is then.
+
+        `trials` are the run's complete ones by number.
+        """
+        events = [_fresh(each) for each in result.trials if each.objectives]
+        async with self._fenced() as (call, tx):
+            columns: dict[str, Any] = {"repeats_result": Jsonb(plain(result))}
+            best = next((each for each in result.trials if each.trial_id == result.best_trial_id), None)
+            if best is not None and best.objectives:
+                named, told = best_of_run(trials[best.trial_number], dict(best.objectives))
+                columns |= {name: Jsonb(value) if isinstance(value, dict) else value for name, value in named.items()}
+                events.append(told)
+            await call.update(OptimizationRun, self.id, columns)
+            if events:
+                await tell(tx, self.row, *events)
+            return await call.row(OptimizationRun, self.id)
 
     async def seconds_left(self) -> float:
         """Returns how long the run may go on, by the database's clock; infinite without such a limit."""
@@ -263,6 +283,12 @@ class Ledger:
                 await self._ended(call, tx, "STATUS_CANCELLED", {})
             else:
                 await paused(call, tx, row, cause)
+
+
+def _fresh(one: RepeatedTrial) -> _Event:
+    """Returns what is told of a trial that was evaluated afresh."""
+    told = {"number": one.trial_number, "id": one.trial_id}
+    return about(told, _Event.TYPE_TRIAL_REPEATED, objectives=dict(one.objectives))
 
 
 def _used(usage: Usage) -> dict[str, int]:

@@ -19,6 +19,8 @@ class Origin:
     trial_number: int = 0
     evaluation_id: UUID | None = None
     """The evaluation that it shares with that trial."""
+    repeat: int = 0
+    """How many trials with its configuration were evaluated before, where it is evaluated anew."""
 
 
 SUGGESTED = Origin("ORIGIN_SUGGESTED")
@@ -32,6 +34,12 @@ def batch_before(number: int, batch: int, inherited: int) -> int:
 def original(trials: Iterable[Row], content_hash: str) -> Row | None:
     """Returns the trial that has tried a configuration already, or is trying it; None where there is none."""
     return next((t for t in trials if t["content_hash"] == content_hash and t["status"] in _STANDING), None)
+
+
+def repeated(trials: Iterable[Row], content_hash: str) -> Origin:
+    """Returns the origin of a trial that is evaluated for itself, however often its configuration was."""
+    same = [each for each in trials if each["content_hash"] == content_hash]
+    return Origin("ORIGIN_SUGGESTED", same[0]["number"] if same else 0, repeat=len(same))
 
 
 def planned(trials: Iterable[Row]) -> int:

@@ -1,6 +1,7 @@
 """Two evaluations of a run over the same examples, example by example: how much better one is, and how sure that is."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure, HoldoutResult
@@ -44,6 +45,16 @@ def scored(results: Sequence[EvaluationResult]) -> Scored:
         for each in results
         if not each.error
     }
+
+
+def together(sides: Sequence[Scored]) -> Scored:
+    """Returns what each example scored on the average of several evaluations that answered it."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for side in sides:
+        for example, row in side.items():
+            for metric, value in row.items():
+                values.setdefault(example, {}).setdefault(metric, []).append(value)
+    return {example: {metric: fmean(each) for metric, each in row.items()} for example, row in values.items()}
 
 
 def gains(run: Row, before: Scored, after: Scored) -> Iterator[tuple[Objective, Gain | None, int]]:

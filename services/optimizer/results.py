@@ -60,9 +60,10 @@ class Results:
         columns, changed = await self.front.offer(tx, so_far, trial, reached)
         events = [about(trial, _Event.TYPE_TRIAL_COMPLETED, objectives=reached, **counts)]
         if await self._is_best(tx, so_far, trial["number"], reached):
-            columns |= _best(trial, reached)
+            named, told = best_of_run(trial, reached)
+            columns |= named
             self._best = trial["id"], trial["number"]
-            events.append(_best_changed(trial, reached))
+            events.append(told)
         so_far |= columns
         return "completed_trials", columns, [*events, changed] if changed is not None else events
 
@@ -96,15 +97,13 @@ def about(trial: Mapping[str, Any], kind: Any, **facts: Any) -> _Event:
     return _Event(type=kind, trial_number=trial["number"], trial_id=str(trial["id"]), **facts)
 
 
-def _best(trial: Mapping[str, Any], reached: Mapping[str, float]) -> dict[str, Any]:
-    return {
+def best_of_run(trial: Mapping[str, Any], reached: Mapping[str, float]) -> tuple[dict[str, Any], _Event]:
+    """Returns the run's columns that name a trial its best, and the event that tells it."""
+    columns = {
         "best_trial_id": trial["id"],
         "best_objectives": dict(reached),
         "best_configuration": trial["configuration"],
     }
-
-
-def _best_changed(trial: Mapping[str, Any], reached: Mapping[str, float]) -> _Event:
     event = about(trial, _Event.TYPE_BEST_CHANGED, objectives=reached)
     event.configuration.CopyFrom(struct_of(trial["configuration"]))
-    return event
+    return columns, event

@@ -24,8 +24,9 @@ from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
-from services.optimizer.origins import COPIED, Origin, batch_before, original, planned, to_retry
+from services.optimizer.origins import COPIED, Origin, batch_before, original, planned, repeated, to_retry
 from services.optimizer.prompts import offered, parameters
+from services.optimizer.repeating import Repeats
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
 from services.optimizer.suggesting import Suggesting, again, observed
@@ -68,6 +69,7 @@ class Search:
         self.waiting = WaitingRoom(row["parallelism"])
         self.reason = "END_REASON_TRIALS"
         self.asides = Asides(application, self.ledger, row)
+        self.repeats = Repeats(self.asides)
         self.look, self.ablation = LastLook(self.asides), Ablation(self.asides)
 
     async def run(self) -> None:
@@ -164,8 +166,9 @@ class Search:
                 raise NoneCanGoOn(self.waiting.cause)
             if not self.running:
                 trials = await self.ledger.trials()
-                await self.look.take(space, trials)
-                await self.ablation.take(space, trials)
+                if (best := await self.repeats.best(space, trials)) is not None:
+                    await self.look.take(space, trials, best)
+                    await self.ablation.take(space, trials, best)
                 return None
             await self._some_finish()
 
@@ -210,7 +213,7 @@ class Search:
                 again(failed, len(trials) + 1),
                 failed["informed_by"] or [],
                 failed["pending_then"] or [],
-                Origin("ORIGIN_RETRIED", failed["number"]),
+                Origin("ORIGIN_RETRIED", failed["number"], repeat=failed["repeat"]),
             )
         return await self._suggested(space, trials) if planned(trials) < self.row["max_trials"] else None
 
@@ -288,6 +291,8 @@ class Search:
         suggestion = await self.suggesting.next(space, len(trials) + 1, known, waiting)
         SUGGESTED()
         informed = [t["number"] for t in finished], [t["number"] for t in pending]
+        if self.row["repeats"] is not None:
+            return await self.ledger.begin(suggestion, *informed, repeated(trials, suggestion.content_hash))
         if (same := original(trials, suggestion.content_hash)) is not None:
             origin = Origin(COPIED, same["number"], same["evaluation_id"])
             return await self.ledger.begin(suggestion, *informed, origin)

@@ -16,6 +16,7 @@ from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, NoResultYet
 from services.optimizer import front
 from services.optimizer.objectives import objectives_of
+from services.optimizer.repeating import fresh
 from services.optimizer.resources import NOTHING_YET, OptimizationRun, Trial
 
 _VERB = "GetBestConfiguration"
@@ -49,7 +50,13 @@ async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestC
     if request.selection == _Asked.SELECTION_UNSPECIFIED:
         first = request.objective or objectives[0].name
         reason = f"the best by {first}, trials that keep every threshold first"
-        return await _told(call, await _best_by(call, run, objectives, first), reason)
+        renewed = {identifier: dict(each.objectives) for identifier, each in fresh(run).items()}
+        if renewed:
+            reason += f": by the means of fresh evaluations of the {len(renewed)} that looked best"
+        found = await _best_by(call, run, objectives, first, renewed)
+        answer = await _told(call, found, reason)
+        answer.objectives.update(renewed.get(found, {}))
+        return answer
     members = (await front.read(call, run)).points
     if not members:
         raise NoResultYet("no complete trial keeps every threshold, so that there is no front", run_id=request.id)
@@ -72,14 +79,20 @@ def thinned(run: Mapping[str, Any], found: ParetoFront, epsilons: Mapping[str, f
     return found
 
 
-async def _best_by(call: Call, run: Mapping[str, Any], objectives: Sequence[Objective], first: str) -> str:
-    """Returns the id of the best trial when an objective of the run counts as its first one."""
+async def _best_by(
+    call: Call, run: Mapping[str, Any], objectives: Sequence[Objective], first: str, renewed: Mapping[str, Any]
+) -> str:
+    """Returns the id of the best trial when an objective of the run counts as its first one.
+
+    Of trials that were `renewed`, evaluated afresh, where there are such: what they reached then counts.
+    """
     if first == objectives[0].name:
         return str(run["best_trial_id"])
     rows = await call.reads().fetch(_COMPLETE, {"organization": run["organization_id"], "run": run["id"]})
     ids = {row["number"]: row["id"] for row in rows}
     ordered = sorted(objectives, key=lambda each: each.name != first)
-    found = best([Point(row["number"], row["objectives"]) for row in rows], ordered)
+    reached = {row["number"]: renewed.get(str(row["id"]), {} if renewed else row["objectives"]) for row in rows}
+    found = best([Point(number, each) for number, each in reached.items()], ordered)
     assert found is not None, "there is a best trial"
     return str(ids[found.number])
 

@@ -97,6 +97,7 @@ def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
         "split": dataset_pb2.Split.Name(request.split),
         "metrics": _metrics(request),
         "seed": request.seed,
+        "repeat": request.repeat,
         **_patience(request),
         "max_cost_micros": _limit(request),
     }
@@ -204,6 +205,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         **_patience(request),
         "max_cost_micros": _limit(request),
         "seed": request.seed,
+        "repeat": request.repeat,
         "run_id": run,
         "run_allowance": Jsonb(plain(request.run_allowance)) if run else None,
         "defaults": Jsonb((await defaults_of_evaluation(call, tx, run)).stored()),

@@ -210,7 +210,7 @@ class EvaluationWork:
         return fault.error_class == "BUDGET" and self.work.budget.limit_nanos is not None
 
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
-        seed = example_seed(self.row["seed"], example["position"])
+        seed = example_seed(self.row["seed"], example["position"], self.row["repeat"])
         try:
             longest = math.inf if self.row["run_id"] is None else RUN_PATIENCE_SECONDS
             outcome = await patiently(self.workshop, lambda: run(inputs, seed), longest)

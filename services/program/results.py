@@ -38,7 +38,7 @@ INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, ex
                                 error, error_class, feedback, feedback_by_slot, latency_ms,
                                 input_tokens, output_tokens, cost_micros,
                                 metric_input_tokens, metric_output_tokens, metric_cost_micros)
-SELECT %(organization)s, r.id, %(id)s, counted.before + r.place, r.example_id, 0, r.outputs, r.scores, r.error,
+SELECT %(organization)s, r.id, %(id)s, counted.before + r.place, r.example_id, %(repeat)s, r.outputs, r.scores, r.error,
        r.error_class, r.feedback, r.feedback_by_slot, r.latency_ms, r.input_tokens, r.output_tokens, r.cost_micros,
        r.metric_input_tokens, r.metric_output_tokens, r.metric_cost_micros
 FROM counted, jsonb_to_recordset(%(results)s) AS r (
@@ -185,6 +185,7 @@ class Results:
     def _parameters(self, batch: Sequence[Finished]) -> dict[str, Any]:
         outcomes = [one.outcome for one in batch]
         return {
+            "repeat": self.evaluation["repeat"],
             "count": len(batch),
             "failed": sum(outcome.outputs is None for outcome in outcomes),
             "input_tokens": sum(outcome.input_tokens for outcome in outcomes),

@@ -61,6 +61,9 @@ def _refuse_what_takes_evaluations(wanted: pb.OptimizationRun) -> None:
     if wanted.HasField("racing"):
         told = "must be left out: only what the platform evaluates is raced; clients report and are told when to stop"
         faults.append(FieldViolation("optimization_run.racing", told))
+    if wanted.HasField("repeats"):
+        told = "must be left out: clients report what they evaluate as often as they like"
+        faults.append(FieldViolation("optimization_run.repeats", told))
     if wanted.holdout == pb.OptimizationRun.HOLDOUT_ON:
         told = "must be left out: clients see whatever they evaluate; keep examples back yourself"
         faults.append(FieldViolation("optimization_run.holdout", told))

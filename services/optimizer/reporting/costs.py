@@ -13,8 +13,10 @@ _LIMITED = ("metric_calls", "tokens", "cost_micros")
 
 
 def usage(run: Run) -> list[ReportedUsage]:
-    """Returns what trials, last look and ablation used, and all of it together, last."""
+    """Returns what trials, repeats, last look and ablation used, and all of it together, last."""
     parts = [_usage("trials", run)]
+    if run.HasField("repeats_result"):
+        parts.append(_usage("repeats", run.repeats_result))
     if run.HasField("holdout_result"):
         look = run.holdout_result
         looked = len({look.baseline_evaluation_id, look.best_evaluation_id}) * look.example_count

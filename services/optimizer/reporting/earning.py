@@ -21,9 +21,11 @@ _LONG = 60
 
 
 def sections(report: RunReport) -> Iterator[Html]:
-    """Yields the last look, the changes, the ablation and the price, where there are any."""
+    """Yields the last look, the fresh evaluations, the changes, the ablation and the price, where there are any."""
     if report.run.holdout_result.figures:
         yield _look(report)
+    if report.run.repeats_result.trials:
+        yield _repeats(report)
     if report.changes:
         yield _changes(report.changes)
     if report.run.ablation_result.variables:
@@ -61,6 +63,35 @@ def _look(report: RunReport) -> Html:
             class_="note",
         ),
     )
+
+
+def _repeats(report: RunReport) -> Html:
+    found = report.run.repeats_result
+    rows = [
+        [
+            str(each.trial_number),
+            objective.metric,
+            number(each.looked[objective.metric]),
+            _known(each.objectives, objective.metric),
+            _known(each.deviations, objective.metric),
+            str(len(each.evaluation_ids)),
+            "the best" if each.trial_id == found.best_trial_id else each.error,
+        ]
+        for each in found.trials
+        for objective in report.run.objectives
+    ]
+    heads = ("trial", "objective", "looked", "afresh", "deviation", "evaluations", "")
+    told = "What looks best has had luck: these were evaluated afresh, with other seeds, and that names the best."
+    return tag(
+        "section",
+        tag("h2", "What looked best, evaluated afresh"),
+        table(heads, rows),
+        tag("p", f"{told} {found.error}".strip(), class_="note"),
+    )
+
+
+def _known(values: Mapping[str, float], metric: str) -> str:
+    return number(values[metric]) if metric in values else NOTHING
 
 
 def _changes(changes: Sequence[DocumentChange]) -> Html:

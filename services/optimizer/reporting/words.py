@@ -51,10 +51,20 @@ def summary(report: RunReport) -> Iterator[str]:
     best = next((each.number for each in report.trials if each.id == run.best_trial_id), 0)
     reached = ", ".join(f"{each.metric} {number(run.best_objectives[each.metric])}" for each in run.objectives)
     yield f"The best of {run.completed_trials} complete trials is number {best}: {reached} on the validation split."
+    if run.repeats_result.trials:
+        yield from _repeats(run)
     if _is_baseline(run):
         yield "The best is the baseline itself."
     if proven := [each.variable for each in run.ablation_result.variables if _is_proven(each.figures)]:
         yield f"On the validation split a proven part of {run.objectives[0].metric} is due to {', '.join(proven)}."
+
+
+def _repeats(run: Run) -> Iterator[str]:
+    found = run.repeats_result
+    if found.rounds:
+        yield f"It is named by {found.rounds} fresh evaluations of each of the {len(found.trials)} that looked best."
+    if found.error:
+        yield f"Of fresh evaluations: {found.error}."
 
 
 def _is_baseline(run: Run) -> bool:

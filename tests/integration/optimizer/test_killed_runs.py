@@ -18,14 +18,14 @@ ARMED = {"optimizer-worker": "trial.measured", "program-worker": "result.kept=20
 async def test_runs_are_whole_whoever_is_killed(
     postgres_url: str, valkey_url: str, tmp_path: Path, models: ModelServer
 ) -> None:
-    """One that learns and is held out, one that races, and one that a client evaluates."""
+    """One that learns and is held out, one that races, one that is noisy, and one that a client evaluates."""
     processes = Processes(PROCESSES, postgres_url, tmp_path, redis_url=valkey_url, **SETTINGS)
     processes.prepare()
     async with processes.running(ARMED):
         work = Work(processes, models)
         await work.prepare()
         client = asyncio.create_task(work.external(Run.STRATEGY_RANDOM))
-        for wanted in (work.wanted(Run.STRATEGY_BAYESIAN, 2), work.raced()):
+        for wanted in (work.wanted(Run.STRATEGY_BAYESIAN, 2), work.raced(), work.noisy()):
             await work.begin(wanted)
         await asyncio.gather(*(_dies(work, victim) for victim in ARMED))
         await client

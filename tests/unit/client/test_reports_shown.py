@@ -26,6 +26,9 @@ def _report() -> RunReport:
     report.changes.add(path="heat", before=Value(number_value=0.9), after=Value(string_value="x" * 80))
     report.run.ablation_result.variables.add(variable="heat").figures.add(metric="exact_match", earned=0.7)
     report.run.ablation_result.variables.add(variable="rules", error="left out")
+    report.run.repeats_result.trials.add(
+        trial_number=31, looked={"exact_match": 0.97}, objectives={"exact_match": 0.83}
+    )
     report.usage.add(what="trials", metric_calls=80)
     report.missing.append("the importance of variables: too few")
     return report
@@ -37,7 +40,7 @@ def test_a_report_is_a_few_lines_whole_json_or_a_page(gateway: Scripted, tmp_pat
     shown = CliRunner().invoke(cli.main, ["runs", "report", "r"], env=WIDE).output
     lines = shown.splitlines()
     assert lines[0] == "calm [red]  completed" and lines[1] == "  On 8 unseen examples: [proven] gain."
-    for word in ("proven gain", "0.7", "left out", "80", "not exact", "too few", "x" * 60 + "…"):
+    for word in ("proven gain", "0.7", "31", "0.97", "0.83", "left out", "80", "not exact", "too few", "x" * 60 + "…"):
         assert word in shown, word
     told = json.loads(CliRunner().invoke(cli.main, ["runs", "report", "r", "--json"]).output)
     assert told["run"]["name"] == "calm [red]" and told["usage"][0]["metric_calls"] in (80, "80")

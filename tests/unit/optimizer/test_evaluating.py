@@ -38,6 +38,7 @@ TRIAL = {
     "configuration": {"temperature": 0.5},
     "evaluation_id": "evaluation",
     "finished_count": 0,
+    "repeat": 0,
     "example_count": 0,
     "tokens": 0,
     "cost_micros": 0,

@@ -58,6 +58,8 @@ def test_every_text_of_a_report_is_escaped(strategy: Any) -> None:
     report.changes.add(path=EVIL, after=Value(string_value=EVIL))
     report.run.ablation_result.variables.add(variable=EVIL, error=EVIL, best=Value(string_value=EVIL))
     report.run.holdout_result.figures.add(metric=EVIL, words=EVIL, gain=1.0, low=0.5, high=2.0)
+    report.run.repeats_result.error = EVIL
+    report.run.repeats_result.trials.add(trial_number=1, looked={EVIL: 0.5}, objectives={EVIL: 0.4}, error=EVIL)
     report.importance.effects.add(variable=EVIL)
     point = report.front.points.add(trial_number=1, objectives={EVIL: 0.5})
     point.configuration.update({EVIL: EVIL})
