@@ -56,6 +56,7 @@ class Front:
         self.ids = {"organization": run["organization_id"], "run": run["id"]}
         self.objectives = objectives
         self._remembered: tuple[int, Sequence[Point]] = (0, ())
+        self._values: tuple[int, dict[int, dict[str, Any]]] = (0, {})
 
     async def offer(
         self, tx: Transaction, run: Mapping[str, Any], trial: Mapping[str, Any], reached: Mapping[str, float]
@@ -79,6 +80,12 @@ class Front:
     async def members(self, tx: Transaction) -> dict[int, dict[str, Any]]:
         """Returns the values of the trials that are on it now, by number."""
         return {row["trial_number"]: row["configuration"] for row in await tx.fetch(_MEMBERS, self.ids)}
+
+    async def members_at(self, tx: Transaction, version: int) -> dict[int, dict[str, Any]]:
+        """Returns the same for whoever knows the front's version, which its row names: read once for each."""
+        if self._values[0] != version:
+            self._values = version, await self.members(tx)
+        return self._values[1]
 
     async def numbers(self, tx: Transaction) -> list[int]:
         """Returns the numbers of the trials that are on it now."""

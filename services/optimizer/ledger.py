@@ -24,7 +24,7 @@ from services.optimizer.pausing import paused
 from services.optimizer.racing import Race
 from services.optimizer.resources import ENDED, OptimizationRun, Trial
 from services.optimizer.results import Results, about, best_of_run
-from services.optimizer.spending import Spending, Usage
+from services.optimizer.spending import Spending, Usage, seconds_of
 from services.optimizer.story import Fenced, latest, tell, topic, warned
 from services.optimizer.suggesting import Suggestion
 from services.optimizer.telling import descend, nearly_reached, step, totals
@@ -44,10 +44,6 @@ TOLD = Failpoint("trial.told", "a trial's progress is told, and what came since 
 FINISHED = Failpoint("trial.finished", "a trial has ended, and nothing follows from it yet")
 ENDED_ALONE = Failpoint("run.ended", "a run has ended, and neither its grant nor what is still evaluated for it")
 _NO_DEADLINE = float("inf")
-_RUNNING_FOR = """
-SELECT (extract(epoch FROM now() - started_at) - rested_seconds)::float8 AS seconds FROM optimization_runs
-WHERE organization_id = %(organization_id)s AND id = %(id)s
-"""
 
 
 class Ledger:
@@ -225,8 +221,7 @@ class Ledger:
         if not most:
             return float("inf")
         async with self.parts.database.tenant(self.row["organization_id"]) as tx:
-            row = await tx.fetch_one(_RUNNING_FOR, self.row)
-        return most - (row["seconds"] if row else 0.0)
+            return most - await seconds_of(tx, self.row)
 
     async def complete(self, reason: str, **found: Message | None) -> None:
         """Ends the run as completed, and keeps what was found behind its trials, by column."""

@@ -83,6 +83,10 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
             "planned_trials": "integer NOT NULL DEFAULT 0",
             # How often in a row it has waited for a model.
             "waits": "integer NOT NULL DEFAULT 0",
+            # What the clients of an external run have told that they used; a worker adds up by itself.
+            "told_metric_calls": "bigint NOT NULL DEFAULT 0",
+            "told_tokens": "bigint NOT NULL DEFAULT 0",
+            "told_cost_micros": "bigint NOT NULL DEFAULT 0",
             # How many trials there were when it was retried: those of them that failed are tried again.
             "retried_trials": "integer NOT NULL DEFAULT 0",
         },

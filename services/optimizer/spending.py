@@ -29,6 +29,18 @@ FROM trials t WHERE t.organization_id = %(organization_id)s AND t.optimization_r
 """
 
 
+_RUNNING_FOR = """
+SELECT (extract(epoch FROM now() - started_at) - rested_seconds)::float8 AS seconds FROM optimization_runs
+WHERE organization_id = %(organization_id)s AND id = %(id)s
+"""
+
+
+async def seconds_of(tx: Transaction, run: Mapping[str, Any]) -> float:
+    """Returns for how long a run has been running, by the database's clock; 0 for one that has not begun."""
+    row = await tx.fetch_one(_RUNNING_FOR, run)
+    return float(row["seconds"] or 0) if row else 0.0
+
+
 async def used_by(tx: Transaction, run: Mapping[str, Any]) -> dict[str, float]:
     """Returns what a run's trials have used so far, and how long it has been running."""
     found = await tx.fetch_one(_USED, run)
@@ -39,6 +51,11 @@ async def used_by(tx: Transaction, run: Mapping[str, Any]) -> dict[str, float]:
 def is_limited(limits: Mapping[str, Any]) -> bool:
     """Tells whether anything that a run uses is limited."""
     return any(int(limits.get(name, 0)) for name in _LIMITED)
+
+
+def shares_of(limits: Mapping[str, Any], used: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
+    """Yields the name of each limit, how much of it is used, and how much may be."""
+    yield from ((name, used[name], most) for name in _LIMITED if (most := int(limits.get(name, 0))))
 
 
 def limit_reached(limits: Mapping[str, Any], used: Mapping[str, float]) -> str:
@@ -125,8 +142,7 @@ class Spending:
     def shares(self) -> Iterator[tuple[str, float, float]]:
         """Yields the name of each limit, how much of it is used, and how much may be."""
         left = self._deadline - time.monotonic()
-        used = asdict(self._total) | {"seconds": int(self.limits.get("seconds", 0)) - left}
-        yield from ((name, used[name], most) for name in _LIMITED if (most := int(self.limits.get(name, 0))))
+        return shares_of(self.limits, asdict(self._total) | {"seconds": int(self.limits.get("seconds", 0)) - left})
 
     @property
     def reason(self) -> str:

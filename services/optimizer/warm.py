@@ -3,11 +3,14 @@
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from domain.enumeration import every_configuration
 from domain.space import Space
 from domain.strategies import Observation
+from domain.values import content_hash
 from framework.storage import Transaction
 from services.optimizer.portions import Portions
 from services.optimizer.results import Results
@@ -19,7 +22,7 @@ OBSERVATIONS = 100_000
 
 # The trials are numbered as they finish, with the run's row locked: none can come in below what was read.
 _FINISHED = """
-SELECT number, configuration, status, objectives, finish_number FROM trials
+SELECT number, configuration, content_hash, status, objectives, infeasible, finish_number FROM trials
 WHERE organization_id = %(organization_id)s AND optimization_run_id = %(id)s AND finish_number > %(known)s
 ORDER BY finish_number
 """
@@ -36,11 +39,29 @@ class Warm:
         self.results = Results(row)
         self.finished: list[Observation] = []
         """The finished trials, by number."""
+        self.tried: dict[str, int] = {}
+        """The finished trials whose end is known for good, by what they tried: others need not try it again."""
         self.watermark = 0
+        self.warned: set[str] = set()
+        """The limits that this process knows to be warned of, as they are in the row that it was made of."""
 
     def fits(self, row: Mapping[str, Any]) -> bool:
-        """Tells whether the run is still the one that this was made of: neither space nor budget were extended."""
-        return bool(self.extensions == row["space_extensions"] and self.suggesting.budget == budget_of(row))
+        """Tells whether the run is still the one that this was made of: neither space nor limits were extended."""
+        same_limits = self.row["limits"] == row["limits"]
+        return bool(
+            self.extensions == row["space_extensions"] and self.suggesting.budget == budget_of(row) and same_limits
+        )
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether what has finished matters to what is tried next: where it informs it, or may come again."""
+        return self.suggesting.strategy.learns or not self.space.size().is_infinite
+
+    @cached_property
+    def points(self) -> frozenset[str] | None:
+        """The hashes of all that can be tried; None where that is too much to say."""
+        every = every_configuration(self.space)
+        return None if every is None else frozenset(map(content_hash, every))
 
     async def learn(self, tx: Transaction, count: int) -> None:
         """Reads the trials that have finished since the last look, when `count` have by now."""
@@ -49,6 +70,8 @@ class Warm:
         ids = {"organization_id": self.row["organization_id"], "id": self.row["id"], "known": self.watermark}
         for trial in await tx.fetch(_FINISHED, ids):
             insort(self.finished, observed(trial), key=attrgetter("number"))
+            if trial["status"] == "STATUS_COMPLETED" or trial["infeasible"]:
+                self.tried.setdefault(trial["content_hash"], trial["number"])
             self.watermark = trial["finish_number"]
 
 

@@ -1,7 +1,6 @@
 """How trials ended, as their clients say: noted once, with all that it means for the run."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -18,11 +17,11 @@ from ashgrove.program.v1 import execution_pb2
 from domain.values import content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
-from framework.storage.database import as_json
-from services.optimizer.evaluating import Outcome
 from services.optimizer.external.asking import given_trials
+from services.optimizer.external.ending import finish
 from services.optimizer.external.extending import can_be_partial
-from services.optimizer.external.turn import Turn, in_turn, message
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn, message
 from services.optimizer.spending import Usage, noted
 
 _VERB = "CompleteTrials"
@@ -31,18 +30,6 @@ _Event = run_event_pb2.RunEvent
 _READ = """
 SELECT * FROM trials
 WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND number = ANY(%(numbers)s)
-"""
-_FINISH = """
-UPDATE trials SET configuration = told.configuration, content_hash = told.content_hash, status = told.status,
-       objectives = told.objectives, error = told.error, error_class = told.error_class,
-       infeasible = told.infeasible, finished_count = told.metric_calls, tokens = told.tokens,
-       cost_micros = told.cost_micros, finish_number = told.finish_number, completed_at = now(), lease_until = NULL,
-       lock_version = lock_version + 1
-FROM jsonb_to_recordset(%(told)s) AS told(
-    number integer, configuration jsonb, content_hash text, status text, objectives jsonb, error text,
-    error_class text, infeasible boolean, metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
-WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND trials.number = told.number
-RETURNING trials.*
 """
 
 
@@ -56,9 +43,8 @@ async def _completed(at: Turn, request: CompleteTrialsRequest) -> CompleteTrials
     trials = await _trials(at, [each.number for each in request.completions])
     _check(at, request.completions, trials)
     new = [each for each in request.completions if _is_new(at, request.client, each, trials[each.number])]
-    ended = await _finished(at, new, trials) if new else {}
+    ended = await finish(at, [_end(each, trials[each.number]) for each in new]) if new else {}
     messages = {each.number: message(ended.get(each.number, trials[each.number])) for each in request.completions}
-    await at.tell_of("updated", [messages[each.number] for each in new])
     spent = await at.spent()
     if not await at.conclude(spent) and at.finished >= at.most:
         await at.conclude("END_REASON_TRIALS", open_counts=True)
@@ -164,30 +150,7 @@ def _error(told: TrialCompletion) -> str:
     return told.error or ("the client found that this cannot be tried" if told.infeasible else "")
 
 
-async def _finished(
-    at: Turn, completions: Sequence[TrialCompletion], trials: Mapping[int, Any]
-) -> dict[int, dict[str, Any]]:
-    """Notes how trials ended with what it means for counts, best and front; returns their rows."""
-    ends = [_end(each, trials[each.number], at.finished + place) for place, each in enumerate(completions, 1)]
-    asked = await at.tx.ask(_FINISH, at.ids | {"told": as_json(ends)})
-    results = (await at.warm()).results
-    counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
-    for end in ends:
-        outcome = Outcome(end["objectives"], end["error"], end["error_class"], *[end["metric_calls"]] * 2)
-        counted, changed, told = await results.judge(at.tx, at.row, trials[end["number"]] | end, outcome)
-        counts[counted] += 1
-        columns |= changed
-        events += told
-    await results.keep(at.tx, counts, columns)
-    await at.say(*events)
-    for name, count in counts.items():
-        at.row[name] += count
-    for each in completions:
-        del at.open[each.number]
-    return {row["number"]: row for row in await at.tx.answer(asked)}
-
-
-def _end(told: TrialCompletion, trial: Mapping[str, Any], finish_number: int) -> dict[str, Any]:
+def _end(told: TrialCompletion, trial: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the columns of a trial that has ended."""
     error, reported = _error(told), noted(trial)
     usage = reported if reported.metric_calls else Usage(told.metric_calls, told.tokens, told.cost_micros)
@@ -203,6 +166,5 @@ def _end(told: TrialCompletion, trial: Mapping[str, Any], finish_number: int) ->
         "error": error,
         "error_class": execution_pb2.ErrorClass.Name(told.error_class),
         "infeasible": told.infeasible,
-        "finish_number": finish_number,
         **asdict(usage),
     }

@@ -14,7 +14,9 @@ from domain.values import Invalid, Json, content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from services.optimizer.external import space
-from services.optimizer.external.turn import Turn, in_turn, message
+from services.optimizer.external.copying import free_copies
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn, message
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.spaces import plain
 
@@ -118,4 +120,5 @@ async def _give(at: Turn, trial: dict[str, Any], asked: Sequence[Declared]) -> N
     trial["lock_version"] += 1
     written = {"configuration": Jsonb(configuration), "content_hash": trial["content_hash"]}
     await at.tx.send(_GIVE, at.ids | written | {"number": trial["number"]})
+    await free_copies(at, trial["number"])
     await at.tell_of("updated", [message(trial)])

@@ -1,6 +1,5 @@
 """Trials that were made elsewhere, taken over before a run's first one is asked for."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,9 +17,11 @@ from framework.plain import plain, plain_struct
 from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
 from services.optimizer.external.completing import objective_faults
+from services.optimizer.external.ending import Ended, count
 from services.optimizer.external.extending import can_be_partial
-from services.optimizer.external.turn import Turn, in_turn
-from services.optimizer.results import about
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn
+from services.optimizer.spending import Usage
 
 _VERB = "ImportTrials"
 _Event = run_event_pb2.RunEvent
@@ -118,8 +119,7 @@ def _faults(at: Turn, space: Space, trial: ImportedTrial, path: str) -> Iterator
 
 
 async def _take_over(at: Turn, trials: Sequence[ImportedTrial]) -> None:
-    warm = await at.warm()
-    results, space = warm.results, warm.space
+    space = (await at.warm()).space
     made, finished = [], at.finished
     for each in trials:
         finished += each.status != trial_pb2.Trial.STATUS_RUNNING
@@ -132,22 +132,13 @@ async def _take_over(at: Turn, trials: Sequence[ImportedTrial]) -> None:
     await at.tx.send(_TAKE_OVER, at.ids | {"made": as_json(made)})
     if measured:
         await at.tx.send(_MEASURED, at.ids | {"made": as_json(measured)})
-    counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
-    for row in made:
-        if row["finish_number"]:
-            counted, changed, told = await _judged(at, results, row)
-            counts[counted] += 1
-            columns |= changed
-            events += told
-    if counts:
-        await results.keep(at.tx, counts, columns)
-    await at.say(*events)
-    for name, count in counts.items():
-        at.row[name] += count
+    ended = [row for row in made if row["finish_number"]]
+    if ended:
+        await count(at, [_ended(row) for row in ended])
     at.open |= {row["number"]: row | _LEFT for row in made if not row["finish_number"]}
 
 
-_LEFT = {"client": "", "ended": True, "seconds": 0.0}
+_LEFT = {"client": "", "ended": True, "seconds": 0.0, "origin": "ORIGIN_IMPORTED", "origin_trial_number": 0}
 
 
 def _values(at: Turn, trial: ImportedTrial, space: Space) -> dict[str, Json]:
@@ -181,10 +172,6 @@ def _error(trial: ImportedTrial) -> str:
     return trial.error or ("it failed where it was made" if trial.status == trial_pb2.Trial.STATUS_FAILED else "")
 
 
-async def _judged(at: Turn, results: Any, row: Mapping[str, Any]) -> tuple[str, dict[str, Any], list[_Event]]:
-    if row["status"] == "STATUS_DROPPED":
-        return "dropped_trials", {}, [about(row, _Event.TYPE_TRIAL_DROPPED, objectives=row["objectives"])]
-    judged: tuple[str, dict[str, Any], list[_Event]] = await results.judge(
-        at.tx, at.row, row, Outcome(row["objectives"], row["error"])
-    )
-    return judged
+def _ended(row: Mapping[str, Any]) -> Ended:
+    is_dropped = row["status"] == "STATUS_DROPPED"
+    return Ended(row, Outcome(row["objectives"], row["error"]), Usage(), is_dropped)

@@ -5,7 +5,8 @@ from functools import partial
 from ashgrove.optimizer.v1.external_requests_pb2 import RenewTrialsRequest, RenewTrialsResponse
 
 from framework.engine import Call
-from services.optimizer.external.turn import Turn, in_turn
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn
 
 
 async def renew(call: Call, request: RenewTrialsRequest) -> RenewTrialsResponse:

@@ -18,7 +18,8 @@ from google.rpc.status_pb2 import Status
 from framework.engine import Call
 from framework.storage import Database
 from services.optimizer.external.asking import GIVING, given_trials
-from services.optimizer.external.turn import LEASE_SECONDS, Turn, in_turn
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import LEASE_SECONDS, Turn
 from services.optimizer.resources import ENDED, OptimizationRun
 from services.optimizer.watched import Watched
 

@@ -10,9 +10,11 @@ from psycopg.types.json import Jsonb
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, LimitReached
 from framework.plain import made, plain
-from services.optimizer.external.turn import Turn, in_turn
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn
 from services.optimizer.resources import Trial
 from services.optimizer.results import about
+from services.optimizer.spending import noted
 
 MOST_STEPS, MOST_EXAMPLES = 10_000, 100_000
 """How much a client may report of one trial."""
@@ -52,7 +54,7 @@ async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest)
     _check(request, "measurements", [each.values for each in request.measurements], "values")
     told = [{"step": each.step, "reported": plain(each)} for each in _latest(request.measurements).values()]
 
-    async def noted(at: Turn) -> pb.ReportMeasurementsResponse:
+    async def measured(at: Turn) -> pb.ReportMeasurementsResponse:
         trial = await _held(at, request.client, request.number)
         ids = at.ids | {"trial": trial["id"]}
         await at.tx.execute(_MEASURE, ids | {"told": Jsonb(told)})
@@ -61,7 +63,7 @@ async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest)
         await at.say(about(trial, _Event.TYPE_TRIAL_PROGRESSED, objectives=newest.values))
         return pb.ReportMeasurementsResponse(standing=at.standing(await at.spent()))
 
-    answer: pb.ReportMeasurementsResponse = await in_turn(call, request.id, "ReportMeasurements", noted)
+    answer: pb.ReportMeasurementsResponse = await in_turn(call, request.id, "ReportMeasurements", measured)
     return answer
 
 
@@ -79,18 +81,21 @@ async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.R
         for each in request.examples
     ]
 
-    async def noted(at: Turn) -> pb.ReportExamplesResponse:
+    async def exemplified(at: Turn) -> pb.ReportExamplesResponse:
         trial = await _held(at, request.client, request.number)
         ids = at.ids | {"trial": trial["id"]}
         (counted,) = await at.tx.fetch(_EXEMPLIFY, ids | {"told": Jsonb(told)})
         if counted["finished_count"] > MOST_EXAMPLES:
             raise _too_many("examples", MOST_EXAMPLES)
         added = counted.pop("added")
+        before = noted(trial)
         trial |= counted
-        await at.say(about(trial, _Event.TYPE_TRIAL_PROGRESSED, finished_count=counted["finished_count"]))
+        await at.spend(noted(trial) - before)
+        progressed = about(trial, _Event.TYPE_TRIAL_PROGRESSED, finished_count=counted["finished_count"])
+        await at.say(progressed, *await at.warnings())
         return pb.ReportExamplesResponse(added=added, standing=at.standing(await at.spent()))
 
-    answer: pb.ReportExamplesResponse = await in_turn(call, request.id, "ReportExamples", noted)
+    answer: pb.ReportExamplesResponse = await in_turn(call, request.id, "ReportExamples", exemplified)
     return answer
 
 

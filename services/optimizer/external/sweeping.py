@@ -11,7 +11,8 @@ from framework.errors import Failure
 from framework.identifiers import new_id
 from framework.rpc.assembly import Parts
 from services.optimizer.application import SERVICE
-from services.optimizer.external.turn import Turn, in_turn
+from services.optimizer.external.taking import in_turn
+from services.optimizer.external.turn import Turn
 
 _log = logging.getLogger(__name__)
 _EVERY_SECONDS = 20.0

@@ -1,46 +1,31 @@
 """One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
 
 import math
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
-from uuid import UUID
 
 from ashgrove.optimizer.v1 import external_requests_pb2, run_event_pb2, trial_pb2
 
 from framework.engine import Call
-from framework.engine.calls import LONGEST_SECONDS
-from framework.engine.reading import identifier_of
 from framework.engine.writing import tell_many, told_of
-from framework.errors import IllegalState, LeaseLost, NotFound, NotPermitted
-from framework.failpoints import Failpoint
+from framework.errors import LeaseLost
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, transaction_time
 from services.optimizer.enough import enough
 from services.optimizer.external import space
-from services.optimizer.resources import OptimizationRun, Trial, is_external
-from services.optimizer.spending import is_limited, limit_reached, used_by
-from services.optimizer.story import tell, topic
+from services.optimizer.origins import COPIED
+from services.optimizer.resources import OptimizationRun, Trial
+from services.optimizer.spending import Usage, is_limited, limit_reached, seconds_of, shares_of
+from services.optimizer.story import tell, warned
+from services.optimizer.telling import nearly_reached
 from services.optimizer.warm import Warm, WarmRuns
 
 LEASE_SECONDS = 60
-_LONG_SECONDS = 0.2
-"""After how much work calls that wait together are no longer kept waiting for each other."""
-WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
-COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
+USED = ("metric_calls", "tokens", "cost_micros")
+"""What clients tell that they used."""
 _Event = run_event_pb2.RunEvent
 
-# First the lock, so that what is read after it is what the turn before has left.
-_LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
-_OPEN = """
-SELECT *, lease_until <= clock_timestamp() AS ended,
-       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds
-FROM trials
-WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
-ORDER BY number
-"""
 _TAKE = """
 UPDATE trials SET client = %(client)s, lock_version = lock_version + 1,
        lease_seconds = coalesce(nullif(%(seconds)s, 0), lease_seconds),
@@ -89,9 +74,21 @@ class Turn:
         return int(self.row["completed_trials"] + self.row["failed_trials"] + self.row["dropped_trials"])
 
     @property
+    def out(self) -> list[dict[str, Any]]:
+        """The open trials that clients have or may have: those that are copies wait for their originals."""
+        return [trial for trial in self.open.values() if trial["origin"] != COPIED]
+
+    @property
+    def totals(self) -> run_event_pb2.RunTotals:
+        """What the run has come to by now."""
+        counts = {name: self.row[name] for name in ("completed_trials", "failed_trials", "dropped_trials")}
+        used = {name: self.row[f"told_{name}"] for name in USED}
+        return run_event_pb2.RunTotals(**counts, **used)
+
+    @property
     def live(self) -> list[dict[str, Any]]:
         """The open trials whose clients still have them."""
-        return [trial for trial in self.open.values() if not trial["ended"]]
+        return [trial for trial in self.out if not trial["ended"]]
 
     async def warm(self) -> Warm:
         """Returns what is remembered of the run, read where nothing is."""
@@ -133,13 +130,39 @@ class Turn:
     async def spent(self) -> str:
         """Returns why no further trial is to be started, as the run's end reason has it; empty when one may be."""
         limits = self.row["limits"] or {}
-        if is_limited(limits) and (reason := limit_reached(limits, await used_by(self.tx, self.row))):
+        if is_limited(limits) and (reason := limit_reached(limits, await self._used(limits))):
             return reason
         if "target" in limits or limits.get("patience"):
             warm = await self.warm()
             await warm.learn(self.tx, self.finished)
             return enough(limits, warm.suggesting.objectives, warm.finished, self.row["inherited_trials"])
         return ""
+
+    async def _used(self, limits: Mapping[str, Any]) -> dict[str, float]:
+        used = {name: self.row[f"told_{name}"] for name in USED}
+        return used | {"seconds": await seconds_of(self.tx, self.row) if limits.get("seconds") else 0.0}
+
+    async def spend(self, used: Usage) -> None:
+        """Counts what clients told that they used."""
+        added = {f"told_{name}": more for name, more in asdict(used).items() if more}
+        if added:
+            await (await self.warm()).results.keep(self.tx, added, {})
+        for name, more in added.items():
+            self.row[name] += more
+
+    async def warnings(self) -> list[_Event]:
+        """Returns what is to be told of limits that are nearly reached, each once, whoever told it."""
+        limits = self.row["limits"] or {}
+        if not is_limited(limits):
+            return []
+        warm = await self.warm()
+        shares = list(shares_of(limits, await self._used(limits)))
+        near = list(nearly_reached(shares, warm.warned))
+        if near:
+            warm.warned |= await warned(self.tx, self.row)
+            near = list(nearly_reached(shares, warm.warned))
+            warm.warned |= {each.limit for each in near}
+        return near
 
     async def conclude(self, reason: str, *, open_counts: bool = False) -> bool:
         """Ends a run that has nothing more to start, once no client has a trial; returns whether it has.
@@ -198,90 +221,6 @@ def message(trial: Mapping[str, Any]) -> trial_pb2.Trial:
 def soonest(trials: Iterable[Mapping[str, Any]], most: int) -> int:
     """Returns in how many seconds, from 1 to `most`, the first of these leases ends."""
     return max(1, min([most, *(math.ceil(float(each["seconds"])) for each in trials)]))
-
-
-Act = Callable[[Turn], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a client's call wants to do in its turn."""
-
-    call: Call
-    verb: str
-    act: Act
-
-
-async def in_turn(call: Call, identifier: str, verb: str, act: Act) -> Any:
-    """Returns what `act` makes of the client's turn; raises NotFound, NotPermitted, or IllegalState for another's run.
-
-    Turns at one run are taken one after another. Those that wait in this process are taken in one transaction and
-    committed at once, each under its own client's name; one that fails leaves nothing, and the others are taken again.
-    """
-    uuid = identifier_of(spec_of(OptimizationRun), identifier)
-    key = call.context.organization_id, uuid
-    runs: WarmRuns = call.application.warm
-    asked = _Asked(call, verb, act)
-    answer = await runs.portions.served(key, asked, partial(_taken, runs, key))
-    await call.followed()
-    return answer
-
-
-async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
-    """Takes turns in one transaction, as many as there is time for, or none.
-
-    What a failed turn may have left in memory is forgotten: its transaction was undone.
-    """
-    first = portion[0].call
-    try:
-        async with first.database.tenant(key[0], LONGEST_SECONDS) as tx:
-            answers, is_news = await _answers(tx, runs, key, portion)
-            WRITTEN()
-    except BaseException:
-        runs.forget(key)
-        raise
-    COMMITTED()
-    runs.trim()
-    if is_news:
-        await first.engine.hints.publish(topic(key[1]))
-    return answers
-
-
-async def _answers(
-    tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]
-) -> tuple[list[Any], bool]:
-    """Returns the answers, and whether any of the turns brought news."""
-    ids, began = {"organization": key[0], "run": key[1]}, time.monotonic()
-    async with tx.together():
-        await tx.send(_LOCK, ids)
-        opened = await tx.ask(_OPEN, ids)
-    row: dict[str, Any] = {}
-    open_trials: dict[int, dict[str, Any]] = {}
-    permitted, answers, turns = set(), list[Any](), list[Turn]()
-    for asked in portion:
-        async with asked.call.within(tx):
-            if (who := (asked.call.actor, asked.verb)) not in permitted:
-                try:
-                    row |= await _permitted(asked, str(key[1]))
-                except (NotFound, NotPermitted, IllegalState) as refused:  # it holds nobody up who waits with it
-                    answers.append(refused)
-                    continue
-                permitted.add(who)
-            if not turns:
-                open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
-            turns.append(Turn(asked.call, tx, asked.verb, row, open_trials, runs))
-            answers.append(await asked.act(turns[-1]))
-        if time.monotonic() - began > _LONG_SECONDS:
-            break  # the first of them has waited for its answer long enough: the rest are the next portion
-    return answers, any(each.is_news for each in turns)
-
-
-async def _permitted(asked: _Asked, identifier: str) -> dict[str, Any]:
-    row = await asked.call.row(OptimizationRun, identifier, asked.verb)
-    if not is_external(row):
-        told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
-        raise IllegalState(told, evaluator=row["evaluator"])
-    return row
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -20,15 +20,20 @@ UP, DOWN = run_pb.Objective.DIRECTION_MAXIMIZE, run_pb.Objective.DIRECTION_MINIM
 OBJECTIVE = run_pb.Objective(metric="gain", direction=UP, low=0, high=1, reference=0)
 
 
-async def opened(bench: Workbench, **fields: Any) -> str:
-    """Returns the id of a new external run over two numbers."""
-    usual = {"objectives": [OBJECTIVE], "evaluator": Run.EVALUATOR_EXTERNAL, "max_trials": 10, "parallelism": 0}
-    row = await started(bench, **(usual | fields))
+def two_numbers() -> variable_space_pb2.VariableSpace:
+    """Returns what the runs search unless they say otherwise."""
     space = variable_space_pb2.VariableSpace()
     space.variables.add(name="x", float=variable_space_pb2.FloatDomain(low=0, high=1))
     space.variables.add(name="n", integer=variable_space_pb2.IntegerDomain(low=1, high=4))
+    return space
+
+
+async def opened(bench: Workbench, space: variable_space_pb2.VariableSpace | None = None, **fields: Any) -> str:
+    """Returns the id of a new external run."""
+    usual = {"objectives": [OBJECTIVE], "evaluator": Run.EVALUATOR_EXTERNAL, "max_trials": 10, "parallelism": 0}
+    row = await started(bench, **(usual | fields))
     async with bench.database.tenant(row["organization_id"]) as tx:
-        await keep(tx, row, space, None)
+        await keep(tx, row, space or two_numbers(), None)
     return str(row["id"])
 
 

@@ -10,7 +10,7 @@ from ashgrove.optimizer.v1.trial_requests_pb2 import GetTrialRequest
 
 from framework.errors import IllegalState, InvalidFields, LeaseLost, LimitReached, NotFound, NotPermitted
 from framework.testing.workbench import Workbench
-from services.optimizer.external import asking
+from services.optimizer.external import beginning
 from services.optimizer.worker import Worker
 from tests.integration.optimizer.asked import (
     Kind,
@@ -176,7 +176,7 @@ async def test_whoever_takes_suggestions_and_vanishes_fills_a_bound(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others are told when to come back, and then get what was taken."""
-    monkeypatch.setattr(asking, "MOST_OPEN", 5)
+    monkeypatch.setattr(beginning, "MOST_OPEN", 5)
     run = await opened(bench, max_trials=10_000)
     with pytest.raises(InvalidFields):
         await ask(bench, run, "greedy", 10_000)

@@ -1,0 +1,91 @@
+"""Trials of an external run that have ended: written, counted and judged, and told of with what the run came to."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ashgrove.optimizer.v1 import run_event_pb2
+
+from framework.storage.database import as_json
+from services.optimizer.evaluating import Outcome
+from services.optimizer.external.turn import USED, Turn, message
+from services.optimizer.origins import COPIED
+from services.optimizer.results import Results, about
+from services.optimizer.spending import Usage, noted
+
+_Event = run_event_pb2.RunEvent
+_FINISH = """
+UPDATE trials SET configuration = told.configuration, content_hash = told.content_hash, status = told.status,
+       objectives = told.objectives, error = told.error, error_class = told.error_class,
+       infeasible = told.infeasible, finished_count = told.metric_calls, tokens = told.tokens,
+       cost_micros = told.cost_micros, finish_number = told.finish_number, completed_at = now(), lease_until = NULL,
+       lock_version = lock_version + 1
+FROM jsonb_to_recordset(%(told)s) AS told(
+    number integer, configuration jsonb, content_hash text, status text, objectives jsonb, error text,
+    error_class text, infeasible boolean, metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND trials.number = told.number
+RETURNING trials.*
+"""
+_COPIED = ("configuration", "content_hash", "status", "objectives", "error", "error_class", "infeasible")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that has ended, by its row, and what it took that was not counted before."""
+
+    trial: Mapping[str, Any]
+    outcome: Outcome
+    used: Usage
+    is_dropped: bool = False
+    """Whether it was stopped early where it was made."""
+
+
+async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Writes how open trials ended, and those that are copies of them; returns their rows by number."""
+    numbered = [{**end, "finish_number": at.finished + place} for place, end in enumerate(ends, 1)]
+    asked = await at.tx.ask(_FINISH, at.ids | {"told": as_json(numbered)})
+    await count(at, [_ended(at.open.pop(end["number"]), end) for end in numbered])
+    rows = {row["number"]: row for row in await at.tx.answer(asked)}
+    await at.tell_of("updated", [message(row) for row in rows.values()])
+    copies = [each for each in at.open.values() if each["origin"] == COPIED and each["origin_trial_number"] in rows]
+    if copies:
+        await finish(at, [copied(each["number"], rows[each["origin_trial_number"]]) for each in copies])
+    return rows
+
+
+def copied(number: int, original: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns how a trial ends that is a copy of one that has: as that did, and for nothing."""
+    same = {name: original[name] for name in _COPIED}
+    return {"number": number, **same, "objectives": original["objectives"] or {}, **asdict(Usage())}
+
+
+def _ended(trial: Mapping[str, Any], end: Mapping[str, Any]) -> Ended:
+    used = Usage(*(end[name] for name in USED))
+    calls = used.metric_calls
+    outcome = Outcome(end["objectives"], end["error"], end["error_class"], finished_count=calls, example_count=calls)
+    return Ended({**trial, **end}, outcome, used - noted(trial))
+
+
+async def count(at: Turn, ended: Sequence[Ended]) -> None:
+    """Adds trials to the run's counts, its best and its front, in their order, and tells of each what all came to."""
+    results = (await at.warm()).results
+    counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
+    for each in ended:
+        counted, changed, told = await _judged(at, results, each)
+        added = {counted: 1} | {f"told_{name}": used for name, used in asdict(each.used).items() if used}
+        for name, more in added.items():
+            at.row[name] += more
+        counts.update(added)
+        columns |= changed
+        told[0].totals.CopyFrom(at.totals)
+        events += told
+    await results.keep(at.tx, counts, columns)
+    await at.say(*events, *await at.warnings())
+
+
+async def _judged(at: Turn, results: Results, ended: Ended) -> tuple[str, dict[str, Any], list[_Event]]:
+    if ended.is_dropped:
+        told = about(ended.trial, _Event.TYPE_TRIAL_DROPPED, objectives=ended.outcome.objectives)
+        return "dropped_trials", {}, [told]
+    return await results.judge(at.tx, at.row, ended.trial, ended.outcome)

@@ -1,0 +1,117 @@
+"""Turns at external runs, one after another: those that wait together share a transaction and its commit."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from framework.engine import Call
+from framework.engine.calls import LONGEST_SECONDS
+from framework.engine.reading import identifier_of
+from framework.errors import IllegalState, NotFound, NotPermitted
+from framework.failpoints import Failpoint
+from framework.resource import spec_of
+from framework.storage import Transaction
+from services.optimizer.external.turn import Turn
+from services.optimizer.resources import OptimizationRun, is_external
+from services.optimizer.story import topic
+from services.optimizer.warm import WarmRuns
+
+_LONG_SECONDS = 0.2
+"""After how much work calls that wait together are no longer kept waiting for each other."""
+WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
+COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
+
+# First the lock, so that what is read after it is what the turn before has left.
+_LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
+_OPEN = """
+SELECT *, lease_until <= clock_timestamp() AS ended,
+       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds
+FROM trials
+WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
+ORDER BY number
+"""
+Act = Callable[[Turn], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a client's call wants to do in its turn."""
+
+    call: Call
+    verb: str
+    act: Act
+
+
+async def in_turn(call: Call, identifier: str, verb: str, act: Act) -> Any:
+    """Returns what `act` makes of the client's turn; raises NotFound, NotPermitted, or IllegalState for another's run.
+
+    Turns at one run are taken one after another. Those that wait in this process are taken in one transaction and
+    committed at once, each under its own client's name; one that fails leaves nothing, and the others are taken again.
+    """
+    uuid = identifier_of(spec_of(OptimizationRun), identifier)
+    key = call.context.organization_id, uuid
+    runs: WarmRuns = call.application.warm
+    asked = _Asked(call, verb, act)
+    answer = await runs.portions.served(key, asked, partial(_taken, runs, key))
+    await call.followed()
+    return answer
+
+
+async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
+    """Takes turns in one transaction, as many as there is time for, or none.
+
+    What a failed turn may have left in memory is forgotten: its transaction was undone.
+    """
+    first = portion[0].call
+    try:
+        async with first.database.tenant(key[0], LONGEST_SECONDS) as tx:
+            answers, is_news = await _answers(tx, runs, key, portion)
+            WRITTEN()
+    except BaseException:
+        runs.forget(key)
+        raise
+    COMMITTED()
+    runs.trim()
+    if is_news:
+        await first.engine.hints.publish(topic(key[1]))
+    return answers
+
+
+async def _answers(
+    tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]
+) -> tuple[list[Any], bool]:
+    """Returns the answers, and whether any of the turns brought news."""
+    ids, began = {"organization": key[0], "run": key[1]}, time.monotonic()
+    async with tx.together():
+        await tx.send(_LOCK, ids)
+        opened = await tx.ask(_OPEN, ids)
+    row: dict[str, Any] = {}
+    open_trials: dict[int, dict[str, Any]] = {}
+    permitted, answers, turns = set(), list[Any](), list[Turn]()
+    for asked in portion:
+        async with asked.call.within(tx):
+            if (who := (asked.call.actor, asked.verb)) not in permitted:
+                try:
+                    row |= await _permitted(asked, str(key[1]))
+                except (NotFound, NotPermitted, IllegalState) as refused:  # it holds nobody up who waits with it
+                    answers.append(refused)
+                    continue
+                permitted.add(who)
+            if not turns:
+                open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
+            turns.append(Turn(asked.call, tx, asked.verb, row, open_trials, runs))
+            answers.append(await asked.act(turns[-1]))
+        if time.monotonic() - began > _LONG_SECONDS:
+            break  # the first of them has waited for its answer long enough: the rest are the next portion
+    return answers, any(each.is_news for each in turns)
+
+
+async def _permitted(asked: _Asked, identifier: str) -> dict[str, Any]:
+    row = await asked.call.row(OptimizationRun, identifier, asked.verb)
+    if not is_external(row):
+        told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
+        raise IllegalState(told, evaluator=row["evaluator"])
+    return row
