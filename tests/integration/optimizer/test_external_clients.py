@@ -12,6 +12,7 @@ from ashgrove.client import Client
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optuna_studies import import_study
 from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
 from grpc import aio
@@ -21,6 +22,7 @@ from framework.errors import IllegalState, InvalidFields, NotFound
 from framework.rpc.identity import Verifier
 from framework.rpc.interceptors import interceptors
 from framework.rpc.servicer import handlers_of
+from tests.integration.optimizer.books import told
 from tests.integration.optimizer.neighbourhood import Neighbourhood, _keys_of
 
 Run = run_pb.OptimizationRun
@@ -65,6 +67,8 @@ async def test_what_a_run_is_made_of_is_asked_of_its_services(around: Neighbourh
     assert (run.program_revision, run.variable_space_revision, run.dataset_revision) == (1, 1, dataset.revision)
     asked = await around.do(owner, "SuggestTrials", pb.SuggestTrialsRequest(id=run.id, client="a"))
     assert set(asked.trials[0].configuration.fields) == {"temperature"}
+    events = await told(around.optimizer, {"organization_id": owner.organization_id, "id": run.id})
+    assert [each.type for each in events][:2] == [RunEvent.TYPE_RUN_CREATED, RunEvent.TYPE_RUN_STARTED]
     with pytest.raises(NotFound):
         await external(around, other, program_id=program.id)
     with pytest.raises(InvalidFields) as holdout:
