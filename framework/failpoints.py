@@ -4,7 +4,9 @@ A module declares its own beside its code, `NUMBERED = Failpoint("feed.numbered"
 which costs one look at a number while it is not armed. A process arms one at its start, by its `failpoint` setting.
 """
 
+import importlib
 import os
+import pkgutil
 import signal
 from collections.abc import Mapping
 
@@ -54,6 +56,8 @@ def arm(told: str) -> None:
     _declared[name].arm(int(passing or 1))
 
 
-def declared() -> Mapping[str, str]:
-    """Returns what each failpoint of the modules that this process has imported stands for, by name."""
+def declared(package: str) -> Mapping[str, str]:
+    """Returns what each failpoint stands for, by name, that a process of the package can come to, whichever it is."""
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        importlib.import_module(module.name)
     return {name: _declared[name].stands for name in sorted(_declared)}

@@ -174,7 +174,8 @@ def commands(
 
     @group.command("failpoints", help="List the places at which tests may have this service's processes killed.")
     def _failpoints() -> None:
-        click.echo("\n".join(f"{name:<22}{stands}" for name, stands in failpoints.declared().items()))
+        found = failpoints.declared(f"services.{registry.service}")
+        click.echo("\n".join(f"{name:<22}{stands}" for name, stands in found.items()))
 
     add_feed_commands(group, registry.service, settings, consumers)
     return group

@@ -1,6 +1,5 @@
 """Failpoints: nothing happens at one that is not armed; an armed one ends the process at the passing that was named."""
 
-import importlib
 import signal
 import subprocess
 import sys
@@ -49,12 +48,9 @@ def test_a_name_is_one_place() -> None:
 
 @pytest.fixture(scope="module")
 def declared() -> Mapping[str, str]:
-    """What the processes of every service can die at."""
-    for service in ("audit", "auth", "optimizer", "program", "variables"):
-        importlib.import_module(f"services.{service}.__main__")
-    for worker in ("worker", "metering.gate"):  # what only a process of its own imports
-        importlib.import_module(f"services.program.{worker}")
-    return {name: stands for name, stands in failpoints.declared().items() if name != "here"}
+    """What the processes of every service can die at, workers too."""
+    services = ("audit", "auth", "optimizer", "program", "variables")
+    return {name: stands for each in services for name, stands in failpoints.declared(f"services.{each}").items()}
 
 
 def test_at_every_failpoint_some_test_has_a_process_die(declared: Mapping[str, str]) -> None:
