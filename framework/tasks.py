@@ -6,6 +6,7 @@ second cancellation for a task that took no notice of the first.
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Coroutine
 from typing import Any
 
@@ -28,6 +29,18 @@ async def stopped(tasks: Collection["asyncio.Task[Any]"]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()  # seen: asyncio need not complain
+    if cancelled:
+        raise cancelled
+
+
+async def finished(tasks: Collection["asyncio.Task[Any]"], patience: float) -> None:
+    """Returns when all have ended by themselves, or after so many seconds; who is cancelled meanwhile waits on."""
+    until, cancelled = time.monotonic() + patience, None
+    while (left := until - time.monotonic()) > 0 and (running := {task for task in tasks if not task.done()}):
+        try:
+            await asyncio.wait(running, timeout=left)
+        except asyncio.CancelledError as ours:
+            cancelled = ours
     if cancelled:
         raise cancelled
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from framework.tasks import stopped
+from framework.tasks import finished, stopped
 
+PATIENCE_SECONDS = 2.0
 T = TypeVar("T")
 
 
@@ -25,10 +26,16 @@ class Committing(Generic[T]):
             self._task = asyncio.create_task(self._run())
         return done
 
-    async def close(self) -> None:
-        """Commits no more: whoever still waits has left."""
+    async def close(self, patience: float = PATIENCE_SECONDS) -> None:
+        """Commits what has come, also where nobody waits for it any more, and nothing after that; gives up in the end.
+
+        Who is cancelled while it waits for that waits on, as long.
+        """
         if self._task is not None:
-            await stopped([self._task])
+            try:
+                await finished([self._task], patience)
+            finally:
+                await stopped([self._task])
 
     async def _run(self) -> None:
         while self._waiting:

@@ -165,10 +165,10 @@ class EvaluationWork:
                 finished = await self._finished(run, judge, todo, inputs)
                 if finished is None:
                     break
-                if keeping is not None:
-                    await keeping
-                keeping = self._keeping.add(finished)
+                before, keeping = keeping, self._keeping.add(finished)
                 self.results.note(finished)
+                if before is not None:
+                    await before
         except Exception:
             if keeping is not None:
                 await keeping  # it is paid for

@@ -14,11 +14,13 @@ from framework.identifiers import new_id
 from framework.storage import Database
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished
+from services.program.resources.execution import PAUSED
 from services.program.running import class_column
 from services.program.working import LeaseLost, Row, names_of
 
 # One statement, so that a result, its sequence and the counts commit together or not at all. The update locks the
-# evaluation's row: sequences have no gap and follow the order of commitment.
+# evaluation's row: sequences have no gap and follow the order of commitment. What was answered when the evaluation was
+# paused is kept as long as nobody else has claimed it: a pause is one token on, and a claim another.
 _KEEP = """
 WITH counted AS (
     UPDATE evaluations SET
@@ -30,9 +32,9 @@ WITH counted AS (
         metric_cost_micros = metric_cost_micros + %(metric_cost_micros)s,
         cost_incomplete = cost_incomplete OR %(cost_incomplete)s, scores = %(scores)s,
         mean_latency_ms = %(latency_mean)s, latency_p50_ms = %(latency_p50)s, latency_p95_ms = %(latency_p95)s
-    WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
-      AND status = 'WORK_STATUS_RUNNING'
-    RETURNING finished_count - %(count)s AS before
+    WHERE organization_id = %(organization)s AND id = %(id)s
+      AND (fencing_token, status) IN ((%(token)s, 'WORK_STATUS_RUNNING'), (%(token)s + 1, 'WORK_STATUS_PAUSED'))
+    RETURNING finished_count - %(count)s AS before, status
 )
 INSERT INTO evaluation_results (organization_id, id, evaluation_id, sequence, example_id, repeat, outputs, scores,
                                 error, error_class, feedback, feedback_by_slot, latency_ms,
@@ -46,6 +48,7 @@ FROM counted, jsonb_to_recordset(%(results)s) AS r (
     error_class text, feedback jsonb, feedback_by_slot jsonb, latency_ms double precision,
     input_tokens bigint, output_tokens bigint, cost_micros bigint,
     metric_input_tokens bigint, metric_output_tokens bigint, metric_cost_micros bigint)
+RETURNING (SELECT status FROM counted) AS status
 """
 KEEPING = Failpoint("result.keeping", "results stand in a transaction that is not committed")
 _TOOK = ("input_tokens", "output_tokens", "cost_micros")
@@ -165,21 +168,22 @@ class Results:
             raise Unmeasured(kind, f"no example gave a value of {', '.join(sorted(unmeasured))}: {words}")
 
     async def keep(self, batch: Sequence[Finished], *, again: bool = False) -> None:
-        """Commits results; raises LeaseLost, with nothing written, when the work is no longer this worker's.
+        """Commits results; raises LeaseLost when the work is no longer this worker's.
 
+        Nothing is written then, unless the work was halted and is nobody's yet: what was answered is paid for.
         `again` says that this was tried before without an answer: what is there already was written then.
         """
         for one in batch:
             self._count(one.example_id, one.scores, one.outcome.latency_ms, failed=one.outcome.outputs is None)
         try:
             async with self.database.system() as tx:
-                written = await tx.execute(_KEEP, names_of(self.evaluation) | self._parameters(batch))
+                written = await tx.fetch(_KEEP, names_of(self.evaluation) | self._parameters(batch))
                 KEEPING()
         except AlreadyExists:
             if again:
                 return
             raise
-        if written != len(batch):
+        if len(written) != len(batch) or written[0]["status"] == PAUSED:
             raise LeaseLost
 
     def _parameters(self, batch: Sequence[Finished]) -> dict[str, Any]:

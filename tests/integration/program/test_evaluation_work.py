@@ -211,8 +211,10 @@ async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on
     assert await bench.do("PauseEvaluation", pause) == ended
 
 
-async def test_a_pause_voids_what_the_worker_still_writes(bench: Workbench, workshop: Workshop) -> None:
-    """It takes the evaluation from its worker in the same transaction, so that a later result is not kept."""
+async def test_what_is_answered_as_a_pause_comes_is_kept_and_not_paid_for_again(
+    bench: Workbench, workshop: Workshop
+) -> None:
+    """The worker that the pause took it from writes it down, and begins nothing more once it knows."""
     made, dataset = await create_program(bench), await create_dataset(bench)
     gate = Gate(workshop.prepare, free=3)
     request = evaluation(made, dataset, evaluation_id=str(new_id()))
@@ -223,9 +225,42 @@ async def test_a_pause_voids_what_the_worker_still_writes(bench: Workbench, work
         await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
         gate.opened.set()  # at once: before the worker has looked
         await stream
-        async with working(workshop):
-            await evaluated(bench, evaluation(made, dataset))
-    assert len(await results_of(bench, request.evaluation_id)) == 3
+        _, ended = await evaluated(bench, request)
+    assert ended.finished_count == 12 == len(gate.inputs)
+
+
+async def test_a_result_whose_commit_is_under_way_survives_a_pause_and_the_end_of_its_worker(
+    bench: Workbench, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the worker is stopped: the commit comes to its end, and no example is asked twice."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate, begun, may = Gate(workshop.prepare, free=1), asyncio.Event(), asyncio.Event()
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    keep = Results.keep
+
+    async def slowly(self: Results, *arguments: Any, **told: Any) -> None:
+        begun.set()
+        await may.wait()
+        await keep(self, *arguments, **told)
+
+    async def stopping() -> None:
+        async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
+            await begun.wait()
+            await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
+            await until(lambda: at_rest(gate))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Results, "keep", slowly)
+        stream = asyncio.create_task(evaluated(bench, request))
+        stopped = asyncio.create_task(stopping())
+        await stream
+        await asyncio.sleep(0)
+        may.set()
+        await stopped
+    gate.free = 1000
+    async with working(replace(workshop, prepare=gate.prepare)):
+        results, ended = await evaluated(bench, request)
+    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and len(results) == 12 == len(gate.inputs)
 
 
 async def test_a_model_that_stays_away_fails_the_evaluation_in_words_for_the_caller(

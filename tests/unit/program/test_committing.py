@@ -52,13 +52,31 @@ async def test_a_fault_is_told_to_those_whose_commit_it_was() -> None:
     assert book.batches == [[2]]
 
 
+async def test_what_has_come_is_committed_though_nobody_waits_for_it() -> None:
+    """Whoever is cancelled while it closes too: what was paid for must not be paid again."""
+    book = Book()
+    committing = Committing(book.commit)
+    for number in (1, 2):
+        committing.add(number)
+    closing = asyncio.create_task(committing.close())
+    for _ in range(2):
+        await asyncio.sleep(0)
+        closing.cancel()
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    book.may.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert book.batches == [[1, 2]]
+
+
 async def test_nothing_is_committed_after_the_end() -> None:
-    """What was being committed is given up, too."""
+    """What cannot be committed is given up after a while."""
     book = Book()
     committing = Committing(book.commit)
     waits = committing.add(1)
     await asyncio.sleep(0)
-    await committing.close()
+    await committing.close(patience=0.01)
     book.may.set()
     await asyncio.sleep(0)
     assert book.batches == [] and not waits.done()
