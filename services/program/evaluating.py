@@ -68,23 +68,36 @@ async def _attach(call: Call, request: Request) -> bool:
             resource="evaluation",
             fields=",".join(different),
         )
-    if row["run_id"] and (row["run_allowance"] or {}) != plain(request.run_allowance):  # its run was extended
+    extended = bool(row["run_id"]) and (row["run_allowance"] or {}) != plain(request.run_allowance)
+    if extended:
         allowed = {"run_allowance": Jsonb(plain(request.run_allowance))}
         await call.update(Evaluation, request.evaluation_id, allowed, verb=_VERB)
-    if row["status"] == PAUSED:
+    if row["status"] == PAUSED or (extended and _is_cut(row)):
         await _resume(call, request.evaluation_id)
     return True
 
 
+def _is_cut(row: Mapping[str, Any]) -> bool:
+    """Tells whether an evaluation was broken off because its run had used all that it might."""
+    return bool(row["status"] == "WORK_STATUS_FAILED" and row["error_class"] == "ERROR_CLASS_RUN_LIMIT")
+
+
 async def _resume(call: Call, identifier: str) -> None:
-    """Leaves a paused evaluation to the workers again: they run what has no result yet."""
+    """Leaves an evaluation that rests to the workers again: they run what has no result yet."""
     async with call.transaction() as tx:
-        if (await call.row(Evaluation, identifier, _VERB, lock=True))["status"] != PAUSED:
+        row = await call.row(Evaluation, identifier, _VERB, lock=True)
+        if row["status"] != PAUSED and not _is_cut(row):
             return
         # Attached from now on, or else it could be paused again before its first frame.
-        columns = {"attached_at": clock_time(), "error": "", "error_class": 0}
+        columns = {"attached_at": clock_time(), "error": "", "error_class": 0, "completed_at": None}
+        columns["sealed"] = _is_sealed(row["run_id"], row["split"])
         await call.update(Evaluation, identifier, columns, verb=_VERB, move="resume")
         await call.database.notify(tx, WORK, left(EVALUATIONS))
+
+
+def _is_sealed(run_id: UUID | None, split: str) -> bool:
+    """Tells whether nobody may read what an evaluation finds while its run goes on."""
+    return run_id is not None and split == "SPLIT_TEST"
 
 
 def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
@@ -209,7 +222,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "run_id": run,
         "run_allowance": Jsonb(plain(request.run_allowance)) if run else None,
         "defaults": Jsonb((await defaults_of_evaluation(call, tx, run)).stored()),
-        "sealed": bool(request.run_id) and request.split == dataset_pb2.SPLIT_TEST,
+        "sealed": _is_sealed(run, dataset_pb2.Split.Name(request.split)),
         "request_id": call.context.request_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),
     }

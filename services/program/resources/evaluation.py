@@ -89,8 +89,10 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
             "PENDING": {"begin": "RUNNING"},
             "RUNNING": {"complete": "COMPLETED", "fail": "FAILED"},
             "PAUSED": {"resume": "PENDING"},
+            # One that a limit of its run broke off, when the run is extended.
+            "FAILED": {"resume": "PENDING"},
         },
-        terminal=("COMPLETED", "FAILED", "CANCELLED"),
+        terminal=("COMPLETED", "CANCELLED"),
     )
     computed = {
         "primary_metric": sql(lambda row: func.jsonb_extract_path_text(row["metrics"], "0", type_=Text())),
