@@ -29,10 +29,16 @@ JOIN users u ON u.organization_id = g.organization_id AND u.id = g.user_id
 JOIN organizations o ON o.id = g.organization_id
 WHERE g.id = %(id)s
 """
+_OPEN = """
+SELECT id, organization_id, run_id, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age FROM grants
+WHERE service = %(service)s AND ended_at IS NULL AND id > %(after)s ORDER BY id LIMIT %(page)s
+"""
+_FIRST = UUID(int=0)
+OPEN_PAGE = 1000
 
 
 class Grants:
-    """Creates, exchanges and ends grants."""
+    """Creates, exchanges, ends and lists grants."""
 
     def __init__(self, database: Database, tokens: Tokens) -> None:
         self._database = database
@@ -85,6 +91,20 @@ class Grants:
             if row["ended_at"] is None:
                 await tx.execute("UPDATE grants SET ended_at = now() WHERE id = %(id)s", {"id": row["id"]})
                 await _tell(tx, context, "ended", row["id"], row["organization_id"])
+
+    async def open(self, context: Context, after: str) -> list[pb.OpenGrant]:
+        """Returns a page of the calling service's grants that have not ended, in the order of their ids."""
+        if context.actor.kind is not ActorKind.SERVICE:
+            raise _refusal(context, "only the platform's services list grants")
+        told = {"service": context.actor.id, "after": UUID(after) if after else _FIRST, "page": OPEN_PAGE}
+        async with self._database.system() as tx:
+            rows = await tx.fetch(_OPEN, told)
+        return [_opened(row) for row in rows]
+
+
+def _opened(row: Mapping[str, Any]) -> pb.OpenGrant:
+    ids = {"grant_id": str(row["id"]), "organization_id": str(row["organization_id"]), "run_id": str(row["run_id"])}
+    return pb.OpenGrant(age_seconds=row["age"], **ids)
 
 
 def _granter(context: Context) -> Actor:

@@ -58,3 +58,8 @@ class InternalServicer(auth_internal_service_pb2_grpc.AuthInternalServiceService
         refuse_if(violations_of(request))
         await self._grants.end(self._context_of(), request.grant_id)
         return pb.EndGrantResponse()
+
+    async def ListOpenGrants(self, request: pb.ListOpenGrantsRequest, context: Any) -> pb.ListOpenGrantsResponse:
+        """Lists what has not ended of the calling service's grants."""
+        refuse_if(violations_of(request))
+        return pb.ListOpenGrantsResponse(grants=await self._grants.open(self._context_of(), request.after))

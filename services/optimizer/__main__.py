@@ -30,6 +30,7 @@ from services.optimizer import (  # noqa: F401
 )
 from services.optimizer.access import clear, project
 from services.optimizer.application import Application, application
+from services.optimizer.closing import Closer
 from services.optimizer.external.sweeping import Sweeper
 from services.optimizer.resources import registry
 from services.optimizer.worker import Worker
@@ -57,7 +58,10 @@ async def worker(settings: ServiceSettings) -> Process:
     peers = application(settings)
     made = await assembly.parts(settings, registry(), peers)
     return assembly.worker(
-        made, MIGRATIONS, background=[Worker(made, peers).run, Sweeper(made).run], close=[peers.close]
+        made,
+        MIGRATIONS,
+        background=[Worker(made, peers).run, Sweeper(made).run, Closer(made.database, peers).run],
+        close=[peers.close],
     )
 
 

@@ -22,6 +22,7 @@ _ACTIONS = (
     "GetDataset",
     "EvaluateProgram",
     "GetEvaluation",
+    "ListEvaluations",
     "PauseEvaluation",
     "CancelEvaluation",
     "ListEvaluationResults",

@@ -20,6 +20,7 @@ from framework.tasks import stopped
 from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
+from services.optimizer.closing import close
 from services.optimizer.enough import enough
 from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
@@ -111,15 +112,12 @@ class Search:
         else:
             found = {"holdout_result": self.look.found, "ablation_result": self.ablation.found}
             await self.ledger.complete(self.reason, **found)
-            await asyncio.gather(*(self._cancel_evaluation(each) for each in self.asides.unfinished))
-        await self.application.end_grant(self.grant)
+        await close(self.parts.database, self.application, self.row)
 
     async def _cancelled(self) -> None:
-        unfinished = [*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished]
         # First the end: however slow a peer is, the run is cancelled within a second.
         await self.ledger.cancel()
-        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in unfinished))
-        await self.application.end_grant(self.grant)
+        await close(self.parts.database, self.application, self.row)
 
     async def rest(self) -> None:
         """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
@@ -276,13 +274,15 @@ class Search:
         await stopped(list(self.running))
         await self._keep([task for task in self.running if not task.cancelled()])
         cut, self.running = [*self.running.values(), *self.waiting.emptied()], {}
-        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
+        # Not cancelled before it is written down: whoever took the run over would find that they failed by themselves.
+        await asyncio.gather(*(self._pause_evaluation(trial) for trial in cut))
         spent = self.ledger.spending.reason.removeprefix("END_REASON_").lower().replace("_", " ")
         for trial in cut:
             usage = self.ledger.spending.of(trial["id"])
             error = f"stopped: the run's limit of {spent} was reached"
             outcome = Outcome({}, error, "ERROR_CLASS_BUDGET", usage.metric_calls, trial["example_count"], usage)
             await self.ledger.finish(trial, outcome)
+        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
 
     async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Chooses the next configuration and writes it down with what informed it, before it is used."""

@@ -15,6 +15,7 @@ from framework.storage import Leases
 from framework.tasks import stopped
 from framework.telemetry import CONSUMER, continuing
 from services.optimizer.application import Application
+from services.optimizer.closing import close
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.search import Search
 from services.optimizer.story import WORK, Fenced
@@ -85,7 +86,7 @@ class Worker:
         with suppress(Failure, Fenced):
             told = "the optimizer could not go on with this run; its results are kept"
             await ledger.fail(told, "ERROR_CLASS_INTERNAL")
-            await self.application.end_grant(row["grant_id"])
+            await close(self.parts.database, self.application, row)
 
     @asynccontextmanager
     async def _kept(self, row: dict[str, Any]) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -11,6 +12,7 @@ from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 from framework.call import ANONYMOUS, Actor, ActorKind, service_actor
 from framework.errors import GrantLost, NotFound, NotPermitted, Unauthenticated
 from framework.identifiers import new_id
+from services.auth import grants
 from services.auth.internal import InternalServicer
 from tests.integration.auth.house import House, context
 
@@ -91,6 +93,24 @@ async def test_users_cannot_exchange_and_strangers_cannot_end(house: House) -> N
     with pytest.raises(NotFound):
         await house.grants.end(context(stranger, "EndGrant"), grant)
     await house.grants.end(context(house.admin, "EndGrant"), grant)
+
+
+async def test_a_service_sees_its_own_open_grants_and_nobody_else_does(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page, by id, those of every organization that have not ended."""
+    monkeypatch.setattr(grants, "OPEN_PAGE", 2)
+    made = sorted([await house.grant(house.admin) for _ in range(3)])
+    await house.grants.end(context(OPTIMIZER, "EndGrant"), made[1])
+    before = str(UUID(int=UUID(made[0]).int - 1))
+    first = await house.grants.open(context(OPTIMIZER, "ListOpenGrants"), before)
+    assert [each.grant_id for each in first[:2]] == [made[0], made[2]]
+    assert {each.organization_id for each in first} == {str(house.organization_id)} and first[0].age_seconds >= 0
+    assert not await house.grants.open(context(OPTIMIZER, "ListOpenGrants"), made[2])
+    assert not await house.grants.open(context(service_actor("program"), "ListOpenGrants"), before)
+    for actor, refusal in ((house.admin, NotPermitted), (ANONYMOUS, Unauthenticated)):
+        with pytest.raises(refusal):
+            await house.grants.open(context(actor, "ListOpenGrants"), "")
 
 
 async def test_a_service_proves_itself_with_its_own_secret(house: House) -> None:

@@ -10,6 +10,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.engine import Call
+from framework.errors import GrantLost
 from framework.identifiers import new_id
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
@@ -31,16 +32,21 @@ _USUAL: dict[str, Any] = {
 
 
 class Grants:
-    """Stands where the peers would, and remembers which grants were ended."""
+    """Stands where the peers would, and remembers which grants were ended; none can be used."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.tokens = self
         self.watched = Watched()
         self.warm = WarmRuns()
 
     async def end_grant(self, grant_id: object) -> None:
         """Notes the end of a grant."""
         self.ended.append(str(grant_id))
+
+    async def exchange(self, grant_id: str) -> str:
+        """Refuses: there is nobody to call."""
+        raise GrantLost("there are no peers here", cause="no such grant")
 
 
 async def started(bench: Workbench, by: Call | None = None, **fields: Any) -> dict[str, Any]:

@@ -5,18 +5,21 @@ from typing import Any
 
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1 import trial_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
 from ashgrove.program.v1 import execution_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.testing.workbench import Workbench
 from services.optimizer.evaluating import Outcome
+from services.optimizer.search import Search
 from services.optimizer.spending import Usage
 from tests.integration.optimizer.books import claimed, leases_of, started
 from tests.integration.optimizer.test_searches import Evaluate, now, play, search_of, trials
 
 __all__ = ["play"]
 Run = run_pb.OptimizationRun
+Trial = trial_pb2.Trial
 
 
 async def ended(bench: Workbench, evaluate: Evaluate, play: Any, **fields: Any) -> tuple[Run, list[Any]]:
@@ -79,6 +82,34 @@ async def test_trials_that_run_are_stopped_when_nothing_is_left(bench: Workbench
     stopped = [t for t in done if t.number > 1]
     assert {t.error_class for t in stopped} == {execution_pb2.ERROR_CLASS_BUDGET}
     assert all("limit of tokens" in t.error and t.tokens == 10 * t.finished_count for t in stopped)
+
+
+@pytest.mark.parametrize("dies_at", ["_pause_evaluation", "_cancel_evaluation"])
+async def test_whoever_dies_when_nothing_is_left_the_trials_are_stopped_for_it(
+    bench: Workbench, play: Any, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    """Their evaluations are cancelled only once it is written down why: none looks as if it had failed by itself."""
+
+    async def greedy(_: Any, ledger: Any, ___: Any, trial: dict[str, Any]) -> Outcome:
+        ledger.spending.note(trial["id"], Usage(10, 100, 0))
+        await asyncio.Event().wait()
+        raise AssertionError("nobody stopped it")
+
+    async def dies(*_: Any) -> None:
+        raise RuntimeError("killed")
+
+    play(greedy)
+    row = await started(bench, max_trials=5, parallelism=2, limits={"tokens": 150})
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr(Search, dies_at, dies)
+        await search_of(bench, await claimed(bench, row)).run()
+    halted = await trials(bench, row)
+    wanted = Trial.STATUS_FAILED if dies_at == "_cancel_evaluation" else Trial.STATUS_RUNNING
+    assert {each.status for each in halted} == {wanted}
+    await search_of(bench, await claimed(bench, row)).run()
+    done = await trials(bench, row)
+    assert {(t.status, t.error_class) for t in done} == {(Trial.STATUS_FAILED, execution_pb2.ERROR_CLASS_BUDGET)}
+    assert (await now(bench, row)).status == Run.STATUS_FAILED and len(done) == len(halted) == 2
 
 
 async def test_time_is_a_limit_too(bench: Workbench, play: Any) -> None:
