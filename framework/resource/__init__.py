@@ -4,9 +4,10 @@ from framework.resource.declaration import Resource, Rollup, Storage, Tenancy, a
 from framework.resource.fields import Kind
 from framework.resource.registry import MethodSpec, Registry
 from framework.resource.spec import Relationship, ResourceSpec, spec_of
-from framework.resource.states import GONE, StateMachine, archiving
+from framework.resource.states import ARCHIVED, GONE, StateMachine, archiving
 
 __all__ = [
+    "ARCHIVED",
     "GONE",
     "Kind",
     "MethodSpec",

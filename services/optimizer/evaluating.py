@@ -24,12 +24,14 @@ from framework.errors import (
     DependencyUnavailable,
     Failure,
     GrantLost,
+    IllegalState,
     NotFound,
     NotPermitted,
     Unauthenticated,
     WriteConflict,
 )
 from framework.failpoints import Failpoint
+from framework.resource import ARCHIVED
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of
@@ -101,13 +103,19 @@ class _Progress:
 
 @contextmanager
 def granted(peer: str) -> Iterator[None]:
-    """Raises a Failure in place of a peer's error: GrantLost when the user may no longer do what the run needs."""
+    """Raises a Failure in place of a peer's error: GrantLost when the run may no longer do what it needs."""
     try:
         with from_peer(peer):
             yield
     except (NotFound, NotPermitted) as refused:
         # It was all there and allowed when the run was made, and nothing is ever deleted.
         raise GrantLost(f"access was lost: {refused.message}", cause="access lost") from refused
+    except IllegalState as refused:
+        if refused.metadata.get("status") != ARCHIVED:
+            raise
+        # Else its trials would fail for it, one after the other.
+        told = f"{refused.message}; unarchive it and resume this run, or cancel it"
+        raise GrantLost(told, cause="archived") from refused
 
 
 async def evaluate(

@@ -105,6 +105,9 @@ def _check_usable(wanted: pb.OptimizationRun, program: Program, space: VariableS
         raise InvalidFields(*faults)
     if dataset.validation_count == 0:
         raise IllegalState("the dataset has no validation examples; add some first", resource="dataset")
+    if wanted.racing.first_rung >= dataset.validation_count:
+        told = f"must be below {dataset.validation_count}, which is all examples there are: nothing would be dropped"
+        raise InvalidFields(FieldViolation("optimization_run.racing.first_rung", f"{told}; lower it, or add examples"))
 
 
 def check_searchable(run: pb.OptimizationRun, space: VariableSpace) -> None:

@@ -8,12 +8,18 @@ from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 from ashgrove.auth.v1.user_requests_pb2 import EndMembershipRequest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.program.v1 import program_pb2
-from ashgrove.program.v1.program_requests_pb2 import UpdateProgramRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationsRequest
+from ashgrove.program.v1.program_requests_pb2 import (
+    ArchiveProgramRequest,
+    UnarchiveProgramRequest,
+    UpdateProgramRequest,
+)
+from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest
 
 from framework.call import Actor, Role
 from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
-from tests.integration.optimizer.test_pausing import act, has
+from tests.integration.optimizer.test_pausing import act, has, trials
 
 Status = run_pb.OptimizationRun
 VIEWER, USER, ADMIN = user_pb2.User.ROLE_VIEWER, user_pb2.User.ROLE_USER, user_pb2.User.ROLE_ADMIN
@@ -26,6 +32,13 @@ async def asking(around: Neighbourhood) -> None:
         return bool(around.model.asked)
 
     await until(asked)
+
+
+async def attended(around: Neighbourhood, actor: Actor, run: Any) -> bool:
+    """Tells whether the first trial's evaluation has begun."""
+    found = await trials(around, actor, run)
+    request = ListEvaluationsRequest(filter=f'run_id = "{run.id}" AND finished_count > 0')
+    return bool(found and (await around.do(actor, "ListEvaluations", request, "program")).evaluations)
 
 
 async def lose(around: Neighbourhood, actor: Actor, how: str) -> None:
@@ -68,6 +81,40 @@ async def test_a_run_pauses_when_the_program_is_made_private(around: Neighbourho
         await around.do(owner, "UpdateProgram", request, "program")
         await has(around, around.house.admin, run, Status.STATUS_PAUSED)
     assert "access was lost" in (await act(around, around.house.admin, "Get", run)).error
+
+
+async def test_a_run_pauses_when_its_program_is_archived_and_goes_on_when_it_is_back(around: Neighbourhood) -> None:
+    """What is under way comes to its end; no trial fails for it, and why is told with what may be done."""
+    user = await around.person()
+    around.model.held = lambda text: "text 2" in text
+    async with around.working():
+        run = await around.start(user, await around.wanted(user, max_trials=2))
+        await until(lambda: attended(around, user, run))
+        await around.do(user, "ArchiveProgram", ArchiveProgramRequest(id=run.program_id), "program")
+        around.model.let_go.set()
+        await has(around, user, run, Status.STATUS_PAUSED)
+        paused = await act(around, user, "Get", run)
+        assert "ARCHIVED" in paused.error and "unarchive it and resume" in paused.error
+        assert (paused.completed_trials, paused.failed_trials) == (1, 0)
+        await around.do(user, "UnarchiveProgram", UnarchiveProgramRequest(id=run.program_id), "program")
+        await act(around, user, "Resume", run)
+        await has(around, user, run, Status.STATUS_COMPLETED)
+    assert (await act(around, user, "Get", run)).completed_trials == 2
+
+
+async def test_a_run_goes_on_with_the_space_that_it_pins_when_that_is_archived(around: Neighbourhood) -> None:
+    """Also under another worker, which reads it again."""
+    user = await around.person()
+    around.model.held = lambda text: "text 2" in text
+    async with around.working():
+        run = await around.start(user, await around.wanted(user, max_trials=2))
+        await until(lambda: attended(around, user, run))
+        archive = ArchiveVariableSpaceRequest(id=run.variable_space_id)
+        await around.do(user, "ArchiveVariableSpace", archive, "variables")
+    around.model.let_go.set()
+    async with around.working():
+        await has(around, user, run, Status.STATUS_COMPLETED)
+    assert (await act(around, user, "Get", run)).completed_trials == 2
 
 
 async def test_a_lower_role_that_still_writes_leaves_a_run_alone(around: Neighbourhood) -> None:

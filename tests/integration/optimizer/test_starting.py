@@ -106,6 +106,7 @@ async def test_objectives_that_make_no_sense_are_refused_by_path(around: Neighbo
         ({"objectives": []}, "objectives"),
         ({"program_id": "mine"}, "program_id"),
         ({"dataset_revision": 99}, "dataset_revision"),
+        ({"racing": {"first_rung": 4}}, "racing.first_rung"),
     ],
 )
 async def test_a_run_out_of_bounds_is_refused_by_path(around: Neighbourhood, fields: dict[str, Any], path: str) -> None:
