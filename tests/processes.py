@@ -139,7 +139,7 @@ class Processes:
     async def call(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> Any:
         """Calls a service past the gateway as an actor; raises grpc's error for what is refused or cut off."""
         async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
-            return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=10.0)
+            return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=30.0)
 
     def token(self, actor: Actor) -> str:
         """Returns an identity token such as the gateway's ext_authz signs."""

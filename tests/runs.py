@@ -148,7 +148,10 @@ class Work:
         return str(created.id)
 
     async def do(self, service: str, rpc: str, request: Message) -> Any:
-        """Does a call, again while whoever should answer is away: as a client does that was told to."""
+        """Does a call, again while whoever should answer is away or slow: as a client does that was told to."""
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id", ""):
+            request = type(request).FromString(request.SerializeToString())
+            request.request_id = str(new_id())  # what was done and not answered is not done again
         async with asyncio.timeout(LONGEST_SECONDS):
             while True:
                 try:
