@@ -198,11 +198,15 @@ class Runs(Asking):
         return run
 
     def extend(
-        self, identifier: str, *, max_trials: int = 0, limits: Mapping[str, float] | None = None
+        self, identifier: str, *, max_trials: int = 0, limits: Mapping[str, float] | None = None, ablation: str = ""
     ) -> optimization_run_pb2.OptimizationRun:
-        """Raises limits of a run, such as `{"tokens": 100_000}`; one that they ended goes on in the caller's name."""
+        """Raises limits of a run, such as `{"tokens": 100_000}`; one that they ended goes on in the caller's name.
+
+        With `ablation` alone (share, full or off) a completed run goes on for nothing but that.
+        """
+        wanted = {"ablation": _Run.Ablation.Value(f"ABLATION_{ablation.upper()}")} if ablation else {}
         run: optimization_run_pb2.OptimizationRun = self._call(
-            "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits or {}
+            "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits or {}, **wanted
         )
         return run
 

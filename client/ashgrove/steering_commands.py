@@ -70,6 +70,7 @@ def fork(client: Client, identifier: str, more: tuple[str, ...], **wanted: Any) 
 @click.argument("identifier")
 @click.option("--trials", "max_trials", type=int, default=0, help="How many trials it has from now on.")
 @click.option("--limits", callback=json_object, default="{}", help='Such as: {"tokens": 100000}.')
+@click.option("--ablation", type=click.Choice(["share", "full", "off"]), help="Which variables are ablated in the end.")
 @with_client
 def extend(client: Client, identifier: str, **limits: Any) -> None:
     """Shows the run as it is now."""

@@ -28,6 +28,7 @@ _ENDED_BY = {
     "END_REASON_TARGET": "limits.target",
     "END_REASON_PATIENCE": "limits.patience",
 }
+_SPENT = ("END_REASON_METRIC_CALLS", "END_REASON_TOKENS", "END_REASON_COST", "END_REASON_SECONDS")
 Row = Mapping[str, Any]
 
 
@@ -51,11 +52,13 @@ async def retry(call: Call, identifier: str) -> pb.OptimizationRun:
 
 def _extended(row: Row, request: ExtendOptimizationRunRequest) -> Going:
     given, columns = dict(_given(request)), dict[str, Any]()
-    if faults := list(_faults(row, given)):
+    if faults := [*_faults(row, given, request.ablation), *_ablation_faults(row, given, request.ablation)]:
         raise InvalidFields(*faults)
     if request.max_trials:
         columns = {"max_trials": request.max_trials, "planned_trials": row["planned_trials"] or row["max_trials"]}
     columns["limits"] = Jsonb({**(row["limits"] or {}), **plain(request.limits)})
+    if request.ablation:
+        columns["ablation"] = pb.OptimizationRun.Ablation.Name(request.ablation)
     if row["status"] == "STATUS_FAILED":
         columns["retried_trials"] = ALL_TRIALS
     return Going(RunEvent.TYPE_RUN_EXTENDED, columns, rested=row["status"] in ENDED)
@@ -71,9 +74,23 @@ def _given(request: ExtendOptimizationRunRequest) -> Iterator[tuple[str, float]]
         yield "limits.target", request.limits.target
 
 
-def _faults(row: Row, given: Mapping[str, float]) -> Iterator[FieldViolation]:
+def _ablation_faults(row: Row, given: Mapping[str, float], ablation: int) -> Iterator[FieldViolation]:
+    """Yields why a run cannot be ablated otherwise than it was to be."""
+    if not ablation:
+        return
+    if is_external(row):
+        yield FieldViolation("ablation", "must be left out: the run's clients evaluate themselves")
+    elif not given and row["status"] == "STATUS_FAILED":
+        yield FieldViolation("ablation", "is of a best, which a failed run has not: retry it, or extend it besides")
+    elif not given and row["end_reason"] in _SPENT:
+        yield FieldViolation(_ENDED_BY[row["end_reason"]], "leaves nothing for it: it must be raised")
+
+
+def _faults(row: Row, given: Mapping[str, float], ablation: int) -> Iterator[FieldViolation]:
+    if ablation and not given:  # which takes no further trial
+        return
     if not given:
-        yield FieldViolation("max_trials", "say what to extend: this, or one of limits")
+        yield FieldViolation("max_trials", "say what to extend: this, one of limits, or ablation")
     for path, value in given.items():
         if why := _unfit(row, path, value):
             yield FieldViolation(path, why)

@@ -2,11 +2,16 @@
 
 from typing import Any
 
+import pytest
 from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure, HoldoutResult
 from ashgrove.optimizer.v1.optimization_run_pb2 import Objective, OptimizationRun
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetOptimizationRunRequest
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    ExtendOptimizationRunRequest,
+    GetOptimizationRunRequest,
+)
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 
+from framework.errors import InvalidFields
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import has
 from tests.integration.optimizer.test_runs_over_prompts import space_of
@@ -77,3 +82,35 @@ async def test_it_keeps_within_the_run_s_limits_and_pays_nothing_twice(around: N
     assert run.completed_trials == 4 and run.ablation_result.metric_calls == 0
     assert len(around.model.asked) == 4 * 8
     assert all(each.trial_number and each.figures for each in run.ablation_result.variables)
+
+
+async def test_a_completed_run_goes_on_for_its_ablation_alone(around: Neighbourhood) -> None:
+    """No further trial, nothing paid for again, and all that it had found is there in the end."""
+    owner = await around.person()
+    run = await completed(around, owner)
+    paid, made = len(around.model.asked), ExtendOptimizationRunRequest(id=run.id, ablation=Run.ABLATION_FULL)
+    await around.do(owner, "ExtendOptimizationRun", made)
+    async with around.working():
+        await has(around, owner, run, Run.STATUS_COMPLETED)
+    again = await around.do(owner, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
+    assert again.ablation_result.variables[0].figures == run.ablation_result.variables[0].figures
+    assert again.ablation_result.variables[1].figures and len(around.model.asked) == paid + 8
+    for name in ("completed_trials", "best_trial_id", "end_reason", "front_version"):
+        assert getattr(again, name) == getattr(run, name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [({"limits": RunLimits(metric_calls=20), "max_trials": 9}, "limits.metric_calls"), ({"max_trials": 5}, "")],
+)
+async def test_an_ablation_needs_what_a_limit_leaves(around: Neighbourhood, fields: Any, path: str) -> None:
+    """Where nothing is left the limit is named that must be raised; one that was never asked for comes all the same."""
+    owner = await around.person()
+    run = await completed(around, owner, ablation=Run.ABLATION_OFF, **fields)
+    made = ExtendOptimizationRunRequest(id=run.id, ablation=Run.ABLATION_FULL, validate_only=True)
+    if not path:
+        assert (await around.do(owner, "ExtendOptimizationRun", made)).ablation == Run.ABLATION_FULL
+        return
+    with pytest.raises(InvalidFields) as refused:
+        await around.do(owner, "ExtendOptimizationRun", made)
+    assert [each.path for each in refused.value.violations] == [path]
