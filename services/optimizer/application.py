@@ -33,7 +33,7 @@ class Application:
     warm: WarmRuns = field(default_factory=WarmRuns)
 
     async def end_grant(self, grant_id: object) -> None:
-        """Ends a run's grant, best effort: one that stays behind lets nobody act but this service."""
+        """Ends a run's grant, best effort: until the next sweep, one that stays lets nobody act but this service."""
         with suppress(Failure), from_peer("auth"):
             request = auth_internal_service_pb2.EndGrantRequest(grant_id=str(grant_id))
             await self.auth.EndGrant(request, metadata=as_caller(await self.tokens.own()), timeout=5.0)

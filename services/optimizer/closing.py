@@ -11,6 +11,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import ListEvaluationsRequest
 
 from framework.errors import Failure, GrantLost, NotPermitted
 from framework.rpc.channels import as_caller
+from framework.rpc.interceptors import LONGEST_SECONDS
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Database
 from services.optimizer.application import Application
@@ -18,7 +19,7 @@ from services.optimizer.evaluating import cancel, pause
 from services.optimizer.resources import ENDED
 
 SWEEP_SECONDS = 2.0
-UNBORN_SECONDS = 300.0
+UNBORN_SECONDS = LONGEST_SECONDS + 60.0
 """How long after it was granted a run may still be written down: longer than any call that starts one."""
 _UNFINISHED = " OR ".join(f"status = WORK_STATUS_{each}" for each in ("PENDING", "RUNNING", "PAUSED"))
 # What an extended run attaches to again by its id is no trial's: what it looked at behind them.
