@@ -97,7 +97,7 @@ def _undominated(source: random.Random, count: int) -> list[float]:
 async def _one(ledger: Ledger, number: int, reached: list[float], keeps: bool) -> float:
     """Completes one trial; returns the milliseconds that took."""
     configuration = {"temperature": number / 10_000, "demonstrations": number % 9}
-    trial = await ledger.begin(Suggestion(number, configuration, "hash", number, "sampler"), [], [])
+    trial = await ledger.begin(Suggestion(number, configuration, "hash", number, "sampler"), 0, [])
     outcome = Outcome(dict(zip(_NAMES, reached, strict=False)), finished_count=10, example_count=10)
     began = time.perf_counter()
     if keeps:

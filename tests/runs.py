@@ -293,7 +293,7 @@ class Work:
 _FINISHED = {
     "program.evaluation_results": "SELECT * FROM program.evaluation_results",
     "optimizer.trials": """SELECT id, number, configuration, status, objectives, error, finished_count, tokens,
-        cost_micros, seed, informed_by, pending_then FROM optimizer.trials
+        cost_micros, seed, informed_count, pending_then FROM optimizer.trials
         WHERE status NOT IN ('STATUS_RUNNING', 'STATUS_PENDING')""",
 }
 

@@ -113,18 +113,11 @@ async def suggestions_are_replayed(work: Work) -> None:
         own = {t["number"]: t for t in trials[str(run["id"])]}
         suggesting = Suggesting(run)
         for number, trial in own.items():
-            finished = [observed(own[n]) for n in _informed_by(own, trial, learns=suggesting.strategy.learns)]
+            informed = range(1, trial["informed_count"] + 1)
+            finished = [observed(each) for each in own.values() if each["finish_number"] in informed]
             pending = [own[n]["configuration"] for n in trial["pending_then"]]
             again = await suggesting.next(space, number, finished, pending)
             assert (again.values, again.content_hash) == (trial["configuration"], trial["content_hash"]), (run, trial)
-
-
-def _informed_by(own: dict[int, Any], trial: Any, *, learns: bool) -> list[int]:
-    if trial["evaluation_id"] is not None:
-        return list(trial["informed_by"])
-    if not learns:
-        return []
-    return sorted(n for n, t in own.items() if t["finish_number"] <= trial["informed_count"])
 
 
 async def stories_have_no_gap(work: Work) -> None:

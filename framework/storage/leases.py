@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from framework.storage.database import Database, Transaction
+from framework.storage.database import Asked, Database, Transaction
 
 LEASE_COLUMNS = {
     "lease_owner": "text NOT NULL DEFAULT ''",
@@ -49,7 +49,12 @@ class Leases:
 
     async def held(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> dict[str, Any] | None:
         """Does the same, and returns the row as it is now; None when somebody else has it."""
-        return await tx.fetch_one(
+        rows = await tx.answer(await self.ask(tx, row, seconds))
+        return rows[0] if rows else None
+
+    async def ask(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> Asked:
+        """Sends what `held` does: the row as it is now is its answer, none when somebody else has it."""
+        return await tx.ask(
             f"""UPDATE {self.table} SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
                 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
                   AND lease_owner = %(owner)s RETURNING *""",

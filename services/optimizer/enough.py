@@ -6,6 +6,11 @@ from typing import Any
 from domain.objectives import Objective, Scored, best, is_feasible
 
 
+def may_be_enough(limits: Mapping[str, Any] | None) -> bool:
+    """Tells whether these limits end a run by what it has reached."""
+    return "target" in (limits or {}) or bool((limits or {}).get("patience"))
+
+
 def enough(
     limits: Mapping[str, Any] | None, objectives: Sequence[Objective], ended: Sequence[Scored], inherited: int = 0
 ) -> str:

@@ -77,14 +77,11 @@ class Front:
         volume = event.hypervolume if event.HasField("hypervolume") else None
         return columns | {"front_version": version, "hypervolume": volume}, event
 
-    async def members(self, tx: Transaction) -> dict[int, dict[str, Any]]:
-        """Returns the values of the trials that are on it now, by number."""
-        return {row["trial_number"]: row["configuration"] for row in await tx.fetch(_MEMBERS, self.ids)}
-
     async def members_at(self, tx: Transaction, version: int) -> dict[int, dict[str, Any]]:
-        """Returns the same for whoever knows the front's version, which its row names: read once for each."""
+        """Returns the values of the trials that are on it, by number, as of the version that the run's row names."""
         if self._values[0] != version:
-            self._values = version, await self.members(tx)
+            rows = await tx.fetch(_MEMBERS, self.ids)
+            self._values = version, {row["trial_number"]: row["configuration"] for row in rows}
         return self._values[1]
 
     async def numbers(self, tx: Transaction) -> list[int]:

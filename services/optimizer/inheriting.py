@@ -27,11 +27,11 @@ ORDER BY number
 """
 _WRITE = """
 INSERT INTO trials (organization_id, id, optimization_run_id, number, finish_number, status, origin, inherited_trial_id,
-                    configuration, content_hash, objectives, evaluation_id, informed_by, pending_then, informed_count,
+                    configuration, content_hash, objectives, evaluation_id, pending_then, informed_count,
                     sampler_version, seed, example_count, completed_at)
 SELECT t.organization_id, new.id, %(run)s, new.number, new.number, t.status, 'ORIGIN_INHERITED',
        coalesce(t.inherited_trial_id, t.id), t.configuration, t.content_hash, t.objectives, t.evaluation_id,
-       t.informed_by, t.pending_then, t.informed_count, t.sampler_version, t.seed, t.example_count, t.completed_at
+       t.pending_then, t.informed_count, t.sampler_version, t.seed, t.example_count, t.completed_at
 FROM unnest(%(ids)s::uuid[], %(sources)s::uuid[]) WITH ORDINALITY AS new (id, source, number)
 JOIN trials t ON t.organization_id = %(organization)s AND t.id = new.source
 """

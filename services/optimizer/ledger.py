@@ -2,20 +2,24 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ashgrove.optimizer.v1 import optimization_run_pb2, run_event_pb2, trial_pb2
+from ashgrove.optimizer.v1 import optimization_run_pb2, run_event_pb2
 from ashgrove.optimizer.v1.repeats_pb2 import RepeatedTrial, RepeatsResult
 from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
 
 from framework.call import Context, service_actor
 from framework.engine import Call
+from framework.engine.writing import tell_many, told_of
+from framework.errors import WriteConflict
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
+from framework.resource import spec_of
 from framework.rpc.assembly import Parts
-from framework.storage import Expression, Leases, Transaction, increment
+from framework.storage import Expression, Leases, Transaction, codec_of, increment
+from framework.storage.database import as_json
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
 from services.optimizer.objectives import aggregations_of
@@ -28,6 +32,7 @@ from services.optimizer.spending import Spending, Usage, seconds_of
 from services.optimizer.story import Fenced, latest, tell, topic, warned
 from services.optimizer.suggesting import Suggestion
 from services.optimizer.telling import descend, nearly_reached, step, totals
+from services.optimizer.trial_rows import BEGIN, FINISH
 
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
@@ -46,6 +51,16 @@ ENDED_ALONE = Failpoint("run.ended", "a run has ended, and neither its grant nor
 _NO_DEADLINE = float("inf")
 
 
+class _Written(NamedTuple):
+    """What a transaction has in hand that has written a trial."""
+
+    call: Call
+    tx: Transaction
+    run: dict[str, Any]
+    """The run's row as it is, locked."""
+    trial: dict[str, Any]
+
+
 class Ledger:
     """Writes a run's state under its lease; a late worker's write raises Fenced and changes nothing."""
 
@@ -55,6 +70,7 @@ class Ledger:
         self.row = row
         self.lease_seconds = lease_seconds
         self.id = str(row["id"])
+        self._ids = {"organization": row["organization_id"], "run": row["id"]}
         self.results = Results(row)
         self.spending = Spending(row["limits"])
         self._warned: set[str] = set()
@@ -71,6 +87,32 @@ class Ledger:
                 raise Fenced
             yield call, tx
         await self.parts.hints.publish(topic(self.id))
+
+    @asynccontextmanager
+    async def _written(self, sql: str, params: dict[str, Any]) -> AsyncIterator[_Written]:
+        """Does the same, for a trial: what writes it leaves together with what holds the run's row.
+
+        Where the lease is lost nothing stays of it.
+        """
+        call = self.parts.engine.call(self.context)
+        async with call.transaction() as tx:
+            async with tx.together():
+                holding = await self.leases.ask(tx, self.row, self.lease_seconds)
+                writing = await tx.ask(sql, self._ids | params)
+            held = await tx.answer(holding)
+            if not held:
+                raise Fenced
+            rows = await tx.answer(writing)
+            if not rows:
+                raise WriteConflict("the trial has ended already")
+            yield _Written(call, tx, held[0], rows[0])
+        await self.parts.hints.publish(topic(self.id))
+
+    async def _tell(self, call: Call, tx: Transaction, what: str, trial: Mapping[str, Any], *events: _Event) -> None:
+        """Tells of a trial in the audit trail, and in the story of the run, whose row is held; it is not waited for."""
+        spec = spec_of(Trial)
+        await tell_many(tx, spec, call.context, what, [told_of(spec, codec_of(spec).message(trial))])
+        await tell(tx, self.row, *events, fenced=False)
 
     async def start(self) -> None:
         """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""
@@ -134,35 +176,34 @@ class Ledger:
     async def begin(
         self,
         suggestion: Suggestion,
-        informed_by: Sequence[int],
+        informed_count: int,
         pending_then: Sequence[int],
         origin: Origin = SUGGESTED,
     ) -> dict[str, Any]:
         """Writes a suggestion down as a trial, with what informed it; it is never computed again."""
-        columns = {
-            "optimization_run_id": self.row["id"],
+        begun = {
+            "id": new_id(),
             "number": suggestion.number,
-            "configuration": Jsonb(suggestion.values),
+            "configuration": suggestion.values,
             "content_hash": suggestion.content_hash,
-            "status": "STATUS_RUNNING",
-            "evaluation_id": origin.evaluation_id or new_id(),
-            "informed_by": Jsonb(list(informed_by)),
-            "pending_then": Jsonb(list(pending_then)),
             "sampler_version": suggestion.sampler_version,
             "seed": suggestion.seed,
+            "evaluation_id": origin.evaluation_id or new_id(),
+            "informed_count": informed_count,
+            "pending_then": list(pending_then),
             "origin": origin.kind,
             "origin_trial_number": origin.trial_number,
             "repeat": origin.repeat,
         }
-        async with self._fenced() as (call, tx):
-            created = await call.create(Trial, trial_pb2.Trial(), hidden=columns)
-            event = _Event(type=_Event.TYPE_TRIAL_STARTED, trial_number=suggestion.number, trial_id=created.id)
+        async with self._written(BEGIN, {"begun": as_json([begun]), "extensions": 0}) as (call, tx, run, trial):
+            event = about(trial, _Event.TYPE_TRIAL_STARTED)
             event.configuration.CopyFrom(struct_of(suggestion.values))
-            descend(event, suggestion.values, await self.results.front.members(tx), origin.trial_number)
-            await tell(tx, self.row, *step(self.row, suggestion.number), event)
-            begun = await call.row(Trial, created.id)
+            members = await self.results.front.members_at(tx, run["front_version"])
+            descend(event, suggestion.values, members, origin.trial_number)
+            async with tx.together():
+                await self._tell(call, tx, "created", trial, *step(self.row, suggestion.number), event)
         BEGUN()
-        return begun
+        return trial
 
     async def progress(self, trial: Mapping[str, Any], finished: int, examples: int, usage: Usage) -> None:
         """Notes how many of a trial's examples are finished, and what they took."""
@@ -172,30 +213,35 @@ class Ledger:
             await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts), *self._warnings())
         TOLD()
 
-    async def finish(self, trial: dict[str, Any], outcome: "Outcome") -> None:
-        """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front."""
-        async with self._fenced() as (call, tx):
-            columns = {
-                "objectives": Jsonb(outcome.objectives),
-                "error": outcome.error,
-                "error_class": outcome.error_class,
-                "completed_at": await _now(tx),
-                "finished_count": outcome.finished_count,
-                "example_count": outcome.example_count,
-                **_used(outcome.usage),
-            }
+    async def finish(self, trial: Mapping[str, Any], outcome: "Outcome") -> dict[str, Any]:
+        """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front.
+
+        Returns the trial as it is now.
+        """
+        status = "STATUS_FAILED" if outcome.error else "STATUS_DROPPED" if outcome.lost_to else "STATUS_COMPLETED"
+        end = {
+            **vars(outcome),
+            "usage": None,
+            "number": trial["number"],
+            "place": 1,
+            "status": status,
+            "metric_calls": outcome.finished_count,
+            **_used(outcome.usage),
+        }
+        async with self._written(FINISH, {"told": as_json([end])}) as (call, tx, run, ended):
             self.spending.note(trial["id"], outcome.usage)
-            columns |= {"lost_to_trial_number": outcome.lost_to} if outcome.lost_to else {}
-            move = "fail" if outcome.error else "drop" if outcome.lost_to else "complete"
-            await call.update(Trial, str(trial["id"]), columns, move=move)
-            ended, *more = await self.results.add(tx, trial, outcome)
-            ended.totals.CopyFrom(await totals(tx, self.row, self.spending.total))
-            await tell(tx, self.row, ended, *more, *self._warnings())
-            if self.row["waits"] and not outcome.error:
-                await tx.execute("UPDATE optimization_runs SET waits = 0 WHERE id = %(id)s", self.row)
+            counter, columns, events = await self.results.judge(tx, run, ended, outcome)
+            run[counter] += 1
+            events[0].totals.CopyFrom(totals(run, self.spending.total))
+            columns |= {"waits": 0} if run["waits"] and not outcome.error else {}
+            async with tx.together():
+                await self.results.keep(tx, {counter: 1}, columns)
+                await self._tell(call, tx, "updated", ended, *events, *self._warnings())
         FINISHED()
         if self.race.is_on:
-            self.race.ended(trial["number"], in_full=move == "complete", front=await self.front())
+            in_full = status == "STATUS_COMPLETED"
+            self.race.ended(trial["number"], in_full=in_full, front=await self.front())
+        return ended
 
     async def repeated(self, result: RepeatsResult, trials: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         """Notes what fresh evaluations found, and with it which trial is the best; returns the run's row as it is then.

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 _AGAIN = ("STATUS_FAILED", "STATUS_CANCELLED")
-_STANDING = ("STATUS_RUNNING", "STATUS_COMPLETED", "STATUS_DROPPED")
+STANDING = ("STATUS_RUNNING", "STATUS_COMPLETED", "STATUS_DROPPED")
 _PLANNED = ("ORIGIN_SUGGESTED", COPIED := "ORIGIN_COPIED")
 Row = Mapping[str, Any]
 
@@ -31,20 +31,9 @@ def batch_before(number: int, batch: int, inherited: int) -> int:
     return inherited + (number - 1 - inherited) // batch * batch
 
 
-def original(trials: Iterable[Row], content_hash: str) -> Row | None:
-    """Returns the trial that has tried a configuration already, or is trying it; None where there is none."""
-    return next((t for t in trials if t["content_hash"] == content_hash and t["status"] in _STANDING), None)
-
-
-def repeated(trials: Iterable[Row], content_hash: str) -> Origin:
-    """Returns the origin of a trial that is evaluated for itself, however often its configuration was."""
-    same = [each for each in trials if each["content_hash"] == content_hash]
-    return Origin("ORIGIN_SUGGESTED", same[0]["number"] if same else 0, repeat=len(same))
-
-
-def planned(trials: Iterable[Row]) -> int:
-    """Returns how many trials count against the run's `max_trials`."""
-    return sum(each["origin"] in _PLANNED for each in trials)
+def is_planned(trial: Row) -> bool:
+    """Tells whether a trial counts against the run's `max_trials`."""
+    return trial["origin"] in _PLANNED
 
 
 def to_retry(trials: Iterable[Row], retried: int) -> Row | None:
@@ -52,6 +41,8 @@ def to_retry(trials: Iterable[Row], retried: int) -> Row | None:
 
     `retried` is how many trials there were then.
     """
+    if not retried:
+        return None
     known = list(trials)
     done = {each["origin_trial_number"] for each in known if each["origin"] == "ORIGIN_RETRIED"}
     # A copy fails with its original, and that is tried again.

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
 
 _Event = run_event_pb2.RunEvent
-_SO_FAR = """
-SELECT best_trial_id, best_objectives, front_version, evicted_count FROM optimization_runs
-WHERE organization_id = %(organization_id)s AND id = %(id)s
-"""
 _NUMBER = "SELECT number FROM trials WHERE organization_id = %(organization)s AND id = %(id)s"
 
 
@@ -31,17 +27,6 @@ class Results:
         self.objectives = objectives_of(run)
         self.front = Front(run, self.objectives)
         self._best: tuple[Any, int] = (None, 0)
-
-    async def add(self, tx: Transaction, trial: Mapping[str, Any], outcome: "Outcome") -> list[_Event]:
-        """Counts a trial that has ended and judges what it reached; returns what there is to tell, in order.
-
-        The run's row must be locked by the transaction.
-        """
-        so_far = await tx.fetch_one(_SO_FAR, self.run)
-        assert so_far is not None
-        counter, columns, events = await self.judge(tx, so_far, trial, outcome)
-        await self.keep(tx, {counter: 1}, columns)
-        return events
 
     async def judge(
         self, tx: Transaction, so_far: dict[str, Any], trial: Mapping[str, Any], outcome: "Outcome"

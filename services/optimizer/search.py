@@ -1,9 +1,9 @@
 """One run's search: suggest, evaluate, note, until the trials are spent, the run is cancelled or its grant is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
@@ -21,21 +21,23 @@ from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
 from services.optimizer.closing import close
-from services.optimizer.enough import enough
+from services.optimizer.enough import enough, may_be_enough
 from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, granted, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
-from services.optimizer.origins import COPIED, Origin, batch_before, original, planned, repeated, to_retry
+from services.optimizer.origins import COPIED, Origin, batch_before, to_retry
 from services.optimizer.prompts import offered, parameters
 from services.optimizer.repeating import Repeats
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
-from services.optimizer.suggesting import Suggesting, again, observed
+from services.optimizer.suggesting import Suggesting, again
+from services.optimizer.tried import Tried
 from services.optimizer.waiting import NoneCanGoOn, WaitingRoom
 
 _HOPELESS_AFTER = 5
-_FINISHED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_DROPPED")
-_LOOK_SECONDS = 0.25
+_DROPPED = "STATUS_DROPPED"
+_LOOK_SECONDS, _APART_SECONDS = 0.25, 0.1
+"""How long to wait for a hint before the next look, and how far apart looks are: its own writes are hinted at, too."""
 SUGGESTED = Failpoint("trial.suggested", "a configuration is chosen, and not written down")
 MEASURED = Failpoint("trial.measured", "a trial's evaluation has ended, and the trial has not")
 
@@ -65,6 +67,7 @@ class Search:
         self.ledger = Ledger(parts, leases, row, lease_seconds)
         self.grant = str(row["grant_id"])
         self.suggesting = Suggesting(row)
+        self.tried = Tried()
         self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
         self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
         self.waiting = WaitingRoom(row["parallelism"])
@@ -140,18 +143,24 @@ class Search:
         return as_caller(await self.application.tokens.exchange(self.grant))
 
     async def _until_cancelling(self) -> None:
-        while True:
-            with suppress(Failure):  # a database that is away is asked again
-                if await self.ledger.status() == "STATUS_CANCELLING":
-                    return
-            await self.parts.hints.wait(topic(self.row["id"]), _LOOK_SECONDS)
+        with self.parts.hints.bound(topic(self.row["id"]), heard := asyncio.Event()):
+            while True:
+                heard.clear()
+                with suppress(Failure):  # a database that is away is asked again
+                    if await self.ledger.status() == "STATUS_CANCELLING":
+                        return
+                await asyncio.sleep(_APART_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await heard.wait()
 
     async def _search(self) -> Hopeless | None:
         """Tries every trial; returns why the run failed, None when it did not."""
         space = await self._space()
-        self.ledger.spending.begin(await self.ledger.trials(), await self.ledger.seconds_left())
+        self.tried = Tried(await self.ledger.trials())
+        self.ledger.spending.begin(self.tried.rows, await self.ledger.seconds_left())
         await self._meet_the_front()
-        for trial in await self.ledger.trials("STATUS_RUNNING"):
+        for trial in self.tried.open.values():
             self._launch(space, trial)
         while True:
             hopeless = await self._fill(space)
@@ -163,34 +172,31 @@ class Search:
                     continue
                 raise NoneCanGoOn(self.waiting.cause)
             if not self.running:
-                trials = await self.ledger.trials()
-                if (best := await self.repeats.best(space, trials)) is not None:
-                    await self.look.take(space, trials, best)
-                    await self.ablation.take(space, trials, best)
+                if (best := await self.repeats.best(space, self.tried.rows)) is not None:
+                    await self.look.take(space, self.tried.rows, best)
+                    await self.ablation.take(space, self.tried.rows, best)
                 return None
             await self._some_finish()
 
     async def _meet_the_front(self) -> None:
         """Reads what each example gave the trials of the front that another worker saw: others race with them."""
         missing = self.ledger.race.unknown(await self.ledger.front()) if self.ledger.race.is_on else set()
-        for trial in await self.ledger.trials("STATUS_COMPLETED") if missing else []:
-            if trial["number"] in missing:
-                results = await results_of(self.application, self.row, str(trial["evaluation_id"]))
-                self.ledger.race.full(trial["number"], results)
+        for number in sorted(missing):
+            results = await results_of(self.application, self.row, str(self.tried.rows[number - 1]["evaluation_id"]))
+            self.ledger.race.full(number, results)
 
     async def _fill(self, space: Space) -> Hopeless | None:
         """Starts trials while there is room; returns why it is hopeless, when it is."""
-        trials = await self.ledger.trials()
-        if why := self._hopeless(trials):
+        if why := self._hopeless():
             return why
-        if reason := self.ledger.spending.reason or self._enough(trials):
+        if reason := self.ledger.spending.reason or self._enough():
             self.reason = reason
             return None
         for called in self.waiting.called(self.row["parallelism"] - len(self.running)):
             self._launch(space, called)
-        for _ in range(self._room(len(trials))):
+        for _ in range(self._room(len(self.tried))):
             try:
-                trial = await self._next(space, trials)
+                trial = await self._next(space)
             except Exhausted:
                 self.reason = "END_REASON_EXHAUSTED"
                 return None
@@ -200,38 +206,42 @@ class Search:
                 return None if self.running else Hopeless(told)
             if trial is None:
                 return None
-            trials.append(trial)
+            self.tried.begun(trial)
             self._launch(space, trial)
         return None
 
-    async def _next(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    async def _next(self, space: Space) -> dict[str, Any] | None:
         """Writes down the next trial: what failed before the run was retried, then new ones; None behind the last."""
-        if (failed := to_retry(trials, self.row["retried_trials"])) is not None:
+        if (failed := self._to_retry()) is not None:
             return await self.ledger.begin(
-                again(failed, len(trials) + 1),
-                failed["informed_by"] or [],
+                again(failed, len(self.tried) + 1),
+                failed["informed_count"],
                 failed["pending_then"] or [],
                 Origin("ORIGIN_RETRIED", failed["number"], repeat=failed["repeat"]),
             )
-        return await self._suggested(space, trials) if planned(trials) < self.row["max_trials"] else None
+        return await self._suggested(space) if self.tried.planned < self.row["max_trials"] else None
 
-    def _enough(self, trials: Sequence[dict[str, Any]]) -> str:
+    def _to_retry(self) -> Mapping[str, Any] | None:
+        return to_retry(self.tried.rows, self.row["retried_trials"])
+
+    def _enough(self) -> str:
         """Returns why the run need not go on; what a dropped trial would have reached, it has not."""
+        if not may_be_enough(self.row["limits"]):
+            return ""
         ended = [
-            Observation(t["number"], {}, t["objectives"] if t["status"] == "STATUS_COMPLETED" else None)
-            for t in trials
-            if t["status"] in _FINISHED
+            replace(each, objectives=None) if self.tried.rows[each.number - 1]["status"] == _DROPPED else each
+            for each in self.tried.finished
         ]
         return enough(self.row["limits"], self.suggesting.objectives, ended, self.row["inherited_trials"])
 
-    def _hopeless(self, trials: Sequence[dict[str, Any]]) -> Hopeless | None:
+    def _hopeless(self) -> Hopeless | None:
         # What failed before the run was retried is tried again, and that others could do it says nothing.
-        own = [t for t in trials if t["number"] > self.row["inherited_trials"]]
+        own = self.tried.rows[self.row["inherited_trials"] :]
         if any(t["status"] == "STATUS_COMPLETED" for t in own):
             return None
         tried = [t for t in own if t["number"] > self.row["retried_trials"]]
         failed = [t for t in tried if t["status"] == "STATUS_FAILED"]
-        left = planned(trials) < self.row["max_trials"] or to_retry(trials, self.row["retried_trials"]) is not None
+        left = self.tried.planned < self.row["max_trials"] or self._to_retry() is not None
         spent = not left or bool(self.ledger.spending.reason)
         if failed and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(tried))):
             return Hopeless(failed[-1]["error"], failed[-1]["error_class"])
@@ -264,7 +274,7 @@ class Search:
             if outcome.waits_for and self.waiting.enter(trial, outcome):
                 await self.ledger.waiting(trial, outcome.waits_for)
             else:
-                await self.ledger.finish(trial, outcome.final())
+                self.tried.ended(await self.ledger.finish(trial, outcome.final()))
             del self.running[task]
             if outcome.lost_to:
                 await self._cancel_evaluation(trial)
@@ -281,30 +291,29 @@ class Search:
             usage = self.ledger.spending.of(trial["id"])
             error = f"stopped: the run's limit of {spent} was reached"
             outcome = Outcome({}, error, "ERROR_CLASS_BUDGET", usage.metric_calls, trial["example_count"], usage)
-            await self.ledger.finish(trial, outcome)
+            self.tried.ended(await self.ledger.finish(trial, outcome))
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
 
-    async def _suggested(self, space: Space, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    async def _suggested(self, space: Space) -> dict[str, Any]:
         """Chooses the next configuration and writes it down with what informed it, before it is used."""
-        finished, pending = self._informing(trials)
-        known, waiting = [observed(t) for t in finished], [t["configuration"] for t in pending]
-        suggestion = await self.suggesting.next(space, len(trials) + 1, known, waiting)
+        finished, pending = self._informing()
+        number, waiting = len(self.tried) + 1, [t["configuration"] for t in pending]
+        suggestion = await self.suggesting.next(space, number, finished, waiting)
         SUGGESTED()
-        informed = [t["number"] for t in finished], [t["number"] for t in pending]
+        informed = len(finished), [t["number"] for t in pending]
         if self.row["repeats"] is not None:
-            return await self.ledger.begin(suggestion, *informed, repeated(trials, suggestion.content_hash))
-        if (same := original(trials, suggestion.content_hash)) is not None:
+            return await self.ledger.begin(suggestion, *informed, self.tried.repeated(suggestion.content_hash))
+        if (same := self.tried.original(suggestion.content_hash)) is not None:
             origin = Origin(COPIED, same["number"], same["evaluation_id"])
             return await self.ledger.begin(suggestion, *informed, origin)
         return await self.ledger.begin(suggestion, *informed)
 
-    def _informing(self, trials: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _informing(self) -> tuple[list[Observation], list[dict[str, Any]]]:
         """Returns the finished and the pending trials that a suggestion may know of; whole batches when synchronous."""
         if self.synchronous:
-            before = batch_before(len(trials) + 1, self.row["parallelism"], self.row["inherited_trials"])
-            return list(trials[:before]), list(trials[before:])
-        finished = [t for t in trials if t["status"] in _FINISHED]
-        return finished, [t for t in trials if t["status"] == "STATUS_RUNNING"]
+            number, inherited = len(self.tried) + 1, self.row["inherited_trials"]
+            return self.tried.until(batch_before(number, self.row["parallelism"], inherited))
+        return list(self.tried.finished), list(self.tried.open.values())
 
     def _launch(self, space: Space, trial: dict[str, Any]) -> None:
         tried = trial | {"configuration": parameters(space, trial["configuration"])}
@@ -319,7 +328,7 @@ class Search:
         number = trial["origin_trial_number"]
         for task in [each for each, other in self.running.items() if other["number"] == number]:
             return (await asyncio.shield(task)).copied()
-        return ended((await self.ledger.trials())[number - 1]).copied()
+        return ended(self.tried.rows[number - 1]).copied()
 
     async def _space(self) -> Space:
         request = GetVariableSpaceRequest(

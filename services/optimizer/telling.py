@@ -7,16 +7,12 @@ from ashgrove.optimizer.v1.run_event_pb2 import RunEvent, RunTotals, ValueChange
 
 from domain.comparing import ABSENT, Row, compared
 from domain.values import Json
-from framework.storage import Transaction
 from framework.structs import value_of
 from services.optimizer.spending import Usage
 
 NEAR = 0.8
 """From which share on a limit is nearly reached."""
-_COUNTS = """
-SELECT completed_trials, failed_trials, dropped_trials FROM optimization_runs
-WHERE organization_id = %(organization_id)s AND id = %(id)s
-"""
+_COUNTS = ("completed_trials", "failed_trials", "dropped_trials")
 
 
 def step(run: Mapping[str, Any], number: int) -> list[RunEvent]:
@@ -50,10 +46,9 @@ def _change(row: Row) -> ValueChange:
     return ValueChange(path=row.path, before=before, after=after)
 
 
-async def totals(tx: Transaction, run: Mapping[str, Any], used: Usage) -> RunTotals:
-    """Returns what a run came to, by its row, which the transaction holds, and by what its worker has added up."""
-    counts = await tx.fetch_one(_COUNTS, run)
-    assert counts is not None
+def totals(run: Mapping[str, Any], used: Usage) -> RunTotals:
+    """Returns what a run came to, by its row, and by what its worker has added up."""
+    counts = {name: run[name] for name in _COUNTS}
     return RunTotals(**counts, metric_calls=used.metric_calls, tokens=used.tokens, cost_micros=used.cost_micros)
 
 

@@ -18,26 +18,13 @@ from services.optimizer.external.turn import Turn, message, soonest
 from services.optimizer.origins import COPIED, batch_before
 from services.optimizer.results import about
 from services.optimizer.telling import descend, step
+from services.optimizer.trial_rows import BEGIN
 
 MOST_OPEN = 1000
 """How many trials of a run may be out: whoever takes suggestions and vanishes fills no more than this."""
 MOST_COPIES = 50
 """How many copies a turn makes at most: whoever asks is to ask again then, and the run comes to its end by them."""
 _Event = run_event_pb2.RunEvent
-_BEGIN = """
-INSERT INTO trials (organization_id, optimization_run_id, id, number, configuration, content_hash, status, client,
-                    lease_seconds, lease_until, informed_count, pending_then, sampler_version, seed, space_extensions,
-                    origin, origin_trial_number)
-SELECT %(organization)s, %(run)s, begun.id, begun.number, begun.configuration, begun.content_hash, 'STATUS_RUNNING',
-       begun.client, begun.seconds, CASE WHEN begun.seconds > 0 THEN
-           clock_timestamp() + make_interval(secs => begun.seconds) END, begun.informed_count,
-       begun.pending_then, begun.sampler_version, begun.seed, %(extensions)s, begun.origin, begun.origin_trial_number
-FROM jsonb_to_recordset(%(begun)s) AS begun(
-    id uuid, number integer, configuration jsonb, content_hash text, client text, seconds integer,
-    informed_count integer, pending_then jsonb, sampler_version text, seed bigint, origin text,
-    origin_trial_number integer)
-RETURNING *
-"""
 _NOBODYS = {"client": "", "seconds": 0, "origin": COPIED}
 
 
@@ -100,7 +87,7 @@ class Beginning:
         if not chosen:
             return
         begun = {"extensions": at.row["space_extensions"], "begun": as_json(chosen)}
-        asked = await at.tx.ask(_BEGIN, at.ids | begun)
+        asked = await at.tx.ask(BEGIN, at.ids | begun)
         await at.say(*await _told(at, chosen))
         rows = sorted(await at.tx.answer(asked), key=lambda row: int(row["number"]))
         for row in rows:

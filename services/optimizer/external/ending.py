@@ -13,20 +13,9 @@ from services.optimizer.external.turn import USED, Turn, message
 from services.optimizer.origins import COPIED
 from services.optimizer.results import Results, about
 from services.optimizer.spending import Usage, noted
+from services.optimizer.trial_rows import FINISH
 
 _Event = run_event_pb2.RunEvent
-_FINISH = """
-UPDATE trials SET configuration = told.configuration, content_hash = told.content_hash, status = told.status,
-       objectives = told.objectives, error = told.error, error_class = told.error_class,
-       infeasible = told.infeasible, finished_count = told.metric_calls, tokens = told.tokens,
-       cost_micros = told.cost_micros, finish_number = told.finish_number, completed_at = now(), lease_until = NULL,
-       lock_version = lock_version + 1
-FROM jsonb_to_recordset(%(told)s) AS told(
-    number integer, configuration jsonb, content_hash text, status text, objectives jsonb, error text,
-    error_class text, infeasible boolean, metric_calls bigint, tokens bigint, cost_micros bigint, finish_number integer)
-WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND trials.number = told.number
-RETURNING trials.*
-"""
 _COPIED = ("configuration", "content_hash", "status", "objectives", "error", "error_class", "infeasible")
 
 
@@ -43,8 +32,8 @@ class Ended:
 
 async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     """Writes how open trials ended, and those that are copies of them; returns their rows by number."""
-    numbered = [{**end, "finish_number": at.finished + place} for place, end in enumerate(ends, 1)]
-    asked = await at.tx.ask(_FINISH, at.ids | {"told": as_json(numbered)})
+    numbered = [{**end, "place": place} for place, end in enumerate(ends, 1)]
+    asked = await at.tx.ask(FINISH, at.ids | {"told": as_json(numbered)})
     await count(at, [_ended(at.open.pop(end["number"]), end) for end in numbered])
     rows = {row["number"]: row for row in await at.tx.answer(asked)}
     await at.tell_of("updated", [message(row) for row in rows.values()])

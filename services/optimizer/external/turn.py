@@ -12,7 +12,7 @@ from framework.engine.writing import tell_many, told_of
 from framework.errors import LeaseLost
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, transaction_time
-from services.optimizer.enough import enough
+from services.optimizer.enough import enough, may_be_enough
 from services.optimizer.external import space
 from services.optimizer.origins import COPIED
 from services.optimizer.resources import OptimizationRun, Trial
@@ -132,7 +132,7 @@ class Turn:
         limits = self.row["limits"] or {}
         if is_limited(limits) and (reason := limit_reached(limits, await self._used(limits))):
             return reason
-        if "target" in limits or limits.get("patience"):
+        if may_be_enough(limits):
             warm = await self.warm()
             await warm.learn(self.tx, self.finished)
             return enough(limits, warm.suggesting.objectives, warm.finished, self.row["inherited_trials"])

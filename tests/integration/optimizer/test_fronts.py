@@ -49,7 +49,7 @@ async def begun(bench: Workbench, objectives: Sequence[run_pb.Objective], **fiel
 
 async def complete(books: Ledger, number: int, *reached: float) -> None:
     """Completes a trial with what it reached, in the order of the objectives; fails it when it reached nothing."""
-    trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), [], [])
+    trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), 0, [])
     names = [each.name for each in books.results.objectives]
     outcome = Outcome(dict(zip(names, reached, strict=True))) if reached else Outcome(error="it failed")
     await books.finish(trial, outcome)
@@ -163,7 +163,7 @@ async def test_a_full_front_loses_its_most_crowded_never_its_oldest(
 async def test_a_fenced_completion_leaves_the_front_alone(bench: Workbench) -> None:
     """X-61: the front changes with the trial or not at all; a late worker's result is re-read by the next."""
     books, row = await begun(bench, TWO)
-    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), [], [])
+    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), 0, [])
     current = ledger(bench, await claimed(bench, row))
     with pytest.raises(Fenced):
         await books.finish(trial, Outcome({"exact_match": 0.5, "cost": 2.0}))

@@ -110,11 +110,11 @@ async def test_a_finish_that_races_with_a_pause_is_read_again(
     user = await around.person()
     finish, finishing = Ledger.finish, asyncio.Event()
 
-    async def late(self: Ledger, trial: Any, outcome: Outcome) -> None:
+    async def late(self: Ledger, trial: Any, outcome: Outcome) -> Any:
         if not finishing.is_set():
             await act(around, user, "Pause", SimpleNamespace(id=self.id))
             finishing.set()
-        await finish(self, trial, outcome)
+        return await finish(self, trial, outcome)
 
     monkeypatch.setattr(Ledger, "finish", late)
     async with around.working():
@@ -224,12 +224,12 @@ async def test_a_paused_run_is_nobodys(bench: Workbench) -> None:
     row = await claimed(bench, await started(bench))
     books = ledger(bench, row)
     await books.start()
-    trial = await books.begin(Suggestion(1, {}, "h", 1, "s"), [], [])
+    trial = await books.begin(Suggestion(1, {}, "h", 1, "s"), 0, [])
     await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
     for late in (
         lambda: books.finish(trial, Outcome({"exact_match": 1.0})),
         lambda: books.progress(trial, 1, 1, Usage()),
-        lambda: books.begin(Suggestion(2, {}, "h", 2, "s"), [], []),
+        lambda: books.begin(Suggestion(2, {}, "h", 2, "s"), 0, []),
         lambda: books.complete("END_REASON_TRIALS"),
         books.status,
     ):

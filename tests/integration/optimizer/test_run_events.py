@@ -26,7 +26,7 @@ async def tried(
     books: Ledger, number: int, values: dict[str, Any], *reached: float, usage: Usage | None = None
 ) -> None:
     """Has a trial tried, with what it reached in both objectives; it fails when it reached nothing."""
-    trial = await books.begin(Suggestion(number, values, "h", number, "s"), [], [])
+    trial = await books.begin(Suggestion(number, values, "h", number, "s"), 0, [])
     goals = dict(zip(("exact_match", "cost"), reached, strict=False))
     await books.finish(trial, Outcome(goals, "" if reached else "it failed", usage=usage or Usage(4, 10, 2)))
 
@@ -68,7 +68,7 @@ async def test_a_limit_is_warned_of_once_also_by_the_worker_that_takes_over(benc
     books, row = await begun(bench, TWO, limits=RunLimits(metric_calls=10, tokens=1000))
     await tried(books, 1, {"k": 1}, 0.5, 5.0, usage=Usage(7, 100, 0))
     assert not of_kind(await told(bench, row), Kind.TYPE_BUDGET_WARNED)
-    trial = await books.begin(Suggestion(2, {"k": 2}, "h", 2, "s"), [], [])
+    trial = await books.begin(Suggestion(2, {"k": 2}, "h", 2, "s"), 0, [])
     books.spending.note(trial["id"], Usage(1, 10, 0))
     await books.progress(trial, 1, 4, Usage(1, 10, 0))
     (warning,) = of_kind(await told(bench, row), Kind.TYPE_BUDGET_WARNED)

@@ -91,7 +91,7 @@ async def test_progress_is_that_of_the_limit_that_binds(bench: Workbench, limits
     """X-69: not iterations alone; 1 is kept for runs that are complete. Lists filter and order by it."""
     books, row = await begun(bench, TWO, max_trials=10, limits=limits)
     await complete(books, 1, 0.2, 4.0)
-    await books.begin(Suggestion(2, {"k": 2}, "h", 2, "s"), [1], [])
+    await books.begin(Suggestion(2, {"k": 2}, "h", 2, "s"), 1, [])
     await used(books, 2, Usage(40, 400, 900))
     await aged(bench, row, 10.0)
     found = await figures(bench, row)

@@ -59,7 +59,7 @@ async def test_a_late_workers_write_changes_nothing(bench: Workbench) -> None:
     late["started_at"] = None
     current = await claimed(bench, row)
     with pytest.raises(Fenced):
-        await ledger(bench, late).begin(Suggestion(1, {}, "", 0, "s"), [], [])
+        await ledger(bench, late).begin(Suggestion(1, {}, "", 0, "s"), 0, [])
     await ledger(bench, current).start()
     kinds = [e.type for e in await told(bench, row)]
     assert kinds == [RunEvent.TYPE_RUN_STARTED, RunEvent.TYPE_RUN_TAKEN_OVER]
@@ -75,7 +75,7 @@ async def test_trials_are_counted_and_the_best_follows_the_direction(bench: Work
     with pytest.raises(NoResultYet):
         await bench.do("GetBestConfiguration", GetBestConfigurationRequest(id=str(row["id"])))
     for number, score in ((1, 0.5), (2, 0.2), (3, 0.9)):
-        trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), list(range(1, number)), [])
+        trial = await books.begin(Suggestion(number, {"k": number}, "h", number, "s"), number - 1, [])
         await books.finish(trial, Outcome({"exact_match": score}, finished_count=10, example_count=10))
     await books.complete("END_REASON_TRIALS")
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
@@ -133,7 +133,7 @@ async def test_a_run_follows_its_program(bench: Workbench) -> None:
     row = await claimed(bench, await started(bench))
     books = ledger(bench, row)
     await books.start()
-    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), [], [])
+    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), 0, [])
     await books.finish(trial, Outcome({"exact_match": 0.5}))
     request = GetOptimizationRunRequest(id=str(row["id"]))
     with pytest.raises(NotFound):
@@ -168,7 +168,7 @@ async def test_a_failed_trial_says_what_kind_of_failure_it_was(bench: Workbench)
     row = await claimed(bench, await started(bench))
     books = ledger(bench, row)
     await books.start()
-    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), [], [])
+    trial = await books.begin(Suggestion(1, {"k": 1}, "h", 1, "s"), 0, [])
     await books.finish(trial, Outcome(error="it ate the memory", error_class="ERROR_CLASS_MEMORY_LIMIT"))
     failed = await bench.do("GetTrial", GetTrialRequest(id=str(trial["id"])))
     assert (failed.status, failed.error) == (failed.STATUS_FAILED, "it ate the memory")

@@ -85,7 +85,7 @@ async def _managed(bench: Workbench, chosen: Sequence[dict[str, Any]]) -> list[R
     """Returns the story of a managed run that tries these and reaches the same, as its worker's books tell it."""
     books, row = await begun(bench, TWO, **ALIKE)
     for batch in ((1, 2), (3, 4)):
-        rows = [await books.begin(Suggestion(n, chosen[n - 1], "h", n, "s"), [], []) for n in batch]
+        rows = [await books.begin(Suggestion(n, chosen[n - 1], "h", n, "s"), 0, []) for n in batch]
         for trial in rows:
             number = trial["number"]
             books.spending.note(trial["id"], Usage(2, 10, 2))
