@@ -12,6 +12,7 @@ class Absent:
 
 
 ABSENT: Any = Absent()
+_PLAIN = frozenset({str, int, float, bool})
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ class Row:
         )
 
 
+def difference_count(one: Mapping[str, Json], other: Mapping[str, Json], most: int) -> int:
+    """Return in how many values two configurations differ, as `compared` lists them; `most` where they are as many."""
+    a, b = dict(_flat(one, "")), dict(_flat(other, ""))
+    count = len(a.keys() ^ b.keys())
+    for path in a.keys() & b.keys():
+        if count >= most:
+            return most
+        count += not is_same(a[path], b[path])
+    return min(count, most)
+
+
 def compared(configurations: Sequence[Mapping[str, Json]]) -> list[Row]:
     """Return a row for each value that one of the configurations has, members of objects each by itself, by path."""
     flat = [dict(_flat(each, "")) for each in configurations]
@@ -39,7 +51,7 @@ def compared(configurations: Sequence[Mapping[str, Json]]) -> list[Row]:
 
 def _flat(values: Mapping[str, Json], prefix: str) -> Iterator[tuple[str, Json]]:
     for name, value in values.items():
-        if isinstance(value, Mapping):
+        if type(value) not in _PLAIN and isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

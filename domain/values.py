@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, TypeAlias
 
 import orjson
@@ -98,8 +99,15 @@ def content_hash(values: Json) -> str:
     return hashlib.sha256(canonical_json(values)).hexdigest()
 
 
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+"""What is compared by itself: writing it down takes fifty times as long."""
+
+
 def is_same(one: Json, other: Json) -> bool:
     """Tell whether two values are the same JSON: 1 and 1.0 are, 1 and true are not."""
+    kinds = type(one), type(other)
+    if _PLAIN.issuperset(kinds):
+        return one is other if bool in kinds else one == other
     return canonical_json(one) == canonical_json(other)
 
 

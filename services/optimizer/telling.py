@@ -1,11 +1,12 @@
 """What events of a run say beside what happened: where a trial comes from, what all came to, which limit is near."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent, RunTotals, ValueChange
 
-from domain.comparing import ABSENT, Row, compared
+from domain.comparing import ABSENT, Row, compared, difference_count
 from domain.values import Json
 from framework.structs import value_of
 from services.optimizer.spending import Usage
@@ -31,14 +32,17 @@ def descend(event: RunEvent, values: Mapping[str, Json], members: Mapping[int, M
     event.parent_trial_number = again
     if again or not members:
         return
-    differences = {number: _differing(known, values) for number, known in members.items()}
-    nearest = min(differences, key=lambda number: (len(differences[number]), number))
-    event.parent_trial_number = nearest
-    event.changes.extend(_change(row) for row in differences[nearest])
+    event.parent_trial_number = _nearest(values, members)
+    differing = (row for row in compared([members[event.parent_trial_number], values]) if not row.is_equal)
+    event.changes.extend(map(_change, differing))
 
 
-def _differing(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Row]:
-    return [row for row in compared([before, after]) if not row.is_equal]
+def _nearest(values: Mapping[str, Json], members: Mapping[int, Mapping[str, Json]]) -> int:
+    nearest, fewest = 0, sys.maxsize
+    for number in sorted(members):
+        if (count := difference_count(values, members[number], fewest)) < fewest:
+            nearest, fewest = number, count
+    return nearest
 
 
 def _change(row: Row) -> ValueChange:

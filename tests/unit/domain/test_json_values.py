@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.values import DEEPEST, Invalid, Violation, canonical_json, content_hash, normalise, shown
+from domain.values import DEEPEST, Invalid, Violation, canonical_json, content_hash, is_same, normalise, shown
 from tests.unit.domain.arbitrary import JSON, TEXT
 
 
@@ -25,6 +25,15 @@ def test_normalising_keeps_the_value_and_changes_nothing_the_second_time(value: 
 def test_canonical_json_is_json_for_the_same_value(value: Any) -> None:
     """What is hashed can be read back."""
     assert canonical_json(json.loads(canonical_json(value))) == canonical_json(value)
+
+
+@given(JSON, JSON)
+def test_values_are_the_same_where_their_json_is(one: Any, other: Any) -> None:
+    """Also those that are compared without being written down: 1 is 1.0, and not true."""
+    assert is_same(one, other) == (canonical_json(one) == canonical_json(other))
+    assert is_same(one, json.loads(canonical_json(one)))
+    assert [is_same(1, each) for each in (1.0, True, "1", None, [1])] == [True, False, False, False, False]
+    assert is_same(True, True) and is_same(0.0, -0.0) and not is_same(0, False)
 
 
 @given(st.dictionaries(TEXT, JSON, max_size=6), st.randoms(use_true_random=False))
