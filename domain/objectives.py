@@ -28,13 +28,14 @@ class Objective:
     """A score's name and the direction that is better.
 
     A trial worse than the `threshold` is infeasible. `reference` is this objective's coordinate of the point that a
-    hypervolume is measured from.
+    hypervolume is measured from, and `best` the end of its range beyond which nothing can be reached.
     """
 
     name: str
     direction: Direction = "maximize"
     threshold: float | None = None
     reference: float | None = None
+    best: float | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("maximize", "minimize"):
@@ -42,6 +43,11 @@ class Objective:
         for field in ("threshold", "reference"):
             if (value := getattr(self, field)) is not None and not math.isfinite(value):
                 raise ValueError(f"an objective's {field} is a finite number, not {value!r}")
+
+    @property
+    def only_bounds(self) -> bool:
+        """Whether it says what is feasible and nothing else: all that keep its threshold have reached the same."""
+        return self.threshold is not None and self.threshold == self.best
 
     @property
     def rising(self) -> bool:
@@ -88,6 +94,11 @@ def dominates(a: Mapping[str, float], b: Mapping[str, float], objectives: Sequen
         return beyond_a < beyond_b
     pairs = [(objective, a[objective.name], b[objective.name]) for objective in objectives]
     return not any(each.better(y, x) for each, x, y in pairs) and any(each.better(x, y) for each, x, y in pairs)
+
+
+def goals(objectives: Sequence[Objective]) -> Sequence[Objective]:
+    """Return the objectives that there is something to gain in: those that only bound are kept or not."""
+    return [each for each in objectives if not each.only_bounds] or objectives
 
 
 def is_scored(trial: Scored, objectives: Sequence[Objective]) -> bool:

@@ -128,6 +128,17 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         (trial,) = self.asked(run_id, client, [trial_pb2.Trial(number=number)])
         return trial.tell(objectives, **facts)
 
+    def reports(self, trial_id: str) -> pb.GetTrialReportsResponse:
+        """Returns all that was reported of a trial: values by step, and every example in the order of its coming."""
+        found = self._call("GetTrialReports", id=trial_id)
+        position = found.next_position
+        while position:
+            more = self._call("GetTrialReports", id=trial_id, from_position=position)
+            found.examples.extend(more.examples)
+            position = more.next_position
+        found.ClearField("next_position")
+        return found  # type: ignore[no-any-return]
+
     def import_trials(self, run_id: str, trials: Sequence[pb.ImportedTrial]) -> int:
         """Takes trials over that were made elsewhere, before the first is asked for; returns how many were new."""
         answer = self._call("ImportTrials", id=run_id, trials=trials)

@@ -23,7 +23,7 @@ from ashgrove.parquet_files import write_parquet
 from ashgrove.people_commands import COMMANDS
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
 from ashgrove.report_commands import report
-from ashgrove.run_commands import ask, importing, receive, tell
+from ashgrove.run_commands import ask, importing, receive, reports, tell
 from ashgrove.space_commands import SPACES, add_defaults, importance
 from ashgrove.steering_commands import RUNS
 from ashgrove.values import to_plain
@@ -111,7 +111,7 @@ for command in SPACES:
 presets = _collection("presets", "presets", ("id", "name", "category", "status", "created_at"))
 presets.add_command(add_defaults)
 runs = _collection("runs", "runs", ("id", "name", "status", "completed_trials", "best_objectives", "created_at"))
-for command in (importance, ask, receive, tell, *RUNS):
+for command in (importance, ask, receive, tell, reports, *RUNS):
     runs.add_command(command)
 main.add_command(importing)
 runs.add_command(report)

@@ -5,8 +5,8 @@ Studies are read from a relational storage, whose columns are numbers and JSON: 
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ MOST = 10_000
 _PORTION = 200
 _LONGEST = 20_000
 """How long an attribute may be, as JSON: what is longer is a sampler's own state, and is left out."""
+_MOST_OBJECTIVES, _LONGEST_NAME = 8, 127
+"""What the objectives of a run may be."""
 _STATES = {
     "COMPLETE": trial_pb2.Trial.STATUS_COMPLETED,
     "PRUNED": trial_pb2.Trial.STATUS_DROPPED,
@@ -32,14 +34,24 @@ _STATES = {
 
 
 def import_study(
-    client: "Client", storage: str, name: str, *, run_name: str = "", max_trials: int = 0
+    client: "Client",
+    storage: str,
+    name: str,
+    *,
+    run_name: str = "",
+    max_trials: int = 0,
+    told: Callable[[str], object] = lambda words: None,
 ) -> optimization_run_pb2.OptimizationRun:
     """Creates an external run of a study, with its space and trials; by default a hundred more trials may follow.
 
     Trials keep their numbers, from 1 instead of 0. Pruned ones are dropped, running and waiting ones are handed on.
+    What a study's trials are constrained by are objectives of the run with threshold 0: how far each is violated.
+    Where that cannot be they are kept as attributes, and `told` is told why.
     Raises ValueError for what cannot be read; a run that cannot be filled is cancelled.
     """
     study = read_study(storage, name)
+    if study.unconstrained:
+        told(f"constraints are kept as attributes only: {study.unconstrained}")
     most = max_trials or min(MOST, len(study.trials) + 100)
     if len(study.trials) > most:
         raise ValueError(
@@ -92,6 +104,10 @@ class Study:
     parameters: Sequence[Mapping[str, Any]]
     """The parameters as Optuna's JSON, by name, each as wide as any trial had it."""
     trials: Sequence[Any]
+    constraints: Mapping[str, str] = field(default_factory=dict)
+    """What the constraints are called as objectives, of which they are the last."""
+    unconstrained: str = ""
+    """Why constraints are kept as attributes only; empty where they are objectives, and where there are none."""
 
     @classmethod
     def of(cls, study: Any) -> "Study":
@@ -102,7 +118,10 @@ class Study:
         )
         objectives = [Objective(metric, way) for metric, way in zip(given, directions, strict=True)]
         trials = study.get_trials(deepcopy=False)
-        return cls(objectives, list(_parameters(trials)), trials)
+        constraints, why = _constraints(trials, given)
+        # A violation of 0 is none: what is kept by more is no better, and no reason to be on the front.
+        objectives += [Objective(name, "minimize", threshold=0.0, low=0.0) for name in constraints.values()]
+        return cls(objectives, list(_parameters(trials)), trials, constraints, why)
 
     @property
     def names(self) -> list[str]:
@@ -124,23 +143,41 @@ class Study:
             for step, value in sorted(trial.intermediate_values.items())
             if math.isfinite(value) and step >= 0
         )
-        for field, moment in (("started_at", trial.datetime_start), ("completed_at", trial.datetime_complete)):
+        for when, moment in (("started_at", trial.datetime_start), ("completed_at", trial.datetime_complete)):
             if moment is not None:
-                getattr(made, field).FromDatetime(_in_utc(moment))
+                getattr(made, when).FromDatetime(_in_utc(moment))
         return made
 
     def _end(self, trial: Any) -> tuple[dict[str, float], str]:
         """Returns what a trial reached, and why it failed."""
         if trial.state.name == "FAIL":
             return {}, str(trial.system_attrs.get("fail_reason", "it failed where it was made"))[:4096]
-        values = trial.values
-        if values is None and trial.state.name == "PRUNED" and len(self.objectives) == 1 and trial.intermediate_values:
+        values, goals = trial.values, len(self.objectives) - len(self.constraints)
+        if values is None and trial.state.name == "PRUNED" and goals == 1 and trial.intermediate_values:
             values = [trial.intermediate_values[max(trial.intermediate_values)]]
-        if values is None:
+        if values is None or not trial.constraints.keys() >= self.constraints.keys():
             return {}, ""
+        values = [*values, *(max(trial.constraints[name], 0.0) for name in self.constraints)]
         if not all(map(math.isfinite, values)):
             return {}, f"it reached {values}, which is no finite number" if trial.state.name == "COMPLETE" else ""
         return dict(zip((each.metric for each in self.objectives), values, strict=True)), ""
+
+
+def _constraints(trials: Sequence[Any], metrics: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Returns the constraints that a run can have, with their names, and why it cannot where there are others."""
+    names = sorted({name for trial in trials for name in trial.constraints})
+    # Those of older versions have places instead of names.
+    called = {name: f"constraint_{name}" if name.isdigit() else name for name in names}
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    if not names:
+        return {}, ""
+    if lacking := next((each for each in complete if each.constraints.keys() != set(names)), None):
+        return {}, f"trial {lacking.number} is complete without all of {', '.join(names)}"
+    if len(metrics) + len(names) > _MOST_OBJECTIVES:
+        return {}, f"with the values they are more than {_MOST_OBJECTIVES} objectives"
+    if unfit := [name for name in called.values() if not 0 < len(name) <= _LONGEST_NAME or name in metrics]:
+        return {}, f"an objective cannot be called {unfit[0]!r}"
+    return called, ""
 
 
 def _parameters(trials: Sequence[Any]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The commands of external runs: ask, tell, and take over a study of another library."""
 
 import json
+from functools import partial
 
 import click
 
@@ -8,6 +9,7 @@ from ashgrove.client import Client
 from ashgrove.opening import json_object, with_client
 from ashgrove.optuna_studies import import_study
 from ashgrove.printing import show_one
+from ashgrove.values import to_plain
 
 _run = click.argument("run")
 _client = click.option("--client", "name", required=True, help="What you call yourself: the same when you ask again.")
@@ -53,6 +55,16 @@ def tell(client: Client, run: str, number: int, objectives: dict[str, float], na
     show_one(client.runs.told(run, name, number, objectives, error=error))
 
 
+@click.command("reports", help="Show what was reported of a trial of an external run, one JSON object a line.")
+@click.argument("trial")
+@with_client
+def reports(client: Client, trial: str) -> None:
+    """Prints values by step, then examples."""
+    found = client.runs.reports(trial)
+    for each in (*found.measurements, *found.examples):
+        click.echo(json.dumps(to_plain(each), ensure_ascii=False))
+
+
 @click.group("import", help="Take over what other tools have done.")
 def importing() -> None:
     """Holds a command for each tool."""
@@ -66,4 +78,5 @@ def importing() -> None:
 @with_client
 def optuna(client: Client, storage: str, study: str, run_name: str, max_trials: int) -> None:
     """Prints the run."""
-    show_one(import_study(client, storage, study, run_name=run_name, max_trials=max_trials))
+    told = partial(click.echo, err=True)
+    show_one(import_study(client, storage, study, run_name=run_name, max_trials=max_trials, told=told))

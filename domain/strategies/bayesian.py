@@ -7,6 +7,7 @@ takeover, and nothing that could disagree with the rows.
 
 from collections.abc import Iterator, Sequence
 
+from domain.objectives import goals
 from domain.seeds import digest
 from domain.strategies.strategy import Observation, Question
 from domain.values import Json
@@ -27,7 +28,7 @@ def estimated(question: Question, history: Sequence[Observation]) -> Iterator[di
     book: Phrasebook = question.memory.setdefault("optuna", Phrasebook(question.space, question.objectives))
     rows = [*book.finished(history), *book.pending(question.pending)]
     sampler = KnownSpaceSampler(book.words, rows, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
-    study = study_of(rows, [each.direction for each in question.objectives], sampler)
+    study = study_of(rows, [each.direction for each in goals(question.objectives)], sampler)
     while True:
         # Each answer stays in the study as a running trial, so that the next one keeps away from it.
         yield book.words.configuration(study.ask(book.words.free).params)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.moving import perturbed
-from domain.objectives import Objective, is_feasible
+from domain.objectives import Objective, goals, is_feasible
 from domain.pareto import gain_matrix
 from domain.ranking import fittest
 from domain.seeds import Draw
@@ -112,13 +112,13 @@ def _promise(
 
 def _weighed(question: Question, known: Sequence[Observation]) -> Vector:
     """Return one value for each trial, more being better: the gain, or the gains under weights of this suggestion."""
-    gains = gain_matrix(known, question.objectives)
+    gains = gain_matrix(known, goals(question.objectives))
     if gains.shape[1] == 1:
         return np.asarray(gains[:, 0])
     low, high = gains.min(axis=0), gains.max(axis=0)
     shares = (gains - low) / np.where(high > low, high - low, 1.0)
     source = Draw(question.seed, "weights")
-    drawn = -np.log([max(source.unit(), 2.0**-54) for _ in question.objectives])
+    drawn = -np.log([max(source.unit(), 2.0**-54) for _ in range(gains.shape[1])])
     weighted = shares * (drawn / drawn.sum())
     return np.asarray(weighted.min(axis=1) + AUGMENTED * weighted.sum(axis=1))
 

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from domain.leaves import found, leaves, made
-from domain.objectives import Objective
+from domain.objectives import Objective, goals
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space, Variable
 from domain.strategies.history import MOST
 from domain.strategies.strategy import Observation
@@ -59,7 +59,7 @@ class Phrasebook:
 
     def __init__(self, space: Space, objectives: Sequence[Objective]) -> None:
         self.words = Vocabulary(space)
-        self.objectives = objectives
+        self.objectives, self.goals = objectives, goals(objectives)
         self._known: dict[int, tuple[Observation, Row | None]] = {}
 
     def finished(self, history: Sequence[Observation]) -> list["Row"]:
@@ -88,7 +88,7 @@ class Phrasebook:
         if (params := self.words.params(trial.values)) is None:
             return None
         reached = trial.objectives or {}
-        row = _row(_BEFORE + trial.number, params, self.words.free, [reached[each.name] for each in self.objectives])
+        row = _row(_BEFORE + trial.number, params, self.words.free, [reached[each.name] for each in self.goals])
         for each in self.objectives:
             if each.threshold is not None:
                 row.set_constraint(each.name, each.excess(reached[each.name]))

@@ -23,6 +23,7 @@ def _objective(stored: Mapping[str, Any]) -> Objective:
         "minimize" if minimize else "maximize",
         threshold=stored.get("threshold"),
         reference=stored.get("reference"),
+        best=stored.get("low" if minimize else "high"),
     )
 
 

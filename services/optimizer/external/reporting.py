@@ -18,7 +18,8 @@ from services.optimizer.spending import noted
 
 MOST_STEPS, MOST_EXAMPLES = 10_000, 100_000
 """How much a client may report of one trial."""
-_SHOWN = 1000
+SHOWN = 1000
+"""How many examples an answer has at most."""
 _Event = run_event_pb2.RunEvent
 _MEASURE = """
 INSERT INTO trial_measurements (organization_id, trial_id, step, reported)
@@ -43,9 +44,14 @@ UPDATE trials SET finished_count = finished_count + (SELECT count(*) FROM added)
 WHERE organization_id = %(organization)s AND id = %(trial)s
 RETURNING finished_count, tokens, cost_micros, (SELECT count(*) FROM added) AS added
 """
-_READ = """
-SELECT reported FROM {table} WHERE organization_id = %(organization_id)s AND trial_id = %(id)s
-ORDER BY {order} LIMIT %(most)s
+_STEPS = """
+SELECT reported FROM trial_measurements WHERE organization_id = %(organization_id)s AND trial_id = %(id)s
+ORDER BY step LIMIT %(most)s
+"""
+_EXAMPLES = """
+SELECT position, reported FROM trial_examples
+WHERE organization_id = %(organization_id)s AND trial_id = %(id)s AND position > %(after)s
+ORDER BY position LIMIT %(most)s
 """
 
 
@@ -70,6 +76,12 @@ async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest)
 async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.ReportExamplesResponse:
     """Notes examples, each once; see `ReportExamples`."""
     _check(request, "examples", [each.scores for each in request.examples], "scores")
+    if faults := [
+        FieldViolation(f"examples[{i}].error_class", "must come with an error")
+        for i, each in enumerate(request.examples)
+        if each.error_class and not each.error
+    ]:
+        raise InvalidFields(*faults)
     told = [
         {
             "example_id": each.example_id,
@@ -100,16 +112,17 @@ async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.R
 
 
 async def reports(call: Call, request: pb.GetTrialReportsRequest) -> pb.GetTrialReportsResponse:
-    """Returns what was reported of a trial that the caller may see."""
+    """Returns what was reported of a trial that the caller may see, its examples page by page."""
+    after = request.from_position
     async with call.transaction() as tx:
         trial = await call.row(Trial, request.id, "GetTrialReports")
-        asked = {**trial, "most": MOST_STEPS}
-        steps = await tx.fetch(_READ.format(table="trial_measurements", order="step"), asked)
-        asked["most"] = _SHOWN
-        examples = await tx.fetch(_READ.format(table="trial_examples", order="position"), asked)
+        steps = [] if after else await tx.fetch(_STEPS, {**trial, "most": MOST_STEPS})
+        examples = await tx.fetch(_EXAMPLES, {**trial, "after": after, "most": SHOWN + 1})
+    shown = examples[:SHOWN]
     return pb.GetTrialReportsResponse(
         measurements=[made(pb.Measurement, row["reported"]) for row in steps],
-        examples=[made(pb.ReportedExample, row["reported"]) for row in examples],
+        examples=[made(pb.ReportedExample, row["reported"]) for row in shown],
+        next_position=shown[-1]["position"] if len(examples) > SHOWN else 0,
     )
 
 

@@ -3,17 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from ashgrove.client import Client
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
-from ashgrove.optuna_studies import import_study
 from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
 from grpc import aio
 
@@ -104,31 +101,3 @@ async def test_a_client_defines_its_space_while_it_runs(around: Neighbourhood) -
         seen = await asyncio.to_thread(works, address)
     kinds = [("kind", "layers") if each["kind"] == "deep" else ("kind", "rate") for each in seen]
     assert len(seen) == 6 and [tuple(sorted(each)) for each in seen] == kinds
-
-
-async def test_a_study_of_optuna_goes_on_as_a_run(around: Neighbourhood, tmp_path: Path) -> None:
-    """Its trials are there by number, names that no variable can have are others, and the next trial follows."""
-    owner = await around.person()
-    storage = f"sqlite:///{tmp_path / 'study.db'}"
-    study = optuna.create_study(storage=storage, study_name="old", direction="maximize")
-    for _ in range(12):
-        trial = study.ask()
-        study.tell(trial, trial.suggest_float("learning rate", 0.001, 1, log=True) + trial.suggest_int("n", 1, 4))
-    study.ask({"n": optuna.distributions.IntDistribution(1, 4)})
-
-    def works(address: str) -> tuple[Run, list[int]]:
-        with client_of(around, owner, address) as client:
-            run = import_study(client, storage, "old")
-            with pytest.raises(ValueError, match="the study has 13 trials"):
-                import_study(client, storage, "old", max_trials=5)
-            answer = client.runs.suggest(run.id, "me", 2)
-            left, new = client.runs.asked(run.id, "me", answer.trials)
-            assert set(left.values) == set(new.values) and len(left.values) == 2
-            standing = client.runs.told(run.id, "me", 14, {"value": 9.0})
-            assert standing.completed_trials == 13
-            return run, [left.number, new.number]
-
-    async with gateway(around) as address:
-        run, numbers = await asyncio.to_thread(works, address)
-    assert (run.name, run.completed_trials, run.max_trials, numbers) == ("old", 12, 113, [13, 14])
-    assert run.best_objectives["value"] == study.best_value

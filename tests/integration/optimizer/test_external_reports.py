@@ -5,6 +5,7 @@ from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 
 from framework.errors import InvalidFields, LeaseLost
 from framework.testing.workbench import Workbench
+from services.optimizer.external import reporting
 from tests.integration.optimizer.asked import Run, ask, now, opened, reached, tell
 
 
@@ -37,6 +38,29 @@ async def test_reports_are_kept_once_and_can_be_read(bench: Workbench) -> None:
     assert (await now(bench, run)).end_reason == Run.END_REASON_TOKENS
 
 
+async def test_all_examples_are_read_page_by_page(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once and in its order, also those that come meanwhile; values by step come with the first page."""
+    monkeypatch.setattr(reporting, "SHOWN", 3)
+    run = await opened(bench)
+    (trial,) = (await ask(bench, run)).trials
+
+    async def report(*names: str) -> None:
+        examples = [pb.ReportedExample(example_id=name) for name in names]
+        await bench.do("ReportExamples", pb.ReportExamplesRequest(id=run, client="a", number=1, examples=examples))
+
+    measured = pb.ReportMeasurementsRequest(id=run, client="a", number=1)
+    measured.measurements.add(step=1).values["gain"] = 0.5
+    await bench.do("ReportMeasurements", measured)
+    await report("d", "b", "c", "a")
+    first = await bench.do("GetTrialReports", pb.GetTrialReportsRequest(id=trial.id))
+    await report("e", "f", "b")
+    second = await bench.do(
+        "GetTrialReports", pb.GetTrialReportsRequest(id=trial.id, from_position=first.next_position)
+    )
+    assert [each.example_id for page in (first, second) for each in page.examples] == ["d", "b", "c", "a", "e", "f"]
+    assert len(first.measurements) == 1 and not second.measurements and not second.next_position
+
+
 async def test_what_is_reported_is_finite_and_of_a_trial_that_the_client_has(bench: Workbench) -> None:
     run = await opened(bench)
     await ask(bench, run)
@@ -45,6 +69,11 @@ async def test_what_is_reported_is_finite_and_of_a_trial_that_the_client_has(ben
     with pytest.raises(InvalidFields) as refused:
         await bench.do("ReportMeasurements", asked)
     assert [v.path for v in refused.value.violations] == ["measurements[0].values.gain"]
+    classed = pb.ReportExamplesRequest(id=run, client="a", number=1)
+    classed.examples.add(example_id="e", error_class=4)
+    with pytest.raises(InvalidFields) as unsaid:
+        await bench.do("ReportExamples", classed)
+    assert [v.path for v in unsaid.value.violations] == ["examples[0].error_class"]
     foreign = pb.ReportExamplesRequest(id=run, client="b", number=1)
     foreign.examples.add(example_id="e")
     with pytest.raises(LeaseLost):

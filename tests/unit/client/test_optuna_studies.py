@@ -29,6 +29,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole.report(math.inf, 2)
     whole.set_user_attr("by", "hand")
     whole.set_constraint("size", 2.5)
+    whole.set_constraint("weight", -1.0)
     study.tell(whole, 0.25)
     pruned = study.ask({"x": X})
     pruned.report(0.7, 3)
@@ -61,10 +62,17 @@ def test_numbers_states_and_values_are_kept(storage: str) -> None:
         Trial.STATUS_RUNNING,
         Trial.STATUS_RUNNING,
     ]
-    assert [dict(each.objectives) for each in made] == [{"value": 0.25}, {"value": 0.7}, {}, {}, {}]
+    assert [dict(each.objectives) for each in made] == [
+        {"value": 0.25, "size": 2.5, "weight": 0.0},
+        *({}, {}, {}, {}),
+    ]
     assert set(plain_struct(made[0].configuration)) == {"x", "kind_of"} and made[2].error
     assert plain_struct(made[4].configuration) == {"x": 0.5}
-    assert [(each.metric, each.direction) for each in study.objectives] == [("value", "minimize")]
+    assert [(each.metric, each.direction, each.threshold) for each in study.objectives] == [
+        ("value", "minimize", None),
+        ("size", "minimize", 0.0),
+        ("weight", "minimize", 0.0),
+    ]
 
 
 def test_what_else_is_known_is_kept(storage: str) -> None:
@@ -72,7 +80,7 @@ def test_what_else_is_known_is_kept(storage: str) -> None:
     study, made = read(storage)
     assert [(each.step, dict(each.values)) for each in made[0].measurements] == [(1, {"value": 0.9})]
     known = plain_struct(made[0].attributes)
-    assert known["user"] == {"by": "hand"} and known["constraints"] == {"size": 2.5}
+    assert known["user"] == {"by": "hand"} and known["constraints"] == {"size": 2.5, "weight": -1}
     assert [plain_struct(each.attributes)["optuna"]["state"] for each in made] == [
         *("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
     ]
@@ -118,3 +126,24 @@ def test_what_cannot_be_read_is_said(storage: str, tmp_path: Path, url: str, nam
     with pytest.raises(ValueError, match=says):
         read_study(url.format(storage=storage, other=other), name)
     assert not other.read_bytes() and not Path("no url").exists()
+
+
+def test_constraints_that_a_run_cannot_have_are_only_kept(storage: str) -> None:
+    """A complete trial without them has no violation that could be told; the reason is said."""
+    study = optuna.load_study(study_name="old", storage=storage)
+    study.tell(study.ask({"x": X}), 0.75)
+    found, made = read(storage)
+    assert [each.metric for each in found.objectives] == ["value"] and "trial 4" in found.unconstrained
+    assert [dict(each.objectives) for each in made] == [{"value": 0.25}, {"value": 0.7}, {}, {}, {"value": 0.75}]
+    assert plain_struct(made[0].attributes)["constraints"] == {"size": 2.5, "weight": -1}
+
+
+def test_constraints_of_older_versions_have_names(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(storage=url, study_name="old", directions=["minimize", "maximize"])
+    trial = study.ask({"x": X})
+    study._storage.set_trial_system_attr(trial._trial_id, "constraints", [0.5, -2.0])
+    study.tell(trial, [1, 2])
+    found, made = read(url)
+    assert dict(made[0].objectives) == {"value_0": 1, "value_1": 2, "constraint_0": 0.5, "constraint_1": 0}
+    assert not found.unconstrained
