@@ -119,6 +119,12 @@ class Work:
         space.variables.add(name="top_p", float=variable_space_pb2.FloatDomain(low=0.1, high=1))
         request = CreateVariableSpaceRequest(variable_space=space)
         self.space = (await self.do("variables", "CreateVariableSpace", request)).id
+        self.taught = await self._dataset(4, train=6)
+        shown = variable_space_pb2.VariableSpace(name="shown")
+        demos = variable_space_pb2.DemoSetDomain(slot="main", dataset_id=self.taught, dataset_revision=1)
+        shown.variables.add(name="shown", demo_set=demos)
+        request = CreateVariableSpaceRequest(variable_space=shown)
+        self.shown = (await self.do("variables", "CreateVariableSpace", request)).id
 
     async def _connector(self, name: str, concurrency: int) -> None:
         made = connector_pb2.Connector(name=name, provider="openai", base_url=self.models.url, model="m1")
@@ -133,14 +139,18 @@ class Work:
         made.program_config.model, made.program_config.max_tokens = model, 8
         return str((await self.do("program", "CreateProgram", CreateProgramRequest(program=made))).id)
 
-    async def _dataset(self, validation: int, test: int = 0) -> str:
+    async def _dataset(self, validation: int, test: int = 0, train: int = 0) -> str:
         made = dataset_pb2.Dataset(name=f"texts {new_id()}")
         made.input_fields.add(name="text")
         made.output_fields.add(name="language")
         created = await self.do("program", "CreateDataset", dataset_rpc.CreateDatasetRequest(dataset=made))
         request = dataset_rpc.BatchCreateExamplesRequest(dataset_id=created.id)
-        for number in range(validation + test):
-            split = dataset_pb2.SPLIT_VALIDATION if number < validation else dataset_pb2.SPLIT_TEST
+        splits = {
+            dataset_pb2.SPLIT_VALIDATION: validation,
+            dataset_pb2.SPLIT_TEST: test,
+            dataset_pb2.SPLIT_TRAIN: train,
+        }
+        for number, split in enumerate(split for split, count in splits.items() for _ in range(count)):
             example = request.examples.add(split=split)
             example.inputs.update({"text": f"text {number}"})
             example.outputs.update({"language": "sv"})
@@ -176,7 +186,7 @@ class Work:
     def _kinds(self) -> Iterator[Run]:
         for number in itertools.count():
             yield from (self.wanted(strategy, number) for strategy in STRATEGIES)
-            yield from (self.raced(), self.noisy())
+            yield from (self.raced(), self.noisy(), self.bootstrapped())
 
     def wanted(self, strategy: Any, number: int = 0) -> Run:
         """Returns a run of a strategy over few examples, every second synchronous, every other held out."""
@@ -195,6 +205,13 @@ class Work:
         """Returns a run whose two best are evaluated afresh, twice each, before one is named."""
         run = self._run(self.few, Run.STRATEGY_RANDOM, max_trials=3, parallelism=2, seed=1)
         run.repeats.count, run.repeats.candidates = 2, 2
+        return run
+
+    def bootstrapped(self) -> Run:
+        """Returns a run over sets of demonstrations of what the model has answered well."""
+        run = self._run(self.taught, Run.STRATEGY_BOOTSTRAP_RANDOM_SEARCH, max_trials=3, parallelism=2, seed=1)
+        run.variable_space_id = self.shown
+        run.strategy_configuration.bootstrap_random_search.max_demonstrations = 2
         return run
 
     def _run(self, dataset: str, strategy: Any, **fields: Any) -> Run:

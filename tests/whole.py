@@ -7,6 +7,8 @@ from typing import Any
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
 
+from domain.prompt_values import PromptValue
+from domain.space import Space
 from framework.storage import Database
 from framework.testing.workbench import PASSWORD
 from services.optimizer.spaces import space_of
@@ -106,11 +108,10 @@ async def examples_are_paid_once(work: Work) -> None:
 
 async def suggestions_are_replayed(work: Work) -> None:
     """Each is chosen again from what informed it, by a strategy that remembers nothing."""
-    found = await work.do("variables", "GetVariableSpace", GetVariableSpaceRequest(id=work.space))
-    space = space_of(found)
     trials = await _by(work, "optimizer.trials", "optimization_run_id")
     for run in await work.processes.rows("SELECT * FROM optimizer.optimization_runs"):
         own = {t["number"]: t for t in trials[str(run["id"])]}
+        space = await _space(work, run)
         suggesting = Suggesting(run)
         for number, trial in own.items():
             informed = range(1, trial["informed_count"] + 1)
@@ -118,6 +119,16 @@ async def suggestions_are_replayed(work: Work) -> None:
             pending = [own[n]["configuration"] for n in trial["pending_then"]]
             again = await suggesting.next(space, number, finished, pending)
             assert (again.values, again.content_hash) == (trial["configuration"], trial["content_hash"]), (run, trial)
+
+
+async def _space(work: Work, run: dict[str, Any]) -> Space:
+    """Returns a run's space, with the sets of demonstrations that it has bootstrapped."""
+    request = GetVariableSpaceRequest(id=str(run["variable_space_id"]))
+    space = space_of(await work.do("variables", "GetVariableSpace", request))
+    kept = {
+        row["reference"]: row["content"] for row in await work.processes.rows("SELECT * FROM variables.prompt_values")
+    }
+    return space.offering({each: PromptValue("demo_set", kept[each]) for each in run["demonstration_sets"] or ()})
 
 
 async def stories_have_no_gap(work: Work) -> None:
@@ -130,6 +141,7 @@ async def stories_have_no_gap(work: Work) -> None:
         kinds = Counter(e["event"]["type"] for e in story)
         assert kinds["TYPE_RUN_CREATED"] == kinds["TYPE_RUN_ENDED"] == 1
         assert story[-1]["event"]["type"] == "TYPE_RUN_ENDED"
+        assert kinds["TYPE_BOOTSTRAPPED"] in (0, 1), "a run has told twice what it found"
         assert kinds["TYPE_TRIAL_REPEATED"] in (0, 2), "a run has told twice what it found afresh"
         ends = kinds["TYPE_TRIAL_COMPLETED"] + kinds["TYPE_TRIAL_DROPPED"]
         assert kinds["TYPE_TRIAL_STARTED"] == ends == len(trials[run])

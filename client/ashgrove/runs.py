@@ -58,7 +58,8 @@ class Runs(Asking):
     ) -> optimization_run_pb2.OptimizationRun:
         """Starts a run; the first objective is what `best` means, and a plain name has the metric's own direction.
 
-        `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol or latin_hypercube;
+        `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol, latin_hypercube
+        or bootstrap_random_search;
         `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
         `holdout` says whether the test split is looked at in the end; by default it is where there is one.
         `ablation` says for how many variables what each earned is found out in the end: share, full or off.
@@ -77,7 +78,7 @@ class Runs(Asking):
             name=name,
             holdout=_HOLDOUTS[holdout],
             ablation=_Run.Ablation.Value(f"ABLATION_{ablation.upper()}"),
-            repeats=None if repeats is None else RepeatsConfiguration(**repeats),
+            repeats=_repeats(repeats),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made
@@ -95,6 +96,7 @@ class Runs(Asking):
         max_trials: int = 40,
         parallelism: int = 4,
         limits: Mapping[str, float] | None = None,
+        repeats: Mapping[str, int] | None = None,
     ) -> EstimateOptimizationRunResponse:
         """Says what such a run would take, and starts none; with `probe` so many examples are run and paid for."""
         run = _managed(
@@ -107,6 +109,7 @@ class Runs(Asking):
             max_trials=max_trials,
             parallelism=parallelism,
             limits=limits or {},
+            repeats=_repeats(repeats),
         )
         found: EstimateOptimizationRunResponse = self._call(
             "EstimateOptimizationRun", optimization_run=run, probe=probe
@@ -309,6 +312,10 @@ def _managed(
         objectives=[each.message() for each in wanted],
         **more,
     )
+
+
+def _repeats(wanted: Mapping[str, int] | None) -> RepeatsConfiguration | None:
+    return None if wanted is None else RepeatsConfiguration(**wanted)
 
 
 def _configuration(strategy: str, options: Mapping[str, Any]) -> StrategyConfiguration | None:

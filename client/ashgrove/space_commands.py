@@ -80,11 +80,12 @@ def import_(client: Client, form: str, document: Path, name: str, *, upsert: boo
 @click.argument("program")
 @click.option("--model", "models", multiple=True, help="A model to choose from; may be repeated.")
 @click.option("--slots", is_flag=True, help="Propose prompts, too.")
+@click.option("--dataset", "dataset_id", default="", help="With --slots: propose which of its examples are shown, too.")
 @click.option("--name", default="", help="What the space is called; it is only shown when left out.")
 @with_client
-def extract(client: Client, program: str, models: tuple[str, ...], *, slots: bool, name: str) -> None:
+def extract(client: Client, program: str, name: str, **asked: Any) -> None:
     """Prints the proposal, or the space."""
-    proposal = client.spaces.extract(program, models=models, slots=slots)
+    proposal = client.spaces.extract(program, **asked)
     show_one(client.spaces.create(name, proposal) if name else proposal)
 
 

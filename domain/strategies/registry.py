@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.objectives import Objective
 from domain.space import Space
-from domain.strategies import cma_es, gaussian_process
+from domain.strategies import bootstrap_random_search, cma_es, gaussian_process
 from domain.strategies.bayesian import STARTUP, estimated
+from domain.strategies.bootstrap_random_search import BootstrapRandomSearch
 from domain.strategies.cma_es import CmaEsStrategy
 from domain.strategies.designs import LatinHypercubeStrategy, SobolStrategy
 from domain.strategies.evolutionary import EvolutionaryStrategy
@@ -34,6 +35,7 @@ def _grid_search(levels: int = LEVELS, levels_of: Mapping[str, int] | None = Non
 _MAKERS: dict[str, Callable[..., Strategy]] = {
     "random": RandomStrategy,
     "bayesian": _bayesian,
+    "bootstrap_random_search": BootstrapRandomSearch,
     "cma_es": CmaEsStrategy,
     "evolutionary": EvolutionaryStrategy,
     "gaussian_process": _gaussian_process,
@@ -46,7 +48,10 @@ STRATEGIES: dict[str, Strategy] = {name: make() for name, make in _MAKERS.items(
 """Each strategy as it is where a run says nothing more."""
 
 REGISTERED = "registered"
-_REFUSALS: dict[str, Callable[[Space, Sequence[Objective]], str]] = {"cma_es": cma_es.refusal}
+_REFUSALS: dict[str, Callable[[Space, Sequence[Objective]], str]] = {
+    "bootstrap_random_search": bootstrap_random_search.refusal,
+    "cma_es": cma_es.refusal,
+}
 
 
 def strategy(name: str, options: Mapping[str, Any]) -> Strategy:

@@ -33,7 +33,7 @@ class Ablation:
         self.run = asides.run
         self.objectives = objectives_of(self.run)
         self.found: AblationResult | None = None
-        self._paid: list[str] = []
+        self._paid: list[dict[str, Any]] = []
 
     async def take(self, space: Space, trials: Sequence[Row], named: Best) -> None:
         """Leaves in `found` what each variable earned, nothing where it is not wanted; raises GrantLost."""
@@ -74,7 +74,7 @@ class Ablation:
             reached, results = twin["objectives"], await self._results(told.evaluation_id)
         else:
             wanted = self.asides.wanted("ablation", parameters(space, one.values))
-            self._paid.append(wanted["id"])
+            self._paid.append(wanted)
             ended = [each async for each in self.asides.evaluated([wanted], SPLIT_VALIDATION)]
             if not ended or ended[0].outcome.error:
                 told.error = ended[0].outcome.error if ended else self.asides.spent("it was set back")
@@ -101,11 +101,8 @@ class Ablation:
         return await results_of(self.asides.application, self.run, evaluation_id)
 
     def _charge(self, found: AblationResult) -> None:
-        for each in self._paid:
-            usage = self.asides.ledger.spending.of(each)
-            found.metric_calls += usage.metric_calls
-            found.tokens += usage.tokens
-            found.cost_micros += usage.cost_micros
+        usage = self.asides.used(self._paid)
+        found.metric_calls, found.tokens, found.cost_micros = usage.metric_calls, usage.tokens, usage.cost_micros
 
 
 def _told(one: SetBack, best: Mapping[str, Json], baseline: Mapping[str, Json]) -> VariableAblation:

@@ -1,7 +1,7 @@
 """Evaluations of a run that are no trials: one after the other behind them, within its limits, stopped with it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -13,10 +13,32 @@ from domain.values import Json, content_hash
 from framework.failpoints import Failpoint
 from framework.tasks import stopped
 from services.optimizer.application import Application
-from services.optimizer.evaluating import Outcome, evaluate
+from services.optimizer.evaluating import Outcome, cancel, evaluate
 from services.optimizer.ledger import Ledger
+from services.optimizer.spending import Usage
 
 LOOKED = Failpoint("run.looked", "a run has looked at a configuration behind its trials, and keeps it in memory")
+
+
+Enough = Callable[[Sequence[EvaluationResult]], bool]
+"""Tells of the results so far, in their order, whether there need be no more."""
+
+
+class _Results(list[EvaluationResult]):
+    """What each example gave, and whether that is enough."""
+
+    def __init__(self, until: Enough | None) -> None:
+        super().__init__()
+        self._until = until
+        self.suffice = asyncio.Event()
+
+    def append(self, result: EvaluationResult) -> None:
+        """Adds one, unless there is enough."""
+        if self.suffice.is_set():
+            return
+        super().append(result)
+        if self._until is not None and self._until(self):
+            self.suffice.set()
 
 
 @dataclass(frozen=True)
@@ -43,35 +65,52 @@ class Asides:
         # Whoever takes the run over finds the same evaluation by the same id, and so does a run that was extended.
         identifier = str(uuid5(UUID(str(self.run["id"])), f"{what} {content_hash(dict(configuration))}"))
         counts = {"finished_count": 0, "example_count": 0, "tokens": 0, "cost_micros": 0}
-        counts["repeat"] = repeat
-        return {"id": identifier, "evaluation_id": identifier, "configuration": dict(configuration), **counts}
+        known = {"id": identifier, "evaluation_id": identifier}
+        return {**known, "configuration": dict(configuration), "repeat": repeat, **counts}
 
-    async def evaluated(self, wanted: Iterable[dict[str, Any]], split: Split.ValueType) -> AsyncIterator[Aside]:
-        """Yields how each ended, one after the other; fewer when a limit of the run was reached before."""
+    def used(self, wanted: Iterable[Mapping[str, Any]]) -> Usage:
+        """Returns what these took."""
+        return sum((self.ledger.spending.of(each["id"]) for each in wanted), Usage())
+
+    async def evaluated(
+        self, wanted: Iterable[dict[str, Any]], split: Split.ValueType, until: "Enough | None" = None
+    ) -> AsyncIterator[Aside]:
+        """Yields how each ended, one after the other; fewer when a limit of the run was reached before.
+
+        One of which there is enough, as `until` says with every example, is cancelled, and has no objectives.
+        """
         for each in wanted:
             if self.ledger.spending.reason:
                 return
-            ended = await self._evaluated(each, split)
+            ended = await self._evaluated(each, split, until)
             if ended is None:
                 return
             yield ended
 
-    async def _evaluated(self, one: dict[str, Any], split: Split.ValueType) -> Aside | None:
+    async def _evaluated(self, one: dict[str, Any], split: Split.ValueType, until: "Enough | None") -> Aside | None:
         """Returns how one ended, None when a limit of the run was reached before."""
         self.unfinished = [one]
-        results: list[EvaluationResult] = []
+        results = _Results(until)
         evaluating = asyncio.create_task(evaluate(self.application, self.ledger, self.run, one, results, split))
         spending = asyncio.create_task(self.ledger.spending.until_spent())
+        sufficing = asyncio.create_task(results.suffice.wait())
         try:
-            await asyncio.wait([evaluating, spending], return_when=asyncio.FIRST_COMPLETED)
-            if not evaluating.done():
+            await asyncio.wait([evaluating, spending, sufficing], return_when=asyncio.FIRST_COMPLETED)
+            suffices = results.suffice.is_set()
+            if not evaluating.done() and not suffices:
                 return None
-            ended = Aside(one["id"], evaluating.result(), results)
+            ended = Aside(one["id"], Outcome() if suffices else evaluating.result(), results)
             self.unfinished = []
+            if not evaluating.done():
+                await self._cancel(one["id"])
             LOOKED()
             return ended
         finally:
-            await stopped([evaluating, spending])
+            await stopped([evaluating, spending, sufficing])
+
+    async def _cancel(self, identifier: str) -> None:
+        token = await self.application.tokens.exchange(str(self.run["grant_id"]))
+        await cancel(self.application, token, identifier)
 
     def spent(self, before: str) -> str:
         """Returns, in words, that a limit was reached before something was done."""

@@ -13,6 +13,7 @@ from ashgrove.program.v1.execution_pb2 import Evaluation, Execution
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.program.v1.program_pb2 import Program
 
+from domain.bootstrapping import MOST_SETS
 from domain.estimating import Quantity, scaled, total
 from domain.grid import Levels
 from domain.repeating import CANDIDATES, COUNT
@@ -68,6 +69,8 @@ def _parts(found: Sound) -> list[_Part]:
     run, validation, test = found.run, found.dataset.validation_count, found.dataset.test_count
     trials = _trials(run, space_of(found.space))
     parts = [_Part(name="trials", evaluations=trials, examples=validation)]
+    if run.strategy == _Run.STRATEGY_BOOTSTRAP_RANDOM_SEARCH:
+        parts.append(_Part(name="bootstrap", evaluations=1, examples=found.dataset.train_count))
     if run.HasField("repeats"):
         best = min(run.repeats.candidates or CANDIDATES, trials)
         parts.append(_Part(name="repeats", evaluations=best * (run.repeats.count or COUNT), examples=validation))
@@ -81,6 +84,8 @@ def _parts(found: Sound) -> list[_Part]:
 
 
 def _trials(run: _Run, space: Space) -> int:
+    if run.strategy == _Run.STRATEGY_BOOTSTRAP_RANDOM_SEARCH:
+        return min(run.max_trials, MOST_SETS + 1)
     if run.strategy != _Run.STRATEGY_GRID_SEARCH:
         return run.max_trials
     grid = run.strategy_configuration.grid_search

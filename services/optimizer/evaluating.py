@@ -3,10 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION, Split
@@ -41,6 +41,7 @@ from services.optimizer.metric_params import metric_params
 from services.optimizer.objectives import aggregations_of, names_of
 from services.optimizer.spending import Usage, noted, usage_of
 
+T = TypeVar("T")
 PROGRESS_SECONDS = 0.5
 MOST_FAULTS = 5
 """How often in a row a peer may fail at a trial by a fault of its own before the trial fails."""
@@ -116,6 +117,21 @@ def granted(peer: str) -> Iterator[None]:
         # Else its trials would fail for it, one after the other.
         told = f"{refused.message}; unarchive it and resume this run, or cancel it"
         raise GrantLost(told, cause="archived") from refused
+
+
+async def asking(
+    application: Application, run: Mapping[str, Any], peer: str, ask: Callable[[aio.Metadata], Awaitable[T]]
+) -> T:
+    """Returns what a peer answers a run; raises GrantLost when the run may no longer ask.
+
+    A peer that is down is waited for.
+    """
+    while True:
+        try:
+            with granted(peer):
+                return await ask(as_caller(await application.tokens.exchange(str(run["grant_id"]))))
+        except DependencyUnavailable:
+            await asyncio.sleep(_BACKOFF[1])
 
 
 async def evaluate(
@@ -223,13 +239,12 @@ async def results_of(
     request = ListEvaluationResultsRequest(evaluation_id=evaluation_id, page_size=1000)
     request.read_mask.paths.extend(("example_id", "scores", "error", "cost_micros", "latency_ms"))
     while True:
-        try:
-            with granted("program"):
-                token = await application.tokens.exchange(str(run["grant_id"]))
-                page = await application.program.ListEvaluationResults(request, metadata=as_caller(token))
-        except DependencyUnavailable:
-            await asyncio.sleep(_BACKOFF[1])
-            continue
+        page = await asking(
+            application,
+            run,
+            "program",
+            lambda caller: application.program.ListEvaluationResults(request, metadata=caller),
+        )
         found += page.evaluation_results
         if not page.next_page_token:
             return found

@@ -1,6 +1,5 @@
 """The last look: when a run's trials are done, the baseline and the best are evaluated once on the test split."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +13,9 @@ from domain.holdout import Gain
 from domain.objectives import Objective
 from domain.space import Space
 from domain.values import Json, content_hash
-from framework.errors import DependencyUnavailable
-from framework.rpc.channels import as_caller
 from framework.structs import struct_of
 from services.optimizer.asides import Aside, Asides
-from services.optimizer.evaluating import granted
+from services.optimizer.evaluating import asking
 from services.optimizer.objectives import objectives_of
 from services.optimizer.paired import VERDICTS, Row, baseline_of, gains, scored
 from services.optimizer.prompts import parameters
@@ -45,12 +42,11 @@ class LastLook:
         found = HoldoutResult(
             baseline=source, baseline_configuration=struct_of(baseline), best_trial_id=str(best["id"])
         )
-        looked = self._looked_at(space, found, baseline, best)
+        looked = self._looked_at(space, baseline, best)
         ended = [each async for each in self.asides.evaluated(looked, SPLIT_TEST)]
-        for each in looked:
-            usage = self.asides.ledger.spending.of(each["id"])
-            found.tokens += usage.tokens
-            found.cost_micros += usage.cost_micros
+        found.baseline_evaluation_id, found.best_evaluation_id = (looked[i]["id"] for i in (0, -1))
+        usage = self.asides.used(looked)
+        found.tokens, found.cost_micros = usage.tokens, usage.cost_micros
         found.error = self._missing(len(looked), ended)
         if not found.error:
             found.example_count = ended[0].outcome.example_count
@@ -58,14 +54,11 @@ class LastLook:
         found.test_looks = await self._test_looks()
         self.found = found
 
-    def _looked_at(
-        self, space: Space, found: HoldoutResult, baseline: Mapping[str, Json], best: Row
-    ) -> list[dict[str, Any]]:
+    def _looked_at(self, space: Space, baseline: Mapping[str, Json], best: Row) -> list[dict[str, Any]]:
         """Returns what is evaluated, as trials are: both configurations, or the one that they are."""
         looked = [self.asides.wanted("holdout", parameters(space, baseline))]
         if content_hash(dict(baseline)) != content_hash(dict(best["configuration"])):
             looked.append(self.asides.wanted("holdout", parameters(space, best["configuration"])))
-        found.baseline_evaluation_id, found.best_evaluation_id = (looked[i]["id"] for i in (0, -1))
         return looked
 
     def _missing(self, count: int, ended: Sequence[Aside]) -> str:
@@ -85,14 +78,10 @@ class LastLook:
     async def _test_looks(self) -> int:
         application = self.asides.application
         request = GetDatasetRequest(id=str(self.run["dataset_id"]), read_mask=FieldMask(paths=["test_looks"]))
-        while True:
-            try:
-                with granted("program"):
-                    token = await application.tokens.exchange(str(self.run["grant_id"]))
-                    dataset = await application.program.GetDataset(request, metadata=as_caller(token))
-                    return int(dataset.test_looks)
-            except DependencyUnavailable:
-                await asyncio.sleep(0.5)
+        dataset = await asking(
+            application, self.run, "program", lambda caller: application.program.GetDataset(request, metadata=caller)
+        )
+        return int(dataset.test_looks)
 
 
 def _figure(objective: Objective, gain: Gain | None, best: float, validation: float) -> HoldoutFigure:

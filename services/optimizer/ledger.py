@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ashgrove.optimizer.v1 import optimization_run_pb2, run_event_pb2
+from ashgrove.optimizer.v1.bootstrap_pb2 import BootstrapResult
 from ashgrove.optimizer.v1.repeats_pb2 import RepeatedTrial, RepeatsResult
 from google.protobuf.message import Message
 from psycopg.types.json import Jsonb
@@ -260,6 +261,15 @@ class Ledger:
             if events:
                 await tell(tx, self.row, *events)
             return await call.row(OptimizationRun, self.id)
+
+    async def bootstrapped(self, result: BootstrapResult, references: Sequence[str]) -> None:
+        """Notes what was bootstrapped, and the sets of demonstrations that trials choose from."""
+        told = _Event(type=_Event.TYPE_BOOTSTRAPPED, finished_count=result.example_count)
+        told.accepted_count = result.accepted_count
+        async with self._fenced() as (call, tx):
+            columns = {"bootstrap_result": Jsonb(plain(result)), "demonstration_sets": Jsonb(list(references))}
+            await call.update(OptimizationRun, self.id, columns)
+            await tell(tx, self.row, told)
 
     async def seconds_left(self) -> float:
         """Returns how long the run may go on, by the database's clock; infinite without such a limit."""

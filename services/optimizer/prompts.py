@@ -1,6 +1,6 @@
 """Prompts of a run: the pool of its space as it was when the run was made, and what references mean to a program."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ashgrove.program.v1.program_pb2 import Program
@@ -41,20 +41,25 @@ async def offered(application: Application, identity: aio.Metadata, run: Mapping
     """
     pool = {}
     if space.prompts:
-        pool = await pool_of(application, identity, str(run["variable_space_id"]), str(run["id"]))
+        found = run["demonstration_sets"] or ()
+        pool = await pool_of(application, identity, str(run["variable_space_id"]), str(run["id"]), found)
     return space.within([SLOT]).offering(pool)
 
 
 async def pool_of(
-    application: Application, identity: aio.Metadata | None, space_id: str, run_id: str
+    application: Application,
+    identity: aio.Metadata | None,
+    space_id: str,
+    run_id: str,
+    found: Collection[str] = (),
 ) -> dict[str, PromptValue]:
-    """Returns the values that a space's pool had before a run, by their references."""
+    """Returns the values that a space's pool had before a run, and those that it has `found`, by their references."""
     pool: dict[str, PromptValue] = {}
     request = ListPromptValuesRequest(filter=f'variable_space_id = "{space_id}"', order_by="id", page_size=_PAGE)
     while True:
         page = await application.variables.ListPromptValues(request, metadata=identity)
         for each in page.prompt_values:
-            if each.id < run_id:
+            if each.id < run_id or each.reference in found:
                 pool[each.reference] = PromptValue(_KINDS[each.kind], values_of(each.content))
         request.page_token = page.next_page_token
         if not request.page_token:

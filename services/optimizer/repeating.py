@@ -63,7 +63,7 @@ class Repeats:
         self.asides = asides
         self.run: Row = asides.run
         self.objectives = objectives_of(self.run)
-        self._paid: list[str] = []
+        self._paid: list[dict[str, Any]] = []
 
     async def best(self, space: Space, trials: Sequence[Row]) -> Best | None:
         """Returns the run's best, None while no trial is complete; what names it is written down. Raises GrantLost."""
@@ -94,11 +94,8 @@ class Repeats:
         for place, each in enumerate(chosen):
             result.trials.append(_repeated(known[each.number], each, [one[place] for one in rounds]))
         self._name(result, done)
-        for identifier in self._paid:
-            usage = self.asides.ledger.spending.of(identifier)
-            result.metric_calls += usage.metric_calls
-            result.tokens += usage.tokens
-            result.cost_micros += usage.cost_micros
+        usage = self.asides.used(self._paid)
+        result.metric_calls, result.tokens, result.cost_micros = usage.metric_calls, usage.tokens, usage.cost_micros
         return await self.asides.ledger.repeated(result, known)
 
     async def _round(self, space: Space, chosen: Sequence[Row], number: int) -> list[Aside] | None:
@@ -107,7 +104,7 @@ class Repeats:
         wanted = [
             self.asides.wanted(f"repeat {repeat}", parameters(space, each["configuration"]), repeat) for each in chosen
         ]
-        self._paid += [each["id"] for each in wanted]
+        self._paid += wanted
         ended = [each async for each in self.asides.evaluated(wanted, SPLIT_VALIDATION)]
         is_whole = len(ended) == len(wanted) and all(e.outcome.error_class != "ERROR_CLASS_BUDGET" for e in ended)
         return ended if is_whole else None

@@ -89,6 +89,8 @@ class OptimizationRun(Resource[optimization_run_pb2.OptimizationRun]):
             "told_cost_micros": "bigint NOT NULL DEFAULT 0",
             # How many trials there were when it was retried: those of them that failed are tried again.
             "retried_trials": "integer NOT NULL DEFAULT 0",
+            # The references of the sets of demonstrations that were drawn for it, in their order.
+            "demonstration_sets": "jsonb",
         },
         initial={"status": _Run.STATUS_PENDING},
     )

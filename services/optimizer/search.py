@@ -7,22 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
+from grpc import aio
 
 from domain.sampling import Unsatisfied
 from domain.space import Space
 from domain.strategies import Exhausted, Observation
-from framework.errors import DependencyUnavailable, Failure, GrantLost
+from framework.errors import Failure, GrantLost
 from framework.failpoints import Failpoint
 from framework.rpc.assembly import Parts
-from framework.rpc.channels import as_caller
 from framework.storage import Leases
 from framework.tasks import stopped
 from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
+from services.optimizer.bootstrapping import Bootstrapping, Fruitless
 from services.optimizer.closing import close
 from services.optimizer.enough import enough, may_be_enough
-from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, granted, pause, results_of
+from services.optimizer.evaluating import Outcome, asking, cancel, ended, evaluate, pause, results_of
 from services.optimizer.holding_out import LastLook
 from services.optimizer.ledger import LEASE_SECONDS, Ledger
 from services.optimizer.origins import COPIED, Origin, batch_before, to_retry
@@ -73,6 +74,7 @@ class Search:
         self.waiting = WaitingRoom(row["parallelism"])
         self.reason = "END_REASON_TRIALS"
         self.asides = Asides(application, self.ledger, row)
+        self.bootstrapping = Bootstrapping(self.asides)
         self.repeats = Repeats(self.asides)
         self.look, self.ablation = LastLook(self.asides), Ablation(self.asides)
 
@@ -139,9 +141,6 @@ class Search:
             token = await self.application.tokens.exchange(self.grant)
             await cancel(self.application, token, str(trial["evaluation_id"]))
 
-    async def _identity(self) -> Any:
-        return as_caller(await self.application.tokens.exchange(self.grant))
-
     async def _until_cancelling(self) -> None:
         with self.parts.hints.bound(topic(self.row["id"]), heard := asyncio.Event()):
             while True:
@@ -159,6 +158,11 @@ class Search:
         space = await self._space()
         self.tried = Tried(await self.ledger.trials())
         self.ledger.spending.begin(self.tried.rows, await self.ledger.seconds_left())
+        if self.bootstrapping.is_wanted:
+            try:
+                space = await self.bootstrapping.offered(space)
+            except Fruitless as nothing:
+                return Hopeless(nothing.words, nothing.error_class)
         await self._meet_the_front()
         for trial in self.tried.open.values():
             self._launch(space, trial)
@@ -334,11 +338,9 @@ class Search:
         request = GetVariableSpaceRequest(
             id=str(self.row["variable_space_id"]), revision=self.row["variable_space_revision"]
         )
-        while True:
-            try:
-                with granted("variables"):
-                    identity = await self._identity()
-                    found = await self.application.variables.GetVariableSpace(request, metadata=identity)
-                    return await offered(self.application, identity, self.row, space_of(found))
-            except DependencyUnavailable:
-                await asyncio.sleep(0.5)
+
+        async def ask(caller: aio.Metadata) -> Space:
+            found = await self.application.variables.GetVariableSpace(request, metadata=caller)
+            return await offered(self.application, caller, self.row, space_of(found))
+
+        return await asking(self.application, self.row, "variables", ask)

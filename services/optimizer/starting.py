@@ -23,6 +23,7 @@ from framework.identifiers import new_id
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.aims import completed_objectives
 from services.optimizer.application import Application
+from services.optimizer.bootstrappable import complete_bootstrapping
 from services.optimizer.granting import granted_by_caller, permit
 from services.optimizer.inheriting import inheritable, inherited
 from services.optimizer.objectives import objectives_of
@@ -56,11 +57,14 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
 async def sound(call: Call, wanted: pb.OptimizationRun) -> Sound:
     """Returns a run that the caller may start as it would be; raises what it would be refused with."""
     _check_named(wanted)
-    objectives = completed_objectives(wanted.objectives, await _metrics(call))
+    metrics = await _metrics(call)
+    objectives = completed_objectives(wanted.objectives, metrics)
     program, space, dataset = await _pinned(call, wanted)
     _check_usable(wanted, program, space, dataset)
     permit(call, program)
     run = _completed(wanted, objectives, program, space, dataset)
+    if run.strategy == pb.OptimizationRun.STRATEGY_BOOTSTRAP_RANDOM_SEARCH:
+        complete_bootstrapping(run, metrics, program, space, dataset)
     check_searchable(run, space)
     return Sound(run, program, space, dataset)
 

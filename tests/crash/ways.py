@@ -3,7 +3,7 @@
 RUNS = {
     "optimizer-worker": (
         *("run.claimed", "trial.suggested", "trial.begun", "trial.attached", "trial.told", "trial.measured"),
-        *("trial.finished", "trial.dropping", "run.looked", "run.repeated", "run.ended"),
+        *("trial.finished", "trial.dropping", "run.looked", "run.bootstrapped", "run.repeated", "run.ended"),
     ),
     "program-worker": (
         *("work.claimed", "limit.drawn", "call.opened", "call.answered", "call.closed", "result.answered"),

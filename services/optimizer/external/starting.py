@@ -58,6 +58,9 @@ async def start(call: Call, wanted: pb.OptimizationRun) -> pb.OptimizationRun:
 def _refuse_what_takes_evaluations(wanted: pb.OptimizationRun) -> None:
     """Raises InvalidFields for what only the platform can keep, because only it sees the examples."""
     faults = []
+    if wanted.strategy == pb.OptimizationRun.STRATEGY_BOOTSTRAP_RANDOM_SEARCH:
+        told = "is for runs that the platform evaluates: demonstrations are gathered from what the program answers"
+        faults.append(FieldViolation("optimization_run.strategy", told))
     if wanted.HasField("racing"):
         told = "must be left out: only what the platform evaluates is raced; clients report and are told when to stop"
         faults.append(FieldViolation("optimization_run.racing", told))

@@ -9,7 +9,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRe
 
 from domain.comparing import ABSENT
 from domain.documents import Changed, changes
-from domain.prompt_values import UNCHANGED
+from domain.prompt_values import UNCHANGED, PromptValue
 from domain.space import Space
 from domain.values import Json
 from framework.engine import Call
@@ -49,8 +49,12 @@ async def _space(call: Call, row: Row, run: Run) -> Space:
     request = GetVariableSpaceRequest(id=run.variable_space_id, revision=run.variable_space_revision)
     with from_peer("variables"):
         found = space_of(await call.application.variables.GetVariableSpace(request))
-        pool = await pool_of(call.application, None, run.variable_space_id, run.id) if found.prompts else {}
+        pool = await _pool(call, row, run) if found.prompts else {}
     return found.offering(pool)
+
+
+async def _pool(call: Call, row: Row, run: Run) -> dict[str, PromptValue]:
+    return await pool_of(call.application, None, run.variable_space_id, run.id, row["demonstration_sets"] or ())
 
 
 async def _baseline(call: Call, row: Row, run: Run, space: Space) -> dict[str, Json]:

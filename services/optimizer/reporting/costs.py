@@ -15,6 +15,9 @@ _LIMITED = ("metric_calls", "tokens", "cost_micros")
 def usage(run: Run) -> list[ReportedUsage]:
     """Returns what trials, repeats, last look and ablation used, and all of it together, last."""
     parts = [_usage("trials", run)]
+    if run.HasField("bootstrap_result"):
+        done = run.bootstrap_result
+        parts.append(_usage("bootstrap", done, metric_calls=done.example_count))
     if run.HasField("repeats_result"):
         parts.append(_usage("repeats", run.repeats_result))
     if run.HasField("holdout_result"):

@@ -51,6 +51,12 @@ def summary(report: RunReport) -> Iterator[str]:
     best = next((each.number for each in report.trials if each.id == run.best_trial_id), 0)
     reached = ", ".join(f"{each.metric} {number(run.best_objectives[each.metric])}" for each in run.objectives)
     yield f"The best of {run.completed_trials} complete trials is number {best}: {reached} on the validation split."
+    if run.HasField("bootstrap_result"):
+        done = run.bootstrap_result
+        yield (
+            f"Of {done.example_count} training examples {done.accepted_count} were answered well; "
+            f"{done.set_count} sets of demonstrations were drawn."
+        )
     if run.repeats_result.trials:
         yield from _repeats(run)
     if _is_baseline(run):

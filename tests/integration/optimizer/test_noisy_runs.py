@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from ashgrove.optimizer.v1.optimization_run_pb2 import Objective, OptimizationRun
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import GetBestConfigurationRequest, GetOptimizationRunRequest
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    ExtendOptimizationRunRequest,
+    GetBestConfigurationRequest,
+    GetOptimizationRunRequest,
+)
 from ashgrove.optimizer.v1.repeats_pb2 import RepeatsConfiguration
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
@@ -30,6 +34,8 @@ class Noise:
 
     def __init__(self, around: Neighbourhood) -> None:
         self.calls: list[tuple[float, str, int]] = []
+        self.program = ""
+        """The one that is asked for here: workers also take what other tests have left."""
         self.held_from = 10**6
         self._model = around.model
         around.model.prepare = self.prepare  # type: ignore[method-assign]
@@ -38,6 +44,8 @@ class Noise:
         """Returns what answers an input."""
 
         async def run(inputs: Any, seed: int) -> Outcome:
+            if program.id != self.program:
+                return Outcome({"language": "sv"})
             if len(self.calls) >= self.held_from:
                 await self._model.let_go.wait()
             self.calls.append((configuration["temperature"], inputs["text"], seed))
@@ -47,14 +55,16 @@ class Noise:
         return run
 
 
-async def wanted(around: Neighbourhood, owner: Any, *variables: Any, **fields: Any) -> Run:
+async def wanted(around: Neighbourhood, owner: Any, noise: Noise, *variables: Any, **fields: Any) -> Run:
     """Returns a noisy run that could start: three trials of four examples, the two best evaluated twice afresh."""
     dataset = await around.dataset(owner, validation=4, test=fields.pop("test", 0))
     space = await space_of(around, owner, *(variables or [HEAT]))
     usual: dict[str, Any] = {"max_trials": 3, "seed": 4, "objectives": [Objective(metric="exact_match")]}
     usual |= {"dataset_id": dataset.id, "variable_space_id": space.id, "ablation": Run.ABLATION_OFF}
     usual["repeats"] = RepeatsConfiguration(count=2, candidates=2)
-    return await around.wanted(owner, **(usual | fields))
+    asked = await around.wanted(owner, **(usual | fields))
+    noise.program = asked.program_id
+    return asked
 
 
 async def completed(around: Neighbourhood, owner: Any, run: Run) -> Run:
@@ -75,7 +85,7 @@ async def told(around: Neighbourhood, run: Run) -> list[RunEvent]:
 async def test_the_best_is_named_by_fresh_evaluations(around: Neighbourhood) -> None:
     """By their means alone, with seeds that no trial had; the last look and the report take it from there."""
     owner, noise = await around.person(), Noise(around)
-    run = await around.start(owner, await wanted(around, owner, test=2, ablation=Run.ABLATION_FULL))
+    run = await around.start(owner, await wanted(around, owner, noise, test=2, ablation=Run.ABLATION_FULL))
     run = await completed(around, owner, run)
     found = run.repeats_result
     assert (found.rounds, found.error, len(found.trials), found.metric_calls) == (2, "", 2, 16)
@@ -104,7 +114,7 @@ async def test_a_configuration_is_evaluated_anew_where_the_run_asks_for_it(aroun
     owner, noise = await around.person(), Noise(around)
     heat = {"name": "temperature", "choice": {"choices": [0.4, 0.6]}}
     once = RepeatsConfiguration(count=1, candidates=1)
-    asked = await wanted(around, owner, heat, max_trials=4, repeats=once)
+    asked = await wanted(around, owner, noise, heat, max_trials=4, repeats=once)
     run = await completed(around, owner, await around.start(owner, asked))
     request = ListTrialsRequest(optimization_run_id=run.id, order_by="number")
     trials = (await around.do(owner, "ListTrials", request)).trials
@@ -122,7 +132,7 @@ async def test_a_configuration_is_evaluated_anew_where_the_run_asks_for_it(aroun
 async def test_what_the_limits_do_not_reach_is_said(around: Neighbourhood, limit: int, rounds: int, words: str) -> None:
     """Only whole rounds count, so that each is judged by as much; without one the trials name the best."""
     owner, noise = await around.person(), Noise(around)
-    asked = await wanted(around, owner, limits=RunLimits(metric_calls=limit))
+    asked = await wanted(around, owner, noise, limits=RunLimits(metric_calls=limit))
     run = await completed(around, owner, await around.start(owner, asked))
     found = run.repeats_result
     assert (found.rounds, run.completed_trials) == (rounds, 3) and words in found.error
@@ -134,11 +144,27 @@ async def test_what_the_limits_do_not_reach_is_said(around: Neighbourhood, limit
         assert run.best_objectives == best.objectives and found.best_trial_id == run.best_trial_id
 
 
+async def test_what_a_limit_cut_off_is_done_when_the_limit_is_raised(around: Neighbourhood) -> None:
+    """The evaluation that was cancelled then is no answer; what was evaluated afresh before is not paid again."""
+    owner, noise = await around.person(), Noise(around)
+    asked = await wanted(around, owner, noise, limits=RunLimits(metric_calls=23))
+    run = await completed(around, owner, await around.start(owner, asked))
+    assert run.repeats_result.rounds == 1
+    limits = RunLimits(metric_calls=100)
+    await around.do(
+        owner, "ExtendOptimizationRun", ExtendOptimizationRunRequest(id=run.id, max_trials=4, limits=limits)
+    )
+    run = await completed(around, owner, run)
+    found = run.repeats_result
+    assert (found.rounds, found.error, [len(each.evaluation_ids) for each in found.trials]) == (2, "", [2, 2])
+    assert not any(each.error for each in found.trials) and run.holdout_result.error == ""
+
+
 async def test_a_takeover_in_the_middle_pays_nothing_twice(around: Neighbourhood) -> None:
     """What was evaluated afresh is read, what was in its middle goes on, and the outcome is the same."""
     owner, noise = await around.person(), Noise(around)
     noise.held_from = 3 * 4 + 2 * 4 + 2
-    run = await around.start(owner, await wanted(around, owner))
+    run = await around.start(owner, await wanted(around, owner, noise))
     async with around.working():
 
         async def held() -> bool:

@@ -76,7 +76,11 @@ async def test_a_search_tells_its_whole_story_and_ends_its_grant(bench: Workbenc
     assert bench.engine.application.ended == [str(row["grant_id"])]
 
 
-@pytest.mark.parametrize("strategy", [number for name, number in Status.Strategy.items() if number])
+# What is bootstrapped is gathered from peers: see test_bootstrapping.
+_ALONE = [number for number in Status.Strategy.values() if number not in (0, Status.STRATEGY_BOOTSTRAP_RANDOM_SEARCH)]
+
+
+@pytest.mark.parametrize("strategy", _ALONE)
 async def test_every_strategy_that_is_declared_runs(
     bench: Workbench, play: Any, strategy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

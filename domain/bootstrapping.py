@@ -1,0 +1,55 @@
+"""Demonstrations for a slot: drawn from what a program has answered well, and from examples as they are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, TypeVar
+
+from domain.seeds import Draw
+
+MOST_SETS = 256
+"""How many sets of demonstrations are drawn for one run at most."""
+Demonstration = Mapping[str, Any]
+"""`{"inputs", "outputs", "example_id"}`."""
+T = TypeVar("T")
+
+
+def teaching(labeled: Sequence[Demonstration], seed: int, most: int) -> list[Demonstration]:
+    """Return examples to show while others are answered: half of them at most, since none may teach itself."""
+    return _sample(labeled, min(most, len(labeled) // 2), Draw(seed, "teaching"))
+
+
+def demonstration_sets(
+    traces: Sequence[Demonstration], labeled: Sequence[Demonstration], seed: int, most: int, bootstrapped: int
+) -> Iterator[list[Demonstration]]:
+    """Yield sets of up to `most` demonstrations for ever, the same ones from the same seed; none of nothing.
+
+    The first has examples as they are alone, the second the first traces; each other one a random number of the
+    traces, up to `bootstrapped`, in random order. Examples as they are fill up what traces leave.
+    """
+    if labeled:
+        yield _filled([], labeled, most, Draw(seed, "demonstrations", 0))
+    if traces:
+        yield _filled(traces[:bootstrapped], labeled, most, Draw(seed, "demonstrations", 1))
+    for number in count(2) if traces or labeled else ():
+        source = Draw(seed, "demonstrations", number)
+        chosen = _sample(traces, 1 + source.below(min(bootstrapped, len(traces))), source) if traces else []
+        # Without traces there are examples alone, and so it is their number that differs.
+        yield _filled(chosen, labeled, most if traces else 1 + source.below(most), source)
+
+
+def _filled(
+    chosen: Sequence[Demonstration], labeled: Sequence[Demonstration], most: int, source: Draw
+) -> list[Demonstration]:
+    kept = list(chosen[:most])
+    shown = {each["example_id"] for each in kept}
+    others = [each for each in labeled if each["example_id"] not in shown]
+    return [*kept, *_sample(others, min(most - len(kept), len(others)), source)]
+
+
+def _sample(things: Sequence[T], size: int, source: Draw) -> list[T]:
+    """Return so many of them, each once, in random order."""
+    left = list(things)
+    for at in range(size):
+        other = at + source.below(len(left) - at)
+        left[at], left[other] = left[other], left[at]
+    return left[:size]
