@@ -7,16 +7,9 @@ from operator import attrgetter
 
 import numpy as np
 
-from domain.hypervolume import volume
+from domain.hypervolume import TooMuch, volume
 from domain.objectives import Objective, S, Scored, is_feasible, is_scored
 from domain.undominated import Matrix, undominated
-
-MOST_POINTS = {5: 100, 6: 40, 7: 25, 8: 15}
-"""Of how many points the hypervolume is measured where there are more than four objectives.
-
-It is exact, and each objective more makes it five to ten times as much: of 200 points it takes 0.4 ms for three, 13 ms
-for four; of as many as these some tenths of a second.
-"""
 
 _number = attrgetter("number")
 
@@ -85,7 +78,8 @@ def crowding(points: Sequence[Scored], objectives: Sequence[Objective]) -> list[
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float | None:
     """Return the measure of what the points dominate above the reference point, in the objectives' own units.
 
-    None if an objective has no reference, or where MOST_POINTS says that they are too many. A point that is not better
+    None if an objective has no reference, or where it would take too long: it is exact, and each objective more makes
+    it five to ten times as much work. A point that is not better
     than the reference in every objective adds nothing, and neither does one that is infeasible.
     """
     if any(each.reference is None for each in objectives):
@@ -95,9 +89,10 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     corner = [each.gain(each.reference or 0.0) for each in objectives]
     above = gain_matrix(feasible, objectives) - corner
     solid = above[(above > 0).all(axis=1)]
-    if len(solid) > MOST_POINTS.get(len(objectives), len(solid)):
+    try:
+        return volume([tuple(row) for row in solid.tolist()])
+    except TooMuch:
         return None
-    return volume([tuple(row) for row in solid.tolist()])
 
 
 def pareto_front(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:

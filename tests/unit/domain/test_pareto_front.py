@@ -211,12 +211,15 @@ def test_beyond_four_objectives_it_is_what_inclusion_and_exclusion_say(dimension
 
 
 def test_a_front_that_is_too_large_to_be_measured_has_none() -> None:
-    """The more objectives the fewer points, so that no trial waits seconds for its hypervolume."""
-    objectives = with_reference(8)
-    reached = [{each.name: each.gain(1.0 + n) for each in objectives} for n in range(16)]
-    points = [Point(n, each) for n, each in enumerate(reached)]
-    assert hypervolume(points[:15], objectives) is not None
-    assert hypervolume(points, objectives) is None
+    """The more objectives the fewer points, so that no trial waits seconds for its hypervolume; 200 of five are not."""
+    source = np.random.default_rng(3)
+    for count, dimensions, is_measured in ((200, 5, True), (80, 6, True), (25, 8, True), (200, 8, False)):
+        objectives, rows = with_reference(dimensions), source.dirichlet(np.ones(dimensions), count) + 0.01
+        points = [
+            Point(n, {each.name: each.gain(value) for each, value in zip(objectives, row, strict=True)})
+            for n, row in enumerate(rows.tolist())
+        ]
+        assert (hypervolume(points, objectives) is not None) is is_measured
 
 
 def test_there_is_no_hypervolume_without_a_reference() -> None:
