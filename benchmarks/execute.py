@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -28,11 +29,13 @@ from framework.egress.outlet import Outlet
 from framework.events.hints import Hints
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
+from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
 from services.program.running import Models
 from services.program.worker import Worker
 from services.program.working import Workshop
+from tests.integration.program.making import handing
 
 ROUNDS = 150
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
@@ -60,11 +63,13 @@ Found = dict[str, tuple[float, float]]
 
 
 async def _measured(url: str, redis: str) -> Found:
-    async with workbench(registry(), url, _MIGRATIONS) as bench, Outlet() as http:
+    ours = SimpleNamespace(models=ModelSettings(), waiting=Waiting())
+    async with workbench(registry(), url, _MIGRATIONS, ours) as bench, Outlet() as http, handing(bench) as taken:
         bench.engine.hints = Hints(redis)
         models = Models(ModelSettings(), http)
-        tasks = [asyncio.create_task(bench.engine.hints.run())]
-        tasks.append(asyncio.create_task(Worker(Workshop(bench.engine, models.prepare)).run()))
+        worker = Worker(Workshop(bench.engine, models.prepare))
+        works = [bench.engine.hints.run(), worker.run(), taken.of(worker).run()]
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             return await _interleaved(bench, models)
         finally:

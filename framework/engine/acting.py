@@ -16,7 +16,7 @@
 Whoever is refused at one step learns nothing of the later ones.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framework.engine import writing
@@ -24,7 +24,8 @@ from framework.engine.behaviour import merged, unsound
 from framework.engine.messages import changed, refuse_if
 from framework.engine.permitting import permit_change, permitted_paths
 from framework.engine.reading import load
-from framework.errors import IllegalState, StaleEtag
+from framework.errors import IllegalState, NotPermitted, StaleEtag
+from framework.policy import rule_of
 from framework.resource import Registry, ResourceSpec
 from framework.storage import Transaction, codec_of, transaction_time
 from framework.storage.rows import column_value
@@ -63,6 +64,21 @@ async def act(
             return codec_of(spec).message(row)
         await permit_change(tx, spec, call.context, row, columns, verb)
         return await writing.change(tx, spec, call.context, row, columns, move, told)
+
+
+async def settle(
+    call: "Call", spec: ResourceSpec, row: Columns, columns: Columns, verb: str, *, move: str, fence: Sequence[str]
+) -> Any:
+    """Changes a row in hand that the caller holds by a fence, without reading or locking it before.
+
+    It is for whoever may do this to any row, such as a worker: raises NotPermitted for all others, and WriteConflict
+    when the row is held by them no longer.
+    """
+    if rule_of(spec, verb).decide(call.context) is not True:
+        raise NotPermitted(f"you may not settle this {spec.called}", action=verb)
+    columns = _leading(call.engine.registry, spec, row, columns, move)
+    async with call.transaction() as tx:
+        return await writing.change(tx, spec, call.context, row, columns, move, fence=fence)
 
 
 async def approached(
@@ -106,7 +122,7 @@ def _arrived(spec: ResourceSpec, row: Columns, move: str) -> bool:
     return spec.states is not None and spec.states.arrived(row[spec.states.field], move)
 
 
-def _leading(registry: Registry, spec: ResourceSpec, row: Row, columns: Columns, move: str) -> Columns:
+def _leading(registry: Registry, spec: ResourceSpec, row: Columns, columns: Columns, move: str) -> Columns:
     """Returns the columns with the state into which the move leads; raises IllegalState for any other state."""
     if spec.states is None:
         return columns

@@ -124,8 +124,11 @@ class Call:
         Raises NotFound when it is hidden or missing, NotPermitted when it is only seen, IllegalState in another state.
         """
         spec = spec_of(resource)
-        async with self.transaction() as tx:
-            row = await reading.load(tx, spec, self.context, identifier, verb, lock=lock)
+        if lock:
+            async with self.transaction() as tx:
+                row = await reading.load(tx, spec, self.context, identifier, verb, lock=True)
+        else:
+            row = await reading.load(self.reads(), spec, self.context, identifier, verb)
         acting.check_state(self.engine.registry, spec, row, verb)
         return row
 
@@ -205,6 +208,26 @@ class Call:
             return named(spec, columns)
 
         written: M = await acting.act(self, spec, identifier, verb, given, move=move, etag=etag)
+        return written
+
+    async def settle(
+        self,
+        resource: type[Resource[M]],
+        row: Mapping[str, Any],
+        columns: Mapping[str, Any],
+        *,
+        verb: str = "Update",
+        move: str,
+        fence: Sequence[str],
+    ) -> M:
+        """Writes columns over a row that the caller claimed and holds, as `update` would, in one statement.
+
+        The columns of the `fence`, such as a fencing token, must be as they are in the row: raises WriteConflict when
+        they are not, or when the row is in no state from which the move leads. For services alone.
+        """
+        spec = spec_of(resource)
+        told = named(spec, columns)
+        written: M = await acting.settle(self, spec, row, told, verb, move=move, fence=fence)
         return written
 
     async def archive(self, resource: type[Resource[M]], identifier: str, etag: str = "") -> M:

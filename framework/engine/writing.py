@@ -38,11 +38,16 @@ async def change(
     columns: Mapping[str, Any],
     move: str,
     told: str = "updated",
+    fence: Sequence[str] = (),
 ) -> Any:
-    """Writes columns, values or expressions, over a row that may make this move; returns the row as a message."""
+    """Writes columns, values or expressions, over a row that may make this move; returns the row as a message.
+
+    Raises WriteConflict where the row's state has moved on, or one of the `fence`'s columns is no longer as it was.
+    """
+    statement, values = _update_statement(spec, columns, move, fence), _parameters(spec, old_row, columns, move)
     with named_conflict(spec):
-        stored = await tx.fetch_one(_update_statement(spec, columns, move), _parameters(spec, old_row, columns, move))
-    if stored is None:  # nobody can get here past the lock; if somebody does, the state's own word still holds
+        stored = await tx.fetch_one(statement, values | {f"{name}_": old_row[name] for name in fence})
+    if stored is None:
         raise WriteConflict("it moved on meanwhile: read it again and retry")
     written = codec_of(spec).message(stored)
     paths = {n for n in spec.fields if n in columns}
@@ -54,12 +59,13 @@ async def change(
     return written
 
 
-def _update_statement(spec: ResourceSpec, columns: Mapping[str, Any], move: str) -> str:
+def _update_statement(spec: ResourceSpec, columns: Mapping[str, Any], move: str, fence: Sequence[str]) -> str:
     assignments = [f"{c} = {v.sql(c) if isinstance(v, Expression) else f'%({c})s'}" for c, v in columns.items()]
     assignments.append("lock_version = lock_version + 1")
     if "updated_at" in spec.fields:
         assignments.append("updated_at = now()")
-    return f"UPDATE {spec.collection} SET {', '.join(assignments)} WHERE {_where(spec, move)} RETURNING *"
+    where = " AND ".join([_where(spec, move), *(f"{name} = %({name}_)s" for name in fence)])
+    return f"UPDATE {spec.collection} SET {', '.join(assignments)} WHERE {where} RETURNING *"
 
 
 def _where(spec: ResourceSpec, move: str = "") -> str:

@@ -5,6 +5,7 @@ from framework.storage.atomic import (
     appended,
     clock_time,
     decrement,
+    from_now,
     greatest,
     increment,
     least,
@@ -12,11 +13,12 @@ from framework.storage.atomic import (
     transaction_time,
 )
 from framework.storage.database import Asked, Database, Reads, Transaction, as_json
-from framework.storage.leases import LEASE_COLUMNS, Leases
+from framework.storage.leases import FENCE, LEASE_COLUMNS, Leases
 from framework.storage.rows import Codec, codec_of
 from framework.storage.tables import table_of
 
 __all__ = [
+    "FENCE",
     "LEASE_COLUMNS",
     "Asked",
     "Codec",
@@ -30,6 +32,7 @@ __all__ = [
     "clock_time",
     "codec_of",
     "decrement",
+    "from_now",
     "greatest",
     "increment",
     "least",

@@ -58,3 +58,8 @@ def transaction_time() -> Expression:
 def clock_time() -> Expression:
     """Sets the time at which the row is written, by the database's clock: later than whatever was waited for."""
     return Expression("clock_timestamp()")
+
+
+def from_now(seconds: float) -> Expression:
+    """Sets a time that is so far away, by the database's clock."""
+    return Expression("clock_timestamp() + make_interval(secs => {value})", seconds)

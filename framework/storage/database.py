@@ -4,6 +4,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import orjson
 import psycopg
 from ashgrove.event.v1.event_pb2 import Event
 from psycopg.conninfo import make_conninfo
+from psycopg.generators import send
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
@@ -71,12 +73,17 @@ class Transaction:
 
         What is committed later and does wait makes this durable, too.
         """
-        await self.send("SET LOCAL synchronous_commit = off")
+        await self.leave("SET LOCAL synchronous_commit = off")
 
     async def send(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Sends a statement without waiting for it: the next one, or the commit, raises when this one failed."""
         with mapped():
             await self.connection.execute(sql, params)
+
+    async def leave(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Has a statement travel with the next one, or with the commit, which raises when this one failed."""
+        async with _together(self.connection._pipeline):
+            await self.send(sql, params)
 
     async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
         """Sends a statement without waiting, whose rows are to be taken with `answer`, before the commit."""
@@ -110,7 +117,7 @@ class Transaction:
         event.id = event.id or str(new_id())
         organization = UUID(event.organization_id) if event.organization_id else None
         data = Jsonb(plain(event))
-        await self.send(
+        await self.leave(
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
             {"organization": organization, "event": data},
         )
@@ -154,7 +161,7 @@ class Reads:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with self._pool.connection(timeout=self._deadline) as connection:
-                async with connection.pipeline() as pipeline, _together(pipeline):
+                async with _pipeline(connection) as pipeline, _together(pipeline):
                     await connection.execute(_SETTINGS, self._settings)
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
@@ -189,17 +196,12 @@ class Database:
     async def tenant(self, organization_id: UUID | None, deadline_seconds: float = 30.0) -> AsyncIterator[Transaction]:
         """Opens one transaction that sees one organization only; without one it sees no tenant row at all.
 
-        Tenant, timeout and first query travel in one pipeline; the settings end with the transaction.
+        Tenant, timeout and first query travel together; the settings end with the transaction.
         """
         settings = _told(organization_id, deadline_seconds)
         with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
-            async with (
-                self._tenant.connection(timeout=deadline_seconds) as connection,
-                connection.pipeline(),
-                connection.transaction(),
-            ):
-                await connection.execute(_SETTINGS, settings)
-                tx = Transaction(connection)
+            async with self._tenant.connection(timeout=deadline_seconds) as connection, _begun(connection) as tx:
+                await tx.leave(_SETTINGS, settings)
                 yield tx
         if tx.told:
             COMMITTED()
@@ -212,8 +214,7 @@ class Database:
     async def system(self) -> AsyncIterator[Transaction]:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
         with mapped(), span("system transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._system.connection() as connection, connection.transaction():
-                tx = Transaction(connection)
+            async with self._system.connection() as connection, _begun(connection) as tx:
                 yield tx
         if tx.told:
             COMMITTED()
@@ -229,7 +230,7 @@ class Database:
             async with self._system.connection() as connection:
                 if durable:
                     return await (await connection.execute(sql, params)).fetchall()
-                async with connection.pipeline() as pipeline, _together(pipeline):
+                async with _pipeline(connection) as pipeline, _together(pipeline):
                     await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
@@ -272,19 +273,55 @@ class Database:
 
 
 @asynccontextmanager
-async def _together(pipeline: Any) -> AsyncIterator[None]:
-    """Has the statements of a block leave together when the pipeline ends, and all be answered in one go.
+async def _begun(connection: Connection) -> AsyncIterator[Transaction]:
+    """Opens a transaction in a pipeline: it begins with its first statement, and ends with what was left for the end.
 
-    By itself psycopg sends each at once, and waits until it is sent; it offers no public way to keep it from that. With
-    one that is made otherwise they leave as it likes, and nothing but time is lost.
+    psycopg's own begins with a round trip of its own in a pipeline, and ends with three.
     """
+    tx = Transaction(connection)
+    try:
+        async with _pipeline(connection):
+            await tx.leave("BEGIN")
+            yield tx
+            await tx.leave("COMMIT")
+    except BaseException:
+        with suppress(psycopg.Error):  # whoever is left in the middle of a transaction is undone by the pool
+            await connection.rollback()
+        raise
+
+
+@asynccontextmanager
+async def _pipeline(connection: Connection) -> AsyncIterator[Any]:
+    """Opens a pipeline whose statements are sent as soon as there are some.
+
+    By itself psycopg waits for each until the connection can be written to, though it nearly always can; it offers no
+    public way to keep it from that. With one that is made otherwise nothing but time is lost.
+    """
+    async with connection.pipeline() as opened:
+        pipeline: Any = opened
+        with suppress(AttributeError):
+            pipeline._communicate_gen = partial(_sent, pipeline)
+        yield pipeline
+
+
+def _sent(pipeline: Any) -> Iterator[Any]:
+    commands = pipeline.command_queue
+    while commands:
+        commands.popleft()()
+    yield from send(pipeline.pgconn)
+
+
+@asynccontextmanager
+async def _together(pipeline: Any) -> AsyncIterator[None]:
+    """Has the statements of a block leave with whatever is sent after it, or with the pipeline's end."""
+    usual = getattr(pipeline, "_communicate_gen", None)
     with suppress(AttributeError):
         pipeline._communicate_gen = _nothing
     try:
         yield
     finally:
         with suppress(AttributeError):
-            del pipeline._communicate_gen
+            pipeline._communicate_gen = usual
 
 
 def _nothing() -> Iterator[None]:

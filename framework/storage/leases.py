@@ -10,6 +10,9 @@ LEASE_COLUMNS = {
     "fencing_token": "bigint NOT NULL DEFAULT 0",
 }
 
+FENCE = ("fencing_token", "lease_owner")
+"""What is as it was claimed while a row is held; a crash may take a token back, so the owner is a part of it."""
+
 
 class Leases:
     """The leases on one table whose rows are work; `claimable` says in SQL which rows still want a worker.

@@ -1,6 +1,6 @@
 """A service in this process behind a real port: the same interceptors, the same tokens, the same wire as in earnest."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -81,11 +81,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(bench: Workbench, keys: FetchKeys | None = None) -> AsyncIterator[Served]:
+async def served(
+    bench: Workbench, keys: FetchKeys | None = None, servicers: Sequence[Callable[[aio.Server], None]] = ()
+) -> AsyncIterator[Served]:
     """Serves a workbench's engine on a port of loopback for the length of a block; `keys` may stand for its own."""
     issuer = Issuer()
     server = aio.server(interceptors=interceptors(Verifier(keys or issuer.keys)))
     server.add_generic_rpc_handlers(tuple(handlers_of(bench.engine)))
+    for add in servicers:
+        add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -15,7 +15,11 @@ _AUTH = "/ashgrove.auth.v1.AuthService/"
 _SIGNING_IN = ("Authenticate", "SignIn", "AcceptInvitation", "ChangePassword", "RefreshAccessToken", "EndSession")
 PUBLIC = frozenset(_AUTH + rpc for rpc in (*_SIGNING_IN, "GetJwks"))
 # Services speak these among themselves; through the gateway they do not exist.
-INTERNAL = ("/ashgrove.auth.v1.AuthInternalService/", "/ashgrove.event.v1.EventFeedService/")
+INTERNAL = (
+    "/ashgrove.auth.v1.AuthInternalService/",
+    "/ashgrove.event.v1.EventFeedService/",
+    "/ashgrove.program.v1.ProgramInternalService/",
+)
 _CACHED = 50_000  # entries of some 700 bytes
 
 

@@ -10,20 +10,24 @@ from ashgrove.areas import AuthArea, VariablesArea
 from ashgrove.auth.v1 import auth_internal_service_pb2
 from ashgrove.auth.v1.auth_internal_service_pb2_grpc import AuthInternalServiceStub
 from ashgrove.auth.v1.authentication_requests_pb2 import GetJwksRequest
+from ashgrove.program.v1.program_internal_service_pb2_grpc import add_ProgramInternalServiceServicer_to_server
 
 from framework.egress import EgressPolicy
 from framework.events.rollups import counters
 from framework.events.tail import Consumer
 from framework.rpc.assembly import api, commands, keys_from, parts, worker
+from framework.rpc.current import current
 from framework.rpc.feed_commands import opened
 from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.rpc.tracing import readers
 from framework.secrets import SecretReferences
 from framework.settings import ServiceSettings
+from framework.tasks import together
 from services.program.application import Application
 from services.program.code.pool import Workers
 from services.program.describing import Describing
+from services.program.handing import HandingServicer
 from services.program.resources import registry
 from services.program.settings import ProgramSettings
 from services.program.unsealing import sealed_as_before, unseal
@@ -41,11 +45,13 @@ async def api_process(settings: ProgramSettings) -> Process:
     rules = EgressPolicy(settings), SecretReferences(settings)
     ours = Application(describing, VariablesArea(peers.channels["variables"]), *rules, settings.models)
     made = await parts(settings, registry(), application=ours)
+    handing = HandingServicer(ours.waiting, current)
     keys = keys_from(AuthArea(peers.channels["auth"]), GetJwksRequest())
     return api(
         made,
         MIGRATIONS,
         keys,
+        servicers=[lambda server: add_ProgramInternalServiceServicer_to_server(handing, server)],
         background=[describing.follow],
         consumers=consumers_of(peers),
         auth_feed=peers.feed("auth"),
@@ -77,6 +83,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.retention.work import Retention
     from services.program.running import Models
     from services.program.scoring.likeness import Embeddings
+    from services.program.taking import Taking
     from services.program.tools.using import Outside
     from services.program.worker import Worker
     from services.program.working import Workshop
@@ -103,13 +110,16 @@ async def worker_process(settings: ProgramSettings) -> Process:
         outside=Outside(outside, secrets),
     )
 
+    peers = Peers(settings, "program", ("auth", "program"), AuthInternalServiceStub, auth_internal_service_pb2)
+    its = Worker(workshop)
+
     async def work() -> None:
         await models.warm()
         await gate.open()
-        await Worker(workshop).run()
+        await together([its.run(), Taking(its, peers.channels["program"], peers.tokens).run()])
 
     retention = Retention(made.database, settings.keep_days, readers(settings))
-    close = [workers.close, gate.close, outside.aclose, own.aclose, theirs.aclose]
+    close = [workers.close, gate.close, outside.aclose, own.aclose, theirs.aclose, peers.close]
     return worker(made, MIGRATIONS, background=[work, retention.run], close=close)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from framework.egress import EgressPolicy
 from framework.secrets import SecretReferences
 from services.program.describing import Describing
+from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
 
 
@@ -19,3 +20,5 @@ class Application:
     secrets: SecretReferences
     models: ModelSettings = field(default_factory=ModelSettings)
     """Which model is meant where nobody names one, and where it lives."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """The workers that wait for executions to be handed to them."""

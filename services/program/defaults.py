@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.values import Json
 from framework.engine import Call
-from framework.storage import Transaction
+from framework.storage import Asked, Transaction
 from services.program.lm.engine import ModelSettings
 
 TIMEOUT, LIMIT = "execution_timeout_ms", "execution_max_cost_micros"
@@ -46,8 +46,18 @@ def kept_defaults(stored: Mapping[str, Any] | None) -> Defaults:
 
 async def defaults_of(call: Call, tx: Transaction) -> Defaults:
     """Returns what holds now in the caller's organization."""
-    row = await tx.fetch_one(_THEIRS, {"organization": call.context.organization_id})
-    said = dict(row["defaults"]) if row else {}
+    return await defaults_answered(call, tx, await ask_defaults(call, tx))
+
+
+async def ask_defaults(call: Call, tx: Transaction) -> Asked:
+    """Asks for them without waiting; `defaults_answered` is to be told."""
+    return await tx.ask(_THEIRS, {"organization": call.context.organization_id})
+
+
+async def defaults_answered(call: Call, tx: Transaction, asked: Asked) -> Defaults:
+    """Returns what was asked for."""
+    rows = await tx.answer(asked)
+    said = dict(rows[0]["defaults"]) if rows else {}
     if LIMIT in said:
         said[LIMIT] = int(said[LIMIT])  # JSON of protos writes large integers as text
     retention = said.pop(_RETENTION, {})

@@ -1,5 +1,6 @@
 """Asks for executions, one or many: what all of a request share is judged once, and each leaves a row for a worker."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +23,11 @@ from framework.storage import Transaction
 from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
-from services.program.defaults import defaults_of
+from services.program.defaults import ask_defaults, defaults_answered
 from services.program.effective import bounds as effective_bounds
 from services.program.effective import effective, same_run
-from services.program.keeping import Keeping, keeping_of, shown_to_asker
+from services.program.handing import Answer, Waiting, claimed, package
+from services.program.keeping import Keeping, keeping_of, shown_to_asker, with_retention
 from services.program.meaning import models_meant
 from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
@@ -35,6 +37,13 @@ from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, left, topic
 
 _UNSAID = connector_pb2.ModelCall.PURPOSE_UNSPECIFIED
 Request = ExecuteProgramRequest | BatchExecuteProgramRequest
+_ANSWER = "what the worker says that an execution was handed to"
+_SILENT_SECONDS = 1.0
+"""After which time without an answer is looked whether somebody else ended it."""
+_LEAVE = """
+UPDATE executions SET lease_until = NULL, lease_owner = ''
+WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = 1
+"""
 _EARLIER = """
 SELECT outputs FROM executions
 WHERE organization_id = %(organization)s AND cache_key = %(key)s AND status = 'WORK_STATUS_COMPLETED'
@@ -47,11 +56,41 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
     """Leaves an execution for a worker."""
     async with call.transaction() as tx:
         asked = await _asked(call, tx, request, EXECUTE)
+        columns = await asked.columns(call, tx, values_of(request.inputs), "inputs")
         if not (request.detached or request.streamed or request.allow_cached):
             await tx.lazily()  # its end, which is still to come and which the caller waits for, makes it durable
-        made = await asked.execution(call, tx, values_of(request.inputs), "inputs")
+            if waiting := getattr(call.application, "waiting", None):
+                return await _handed(call, waiting, asked, columns | claimed())
+        made = await call.create(Execution, execution_pb2.Execution(), hidden=columns)
         await call.database.notify(tx, WORK, left(EXECUTIONS))
     return made
+
+
+async def _handed(call: Call, waiting: Waiting, asked: "_Asked", columns: Mapping[str, Any]) -> execution_pb2.Execution:
+    """Creates an execution as claimed, and hands it to a worker that waits once it is committed."""
+    made = await call.create(Execution, execution_pb2.Execution(), hidden=columns)
+    what = package(call.context.organization_id, made, columns, asked.program_as_kept)
+
+    async def hand() -> None:
+        answer = waiting.hand(what)
+        if answer is None:  # others were quicker
+            await _left(call, made.id)
+        await call.remembered(_ANSWER, lambda: _found(answer))
+
+    await call.follow(hand)
+    return made
+
+
+async def _left(call: Call, identifier: str) -> None:
+    """Leaves an execution that nobody took to whoever looks for work."""
+    names = {"organization": call.context.organization_id, "id": UUID(identifier)}
+    async with call.database.system() as tx:
+        await tx.execute(_LEAVE, names)
+        await call.database.notify(tx, WORK, left(EXECUTIONS))
+
+
+async def _found(answer: Answer | None) -> Answer | None:
+    return answer
 
 
 async def execute_many(call: Call, request: BatchExecuteProgramRequest) -> BatchExecuteProgramResponse:
@@ -76,9 +115,23 @@ async def ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Exe
     """Waits for the end, unless nobody wants to; raises DeadlinePassed when the caller's time is over first."""
     if getattr(call.context.arguments, "detached", False):
         return begun
-    if not begun.cached:  # it has only just been left to a worker
+    answer = await call.remembered(_ANSWER, lambda: _found(None))
+    if answer is not None:
+        told = await _answered(call, begun.id, answer)
+        if told is not None:
+            return told
+    elif not begun.cached:  # it has only just been left to a worker
         await _heard(call, begun.id)
     return await _ended(call, begun.id)
+
+
+async def _answered(call: Call, identifier: str, answer: Answer) -> execution_pb2.Execution | None:
+    """Returns what a worker says that an execution came to; None when it says nothing, or somebody else ended it."""
+    while not answer.done():
+        await asyncio.wait([answer], timeout=min(_SILENT_SECONDS, call.context.remaining()))
+        if not answer.done() and (await call.row(Execution, identifier))["status"] in ENDED:
+            return None
+    return answer.result()
 
 
 async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
@@ -111,26 +164,40 @@ class _Asked:
     keeping: Keeping
     same: Sequence[Any]
     """What makes it the same run as another, beside its inputs."""
-    columns: Mapping[str, Any]
+    shared: Mapping[str, Any]
+    """The columns that are the same for all."""
+    retention: Mapping[str, int]
+    """What the organization keeps of executions."""
     allow_cached: bool
 
     async def execution(
         self, call: Call, tx: Transaction, inputs: Mapping[str, Any], path: str
     ) -> execution_pb2.Execution:
         """Creates an execution; raises InvalidFields naming everything that misses the signature."""
+        hidden = await self.columns(call, tx, inputs, path)
+        return await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
+
+    async def columns(self, call: Call, tx: Transaction, inputs: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Returns the columns of an execution; raises InvalidFields naming everything that misses the signature."""
         whole = shapes.fitted(self.program.signature_config.inputs, inputs, path)
         key = same_run(*self.same, whole) if self.keeping.values else ""
-        hidden = {**self.columns, "cache_key": key, **self.keeping.given(whole)}
+        columns = {**self.shared, "cache_key": key, **self.keeping.given(whole)}
         if self.allow_cached and key:
-            hidden |= await _earlier(call, tx, key)
-        return await call.create(Execution, execution_pb2.Execution(), hidden=hidden)
+            columns |= await _earlier(call, tx, key)
+        return columns
+
+    @property
+    def program_as_kept(self) -> program_pb2.Program:
+        """The program with what its executions keep at present."""
+        return with_retention(self.program, self.retention)
 
 
 async def _asked(call: Call, tx: Transaction, request: Request, verb: str) -> _Asked:
     """Returns a checked request, but for its inputs."""
-    program = await call.get(Program, request.program_id, revision=await _revision(call, request), verb=verb)
+    revision, theirs = await _revision(call, request), await ask_defaults(call, tx)
+    program = await call.get(Program, request.program_id, revision=revision, verb=verb)
     plain = refuse_faults(program, values_of(request.configuration))
-    defaults = await defaults_of(call, tx)
+    defaults = await defaults_answered(call, tx, theirs)
     bounds, bounded = effective_bounds(program, _bounds(program, request), defaults)
     columns: dict[str, Any] = {
         "program_id": UUID(program.id),
@@ -149,7 +216,8 @@ async def _asked(call: Call, tx: Transaction, request: Request, verb: str) -> _A
     meant = await models_meant(call, program, plain, defaults)
     same = [program.id, program.revision, plain, request.seed, request.dataset_id, defaults.parameters]
     same += [columns.get("dataset_revision", 0), meant]
-    return _Asked(program, keeping_of(program, defaults.retention), same, columns, request.allow_cached)
+    keeping = keeping_of(program, defaults.retention)
+    return _Asked(program, keeping, same, columns, defaults.retention, request.allow_cached)
 
 
 async def _revision(call: Call, request: Request) -> int:

@@ -4,13 +4,15 @@ import asyncio
 import logging
 from typing import Any
 
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import execution_pb2, program_pb2
 from psycopg.types.json import Jsonb
 
 from domain.pricing import NANOS, micros
 from domain.values import Invalid, normalise
+from framework.errors import WriteConflict
 from framework.failpoints import Failpoint
-from framework.storage import Leases, clock_time
+from framework.storage import FENCE, Leases, clock_time
+from framework.structs import put
 from framework.tasks import stopped
 from services.program import tracing
 from services.program.code.contract import CodeFault
@@ -32,6 +34,7 @@ from services.program.working import (
     names_of,
     patiently,
     pinned_program,
+    state_of,
     work_of,
 )
 
@@ -46,12 +49,17 @@ WHERE organization_id = %(organization)s AND id = %(id)s AND status = 'WORK_STAT
 
 
 class ExecutionWork:
-    """The work on one claimed execution."""
+    """The work on one claimed execution; whoever handed it over gave its program beside it."""
 
-    def __init__(self, workshop: Workshop, leases: Leases, row: Row) -> None:
+    def __init__(
+        self, workshop: Workshop, leases: Leases, row: Row, program: program_pb2.Program | None = None
+    ) -> None:
         self.workshop = workshop
         self.leases = leases
         self.row = row
+        self.ended: execution_pb2.Execution | None = None
+        """What it came to, as whoever asked for it is told; None until then, and when others ended it."""
+        self._program = program
         limit = row["max_cost_micros"]
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
         self.pieces = Pieces(workshop.database, workshop.engine.hints, row) if row["streamed"] else None
@@ -59,7 +67,7 @@ class ExecutionWork:
         self.keeping = Keeping()
         self.story = self.work.story = Story(self.pieces)
 
-    async def do(self) -> None:
+    async def do(self) -> execution_pb2.Execution | None:
         """Runs the program once and writes down how it ended."""
         try:
             with tracing.working("execution", self.row), inside(self.work):
@@ -67,6 +75,7 @@ class ExecutionWork:
         except LeaseLost:
             _log.info("execution %s was stopped or taken over", self.row["id"])
             await self._leave()
+        return self.ended
 
     async def _leave(self) -> None:
         """Notes the steps that a cancelled execution had made until then, and what they cost."""
@@ -79,7 +88,7 @@ class ExecutionWork:
         if self.pieces is None:
             await self._run()
             return
-        await self.workshop.engine.hints.publish(topic("execution", self.row["id"]))
+        await tell(self.workshop, self.row)
         telling = asyncio.create_task(self.pieces.run())
         try:
             await self._run()
@@ -88,7 +97,7 @@ class ExecutionWork:
 
     async def _run(self) -> None:
         database = self.workshop.database
-        program = await pinned_program(database, self.row)
+        program = self._program or await pinned_program(database, self.row)
         self._keep(keeping_of(program))
         train = await examples_of(database, self.row, "SPLIT_TRAIN")
         try:
@@ -126,17 +135,21 @@ class ExecutionWork:
             return await patiently(self.workshop, lambda: its.run(self.inputs, row["seed"]))
 
     async def _end(self, outcome: Outcome) -> None:
-        call, identifier = self.workshop.call(self.row, "ExecuteProgram"), str(self.row["id"])
-        async with call.transaction() as tx:
-            row = await self.leases.held(tx, dict(self.row))
-            if row is None:
-                raise LeaseLost
-            if row["status"] in ENDED:
-                return
-            move = "fail" if outcome.outputs is None else "complete"
-            columns = _columns(outcome) | self._left(outcome)
-            await call.update(Execution, identifier, columns, move=move)
-        await self.workshop.engine.hints.publish(topic("execution", identifier))
+        call = self.workshop.call(self.row, "ExecuteProgram")
+        move = "fail" if outcome.outputs is None else "complete"
+        columns = _columns(outcome) | self._left(outcome)
+        try:
+            ended = await call.settle(Execution, self.row, columns, move=move, fence=FENCE)
+        except WriteConflict:
+            row = await state_of(self.workshop.database, self.leases, self.row)
+            if row is None or row["status"] not in ENDED:
+                raise LeaseLost from None
+            return  # it was written before, and only the answer was lost
+        if outcome.outputs is not None and not self.keeping.outputs:
+            put(normalise(dict(outcome.outputs)), ended.outputs)
+        self.ended = ended
+        if self._program is None:  # else whoever asked hears of it first
+            await tell(self.workshop, self.row)
 
     def _left(self, outcome: Outcome) -> dict[str, Any]:
         """Returns the columns of what is kept, and of what is forgotten by the same statement."""
@@ -148,6 +161,11 @@ class ExecutionWork:
         if not self.keeping.steps:
             return {"steps": None, "steps_left_out": 0}
         return {"steps": Jsonb(self.story.steps), "steps_left_out": self.story.left_out}
+
+
+async def tell(workshop: Workshop, row: Row) -> None:
+    """Tells whoever follows an execution that it has come further."""
+    await workshop.engine.hints.publish(topic("execution", row["id"]))
 
 
 def _storable(outcome: Outcome) -> Outcome:

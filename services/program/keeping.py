@@ -58,8 +58,21 @@ class Keeping:
 
 def keeping_of(program: program_pb2.Program, organization: Mapping[str, int] = NOTHING_SAID) -> Keeping:
     """Returns what executions of a program keep, as it says now, and its organization where it says nothing."""
-    said = {**organization, **{field.name: days for field, days in program.execution_retention.ListFields()}}
+    said = {**organization, **_said(program)}
     return Keeping(*(said.get(name) != 0 for name in ("inputs_days", "outputs_days", "steps_days")))
+
+
+def with_retention(program: program_pb2.Program, organization: Mapping[str, int]) -> program_pb2.Program:
+    """Returns a program that says itself what its organization says where it says nothing."""
+    told = program_pb2.Program()
+    told.CopyFrom(program)
+    for name in organization.keys() - _said(program).keys():
+        setattr(told.execution_retention, name, organization[name])
+    return told
+
+
+def _said(program: program_pb2.Program) -> dict[str, int]:
+    return {field.name: days for field, days in program.execution_retention.ListFields()}
 
 
 def inputs_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ WORK = "program_work"
 """The channel that wakes workers when there is something to do; its word is the table, and how much of it."""
 EVALUATIONS, EXECUTIONS, PROBES = "evaluations", "executions", "connector_probes"
 
+LEASE_SECONDS = 8.0
+"""How long work is a worker's unless it says that it goes on."""
 LOOK_SECONDS = 0.1
 """How often a waiter looks by itself: hints are best effort."""
 

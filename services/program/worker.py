@@ -3,7 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from ashgrove.program.v1 import execution_pb2, program_pb2
 
 from framework.errors import Failure
 from framework.failpoints import Failpoint
@@ -15,8 +18,8 @@ from services.program.connectors.probe_work import ProbeWork
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
 from services.program.pieces import sweep
-from services.program.waking import EVALUATIONS, EXECUTIONS, PROBES, WORK, Bell
-from services.program.working import LEASE_SECONDS, Row, Workshop
+from services.program.waking import EVALUATIONS, EXECUTIONS, LEASE_SECONDS, PROBES, WORK, Bell
+from services.program.working import Row, Workshop
 
 CLAIMED = Failpoint("work.claimed", "a worker holds an evaluation or an execution, and has not begun with it")
 _log = logging.getLogger(__name__)
@@ -41,15 +44,15 @@ class Worker:
         self.name = name or str(new_id())
         lanes = {EVALUATIONS: workshop.evaluations_at_once, EXECUTIONS: EXECUTIONS_AT_ONCE, PROBES: PROBES_AT_ONCE}
         self._bells = {table: Bell(most) for table, most in lanes.items()}
+        # What a claim says is only kept once the end is, which waits for the disk.
+        self._executions = Leases(workshop.database, EXECUTIONS, _OPEN, _BEGINS, durable=False)
 
     async def run(self) -> None:
         """Works until cancelled; what it was doing then is free for others at once."""
         database = self.workshop.database
         evaluations = Leases(database, EVALUATIONS, _OPEN, _BEGINS)
-        # What it says is only kept once the end is, which waits for the disk.
-        executions = Leases(database, EXECUTIONS, _OPEN, _BEGINS, durable=False)
         lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
-        lanes += [self._lane(executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
+        lanes += [self._lane(self._executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
         if self.workshop.desk:
             probes = Leases(database, PROBES, "said IS NULL")
             lanes += [self._lane(probes, ProbeWork) for _ in range(PROBES_AT_ONCE)]
@@ -60,6 +63,14 @@ class Worker:
             ended.pop().result()
         finally:
             await stopped(tasks)
+
+    async def do(self, row: Row, program: program_pb2.Program) -> execution_pb2.Execution | None:
+        """Does an execution that was claimed for this worker; None when it came to nothing that this worker wrote."""
+        CLAIMED()
+        ended: execution_pb2.Execution | None = await self._do(
+            self._executions, partial(ExecutionWork, program=program), row
+        )
+        return ended
 
     async def _listen(self) -> None:
         async for word in self.workshop.database.listen(WORK, every=SWEEP_SECONDS):
@@ -84,9 +95,9 @@ class Worker:
                 _log.warning("%s: %s; trying again", leases.table, failure)
                 await asyncio.sleep(1.0)
 
-    async def _do(self, leases: Leases, work: Work, row: Row) -> None:
+    async def _do(self, leases: Leases, work: Work, row: Row) -> Any:
         try:
-            await work(self.workshop, leases, row).do()
+            return await work(self.workshop, leases, row).do()
         except asyncio.CancelledError:
             await leases.release(dict(row))
             raise
@@ -97,6 +108,7 @@ class Worker:
         except Exception:
             _log.exception("%s %s stopped by a fault", leases.table, row["id"])
             await self._give_up(leases, row)
+        return None
 
     async def _give_up(self, leases: Leases, row: Row) -> None:
         if leases.table == PROBES:

@@ -26,8 +26,8 @@ from services.program.metering.work import Budget, Work, meant_as
 from services.program.resources.program import Program
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner
 from services.program.scoring.likeness import Embed, weak
+from services.program.waking import LEASE_SECONDS
 
-LEASE_SECONDS = 8.0
 RENEW_SECONDS = 2.5
 _WRITES = 10
 LOOK_SECONDS = 0.3
@@ -189,15 +189,18 @@ async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Ro
         await asyncio.sleep(LOOK_SECONDS)
         # A database that is away is waited for: the fencing token voids whatever would be too late.
         with suppress(Failure):
-            found = await database.once(
-                _STATE.format(table=leases.table), names_of(row) | {"owner": row["lease_owner"]}
-            )
-            state = found[0] if found else None
+            state = await state_of(database, leases, row)
             if state is None or state["status"] != "WORK_STATUS_RUNNING" or (stop and await stop(state)):
                 raise LeaseLost
             if time.monotonic() - renewed > RENEW_SECONDS:
                 renewed = time.monotonic()
                 await leases.renew(dict(row), LEASE_SECONDS)
+
+
+async def state_of(database: Database, leases: Leases, row: Row) -> Row | None:
+    """Returns a leased row as it is now, with the database's time; None when somebody else has it."""
+    found = await database.once(_STATE.format(table=leases.table), names_of(row) | {"owner": row["lease_owner"]})
+    return found[0] if found else None
 
 
 async def now(tx: Transaction) -> datetime:

@@ -12,14 +12,24 @@ from ashgrove.program.v1.evaluation_requests_pb2 import (
     EvaluateProgramResponse,
     ListEvaluationResultsRequest,
 )
+from ashgrove.program.v1.program_internal_service_pb2_grpc import (
+    ProgramInternalServiceStub,
+    add_ProgramInternalServiceServicer_to_server,
+)
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
+from grpc import aio
 
-from framework.call import Actor
+from framework.call import Actor, service_actor
 from framework.egress import EgressPolicy
 from framework.identifiers import new_id
+from framework.rpc.channels import as_caller, channel_to
+from framework.rpc.current import current
 from framework.secrets import SecretReferences
 from framework.settings import OutsideSettings
+from framework.testing.serving import Served, served
 from framework.testing.workbench import Workbench
+from services.program.handing import HandingServicer
+from services.program.taking import Taking
 from services.program.worker import Worker
 from services.program.working import Workshop
 
@@ -118,6 +128,39 @@ async def working(workshop: Workshop, name: str = "") -> AsyncIterator[asyncio.T
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+class Handing:
+    """What hands executions over, behind a real port: what a worker needs to take them."""
+
+    def __init__(self, service: Served, channel: aio.Channel) -> None:
+        self._service = service
+        self._channel = channel
+        self.stub: Any = ProgramInternalServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+
+    def of(self, worker: Worker) -> Taking:
+        """Returns what takes for a worker."""
+        return Taking(worker, self._channel, self)  # type: ignore[arg-type]
+
+    async def own(self) -> str:
+        """Returns a token of the program service, as `ServiceTokens` would."""
+        return self._service.issuer.token(service_actor("program"))
+
+    def as_actor(self, actor: Actor) -> aio.Metadata:
+        """Returns what says who calls."""
+        return as_caller(self._service.issuer.token(actor))
+
+
+@asynccontextmanager
+async def handing(bench: Workbench) -> AsyncIterator[Handing]:
+    """Serves what hands executions to workers, as in earnest, for the length of a block."""
+    servicer = HandingServicer(bench.engine.application.waiting, current)
+
+    def add(server: aio.Server) -> None:
+        add_ProgramInternalServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call, unused-ignore]
+
+    async with served(bench, servicers=[add]) as service, channel_to(f"127.0.0.1:{service.port}") as channel:
+        yield Handing(service, channel)
 
 
 def evaluation(program: program_pb2.Program, dataset: dataset_pb2.Dataset, **fields: Any) -> EvaluateProgramRequest:

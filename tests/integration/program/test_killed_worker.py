@@ -22,6 +22,7 @@ SERVICES = ("auth", "program", "variables", "optimizer", "audit")
 async def worker_process(database_url: str, folder: Path, *more: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker as a process of its own, killed without a word at the end; it finds modules in more folders too."""
     (folder / "page-token.key").write_text("00" * 32)
+    (folder / "program.secret").write_text("nobody is asked with it")
     settings = {f"{service}_address": "127.0.0.1:1" for service in SERVICES} | {
         "service_port": str(free_port()),
         "database_url": database_url,
