@@ -1,7 +1,7 @@
 """`python -m benchmarks evaluation [examples] [at once]`: an evaluation against a model that takes 50 ms an answer.
 
 The ideal is what the answers alone take at that concurrency. The model is a real HTTP server in a process of its own;
-worker, database and caller are as in earnest. What is above the ideal is DSPy, HTTP, judging and keeping.
+worker, database, hints and caller are as in earnest. What is above the ideal is DSPy, HTTP, judging and keeping.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ from ashgrove.program.v1 import dataset_pb2
 from rich.console import Console
 
 from deploy.local.postgres import postgres
+from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
-from framework.testing.workbench import workbench
+from framework.testing.workbench import hinted, workbench
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
 from services.program.running import Models
@@ -43,7 +44,12 @@ _SAID = "[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 
 def main(examples: int = EXAMPLES, at_once: int = AT_ONCE) -> None:
     """Measures, and prints seconds and their ratio to the ideal."""
-    with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        postgres(Path(home)) as server,
+        tempfile.TemporaryDirectory() as other,
+        valkey(Path(other)) as hints,
+    ):
         here, there = multiprocessing.Pipe()
         # By its own module's name, whoever runs this one: the process imports it anew.
         from benchmarks.evaluation import model
@@ -51,7 +57,7 @@ def main(examples: int = EXAMPLES, at_once: int = AT_ONCE) -> None:
         answering = multiprocessing.get_context("spawn").Process(target=model, args=(there,), daemon=True)
         answering.start()
         try:
-            uvloop.run(_measured(server.admin_url, here.recv(), examples, at_once))
+            uvloop.run(_measured(server.admin_url, hints.url, here.recv(), examples, at_once))
         finally:
             answering.terminate()
             answering.join()
@@ -68,9 +74,9 @@ def model(pipe: Any) -> None:
     uvloop.run(serving())
 
 
-async def _measured(database: str, url: str, examples: int, at_once: int) -> None:
+async def _measured(database: str, redis: str, url: str, examples: int, at_once: int) -> None:
     console, ideal = Console(), examples * LATENCY / at_once
-    async with workbench(registry(), database, MIGRATIONS) as bench, Outlet(at_once) as http:
+    async with workbench(registry(), database, MIGRATIONS) as bench, Outlet(at_once) as http, hinted(bench, redis):
         models = Models(ModelSettings(base_url=url), http)
         await models.warm()
         made, dataset = await create_program(bench), await create_dataset(bench, train=4, validation=0)

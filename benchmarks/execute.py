@@ -26,9 +26,8 @@ from rich.table import Table
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
-from framework.events.hints import Hints
 from framework.tasks import stopped
-from framework.testing.workbench import Workbench, workbench
+from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
 from services.program.resources import registry
@@ -64,17 +63,20 @@ Found = dict[str, tuple[float, float]]
 
 async def _measured(url: str, redis: str) -> Found:
     ours = SimpleNamespace(models=ModelSettings(), waiting=Waiting())
-    async with workbench(registry(), url, _MIGRATIONS, ours) as bench, Outlet() as http, handing(bench) as taken:
-        bench.engine.hints = Hints(redis)
+    async with (
+        workbench(registry(), url, _MIGRATIONS, ours) as bench,
+        hinted(bench, redis),
+        Outlet() as http,
+        handing(bench) as taken,
+    ):
         models = Models(ModelSettings(), http)
+        await models.warm()
         worker = Worker(Workshop(bench.engine, models.prepare))
-        works = [bench.engine.hints.run(), worker.run(), taken.of(worker).run()]
-        tasks = [asyncio.create_task(work) for work in works]
+        tasks = [asyncio.create_task(work) for work in (worker.run(), taken.of(worker).run())]
         try:
             return await _interleaved(bench, models)
         finally:
             await stopped(tasks)
-            await bench.engine.hints.close()
 
 
 async def _interleaved(bench: Workbench, models: Models) -> Found:

@@ -40,6 +40,10 @@ class Outlet:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    def open(self) -> None:
+        """Makes what every call needs, so that the first one does not wait for it."""
+        self._opened()
+
     async def aclose(self) -> None:
         """Closes the connections."""
         if self._session is not None:

@@ -142,6 +142,19 @@ async def workbench(
         await database.close()
 
 
+@asynccontextmanager
+async def hinted(bench: Workbench, redis_url: str) -> AsyncIterator[None]:
+    """Has hints travel by a real broker for the length of a block."""
+    before, bench.engine.hints = bench.engine.hints, Hints(redis_url)
+    listening = asyncio.create_task(bench.engine.hints.run())
+    try:
+        yield
+    finally:
+        await stopped([listening])
+        await bench.engine.hints.close()
+        bench.engine.hints = before
+
+
 def _derive(registry: Registry, admin_url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "0001_derived.sql").write_text(ddl(registry))

@@ -114,6 +114,7 @@ async def worker_process(settings: ProgramSettings) -> Process:
     its = Worker(workshop)
 
     async def work() -> None:
+        theirs.open()
         await models.warm()
         await gate.open()
         await together([its.run(), Taking(its, peers.channels["program"], peers.tokens).run()])

@@ -1,6 +1,7 @@
 """Running a program on one input: the outcome, whether the model answered, refused or is away."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -129,8 +130,15 @@ class Models:
         self._kept: dict[tuple[Any, ...], Any] = {}
 
     async def warm(self) -> None:
-        """Imports what running takes, so that the first caller does not wait for it."""
+        """Imports and makes what running takes, so that the first caller does not wait for it.
+
+        What is there then stays: the collector, which would look through all of it in the middle of somebody's work,
+        need not.
+        """
         await asyncio.to_thread(_runner_class)
+        self.http.open()
+        gc.collect()
+        gc.freeze()
 
     async def prepare(
         self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]

@@ -26,9 +26,12 @@ SELECT * FROM evaluation_results
 WHERE organization_id = %(organization)s AND evaluation_id = %(evaluation)s AND sequence > %(position)s
 ORDER BY sequence LIMIT %(limit)s
 """
+# One that was attached to only just stays as it is: workers look for work past rows that somebody writes, and one that
+# passed over an evaluation because its caller told that it listens would find it at the next sweep only.
 _ATTACHED = """
 UPDATE evaluations SET attached_at = clock_timestamp()
 WHERE organization_id = %(organization)s AND id = %(evaluation)s
+  AND attached_at < clock_timestamp() - interval '1 second'
 """
 
 
@@ -38,7 +41,7 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
     Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are results.
     """
     row, results = await _look(call, identifier, position, attached=True)
-    spoken = attached = time.monotonic()
+    spoken = attached = looked = time.monotonic()
     yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position), evaluation=_evaluation(row))
     while True:
         for result in results:
@@ -51,13 +54,14 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
             await call.engine.hints.wait(topic("evaluation", identifier), _LOOK_SECONDS)
         if len(results) < _BATCH:
             # Results come by the hundred a second: what comes close together is read together.
-            await asyncio.sleep(_GATHER_SECONDS)
+            await asyncio.sleep(max(0.0, looked + _GATHER_SECONDS - time.monotonic()))
         if time.monotonic() - spoken > HEARTBEAT_SECONDS:
             spoken = time.monotonic()
             yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position))
         call.engine.revocations.check(call.context)
-        due = time.monotonic() - attached > ATTACH_SECONDS
-        attached = time.monotonic() if due else attached
+        looked = time.monotonic()
+        due = looked - attached > ATTACH_SECONDS
+        attached = looked if due else attached
         row, results = await _look(call, identifier, position, attached=due)
 
 
