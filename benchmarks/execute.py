@@ -1,8 +1,9 @@
 """What ExecuteProgram adds to calling DSPy directly with the same engine; embedded PostgreSQL and Valkey of its own.
 
-The same program on the embedded model: interleaved calls of the runner itself and of the RPC in the service, with its
-worker beside it. Medians in milliseconds, beside the processor time of both in this one process, and what one commit
-that waits for the disk takes by itself: an execution has one.
+The same program on the embedded model, interleaved: the runner itself; the RPC in the service, with its worker beside
+it; and, each called over gRPC, a bare handler that writes the same row twice (`bare_execution`) and the RPC. Medians in
+milliseconds, beside the processor time of all in this one process, and what one commit that waits for the disk takes by
+itself: an execution has one, and so has the bare handler's.
 """
 
 import asyncio
@@ -23,10 +24,12 @@ from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bare_execution import bare
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
 from framework.tasks import stopped
+from framework.testing.serving import Caller
 from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
@@ -51,14 +54,16 @@ def main() -> None:
     ):
         commit = _commit(server.admin_url)
         found = uvloop.run(_measured(server.admin_url, hints.url))
-    table = Table("what", "direct", "ExecuteProgram", "added", title="one execution, ms")
-    for what, (direct, served) in found.items():
-        table.add_row(what, f"{direct:.2f}", f"{served:.2f}", f"{served - direct:.2f}")
+    table = Table("one execution, ms", *_WAYS, "added")
+    for what in ("took", "processor"):
+        each = [found[f"{way} {what}"] for way in _WAYS]
+        table.add_row(what, *(f"{ms:.2f}" for ms in each), f"{each[1] - each[0]:.2f}")
     Console().print(table)
     Console().print(f"one durable commit by itself: {commit:.2f} ms")
 
 
-Found = dict[str, tuple[float, float]]
+Found = dict[str, float]
+_WAYS = ("direct", "in the service", "bare by gRPC", "by gRPC")
 
 
 async def _measured(url: str, redis: str) -> Found:
@@ -74,12 +79,12 @@ async def _measured(url: str, redis: str) -> Found:
         worker = Worker(Workshop(bench.engine, models.prepare))
         tasks = [asyncio.create_task(work) for work in (worker.run(), taken.of(worker).run())]
         try:
-            return await _interleaved(bench, models)
+            return await _interleaved(bench, models, url, taken.service.as_actor(bench.user))
         finally:
             await stopped(tasks)
 
 
-async def _interleaved(bench: Workbench, models: Models) -> Found:
+async def _interleaved(bench: Workbench, models: Models, url: str, caller: Caller) -> Found:
     wanted = program_pb2.Program(name="language", type=program_pb2.Program.TYPE_PREDICT)
     wanted.signature_config.inputs.add(name="text")
     wanted.signature_config.outputs.add(name="language", choices=["sv", "fr"])
@@ -88,11 +93,13 @@ async def _interleaved(bench: Workbench, models: Models) -> Found:
     request.inputs.update(_INPUTS)
     run = await models.prepare(program, {}, [])
     times: dict[str, list[float]] = defaultdict(list)
-    for _ in range(ROUNDS):
-        await _timed(times, "direct", lambda: run(_INPUTS, 0))
-        await _timed(times, "served", lambda: bench.do("ExecuteProgram", request))
-    found = {name: median(each[10:]) for name, each in times.items()}
-    return {what: (found[f"direct {what}"], found[f"served {what}"]) for what in ("took", "processor")}
+    async with bare(url, run, bench.organization_id, bench.user.id) as execute:
+        for _ in range(ROUNDS):
+            await _timed(times, "direct", lambda: run(_INPUTS, 0))
+            await _timed(times, "in the service", lambda: bench.do("ExecuteProgram", request))
+            await _timed(times, "bare by gRPC", lambda: execute(request))
+            await _timed(times, "by gRPC", lambda: caller.do("ExecuteProgram", request))
+    return {name: median(each[10:]) for name, each in times.items()}
 
 
 async def _timed(times: dict[str, list[float]], name: str, do: Callable[[], Awaitable[Any]]) -> None:

@@ -14,7 +14,7 @@ from ashgrove.event.v1.event_pb2 import Event
 from psycopg.conninfo import make_conninfo
 from psycopg.generators import send
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from framework.failpoints import Failpoint
@@ -25,6 +25,8 @@ from framework.telemetry import CLIENT, span
 
 RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
 COMMITTED = Failpoint("write.committed", "a write and its event are committed, the event is not numbered")
+
+set_json_loads(orjson.loads)  # what is in jsonb has no NaN, and numbers that both read alike
 
 _TOLD = {"db.system.name": "postgresql"}
 Connection = psycopg.AsyncConnection[DictRow]

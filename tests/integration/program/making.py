@@ -134,7 +134,7 @@ class Handing:
     """What hands executions over, behind a real port: what a worker needs to take them."""
 
     def __init__(self, service: Served, channel: aio.Channel) -> None:
-        self._service = service
+        self.service = service
         self._channel = channel
         self.stub: Any = ProgramInternalServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
 
@@ -144,11 +144,11 @@ class Handing:
 
     async def own(self) -> str:
         """Returns a token of the program service, as `ServiceTokens` would."""
-        return self._service.issuer.token(service_actor("program"))
+        return self.service.issuer.token(service_actor("program"))
 
     def as_actor(self, actor: Actor) -> aio.Metadata:
         """Returns what says who calls."""
-        return as_caller(self._service.issuer.token(actor))
+        return as_caller(self.service.issuer.token(actor))
 
 
 @asynccontextmanager
