@@ -6,7 +6,7 @@ knows only doubles, people mean 3.
 
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -30,15 +30,18 @@ _MICROSECONDS = len("2026-11-30T12:00:00.123456Z")
 """How long the text of a time is that Python's clock can hold."""
 
 
-def plain(message: Any) -> dict[str, Any]:
+def plain(message: Any, *, leaving: Collection[str] = (), only: Collection[str] | None = None) -> dict[str, Any]:
     """Returns the fields that a message has as JSON data, by the names of the proto; what is empty is left out.
 
-    Raises ValueError for a `Value` that no JSON stands for.
+    So are those that are to be left, and all but those that are wanted `only`. Raises ValueError for a `Value` that no
+    JSON stands for.
     """
     writers = _writers(message.DESCRIPTOR)
     data = {}
     for field, value in message.ListFields():
         name, write = writers[field]
+        if name in leaving or (only is not None and name not in only):
+            continue
         told = write(value) if write else value
         # To protobuf a negative zero is not the empty value, to JSON it is.
         if told != 0 or field.has_presence:

@@ -1,8 +1,9 @@
 """Writes: each in one transaction with its revision and its event, over a row that the transaction has locked."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from ashgrove.event.v1 import event_pb2
@@ -19,7 +20,6 @@ from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
 from framework.resource.sensitive import without_secrets
 from framework.storage import Expression, Transaction, codec_of
-from framework.structs import put
 
 # Larger fields are left out of events: whoever needs them reads the resource.
 _EVENT_FIELD_BYTES = 8192
@@ -193,11 +193,11 @@ async def record(
     event.resource_type, event.resource_id = spec.singular, message.id
     event.subject = f"{spec.collection}/{message.id}"
     event.changed_paths.extend(paths)
-    put(told_of(spec, message), event.data)
+    told = {"data": told_of(spec, message)}
     if old is not None:
         kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
-        put({k: v for k, v in told_of(spec, old).items() if k in kept}, event.before)
-    await tx.record(event)
+        told["before"] = told_of(spec, old, kept)
+    await tx.record(event, told)
 
 
 def kept_as(spec: ResourceSpec, what: str) -> event_pb2.Event.Audit.ValueType:
@@ -235,17 +235,21 @@ def _actor(actor: Actor) -> event_pb2.Actor:
     )
 
 
-def told_of(spec: ResourceSpec, message: Any) -> dict[str, Any]:
-    """Returns what events may tell of a resource: untold, sensitive and large fields are left out."""
-    return tellable(spec, plain(without_secrets(message)))
+def told_of(spec: ResourceSpec, message: Any, only: Collection[str] | None = None) -> dict[str, Any]:
+    """Returns what events may tell of a resource, or of some fields of it: no untold, sensitive and large ones."""
+    return tellable(spec, plain(without_secrets(message), leaving=_left_out(spec), only=only))
 
 
 def tellable(spec: ResourceSpec, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what events may tell of a resource without its secrets, given as JSON data."""
-    # Whoever hears of an event need not be one who may read every field.
-    kept = field_rules(spec).reads
-    left_out = spec.untold | kept.keys()
+    left_out = _left_out(spec)
     return {k: v for k, v in data.items() if k not in left_out and _tellable(spec.fields.get(k), v)}
+
+
+@cache
+def _left_out(spec: ResourceSpec) -> frozenset[str]:
+    # Whoever hears of an event need not be one who may read every field.
+    return frozenset(spec.untold) | field_rules(spec).reads.keys()
 
 
 def _tellable(field: Field | None, value: Any) -> bool:

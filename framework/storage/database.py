@@ -29,6 +29,7 @@ COMMITTED = Failpoint("write.committed", "a write and its event are committed, t
 set_json_loads(orjson.loads)  # what is in jsonb has no NaN, and numbers that both read alike
 
 _TOLD = {"db.system.name": "postgresql"}
+NOTHING_MORE: Mapping[str, Any] = {}
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
 Asked = psycopg.AsyncCursor[DictRow]
@@ -82,10 +83,13 @@ class Transaction:
         with mapped():
             await self.connection.execute(sql, params)
 
-    async def leave(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
-        """Has a statement travel with the next one, or with the commit, which raises when this one failed."""
+    async def leave(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
+        """Has a statement travel with the next one, or with the commit, which raises when this one failed.
+
+        Its rows may be taken with `answer`.
+        """
         async with _together(self.connection._pipeline):
-            await self.send(sql, params)
+            return await self.ask(sql, params)
 
     async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
         """Sends a statement without waiting, whose rows are to be taken with `answer`, before the commit."""
@@ -114,11 +118,14 @@ class Transaction:
                 await cursor.executemany(sql, rows)
             await self._settle()
 
-    async def record(self, event: Event) -> None:
-        """Leaves an event in the outbox: it is told if and only if this transaction commits."""
+    async def record(self, event: Event, told: Mapping[str, Any] = NOTHING_MORE) -> None:
+        """Leaves an event in the outbox: it is told if and only if this transaction commits.
+
+        `told` are fields of it that are JSON data already, such as `data`.
+        """
         event.id = event.id or str(new_id())
         organization = UUID(event.organization_id) if event.organization_id else None
-        data = Jsonb(plain(event))
+        data = as_json({**plain(event), **told})
         await self.leave(
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
             {"organization": organization, "event": data},
@@ -278,14 +285,14 @@ class Database:
 async def _begun(connection: Connection) -> AsyncIterator[Transaction]:
     """Opens a transaction in a pipeline: it begins with its first statement, and ends with what was left for the end.
 
-    psycopg's own begins with a round trip of its own in a pipeline, and ends with three.
+    psycopg's own says the same two words, and waits for the first and three times around the last.
     """
     tx = Transaction(connection)
     try:
         async with _pipeline(connection):
-            await tx.leave("BEGIN")
+            await connection.wait(connection._exec_command(b"BEGIN"))
             yield tx
-            await tx.leave("COMMIT")
+            await connection.wait(connection._exec_command(b"COMMIT"))
     except BaseException:
         with suppress(psycopg.Error):  # whoever is left in the middle of a transaction is undone by the pool
             await connection.rollback()

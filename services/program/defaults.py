@@ -50,8 +50,8 @@ async def defaults_of(call: Call, tx: Transaction) -> Defaults:
 
 
 async def ask_defaults(call: Call, tx: Transaction) -> Asked:
-    """Asks for them without waiting; `defaults_answered` is to be told."""
-    return await tx.ask(_THEIRS, {"organization": call.context.organization_id})
+    """Asks for them with whatever is asked next; `defaults_answered` is to be told."""
+    return await tx.leave(_THEIRS, {"organization": call.context.organization_id})
 
 
 async def defaults_answered(call: Call, tx: Transaction, asked: Asked) -> Defaults:

@@ -25,6 +25,7 @@ Ended = execution_pb2.Execution | None
 """What an execution came to; None where that has to be looked up."""
 Answer = asyncio.Future[Ended]
 _IDS = ("organization_id", "id", "owner_id", "program_id", "dataset_id")
+_UNUSED = ("effective_configuration", "cache_key")
 _ABSENT = (*_IDS, "inputs", "inputs_held", "timeout_ms", "max_cost_micros")
 
 
@@ -93,7 +94,7 @@ def package(
     organization_id: UUID, made: execution_pb2.Execution, hidden: Mapping[str, Any], program: program_pb2.Program
 ) -> TakeExecutionsResponse:
     """Returns an execution that was made, as it is handed over."""
-    known = {name: value for name, value in hidden.items() if not isinstance(value, Expression)}
+    known = {n: value for n, value in hidden.items() if n not in _UNUSED and not isinstance(value, Expression)}
     row = {name: value.obj if isinstance(value, Jsonb) else value for name, value in known.items()}
     row |= {"organization_id": organization_id, "id": made.id, "owner_id": made.owner_id}
     return TakeExecutionsResponse(row=orjson.dumps(row), program=program)
@@ -105,4 +106,5 @@ def unpacked(what: TakeExecutionsResponse) -> dict[str, Any]:
     return row | {name: UUID(row[name]) for name in _IDS if row[name]}
 
 
+_UNUSED = ("effective_configuration", "cache_key")
 _ABSENT = (*_IDS, "inputs", "inputs_held", "timeout_ms", "max_cost_micros")
