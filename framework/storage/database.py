@@ -97,8 +97,11 @@ class Transaction:
             return await self.connection.execute(sql, params)
 
     async def answer(self, asked: Asked) -> list[dict[str, Any]]:
-        """Returns the rows of a statement that was sent before."""
+        """Returns the rows of a statement that was sent or left before."""
+        pipeline = self.connection._pipeline  # psycopg offers no public handle
         with mapped():
+            if pipeline is not None and pipeline.command_queue:
+                await self.connection.wait(pipeline._communicate_gen())
             return await asked.fetchall()
 
     @asynccontextmanager

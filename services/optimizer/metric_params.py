@@ -10,6 +10,7 @@ from domain.metrics.judging import scale_of
 from domain.metrics.params import faults
 from domain.values import Invalid, Json, normalise
 from framework.errors import FieldViolation
+from framework.patterns import matcher
 from framework.structs import values_of
 
 
@@ -29,11 +30,19 @@ def param_faults(path: str, objective: Objective) -> Iterator[FieldViolation]:
 def _of_built_in(path: str, name: str, params: Mapping[str, Json]) -> Iterator[FieldViolation]:
     found = list(faults(METRICS[name].params, params))
     yield from (FieldViolation(f"{path}.{param}", message) for param, message in found)
-    if name == "lm_judge" and not found:
-        try:
+    if not found:
+        yield from _meaningless(path, name, params)
+
+
+def _meaningless(path: str, name: str, params: Mapping[str, Any]) -> Iterator[FieldViolation]:
+    """Yields what a metric can be told by its kind, and not by what it says."""
+    try:
+        if name == "lm_judge":
             scale_of(params)
-        except ValueError as fault:
-            yield FieldViolation(f"{path}.low", f"cannot be used: {fault}")
+        elif name == "regex":
+            matcher(params["pattern"])
+    except ValueError as fault:
+        yield FieldViolation(f"{path}.{'pattern' if name == 'regex' else 'low'}", f"cannot be used: {fault}")
 
 
 def contradictions(path: str, wanted: Sequence[Objective]) -> Iterator[FieldViolation]:

@@ -10,10 +10,10 @@ from domain.signatures.filling import upcast
 from domain.signatures.kinds import WORDS
 from domain.values import Json, Violation
 from framework.errors import FieldViolation, InvalidFields
+from framework.patterns import pattern_fault
 from services.program.lm.parameters import Parameters
 from services.program.schemas.checking import Checker, checker_of
 from services.program.schemas.declared import field_from
-from services.program.schemas.models import pattern_fault
 
 
 def declared_faults(fields: Sequence[tuple[str, pb.SignatureField]]) -> Iterator[FieldViolation]:

@@ -38,10 +38,8 @@ class Taking:
         while True:
             try:
                 await self._take()
-            except aio.AioRpcError as error:
-                _log.info("nothing is handed over: %s", error.code())
-            except (Failure, asyncio.InvalidStateError) as fault:  # the latter: it ended while something was said
-                _log.info("nothing is handed over: %s", fault)
+            except (aio.AioRpcError, Failure, asyncio.InvalidStateError) as fault:  # the last: it ended meanwhile
+                _log.debug("nothing is handed over: %s", fault)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _take(self) -> None:

@@ -24,12 +24,13 @@ async def add(call: Call, request: AddExecutionToDatasetRequest) -> AddExecution
         example.inputs.CopyFrom(struct_of(_inputs(row)))
         example.outputs.CopyFrom(struct_of(await _expected(call, request, row, dataset)))
         lines = lines_of(dataset, [example], path="")
-        skip = request.skip_duplicate
-        done = await append(call, dataset.id, FROM_EXECUTION, lines, etag=request.etag, skip=skip, tell=True)
+        how: dict[str, Any] = {"etag": request.etag, "skip": request.skip_duplicate, "execution_id": row["id"]}
+        done = await append(call, dataset.id, FROM_EXECUTION, lines, tell=True, **how)
     answer = AddExecutionToDatasetResponse(dataset=done.dataset)
     for kept in done.ids:
         answer.example.CopyFrom(example_from(done.dataset, *kept))
         answer.example.position = size_of(done.dataset) - 1
+        answer.example.execution_id = request.id
     return answer
 
 

@@ -23,8 +23,9 @@ _BATCH_BYTES = 4 * 2**20
 # Row-level security refuses COPY; one statement for many rows is nearly as fast, and JSON is only spliced.
 _INSERT = """
 INSERT INTO examples (organization_id, id, dataset_id, split, inputs, outputs, position, revision, group_key,
-                      content_key)
-SELECT %(organization_id)s, r.id, %(dataset_id)s, r.split, r.inputs, r.outputs, r.place, %(revision)s, r.grp, r.content
+                      content_key, execution_id)
+SELECT %(organization_id)s, r.id, %(dataset_id)s, r.split, r.inputs, r.outputs, r.place, %(revision)s, r.grp, r.content,
+       %(execution_id)s
 FROM jsonb_to_recordset(%(rows)s::jsonb)
      AS r(id uuid, place bigint, split text, grp text, content text, inputs jsonb, outputs jsonb)
 """
@@ -60,17 +61,19 @@ async def append(
     etag: str = "",
     skip: bool = False,
     tell: bool = False,
+    execution_id: UUID | None = None,
 ) -> Appended:
     """Appends lines as the dataset's next revision, under the policies of a verb; without any it stays as it is.
 
-    `skip` leaves out what the dataset has already; `tell` has the ids returned. Memory holds one batch.
+    `skip` leaves out what the dataset has already; `tell` has the ids returned; `execution_id` is of what they were
+    made. Memory holds one batch.
     """
     from services.program.resources.dataset import Dataset  # whose action this is
 
     async with call.transaction() as tx:
         row = await call.row(Dataset, identifier, verb=verb, lock=True)
         check_etag(row, etag)
-        growth = _Growth(tx, row, Dataset)
+        growth = _Growth(tx, row, Dataset, execution_id)
         for batch in _batches(lines):
             await growth.take(batch, skip=skip, tell=tell)
         growth.done.dataset = await growth.finish(lambda columns: call.update(Dataset, identifier, columns, verb=verb))
@@ -80,7 +83,7 @@ async def append(
 class _Growth:
     """A dataset that grows, its row locked: batch by batch, then its counts, its hash and its revision."""
 
-    def __init__(self, tx: Transaction, row: Mapping[str, Any], resource: Any) -> None:
+    def __init__(self, tx: Transaction, row: Mapping[str, Any], resource: Any, execution_id: UUID | None) -> None:
         self.done = Appended(dataset_pb2.Dataset())
         self._tx = tx
         self._row = row
@@ -88,6 +91,7 @@ class _Growth:
             "organization_id": row["organization_id"],
             "dataset_id": row["id"],
             "revision": row["revision"] + 1,
+            "execution_id": execution_id,
         }
         dataset = codec_of(spec_of(resource)).message(row)
         rule = dataset.split_rule

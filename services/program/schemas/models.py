@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Optional
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, create_model
 from pydantic import Field as Part
-from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, core_schema
+from pydantic_core import PydanticCustomError
 
 from domain.signatures.field import MISSING, Field
 from domain.signatures.tensors import tensor_fault
@@ -52,15 +52,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(by_alias=True, exclude_unset=True)
     return [plain(each) for each in value] if isinstance(value, list) else value
-
-
-def pattern_fault(pattern: str) -> str:
-    """Returns what is wrong with a regular expression, the empty text for nothing."""
-    try:
-        SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except SchemaError as error:
-        return str(error).splitlines()[-1].strip().removeprefix("error: ")
-    return ""
 
 
 def _is_free(name: str) -> bool:

@@ -6,10 +6,10 @@ from typing import Any
 
 from domain.metrics import METRICS
 from domain.values import Json
+from framework.patterns import matcher
 from services.program.code.session import Session
 from services.program.scoring.judge_model import NAME, lm_judge
 from services.program.scoring.likeness import Embedding
-from services.program.scoring.matching import matcher
 from services.program.scoring.scorer import Plain, Registered, Scorer, scored_by
 from services.program.working import Workshop, patiently
 

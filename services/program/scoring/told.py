@@ -7,8 +7,8 @@ from domain.metrics.judging import scale_of
 from domain.metrics.params import faults
 from domain.values import Json
 from framework.errors import FieldViolation
+from framework.patterns import matcher
 from services.program.catalogue import base_of
-from services.program.scoring.matching import matcher
 
 
 def param_faults(metrics: Collection[str], told: Mapping[str, Json]) -> Iterator[FieldViolation]:

@@ -141,6 +141,18 @@ async def test_an_execution_becomes_an_example_with_what_should_have_come_out(be
     assert {example.inputs["text"] for example in page.examples} == {"hav och fjäll"}
 
 
+async def test_an_example_remembers_the_execution_that_it_was_made_of(bench: Workbench) -> None:
+    """One may ask for those of an execution; others have none."""
+    done, dataset = await executed(bench), await create_dataset(bench, train=2, validation=0)
+    answer = await added(bench, done.id, dataset)
+    assert answer.example.execution_id == done.id
+    found = []
+    for condition in (f'execution_id = "{done.id}"', "NOT execution_id:*"):
+        request = ListExamplesRequest(dataset_id=dataset.id, filter=condition)
+        found.append([example.id for example in (await bench.do("ListExamples", request)).examples])
+    assert found[0] == [answer.example.id] and len(found[1]) == 2
+
+
 async def test_what_makes_no_example_is_refused_and_adds_nothing(bench: Workbench) -> None:
     """Inputs that were not kept, missing outputs, other shapes, feedback on something else, datasets of others."""
     done = await executed(bench)

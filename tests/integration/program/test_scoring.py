@@ -12,11 +12,11 @@ from ashgrove.program.v1.metric_pb2 import Metric
 from framework.egress.outlet import Outlet
 from framework.errors import IllegalState, InvalidFields, NotFound
 from framework.identifiers import new_id
+from framework.patterns import matcher
 from framework.testing.workbench import Workbench
 from services.program.lm.engine import ModelSettings
 from services.program.running import Models, Outcome, Run
 from services.program.scoring.likeness import Embeddings
-from services.program.scoring.matching import matcher
 from services.program.working import Workshop
 from tests.integration.program.making import create_dataset, create_program, evaluated, evaluation, working
 from tests.models import Reply, Say, model_server

@@ -105,3 +105,14 @@ def test_what_metrics_are_told_is_judged_before_the_run() -> None:
     ]
     with pytest.raises(InvalidFields, match="metric_params"):
         own_objectives([Objective(metric="mine", direction=UP, metric_params=wanted[1].metric_params)])
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{2,1}", "(?=a)"])
+def test_an_expression_that_is_none_is_refused_before_the_run(pattern: str) -> None:
+    """Told at its place, with what is wrong with it; the same expressions as an evaluation knows."""
+    wanted = Objective(metric="regex")
+    wanted.metric_params.update({"pattern": pattern})
+    with pytest.raises(InvalidFields) as failure:
+        completed_objectives([wanted], [Metric(name="regex", direction=UP)])
+    (violation,) = failure.value.violations
+    assert violation.path.endswith("objectives[0].metric_params.pattern") and "cannot be used" in violation.message

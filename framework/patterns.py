@@ -5,6 +5,15 @@ from collections.abc import Callable
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 
+def pattern_fault(pattern: str) -> str:
+    """Returns what is wrong with a regular expression, the empty text for nothing."""
+    try:
+        matcher(pattern)
+    except ValueError as fault:
+        return str(fault)
+    return ""
+
+
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Returns what tells whether an expression matches somewhere; raises ValueError for what is none."""
     try:
