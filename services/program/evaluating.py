@@ -1,17 +1,14 @@
 """Creates an evaluation or attaches to the one that is there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from ashgrove.custom import METRICS as GROUP
-from ashgrove.program.v1 import dataset_pb2, execution_pb2, program_pb2
+from ashgrove.program.v1 import dataset_pb2, execution_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from psycopg.types.json import Jsonb
 
-from domain.metrics import BUILT_IN, METRICS
-from domain.metrics.vectors import LOCAL
-from domain.values import Invalid, Json, canonical_json, normalise
+from domain.values import Json, canonical_json, normalise
 from framework import telemetry
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
@@ -19,21 +16,17 @@ from framework.plain import plain
 from framework.storage import Transaction, clock_time
 from framework.structs import values_of
 from services.program import shapes
-from services.program.catalogue import base_of
-from services.program.code.registry import registered
 from services.program.configurations import refuse_faults
 from services.program.defaults import defaults_of_evaluation
+from services.program.measuring import known_metrics, known_params, limit, metrics, patience, refuse_unlimited
 from services.program.resources.dataset import Dataset
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
 from services.program.resources.program import Program
-from services.program.scoring.told import param_faults
 from services.program.waking import EVALUATIONS, WORK, left
 
 _VERB = "EvaluateProgram"
 _TOLD = ("configuration", "metric_params")
-CONSECUTIVE_FAILURES = 25
-"""After how many failures in a row an evaluation is given up that says nothing about it."""
 _COUNT = """
 SELECT count(*) AS count FROM examples
 WHERE organization_id = %(organization_id)s AND dataset_id = %(dataset_id)s
@@ -108,82 +101,19 @@ def _differences(row: Mapping[str, Any], request: Request) -> list[str]:
         "dataset_id": UUID(request.dataset_id),
         "dataset_revision": request.dataset_revision or row["dataset_revision"],
         "split": dataset_pb2.Split.Name(request.split),
-        "metrics": _metrics(request),
+        "metrics": metrics(request),
         "seed": request.seed,
         "repeat": request.repeat,
-        **_patience(request),
-        "max_cost_micros": _limit(request),
+        **patience(request),
+        "max_cost_micros": limit(request),
     }
     different = [name for name, value in wanted.items() if row[name] != value]
     told = [name for name in _TOLD if _canonical(values_of(getattr(request, name))) != _canonical(row[name] or {})]
     return different + told
 
 
-def _patience(request: Request) -> dict[str, Any]:
-    """Returns how many failures an evaluation bears."""
-    most = request.max_consecutive_failures if request.HasField("max_consecutive_failures") else CONSECUTIVE_FAILURES
-    budget = request.error_budget if request.HasField("error_budget") else 1.0
-    return {"error_budget": budget, "max_consecutive_failures": most}
-
-
-def _limit(request: Request) -> int | None:
-    return request.max_cost_micros if request.HasField("max_cost_micros") else None
-
-
-def _refuse_unlimited(program: program_pb2.Program, request: Request) -> None:
-    """Raises InvalidFields for a limit of cost on what has no price that anybody knows."""
-    if not request.HasField("max_cost_micros"):
-        return
-    if program.type == program_pb2.Program.TYPE_CUSTOM:
-        raise InvalidFields(FieldViolation("max_cost_micros", "is for programs that ask a model only"))
-    vectors = values_of(request.metric_params).get("embedding_similarity") or {}
-    if vectors.get("model", LOCAL) != LOCAL:
-        told = "cannot be kept: what vectors of a model cost nobody knows; leave one of the two out"
-        raise InvalidFields(FieldViolation("max_cost_micros", told))
-
-
 def _canonical(values: Mapping[str, Json]) -> bytes:
     return canonical_json(normalise(dict(values)))
-
-
-def _metrics(request: Request) -> list[str]:
-    return list(request.metrics) or ["exact_match"]
-
-
-def _known_metrics(request: Request) -> list[str]:
-    """Returns the metrics that a request asks for; raises InvalidFields for one that nobody knows.
-
-    Which parts a registered metric has is known where its code is imported: not here.
-    """
-    wanted = _metrics(request)
-    if METRICS.keys() >= set(wanted):
-        return wanted
-    ours = registered(GROUP).entries.keys()
-    faults = [
-        FieldViolation(f"metrics[{i}]", _unknown(name, [*METRICS, *ours]))
-        for i, name in enumerate(wanted)
-        if name not in METRICS and base_of(name) not in ours
-    ]
-    if faults:
-        raise InvalidFields(*faults)
-    return wanted
-
-
-def _known_params(request: Request) -> dict[str, Json]:
-    """Returns what a request tells its metrics; raises InvalidFields for what they cannot be told."""
-    try:
-        told = normalise(values_of(request.metric_params), "metric_params")
-    except Invalid as invalid:
-        raise InvalidFields(*(FieldViolation(v.path, v.message) for v in invalid.violations)) from None
-    if found := list(param_faults(_metrics(request), told)):
-        raise InvalidFields(*found)
-    return dict(told)
-
-
-def _unknown(name: str, known: Collection[str]) -> str:
-    if name in BUILT_IN:
-        return f"{name} is known of every evaluation, and is no metric to ask for"
-    return f"unknown; there are {', '.join(sorted(known))}"
 
 
 async def _create(call: Call, request: Request) -> str:
@@ -203,7 +133,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
     if request.dataset_revision > dataset.revision:
         raise NotFound("dataset_revision", f"{dataset.id}@{request.dataset_revision}")
     shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
-    _refuse_unlimited(program, request)
+    refuse_unlimited(program, request)
     run = _run(call, request)
     columns: dict[str, Any] = {
         "organization_id": call.context.organization_id,
@@ -213,10 +143,10 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "dataset_revision": request.dataset_revision or dataset.revision,
         "split": dataset_pb2.Split.Name(request.split),
         "configuration": Jsonb(refuse_faults(program, values_of(request.configuration))),
-        "metrics": Jsonb(_known_metrics(request)),
-        "metric_params": Jsonb(_known_params(request)),
-        **_patience(request),
-        "max_cost_micros": _limit(request),
+        "metrics": Jsonb(known_metrics(request)),
+        "metric_params": Jsonb(known_params(request)),
+        **patience(request),
+        "max_cost_micros": limit(request),
         "seed": request.seed,
         "repeat": request.repeat,
         "run_id": run,
