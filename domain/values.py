@@ -70,28 +70,28 @@ def normalise(value: Json, path: str = "value") -> Json:
 
 def canonical_json(values: Json) -> bytes:
     """Return the one byte string that RFC 8785 gives to equal JSON values; raises Invalid for what has none."""
-    if _is_flat(values):
-        with suppress(orjson.JSONEncodeError):  # half of a surrogate pair
-            return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
     try:
+        if _is_simple(values):
+            with suppress(orjson.JSONEncodeError):  # half of a surrogate pair, or very deep
+                return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
         return rfc8785.dumps(values)
     except (rfc8785.CanonicalizationError, RecursionError, ValueError) as failure:
         raise Invalid([Violation("value", f"has no canonical JSON: {failure}", "NOT_JSON")]) from failure
 
 
-def _is_flat(values: Json) -> bool:
-    """Tells what a quicker writer writes as RFC 8785 does: text and small integers, alone or under ASCII names."""
-    if type(values) is not dict:
-        return _is_short(values)
-    for name, value in values.items():
-        if type(name) is not str or not name.isascii() or not _is_short(value):
-            return False
-    return True
-
-
-def _is_short(value: Json) -> bool:
-    kind = type(value)
-    return kind is str or (kind is int and -(2**53) < value < 2**53)
+def _is_simple(values: Json) -> bool:
+    """Tells what a quicker writer writes as RFC 8785 does: no doubles, no large integers, and ASCII names only."""
+    kind = type(values)
+    if kind is str or kind is bool or values is None:
+        return True
+    if kind is int:
+        return bool(-(2**53) < values < 2**53)
+    if kind is dict:
+        for name, value in values.items():
+            if type(name) is not str or not name.isascii() or not _is_simple(value):
+                return False
+        return True
+    return kind is list and all(map(_is_simple, values))
 
 
 def content_hash(values: Json) -> str:

@@ -1,6 +1,7 @@
 """The life of a server process: listen, become healthy, serve, drain, end."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -84,6 +85,9 @@ async def serve(make: Callable[[], Awaitable[Process]]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await healthy.set("", _NOT_SERVING)  # before anybody can ask: a new servicer says SERVING
     await server.start()
+    # What was imported stays: the collector need not look through all of it in the middle of a call.
+    gc.collect()
+    gc.freeze()
     _log.info("%s listens on %s:%s", process.name, process.host, process.port)
     tasks = [asyncio.create_task(work()) for work in process.background]
     tasks.append(asyncio.create_task(_watch_health(process, healthy)))
