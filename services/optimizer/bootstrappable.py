@@ -9,7 +9,9 @@ from ashgrove.program.v1.program_pb2 import Program
 from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
 
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from services.optimizer.bootstrapping import shown_at
 from services.optimizer.prompts import SLOT
+from services.optimizer.spaces import space_of
 
 _NAME = "bootstrap_random_search"
 _ACCEPT = f"optimization_run.strategy_configuration.{_NAME}.accept"
@@ -39,9 +41,15 @@ def _faults(
     if program.type not in _SHOWN:
         told = "must be a predict, chain_of_thought or template program: others have no place for demonstrations"
         yield FieldViolation("optimization_run.program_id", told)
-    if not any(each.demo_set.slot == SLOT and each.demo_set.dataset_id == run.dataset_id for each in space.variables):
-        told = f"needs a demo_set variable of the slot {SLOT} over the run's dataset, {run.dataset_id}"
+    known = space_of(space).within([SLOT])
+    shown = [each for each in shown_at(known) if each.dataset_id == run.dataset_id]
+    if not shown:
+        told = f"needs a demo_set variable of the slot {SLOT} that may change, over the run's dataset, {run.dataset_id}"
         yield FieldViolation(_SPACE, told)
+    elif not any(each.name in (known.defaults() or {each.name: ""}) for each in shown):
+        yield FieldViolation(
+            _SPACE, f"shows nothing: {shown[0].name} is inactive where all others are at their defaults"
+        )
     given = run.strategy_configuration
     if not given.bootstrap_random_search.HasField("accept") and _best(run, metrics) is None:
         told = f"must be said: {run.objectives[0].metric} declares no best value"

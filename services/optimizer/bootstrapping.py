@@ -82,21 +82,25 @@ class Bootstrapping:
         pool = dict(space.prompts[0].pool or {})
         known: Sequence[str] = self.run["demonstration_sets"] or ()
         wanted = min(max(self.run["max_trials"] - 1, 1), MOST_SETS)
+        drawn: dict[str, PromptValue] = {}
         # A run that was extended may want more of them: they follow from the same answers.
-        if self.run["demonstration_sets"] is None or len(known) < wanted:
-            drawn = await self._drawn(space, wanted)
-            pool, known = drawn | pool, list(drawn)
-        else:
+        if len(known) < wanted:
+            try:
+                drawn = await self._drawn(space, wanted)
+            except Fruitless:
+                if not known:
+                    raise
+        if not drawn:
             self._charged(made(BootstrapResult, self.run["bootstrap_result"]))
-        return space.offering({reference: pool[reference] for reference in known} | pool)
+        pool |= drawn
+        return space.offering({reference: pool[reference] for reference in list(drawn) or known} | pool)
 
     async def _drawn(self, space: Space, wanted: int) -> dict[str, PromptValue]:
         """Draws sets, and keeps them in the pool before the run names them."""
-        is_first = self.run["demonstration_sets"] is None
-        if is_first:
+        if self.run["demonstration_sets"] is None:
             await self.asides.ledger.say(RunEvent.TYPE_BOOTSTRAP_STARTED)
         search = _search_of(self.run)
-        labeled = await self._labeled()
+        labeled = await self._labeled(space)
         shown = teaching(labeled, self.run["seed"], search.max_demonstrations)
         ended = await self._answered(space, shown, search)
         material = _Material(_traces(ended.results, labeled, shown, self._accepts(search)), labeled)
@@ -115,10 +119,12 @@ class Bootstrapping:
         """Returns what the program answered to the training split, with some of it shown, until there is enough."""
         teacher = parameters(space, base_of(space, self.run["seed"]))
         wanted = self.asides.wanted("bootstrap", {**teacher, "demonstrations": [dict(each) for each in shown]})
-        taught, accepts = {each["example_id"] for each in shown}, self._accepts(search)
+        taught, accepts, good = {each["example_id"] for each in shown}, self._accepts(search), 0
 
         def enough(results: Sequence[EvaluationResult]) -> bool:
-            return sum(each.example_id not in taught and accepts(each) for each in results) >= search.traces
+            nonlocal good
+            good += results[-1].example_id not in taught and accepts(results[-1])
+            return good >= search.traces
 
         async for ended in self.asides.evaluated([wanted], SPLIT_TRAIN, enough):
             if ended.outcome.error_class != "ERROR_CLASS_BUDGET":
@@ -128,7 +134,7 @@ class Bootstrapping:
     def _accepts(self, search: BootstrapRandomSearch) -> "_Accepts":
         return _Accepts(objectives_of(self.run)[0], search.accept)
 
-    async def _labeled(self) -> list[Demonstration]:
+    async def _labeled(self, space: Space) -> list[Demonstration]:
         """Returns the training examples as demonstrations, in their order; raises Fruitless where there are none."""
         asked = GetProgramRequest(id=str(self.run["program_id"]), revision=self.run["program_revision"])
         program = await asking(
@@ -137,15 +143,15 @@ class Bootstrapping:
             "program",
             lambda caller: self.application.program.GetProgram(asked, metadata=caller),
         )
-        examples = [_labeled(program, each) async for page in self._pages() for each in page]
+        examples = [_labeled(program, each) async for page in self._pages(_revision(space, self.run)) for each in page]
         if not examples:
             raise Fruitless("the dataset has no training examples at the run's revision: add some")
         return examples
 
-    async def _pages(self) -> Any:
+    async def _pages(self, revision: int) -> Any:
         request = ListExamplesRequest(
             dataset_id=str(self.run["dataset_id"]),
-            filter=f"split = SPLIT_TRAIN AND revision <= {self.run['dataset_revision']}",
+            filter=f"split = SPLIT_TRAIN AND revision <= {revision}",
             order_by="position",
             page_size=_PAGE,
         )
@@ -222,6 +228,16 @@ def _search_of(run: Row) -> BootstrapRandomSearch:
     return search
 
 
+def shown_at(space: Space) -> list[DemoSetVariable]:
+    """Returns the variables of the slot at which a run can show something."""
+    return [each for each in searched(space) if each.slot == SLOT]
+
+
+def _revision(space: Space, run: Row) -> int:
+    """Returns up to which revision of the dataset examples may be shown."""
+    return min(int(run["dataset_revision"]), max(each.dataset_revision for each in shown_at(space)))
+
+
 def _labeled(program: Program, example: Example) -> Demonstration:
     """Returns an example as a demonstration of what the program takes and gives: what else it holds is not shown."""
     sides = {"inputs": program.signature_config.inputs, "outputs": program.signature_config.outputs}
@@ -252,22 +268,21 @@ def _sets(
     space: Space, material: _Material, search: BootstrapRandomSearch, run: Mapping[str, Any]
 ) -> Iterator[tuple[str, PromptValue]]:
     """Yields different sets by reference, as many as are found, each such that a variable of the space takes it."""
-    variables = [each for each in searched(space) if each.slot == SLOT]
+    variables = shown_at(space)
     seen = set[str]()
     most = min(search.max_demonstrations, max(each.max_demonstrations for each in variables))
     drawn = demonstration_sets(material.traces, material.labeled, run["seed"], most, search.max_bootstrapped)
     for shown in islice(drawn, MOST_SETS * _TRIES):
-        value = _fitting(variables, shown, run)
+        value = _fitting(variables, shown, run, _revision(space, run))
         if value is not None and value.reference not in seen:
             seen.add(value.reference)
             yield value.reference, value
 
 
 def _fitting(
-    variables: Sequence[DemoSetVariable], shown: Sequence[Demonstration], run: Mapping[str, Any]
+    variables: Sequence[DemoSetVariable], shown: Sequence[Demonstration], run: Mapping[str, Any], revision: int
 ) -> PromptValue | None:
     """Returns what is shown as a value, without as many of its last ones as keep a rule from being broken."""
-    revision = min(run["dataset_revision"], max(each.dataset_revision for each in variables))
     content = {"dataset_id": str(run["dataset_id"]), "dataset_revision": revision, "split": "train"}
     for size in range(len(shown), 0, -1):
         value = PromptValue.of("demo_set", {**content, "demonstrations": [dict(each) for each in shown[:size]]})

@@ -24,7 +24,7 @@ class Asked:
         self.program = Program(type=Program.TYPE_CHAIN_OF_THOUGHT)
         self.space = VariableSpace()
         shown = self.space.variables.add(name="shown").demo_set
-        shown.slot, shown.dataset_id = "main", "d"
+        shown.slot, shown.dataset_id, shown.dataset_revision = "main", "d", 1
         self.dataset = Dataset(id="d", train_count=4)
 
     def complete(self) -> OptimizationRun:
@@ -53,15 +53,32 @@ def _elsewhere(asked: Asked) -> None:
     asked.space.variables[0].demo_set.dataset_id = "another"
 
 
+def _frozen(asked: Asked) -> None:
+    asked.space.variables[0].demo_set.mutable = False
+
+
+def _inactive(asked: Asked) -> None:
+    asked.space.variables.add(name="examples").boolean.SetInParent()
+    asked.space.variables[1].default.bool_value = False
+    asked.space.variables[0].when = "examples"
+
+
 def _custom(asked: Asked) -> None:
     asked.program.type = Program.TYPE_CUSTOM
 
 
 @pytest.mark.parametrize(
-    ("change", "path"), [(_elsewhere, "variable_space_id"), (_custom, "program_id")], ids=["space", "program"]
+    ("change", "path"),
+    [
+        (_elsewhere, "variable_space_id"),
+        (_frozen, "variable_space_id"),
+        (_inactive, "variable_space_id"),
+        (_custom, "program_id"),
+    ],
+    ids=["another dataset's", "frozen", "inactive", "custom code"],
 )
 def test_what_has_no_place_for_demonstrations_is_refused(change: Callable[[Asked], None], path: str) -> None:
-    """A space without those of the run's dataset, a program that shows none, a metric whose best nobody knows."""
+    """A space without such of the run's dataset, a program that shows none, a metric whose best nobody knows."""
     asked = Asked("profit")
     change(asked)
     with pytest.raises(InvalidFields) as refused:
