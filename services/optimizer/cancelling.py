@@ -1,7 +1,7 @@
 """Cancelling a run: at once where nobody works on it, else through its worker."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from framework.engine import Call
 from framework.errors import Failure
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Transaction, transaction_time
+from services.optimizer.closing import close
 from services.optimizer.resources import ENDED, OptimizationRun, is_external
 from services.optimizer.story import WORK, tell, topic
 
@@ -40,14 +41,15 @@ async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
             await call.database.notify(tx, WORK)
         await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
         if idle:  # no worker will end what the run was granted, nor what it left
-            await call.follow(lambda: _end_what_is_left(call, row["grant_id"], evaluations))
+            await call.follow(lambda: _end_what_is_left(call, row, evaluations))
         return await call.get(OptimizationRun, identifier, verb=_VERB)
 
 
-async def _end_what_is_left(call: Call, grant_id: UUID | None, evaluations: Sequence[UUID]) -> None:
+async def _end_what_is_left(call: Call, row: Mapping[str, Any], evaluations: Sequence[UUID]) -> None:
+    # As the caller: what a run that lost its grant has evaluated can be ended, too.
     await asyncio.gather(*(_cancel_evaluation(call, each) for each in evaluations))
-    if grant_id is not None:  # clients act in their own names
-        await call.application.end_grant(grant_id)
+    if row["grant_id"] is not None:  # clients act in their own names
+        await close(call.database, call.application, row)
 
 
 async def _end(call: Call, tx: Transaction, row: dict[str, Any]) -> list[UUID]:

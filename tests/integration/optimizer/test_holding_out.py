@@ -7,7 +7,11 @@ from ashgrove.auth.v1.user_pb2 import User
 from ashgrove.event.v1.event_pb2 import Event
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.holdout_pb2 import HoldoutFigure, HoldoutResult
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CancelOptimizationRunRequest, GetOptimizationRunRequest
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CancelOptimizationRunRequest,
+    GetOptimizationRunRequest,
+    PauseOptimizationRunRequest,
+)
 from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 from ashgrove.program.v1.dataset_requests_pb2 import GetDatasetRequest
 from ashgrove.program.v1.evaluation_requests_pb2 import (
@@ -140,8 +144,9 @@ async def test_the_look_keeps_within_the_run_s_limits(around: Neighbourhood) -> 
     assert "limit of metric calls" in run.holdout_result.error and not run.holdout_result.figures
 
 
-async def test_a_run_is_cancelled_in_its_last_look_too(around: Neighbourhood) -> None:
-    """Within the look it is as running as ever: nothing of the look is kept."""
+@pytest.mark.parametrize("rests", [False, True])
+async def test_a_run_is_cancelled_in_its_last_look_too(around: Neighbourhood, rests: bool) -> None:
+    """Within the look it is as running as ever: nothing of the look is kept or goes on, paused before or not."""
 
     async def looking() -> bool:
         return any(text.startswith("text 14") for text in around.model.asked)
@@ -154,11 +159,23 @@ async def test_a_run_is_cancelled_in_its_last_look_too(around: Neighbourhood) ->
     run = await started(around, owner)
     async with around.working():
         await until(looking)
+        if rests:
+            await around.do(owner, "PauseOptimizationRun", PauseOptimizationRunRequest(id=run.id))
+            await until(stopped)
         await around.do(owner, "CancelOptimizationRun", CancelOptimizationRunRequest(id=run.id))
         await has(around, owner, run, Run.STATUS_CANCELLED)
         await until(stopped)
+        await until(lambda: over(around, run))
     now = await around.do(owner, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
     assert not now.HasField("holdout_result") and now.completed_trials == 3
+
+
+async def over(around: Neighbourhood, run: Any) -> bool:
+    """Tells whether no evaluation of a run can go on."""
+    sql = """SELECT id FROM evaluations WHERE run_id = %(id)s
+             AND status NOT IN ('WORK_STATUS_COMPLETED', 'WORK_STATUS_FAILED', 'WORK_STATUS_CANCELLED')"""
+    async with around.program_bench.database.system() as tx:
+        return not await tx.fetch(sql, {"id": run.id})
 
 
 async def test_what_is_not_there_cannot_be_held_out(around: Neighbourhood) -> None:
