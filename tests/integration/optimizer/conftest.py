@@ -28,4 +28,5 @@ def neighbour_urls(postgres_url: str) -> tuple[str, str]:
 async def around(neighbour_urls: tuple[str, str], tmp_path: Path) -> AsyncIterator[Neighbourhood]:
     """The optimizer with its peers around it, and a new organization."""
     async with neighbourhood(*neighbour_urls, tmp_path / "secrets") as made:
+        await made.forget_open_work()
         yield made

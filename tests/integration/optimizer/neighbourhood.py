@@ -172,6 +172,16 @@ class Neighbourhood:
                 {"o": self.house.organization_id},
             )
 
+    async def forget_open_work(self) -> None:
+        """Ends what earlier tests left without a worker: the queues are the whole databases'."""
+        for bench, table, prefix in (
+            (self.optimizer, "optimization_runs", "STATUS"),
+            (self.program_bench, "evaluations", "WORK_STATUS"),
+            (self.program_bench, "executions", "WORK_STATUS"),
+        ):
+            async with bench.database.system() as tx:
+                await tx.execute(f"UPDATE {table} SET status = '{prefix}_CANCELLED' WHERE completed_at IS NULL")
+
     @asynccontextmanager
     async def working(self, lease_seconds: float = 8.0, workshop: Workshop | None = None) -> AsyncIterator[None]:
         """Has one worker of each service work for the length of a block; `workshop` asks other models."""
