@@ -99,6 +99,8 @@ class Work:
         """What was finished at some kill, by table and id."""
         self._more = False
         self._clients: list[asyncio.Task[None]] = []
+        self._going: list[asyncio.Task[None]] = []
+        """What begins more: when one of them has failed, nothing may ever come to a failpoint."""
 
     async def prepare(self) -> None:
         """Founds an organization with a program over a connector of limits, a space, and datasets."""
@@ -175,7 +177,7 @@ class Work:
     async def going(self, at_once: int = 5) -> AsyncIterator[None]:
         """Begins runs and executions, one after another, for the length of a block; raises what went wrong with one."""
         self._more = True
-        tasks = [asyncio.create_task(each) for each in (self._begin_runs(at_once), self._execute())]
+        tasks = self._going = [asyncio.create_task(each) for each in (self._begin_runs(at_once), self._execute())]
         try:
             yield
             self._more = False
@@ -295,7 +297,9 @@ class Work:
             try:
                 await self.processes.killed(victim, PATIENCE_SECONDS)
             except TimeoutError:
-                raise AssertionError(f"{victim} never came to {failpoint}") from None
+                ended = [task.exception() for task in self._going if task.done() and not task.cancelled()]
+                cause = next((fault for fault in ended if fault), None)
+                raise AssertionError(f"{victim} never came to {failpoint}") from cause
         else:
             await self.processes.kill(victim)
         self.kills.append((victim, failpoint))

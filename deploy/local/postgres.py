@@ -226,8 +226,9 @@ class Postgres:
         while not self._ready():
             assert self.process is not None
             if self.process.poll() is not None or time.monotonic() > deadline:
+                ended = "" if (code := self.process.poll()) is None else f", and ended with {code}"
                 tail = self.log.read_text(errors="replace")[-600:].strip()
-                raise StackFault(f"PostgreSQL did not start on port {self.port}; its log ends: {tail}")
+                raise StackFault(f"PostgreSQL did not start on port {self.port}{ended}; its log ends: {tail}")
             time.sleep(0.02)
 
     def _ready(self) -> bool:
