@@ -89,8 +89,9 @@ async def examples_are_paid_once(work: Work) -> None:
         if evaluation["status"] == "WORK_STATUS_COMPLETED":
             assert len(own) == evaluation["example_count"]
         sent = sum(call["status"] == "STATUS_SETTLED" for call in paid)
-        # Whoever takes work from another, or halts it, may cut off what is under way: it is paid, and done again.
-        torn = AT_ONCE * (evaluation["fencing_token"] - (evaluation["status"] == "WORK_STATUS_COMPLETED"))
+        # Whoever takes work from another, or halts it, may cut off what is under way: it is paid, and done again. Of
+        # each place that is the example that runs, and the one before it, which is being written down.
+        torn = 2 * AT_ONCE * (evaluation["fencing_token"] - (evaluation["status"] == "WORK_STATUS_COMPLETED"))
         assert len(own) <= sent <= len(own) + torn, (len(own), sent, evaluation)
     # A copy shares the evaluation of the trial that it is a copy of, and costs nothing.
     sql = "SELECT * FROM optimizer.trials WHERE evaluation_id IS NOT NULL AND origin <> 'ORIGIN_COPIED'"

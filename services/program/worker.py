@@ -31,6 +31,8 @@ UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopp
 WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = %(fencing_token)s
 """
 SWEEP_SECONDS = 2.0
+GRACE_SECONDS = 5.0
+"""How long after its end a worker leaves its own lease on an evaluation to whoever of it works there, to be renewed."""
 EXECUTIONS_AT_ONCE = 4
 PROBES_AT_ONCE = 2
 Work = Callable[[Workshop, Leases, Row], Any]
@@ -50,7 +52,7 @@ class Worker:
     async def run(self) -> None:
         """Works until cancelled; what it was doing then is free for others at once."""
         database = self.workshop.database
-        evaluations = Leases(database, EVALUATIONS, _OPEN, _BEGINS)
+        evaluations = Leases(database, EVALUATIONS, _OPEN, _BEGINS, grace_seconds=GRACE_SECONDS)
         lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
         lanes += [self._lane(self._executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
         if self.workshop.desk:

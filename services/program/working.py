@@ -29,7 +29,7 @@ from services.program.scoring.likeness import Embed, weak
 from services.program.waking import LEASE_SECONDS
 
 RENEW_SECONDS = 2.5
-_WRITES = 10
+_WRITES = 60
 LOOK_SECONDS = 0.3
 Row = Mapping[str, Any]
 

@@ -20,6 +20,7 @@ from framework.testing.workbench import Workbench
 from services.program.execution_work import ExecutionWork
 from services.program.results import Results
 from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner, Run
+from services.program.waking import EVALUATIONS, WORK, left
 from services.program.working import Workshop
 from tests.integration.program.making import (
     create_dataset,
@@ -99,6 +100,45 @@ async def test_a_takeover_runs_only_what_is_not_finished(bench: Workbench, works
     assert [r.sequence for r in results] == list(range(1, 13))
     assert len({r.example_id for r in results}) == 12
     assert results == await results_of(bench, request.evaluation_id)
+
+
+async def test_a_worker_whose_lease_ended_while_the_database_was_away_goes_on_with_its_own_work(
+    bench: Workbench, workshop: Workshop
+) -> None:
+    """It renews its lease before another of its places would begin anew: nothing answered is asked again."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate = Gate(workshop.prepare, free=5)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
+        stream = asyncio.create_task(evaluated(bench, request))
+        await gate.full.wait()
+        await until(lambda: finished(bench, request.evaluation_id, 5))
+        await expire(bench, request.evaluation_id)
+        await wake(bench)
+        await until(lambda: leased(bench, request.evaluation_id))
+        gate.opened.set()
+        _, ended = await stream
+    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and await token(bench, request.evaluation_id) == 1
+
+
+async def wake(bench: Workbench) -> None:
+    """Has every free place of a worker look for an evaluation."""
+    async with bench.database.system() as tx:
+        await bench.database.notify(tx, WORK, left(EVALUATIONS))
+
+
+async def leased(bench: Workbench, identifier: str) -> bool:
+    """Says whether somebody holds an evaluation."""
+    async with bench.database.system() as tx:
+        sql = "SELECT lease_until > clock_timestamp() AS held FROM evaluations WHERE id = %(id)s"
+        return bool((await tx.fetch(sql, {"id": identifier}))[0]["held"])
+
+
+async def token(bench: Workbench, identifier: str) -> int:
+    """Returns how often an evaluation was claimed or taken from its worker."""
+    async with bench.database.system() as tx:
+        (found,) = await tx.fetch("SELECT fencing_token FROM evaluations WHERE id = %(id)s", {"id": identifier})
+    return int(found["fencing_token"])
 
 
 async def finished(bench: Workbench, identifier: str, count: int) -> bool:
