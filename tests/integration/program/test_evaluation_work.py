@@ -227,6 +227,27 @@ async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebo
     assert len(results) == 12 == len(gate.inputs)
 
 
+async def test_whoever_asks_for_an_evaluation_does_not_hide_it_from_the_workers(bench: Workbench) -> None:
+    """They pass over rows that somebody writes: what was attached to just now is not written again, other is."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+
+    async def written_by_attaching(earlier: str) -> bool:
+        names = {"id": request.evaluation_id, "earlier": earlier}
+        when = "clock_timestamp() - %(earlier)s::interval"
+        set_ = f"UPDATE evaluations SET attached_at = {when} WHERE id = %(id)s RETURNING attached_at"
+        (before,) = await bench.database.once(set_, names)
+        async for _ in frames(bench, request):
+            break
+        (after,) = await bench.database.once("SELECT attached_at FROM evaluations WHERE id = %(id)s", names)
+        return bool(before != after)
+
+    async for _ in frames(bench, request):
+        break
+    # A minute to come, so that no pause of this machine makes it long ago.
+    assert [await written_by_attaching(earlier) for earlier in ("-1 minute", "2 seconds")] == [False, True]
+
+
 async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on_with_the_rest(
     bench: Workbench, workshop: Workshop
 ) -> None:
