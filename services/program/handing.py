@@ -7,6 +7,7 @@ to this process, its lease ends and another worker takes it; whoever waits for i
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from services.program.waking import LEASE_SECONDS
 Ended = execution_pb2.Execution | None
 """What an execution came to; None where that has to be looked up."""
 Answer = asyncio.Future[Ended]
+_MOST_BYTES = 3 * 2**20
+"""What a message may have: gRPC refuses those of four megabytes."""
 _IDS = ("organization_id", "id", "owner_id", "program_id", "dataset_id")
 _UNUSED = ("effective_configuration", "cache_key")
 _ABSENT = (*_IDS, "inputs", "inputs_held", "timeout_ms", "max_cost_micros")
@@ -39,9 +42,9 @@ class Waiting:
         return bool(self._idle)
 
     def hand(self, what: TakeExecutionsResponse) -> Answer | None:
-        """Gives an execution to the worker that has waited longest; None where none waits."""
+        """Gives an execution to the worker that has waited longest; None where none waits, or it is too large."""
         answer: Answer = asyncio.get_running_loop().create_future()
-        while self._idle:
+        while self._idle and what.ByteSize() < _MOST_BYTES:
             worker = self._idle.popleft()
             if not worker.done():
                 worker.set_result((what, answer))
@@ -52,7 +55,15 @@ class Waiting:
         """Waits for an execution, and returns it with the place for what it comes to."""
         mine: asyncio.Future[tuple[TakeExecutionsResponse, Answer]] = asyncio.get_running_loop().create_future()
         self._idle.append(mine)
-        return await mine
+        try:
+            return await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # it was given one as it left
+                _answer(mine.result()[1], None)
+            raise
+        finally:
+            with suppress(ValueError):
+                self._idle.remove(mine)
 
 
 class HandingServicer(program_internal_service_pb2_grpc.ProgramInternalServiceServicer):

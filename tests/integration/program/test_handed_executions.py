@@ -49,6 +49,10 @@ async def _idle(bench: Workbench) -> bool:
     return bool(bench.engine.application.waiting)
 
 
+async def _none_idle(bench: Workbench) -> bool:
+    return not bench.engine.application.waiting
+
+
 async def test_whoever_waits_is_told_what_the_worker_wrote_down(
     bench: Workbench, workshop: Workshop, taken: Any
 ) -> None:
@@ -91,6 +95,25 @@ async def test_what_a_lost_worker_was_handed_another_one_does(bench: Workbench, 
         done = await asking
     assert done.status == execution_pb2.WORK_STATUS_COMPLETED
     assert (await row_of(bench, done.id))["fencing_token"] == 2
+
+
+async def test_once_its_worker_has_left_work_is_left_in_the_database(
+    bench: Workbench, workshop: Workshop, taken: Any
+) -> None:
+    """Whoever waited for it and waits no longer is given nothing; so it is with what is too large to be handed over."""
+    program = await create_program(bench)
+    async with taking(bench, taken, workshop):
+        pass
+    await until(lambda: _none_idle(bench))
+    async with working(workshop):
+        done = await bench.do("ExecuteProgram", asked(program, configuration={}))
+        assert done.status == execution_pb2.WORK_STATUS_COMPLETED
+        async with taking(bench, taken, workshop):
+            request = asked(program, configuration={})
+            request.inputs.update({"text": "och " * 800_000})
+            large = await bench.do("ExecuteProgram", request)
+    tokens = [(await row_of(bench, each.id))["fencing_token"] for each in (done, large)]
+    assert large.status == execution_pb2.WORK_STATUS_COMPLETED and tokens == [1, 2]
 
 
 async def test_an_execution_that_was_handed_over_can_be_cancelled(
