@@ -101,6 +101,24 @@ def test_an_evaluation_streams_its_results_as_events(setting: Setting) -> None:
     assert "end" in frames[-1]
 
 
+def test_a_client_is_sent_its_trials_as_events(setting: Setting) -> None:
+    """Each as soon as the one before is told, over another connection; the last word is the end."""
+    wanted = {
+        "variable_space_id": setting.space,
+        "evaluator": "EVALUATOR_EXTERNAL",
+        "strategy": "STRATEGY_RANDOM",
+        "objectives": [{"metric": "loss", "direction": "DIRECTION_MINIMIZE"}],
+        "max_trials": 3,
+    }
+    path, given = f"/v1/optimizationRuns/{setting.api.post('/v1/optimizationRuns', wanted)['id']}", []
+    for frame in events(setting.api, "POST", f"{path}:pushTrials", {"client": "page"}):
+        for trial in frame.get("item", {}).get("trials", []):
+            given.append(trial["number"])
+            told = {"client": "page", "completions": [{"number": trial["number"], "objectives": {"loss": 0.5}}]}
+            setting.api.post(f"{path}:completeTrials", told)
+    assert given == [1, 2, 3] and "end" in frame
+
+
 def test_a_stream_that_cannot_begin_is_an_ordinary_error(setting: Setting, stranger: Api) -> None:
     """A stranger's watch is NOT_FOUND in JSON, and so is one without a credential UNAUTHENTICATED."""
     run = setting.start(max_trials=TRIALS)["id"]
