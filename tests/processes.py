@@ -141,6 +141,12 @@ class Processes:
         async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
             return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=30.0)
 
+    async def stream(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> AsyncIterator[Any]:
+        """Yields the frames of a stream past the gateway, until it ends or is cut off, which raises grpc's error."""
+        async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
+            async for frame in getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor))):
+                yield frame
+
     def token(self, actor: Actor) -> str:
         """Returns an identity token such as the gateway's ext_authz signs."""
         return read_tokens(self.folder / "secrets", access_seconds=900, identity_seconds=60).issue_identity(actor).text

@@ -25,6 +25,7 @@ from ashgrove.auth.v1.organization_requests_pb2 import CreateOrganizationRequest
 from ashgrove.optimizer.v1 import external_requests_pb2 as external_rpc
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as run_rpc
+from ashgrove.optimizer.v1.pushed_trials_pb2 import PushTrialsRequest
 from ashgrove.program.v1 import connector_pb2, dataset_pb2, program_pb2
 from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1.connector_requests_pb2 import CreateConnectorRequest
@@ -242,11 +243,12 @@ class Work:
             if await self.open() < at_once:
                 await self.begin(next(kinds))
                 if len(self.runs) % 3 == 1:
-                    self._clients.append(asyncio.create_task(self.external(next(strategies))))
+                    client = self.external(next(strategies), pushed=len(self._clients) % 2 == 0)
+                    self._clients.append(asyncio.create_task(client))
             await asyncio.sleep(0.3)
 
-    async def external(self, strategy: Any) -> None:
-        """Runs an external run to its end, as its only client."""
+    async def external(self, strategy: Any, *, pushed: bool = False) -> None:
+        """Runs an external run to its end, as its only client, which asks for its trials or is sent them."""
         run = self._with_options(
             Run(variable_space_id=self.space, evaluator=Run.EVALUATOR_EXTERNAL, strategy=strategy, max_trials=6)
         )
@@ -254,18 +256,37 @@ class Work:
         run.objectives.add(metric="gain", direction=up, low=0, high=1)
         identifier = await self.begin(run)
         told = self.told[identifier] = {}
+        async for trials in self._pushed(identifier) if pushed else self._asked(identifier):
+            measured = {trial.number: gain(trial.configuration) for trial in trials}
+            done = [external_rpc.TrialCompletion(number=n, objectives={"gain": g}) for n, g in measured.items()]
+            request = external_rpc.CompleteTrialsRequest(id=identifier, client="a", completions=done)
+            await self.do("optimizer", "CompleteTrials", request)
+            told |= measured
+
+    async def _asked(self, identifier: str) -> AsyncIterator[Any]:
         asked = external_rpc.SuggestTrialsRequest(id=identifier, client="a", count=2)
         while True:
             answer = await self.do("optimizer", "SuggestTrials", asked)
             if Run.Status.Name(answer.standing.status) in ENDED:
                 return
-            measured = {trial.number: gain(trial.configuration) for trial in answer.trials}
-            done = [external_rpc.TrialCompletion(number=n, objectives={"gain": g}) for n, g in measured.items()]
-            if done:
-                request = external_rpc.CompleteTrialsRequest(id=identifier, client="a", completions=done)
-                await self.do("optimizer", "CompleteTrials", request)
-                told |= measured
+            if answer.trials:
+                yield answer.trials
             await asyncio.sleep(0.05)
+
+    async def _pushed(self, identifier: str) -> AsyncIterator[Any]:
+        request = PushTrialsRequest(id=identifier, client="a", ahead=2)
+        while True:
+            sent = self.processes.stream("optimizer", OptimizerArea, "PushTrials", request, self.actor)
+            try:
+                async for frame in sent:
+                    if frame.item.trials:
+                        yield frame.item.trials
+                    if frame.HasField("end"):
+                        return
+            except grpc.aio.AioRpcError as cut:  # whoever sent them was killed: the client goes on where it was
+                if cut.code() not in _AGAIN:
+                    raise
+            await asyncio.sleep(0.2)
 
     async def _execute(self) -> None:
         while self._more:

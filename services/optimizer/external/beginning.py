@@ -79,7 +79,7 @@ class Beginning:
         self._take(chosen | _NOBODYS | {"origin_trial_number": same["number"]})
         if same["status"] != "STATUS_RUNNING":
             await self._write()
-            await finish(self._at, [copied(chosen["number"], same)])
+            await finish(self._at, [copied(self._at, chosen["number"], same)])
 
     async def _write(self) -> None:
         """Writes down what was chosen, and tells of it."""

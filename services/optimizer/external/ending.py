@@ -10,6 +10,7 @@ from ashgrove.optimizer.v1 import run_event_pb2
 from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
 from services.optimizer.external.turn import USED, Turn, message
+from services.optimizer.objectives import names_of
 from services.optimizer.origins import COPIED
 from services.optimizer.results import Results, about
 from services.optimizer.spending import Usage, noted
@@ -39,14 +40,16 @@ async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, dict[
     await at.tell_of("updated", [message(row) for row in rows.values()])
     copies = [each for each in at.open.values() if each["origin"] == COPIED and each["origin_trial_number"] in rows]
     if copies:
-        await finish(at, [copied(each["number"], rows[each["origin_trial_number"]]) for each in copies])
+        await finish(at, [copied(at, each["number"], rows[each["origin_trial_number"]]) for each in copies])
     return rows
 
 
-def copied(number: int, original: Mapping[str, Any]) -> dict[str, Any]:
+def copied(at: Turn, number: int, original: Mapping[str, Any]) -> dict[str, Any]:
     """Returns how a trial ends that is a copy of one that has: as that did, and for nothing."""
     same = {name: original[name] for name in _COPIED}
-    return {"number": number, **same, "objectives": original["objectives"] or {}, **asdict(Usage())}
+    reached = original["objectives"] or {}  # one of another run may have reached more than is asked for here
+    reached = {name: reached[name] for name in names_of(at.row) if name in reached}
+    return {"number": number, **same, "objectives": reached, **asdict(Usage())}
 
 
 def _ended(trial: Mapping[str, Any], end: Mapping[str, Any]) -> Ended:

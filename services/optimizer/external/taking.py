@@ -76,6 +76,8 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
     COMMITTED()
     runs.trim()
     if is_news:
+        if not first.engine.hints.alive:  # those who wait in this process need no broker to hear of it
+            first.engine.hints.wake(topic(key[1]))
         await first.engine.hints.publish(topic(key[1]))
     return answers
 

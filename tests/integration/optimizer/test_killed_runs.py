@@ -11,22 +11,28 @@ from tests.processes import Processes
 from tests.runs import PROCESSES, SETTINGS, Work
 from tests.whole import whole
 
-ARMED = {"optimizer-worker": "trial.measured", "program-worker": "result.kept=20", "audit": "feed.handled=9"}
+ARMED = {
+    "optimizer": "turn.committed=3",
+    "optimizer-worker": "trial.measured",
+    "program-worker": "result.kept=20",
+    "audit": "feed.handled=9",
+}
 
 
 @pytest.mark.timeout(300)
 async def test_runs_are_whole_whoever_is_killed(
     postgres_url: str, valkey_url: str, tmp_path: Path, models: ModelServer
 ) -> None:
-    """One that learns and is held out, one that races, one that is noisy, and one that a client evaluates."""
+    """One that learns and is held out, one that races, one that is noisy, and one whose client is sent its trials."""
     processes = Processes(PROCESSES, postgres_url, tmp_path, redis_url=valkey_url, **SETTINGS)
     processes.prepare()
     async with processes.running(ARMED):
         work = Work(processes, models)
         await work.prepare()
-        client = asyncio.create_task(work.external(Run.STRATEGY_RANDOM))
         for wanted in (work.wanted(Run.STRATEGY_BAYESIAN, 2), work.raced(), work.noisy()):
             await work.begin(wanted)
+        # The last: whoever sends its trials dies of that, and begins no run before it is started again.
+        client = asyncio.create_task(work.external(Run.STRATEGY_RANDOM, pushed=True))
         await asyncio.gather(*(_dies(work, victim) for victim in ARMED))
         await client
         await work.ended()

@@ -1,6 +1,9 @@
 """Trials that come to their client as a stream: when they come, what keeps their leases, how a broken one goes on."""
 
 import asyncio
+import json
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +11,7 @@ from typing import Any
 
 import pytest
 from ashgrove.client import Client
+from ashgrove.errors import Unavailable
 from ashgrove.optimizer.v1 import optimization_run_requests_pb2 as run_rpc
 from ashgrove.optimizer.v1 import pushed_trials_pb2 as pb
 
@@ -163,6 +167,37 @@ async def test_only_those_who_may_suggest_are_sent_anything(bench: Workbench) ->
     assert not await trials(bench, run)
 
 
+async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    async with asyncio.timeout(10):
+        return dict(json.loads(await process.stdout.readline()))
+
+
+async def test_a_process_that_is_killed_loses_its_trial_to_whoever_waits(bench: Workbench) -> None:
+    """Five seconds later, as it said; the command prints what it is sent until then, and ends with the run."""
+    run = await opened(bench, max_trials=2)
+    async with served(bench) as service:
+        address, key = f"127.0.0.1:{service.port}", service.issuer.token(bench.user)
+        environment = os.environ | {"ASHGROVE_ADDRESS": address, "ASHGROVE_API_KEY": key}
+
+        async def started_as(name: str) -> asyncio.subprocess.Process:
+            words = ("runs", "receive", run, "--client", name, "--lease-seconds", "5")
+            command = (sys.executable, "-m", "ashgrove", *words)
+            return await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+
+        first, other = await started_as("first"), await started_as("other")
+        given = {process: await _line(process) for process in (first, other)}
+        assert {each["number"] for each in given.values()} == {1, 2} and set(given[first]["values"]) == {"x", "n"}
+        first.kill()
+        await first.wait()
+        await tell(bench, run, "other", reached(given[other]["number"]))
+        assert await _line(other) == given[first]
+        await tell(bench, run, "other", reached(given[first]["number"]))
+        async with asyncio.timeout(10):
+            assert await other.wait() == 0
+    assert (await now(bench, run)).end_reason == Run.END_REASON_TRIALS
+
+
 class Wire:
     """What lies between a client and a service: it can be cut."""
 
@@ -216,8 +251,6 @@ async def test_the_loop_survives_a_cut_and_does_every_trial_once(bench: Workbenc
 
 def _until_heard(act: Any) -> None:
     """Does what may be done twice until an answer comes back."""
-    from ashgrove.errors import Unavailable
-
     for _ in range(20):
         try:
             act()
