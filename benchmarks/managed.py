@@ -76,7 +76,7 @@ def _floor(url: str) -> float:
 
 
 async def _measured(url: str, broker: str) -> dict[int, tuple[float, float, float]]:
-    async with workbench(registry(), url, _MIGRATIONS, SimpleNamespace(end_grant=_nothing)) as bench:
+    async with workbench(registry(), url, _MIGRATIONS, SimpleNamespace()) as bench:
         bench.engine.hints = Hints(broker)
         found = {history: await _behind(bench, url, history) for history in HISTORIES}
         await bench.engine.hints.close()
@@ -112,6 +112,7 @@ async def _behind(bench: Workbench, url: str, history: int) -> tuple[float, floa
     with (
         patch.object(searching.suggesting, "next", chosen),
         patch.object(search, "evaluate", evaluated),
+        patch.object(search, "close", _nothing),
         patch.object(Search, "_space", _the_space),
     ):
         await searching.run()
@@ -120,7 +121,7 @@ async def _behind(bench: Workbench, url: str, history: int) -> tuple[float, floa
     return whole, choice, processor
 
 
-async def _nothing(_: object) -> None:
+async def _nothing(*_: object) -> None:
     return
 
 
@@ -136,6 +137,8 @@ async def _claimed(bench: Workbench) -> dict[str, Any]:
         strategy=_Run.STRATEGY_BAYESIAN,
         objectives=[run_pb.Objective(metric="gain", direction=run_pb.Objective.DIRECTION_MAXIMIZE)],
         max_trials=10_000,
+        parallelism=1,
+        schedule=_Run.SCHEDULE_ASYNCHRONOUS,
     )
     run = await call.create(OptimizationRun, wanted, hidden={"grant_id": new_id()})
     async with bench.database.system() as tx:

@@ -1,9 +1,10 @@
 """A run's watchers: from an event's write to each of them, and what a watcher takes of memory, beside a bare fan-out.
 
-`python -m benchmarks watchers` has 1,000 watchers, `WATCHERS=10000` in the environment ten thousand. They are a process
-of their own on loopback; the service runs with the real interceptors, identity and hints in another. An event's time is
-that of the transaction that wrote it, so figures hold the write too; the bare server sends as many bytes to as many
-streams, from the moment it has them.
+`python -m benchmarks watchers` has 1,000 watchers, `WATCHERS=10000` in the environment ten thousand: of as many users
+as it takes, since a caller may have a thousand streams. They are a process of their own on loopback, which opens a few
+hundred at once; the service runs with the real interceptors, identity and hints in another. An event's time is that of
+the transaction that wrote it, so figures hold the write too; the bare server sends as many bytes to as many streams,
+from the moment it has them. Both are set as our servers are: by itself gRPC refuses bursts of a thousand streams.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,10 +35,13 @@ from benchmarks.asking import opened
 from deploy.local.ports import free_port
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
+from framework.call import Actor, Role
 from framework.events.hints import Hints
+from framework.identifiers import new_id
+from framework.rpc.server import OPTIONS
 from framework.tasks import stopped
 from framework.testing.serving import served
-from framework.testing.workbench import workbench
+from framework.testing.workbench import Workbench, workbench
 from services.optimizer.resources import registry
 from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
@@ -44,8 +49,8 @@ from services.optimizer.watched import Watched
 METHOD = "/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"
 ROUNDS = 15
 PAUSE = 0.6
-_A_CHANNEL = 500
-"""How many streams a connection has."""
+_A_CHANNEL, _A_CALLER, _AT_ONCE = 500, 1000, 200
+"""How many streams a connection has, how many a caller may have, and how many are opened at once."""
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
 
 
@@ -67,44 +72,56 @@ def main() -> None:
     Console().print(table)
 
 
-async def _watch(address: str, token: str, run: str, count: int) -> None:
+async def _watch(address: str, run: str, count: int, tokens: Sequence[str]) -> None:
     """Watches so often, says when all do, and then the p50 and p99 of each event's way in milliseconds."""
     channels = [
         aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(-(-count // _A_CHANNEL))
     ]
     ways: dict[int, list[float]] = {}
-    seen = 0
+    told: dict[bytes, tuple[int, float]] = {}
+    opening = asyncio.Semaphore(_AT_ONCE)
+
+    def heard(text: bytes) -> None:
+        now = time.time()
+        if text not in told:  # all hear the same: it is read once
+            item = Frame.FromString(text).item
+            told[text] = item.sequence, item.occurred_at.ToNanoseconds() / 1e9
+        sequence, written = told[text]
+        ways.setdefault(sequence, []).append(now - written)
 
     async def one(place: int) -> None:
-        nonlocal seen
-        call: Any = channels[place % len(channels)].unary_stream(METHOD, response_deserializer=Frame.FromString)
-        request = b"\x0a" + bytes([len(run)]) + run.encode()
-        first = True
-        async for frame in call(request, metadata=(("authorization", f"Bearer {token}"),)):
-            now = time.time()
-            if first:
-                seen, first = seen + 1, False
-                if seen == count:
-                    print("ready", flush=True)
-            if frame.HasField("item"):
-                ways.setdefault(frame.item.sequence, []).append(now - frame.item.occurred_at.ToNanoseconds() / 1e9)
+        asks: Any = channels[place % len(channels)].unary_stream(METHOD)
+        token = tokens[place % len(tokens)]
+        async with opening:
+            call = asks(b"\x0a" + bytes([len(run)]) + run.encode(), metadata=(("authorization", f"Bearer {token}"),))
+            heard(await call.read())
+        following.append(asyncio.create_task(follow(call)))
 
-    tasks = [asyncio.create_task(one(place)) for place in range(count)]
+    async def follow(call: Any) -> None:
+        while (text := await call.read()) is not aio.EOF:
+            heard(text)
+        raise SystemExit(f"a stream ended: {await call.code()} {await call.details()}")
+
+    following: list[asyncio.Task[None]] = []
+    await asyncio.gather(*(one(place) for place in range(count)))
+    print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     whole = [sorted(each) for each in list(ways.values())[3:] if len(each) == count]
+    assert len(whole) >= ROUNDS - 1, f"only {len(whole)} events came to all"
     p50, p99 = (median(each[int(count * share)] for each in whole) * 1000 for share in (0.5, 0.99))
     print(p50, p99, flush=True)
-    await stopped(tasks)
+    await stopped(following)
 
 
 @asynccontextmanager
-async def _watchers(address: str, token: str, run: str, count: int) -> AsyncIterator[Any]:
-    command = (sys.executable, "-m", "benchmarks.watchers", "watch", address, token, run, str(count))
+async def _watchers(address: str, run: str, count: int, tokens: Sequence[str]) -> AsyncIterator[Any]:
+    command = (sys.executable, "-m", "benchmarks.watchers", "watch", address, run, str(count), *tokens)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert process.stdin and process.stdout
     before = _resident()
-    await process.stdout.readline()
+    if (await process.stdout.readline()).strip() != b"ready":
+        raise SystemExit(f"not all of {count} watchers came to watch: see above")
     grown = _resident() - before
     yield
     process.stdin.write(b"\n")
@@ -126,13 +143,13 @@ async def _ours(count: int) -> None:
                 run = await opened(bench, server.admin_url, run_pb.OptimizationRun.STRATEGY_RANDOM, 0)
                 caller = service.as_actor(bench.user)
                 await caller.do("SuggestTrials", pb.SuggestTrialsRequest(id=run, client="a"))
-                token = service.issuer.token(bench.user)
-                async with _watchers(f"127.0.0.1:{service.port}", token, run, count):
+                tokens = [service.issuer.token(_admin(bench)) for _ in range(-(-count // _A_CALLER))]
+                async with _watchers(f"127.0.0.1:{service.port}", run, count, tokens):
                     for step in range(ROUNDS):
                         told = pb.ReportMeasurementsRequest(id=run, client="a", number=1)
                         told.measurements.add(step=step, values={"gain": 0.5})
                         await caller.do("ReportMeasurements", told)
-                        await asyncio.sleep(PAUSE)
+                        await asyncio.sleep(_pause(count))
             await stopped([hearing])
             await bench.engine.hints.close()
 
@@ -147,27 +164,37 @@ async def _bare(count: int) -> None:
         while True:
             yield await queue.get()
 
-    server, port = aio.server(), free_port()
+    server, port = aio.server(options=OPTIONS), free_port()
     service, name = METHOD[1:].split("/")
     handler: Any = grpc.unary_stream_rpc_method_handler(watch)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: handler}),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    async with _watchers(f"127.0.0.1:{port}", "", "0" * 36, count):
+    async with _watchers(f"127.0.0.1:{port}", "0" * 36, count, [""]):
         for number in range(ROUNDS):
             item = RunEvent(type=RunEvent.TYPE_TRIAL_PROGRESSED, sequence=number + 1, run_id="0" * 36)
             item.objectives["gain"] = 0.5
             item.occurred_at.GetCurrentTime()
             for queue in queues:
                 queue.put_nowait(Frame(item=item).SerializeToString())
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_pause(count))
     await server.stop(0)
+
+
+def _admin(bench: Workbench) -> Actor:
+    """Returns another who may watch every run of the organization."""
+    return replace(bench.user, id=str(new_id()), role=Role.ADMIN)
+
+
+def _pause(count: int) -> float:
+    """Returns how many seconds to wait for an event to come to all, before the next."""
+    return PAUSE * max(1.0, count / 1000)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["watch", address, token, run, count]:
-            uvloop.run(_watch(address, token, run, int(count)))
+        case ["watch", address, run, count, *tokens]:
+            uvloop.run(_watch(address, run, int(count), tokens))
         case ["bare", count]:
             uvloop.run(_bare(int(count)))
         case ["ours", count]:

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Asked:
     """What is asked; of streams of requests, what reads them."""
 
 
-Behaviour = Callable[[Asked, Any], Any]
+Behaviour = Callable[[Any, Any], Any]
 
 
 class Surrounding(aio.ServerInterceptor):
@@ -81,18 +81,26 @@ class Surrounding(aio.ServerInterceptor):
     def _around(self, method: str, handler: Any) -> Any:
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         streaming = bool(handler.request_streaming or handler.response_streaming)
-        surround, enter = (_stream, _enter_stream) if inspect.isasyncgenfunction(inner) else (_single, _enter_single)
-
-        def innermost(asked: Asked, context: Any) -> Any:
-            return inner(asked.request, context)
-
-        behaviour: Behaviour = innermost
-        for around in reversed(self.around_streams if streaming else self.arounds):
-            behaviour = surround(around, behaviour)
-        return _rebuilt(handler, enter(method, streaming, behaviour))
+        surrounded = _stream if inspect.isasyncgenfunction(inner) else _single
+        arounds = self.around_streams if streaming else self.arounds
+        return _rebuilt(handler, surrounded(method, streaming, arounds, inner))
 
 
-def _single(around: Around, inner: Behaviour) -> Behaviour:
+def _single(method: str, streaming: bool, arounds: Sequence[Around], inner: Behaviour) -> Behaviour:
+    def innermost(asked: Asked, context: Any) -> Any:
+        return inner(asked.request, context)
+
+    behaviour: Behaviour = innermost
+    for around in reversed(arounds):
+        behaviour = _within(around, behaviour)
+
+    async def entered(request: Any, context: Any) -> Any:
+        return await behaviour(Asked(method, streaming, context.invocation_metadata(), request), context)
+
+    return entered
+
+
+def _within(around: Around, inner: Behaviour) -> Behaviour:
     async def surrounded(asked: Asked, context: Any) -> Any:
         async with around(asked, context):
             return await inner(asked, context)
@@ -100,26 +108,15 @@ def _single(around: Around, inner: Behaviour) -> Behaviour:
     return surrounded
 
 
-def _stream(around: Around, inner: Behaviour) -> Behaviour:
-    async def surrounded(asked: Asked, context: Any) -> AsyncIterator[Any]:
-        async with around(asked, context):
-            async for reply in inner(asked, context):
-                yield reply
-
-    return surrounded
-
-
-def _enter_single(method: str, streaming: bool, behaviour: Behaviour) -> Any:
-    async def entered(request: Any, context: Any) -> Any:
-        return await behaviour(Asked(method, streaming, context.invocation_metadata(), request), context)
-
-    return entered
-
-
-def _enter_stream(method: str, streaming: bool, behaviour: Behaviour) -> Any:
+def _stream(method: str, streaming: bool, arounds: Sequence[Around], inner: Behaviour) -> Behaviour:
+    # One generator, not each inside the other: that took a kilobyte of every watcher, and a turn at every frame.
     async def entered(request: Any, context: Any) -> AsyncIterator[Any]:
-        async for reply in behaviour(Asked(method, streaming, context.invocation_metadata(), request), context):
-            yield reply
+        asked = Asked(method, streaming, context.invocation_metadata(), request)
+        async with AsyncExitStack() as entering:
+            for around in arounds:
+                await entering.enter_async_context(around(asked, context))
+            async for reply in inner(request, context):
+                yield reply
 
     return entered
 

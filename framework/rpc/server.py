@@ -25,7 +25,7 @@ from framework.tasks import stopped
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _log = logging.getLogger("ashgrove.server")
-_OPTIONS = (
+OPTIONS = (
     # gRPC refuses bursts of streams beyond these bounds before any handler sees them.
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
@@ -40,6 +40,7 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),
 )
+"""What every server of ours is set to."""
 
 Check = Callable[[], Awaitable[None]]
 
@@ -111,7 +112,7 @@ async def _end(process: Process, tasks: Sequence["asyncio.Task[None]"], stopping
 
 
 def _server(process: Process) -> tuple[aio.Server, Any]:
-    server = aio.server(interceptors=interceptors(process.verifier, process.streams), options=_OPTIONS)
+    server = aio.server(interceptors=interceptors(process.verifier, process.streams), options=OPTIONS)
     server.add_generic_rpc_handlers(tuple(process.handlers))
     for add in process.servicers:
         add(server)

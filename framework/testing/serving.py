@@ -11,6 +11,7 @@ from framework.call import ANONYMOUS, Actor
 from framework.resource import MethodSpec, Registry
 from framework.rpc.identity import FetchKeys, Verifier
 from framework.rpc.interceptors import interceptors
+from framework.rpc.server import OPTIONS
 from framework.rpc.servicer import handlers_of
 from framework.testing.refusals import Refused
 from framework.testing.tokens import Issuer
@@ -86,7 +87,7 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serves a workbench's engine on a port of loopback for the length of a block; `keys` may stand for its own."""
     issuer = Issuer()
-    server = aio.server(interceptors=interceptors(Verifier(keys or issuer.keys)))
+    server = aio.server(interceptors=interceptors(Verifier(keys or issuer.keys)), options=OPTIONS)
     server.add_generic_rpc_handlers(tuple(handlers_of(bench.engine)))
     for add in servicers:
         add(server)
