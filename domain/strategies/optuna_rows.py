@@ -104,6 +104,11 @@ class Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
         return {name: self.distributions[name].to_internal_repr(value) for name, value in self.params.items()}
 
     @cached_property
+    def constraints(self) -> dict[str, float]:
+        """What it is beyond each threshold: Optuna asks every trial at every suggestion."""
+        return dict(super().constraints)
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of the parameters that it has."""
         return frozenset(self.params)
