@@ -124,7 +124,7 @@ class Work:
         self.space = (await self.do("variables", "CreateVariableSpace", request)).id
         self.taught = await self._dataset(4, train=6)
         shown = variable_space_pb2.VariableSpace(name="shown")
-        demos = variable_space_pb2.DemoSetDomain(slot="main", dataset_id=self.taught, dataset_revision=1)
+        demos = variable_space_pb2.DemoSetDomain(slot="main", dataset_id=self.taught, dataset_revision=2)
         shown.variables.add(name="shown", demo_set=demos)
         request = CreateVariableSpaceRequest(variable_space=shown)
         self.shown = (await self.do("variables", "CreateVariableSpace", request)).id

@@ -143,9 +143,12 @@ class Bootstrapping:
             "program",
             lambda caller: self.application.program.GetProgram(asked, metadata=caller),
         )
-        examples = [_labeled(program, each) async for page in self._pages(_revision(space, self.run)) for each in page]
+        revision = _revision(space, self.run)
+        examples = [_labeled(program, each) async for page in self._pages(revision) for each in page]
         if not examples:
-            raise Fruitless("the dataset has no training examples at the run's revision: add some")
+            raise Fruitless(
+                f"the dataset has no training examples at revision {revision}, which run and variable allow"
+            )
         return examples
 
     async def _pages(self, revision: int) -> Any:
