@@ -42,6 +42,8 @@ MANAGED = {
     "TRIAL_DROPPED": "races are the platform's; of an external run's, trials are dropped that are imported so",
     "HOLDOUT_STARTED": "clients see whatever they evaluate",
     "ABLATION_STARTED": "nobody is left to evaluate it when the last client has told",
+    "BOOTSTRAP_STARTED": "demonstrations are made of what a program answers, which only the platform asks",
+    "BOOTSTRAPPED": "demonstrations are made of what a program answers, which only the platform asks",
     "REPEATS_STARTED": "clients evaluate as often as they like before they tell",
     "TRIAL_REPEATED": "clients evaluate as often as they like before they tell",
 }
