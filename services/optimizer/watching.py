@@ -32,7 +32,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
     Raises NotFound at the start, or later when the caller may no longer see the run, and Unauthenticated once the
     caller's key or role is lost.
     """
-    run = await _key(call, identifier)
+    run = await key_of(call, identifier, _VERB)
     watched: Watched = call.application.watched
     async with watched.watching(call.engine, run) as heard:
         looked = spoken = time.monotonic()
@@ -51,7 +51,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
                 yield _Frame(heartbeat=Heartbeat(sequence=after))
             if time.monotonic() - looked > VISIBILITY_SECONDS:
                 looked = time.monotonic()
-                await _key(call, identifier)
+                await key_of(call, identifier, _VERB)
             if not ended and len(events) < story.BATCH:
                 due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()
                 with suppress(TimeoutError):
@@ -60,9 +60,9 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
             call.engine.revocations.check(call.context)
 
 
-async def _key(call: Call, identifier: str) -> dict[str, Any]:
-    """Returns the key of a run that the caller may watch: ten thousand watchers have its row no longer than this."""
-    run = await call.row(OptimizationRun, identifier, _VERB)
+async def key_of(call: Call, identifier: str, verb: str) -> dict[str, Any]:
+    """Returns the key of a run that the caller may follow: ten thousand streams have its row no longer than this."""
+    run = await call.row(OptimizationRun, identifier, verb)
     return {name: run[name] for name in ("organization_id", "id")}
 
 

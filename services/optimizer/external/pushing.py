@@ -20,8 +20,9 @@ from framework.storage import Database
 from services.optimizer.external.asking import GIVING, given_trials
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import LEASE_SECONDS, Turn
-from services.optimizer.resources import ENDED, OptimizationRun
+from services.optimizer.resources import ENDED
 from services.optimizer.watched import Watched
+from services.optimizer.watching import key_of
 
 HEARTBEAT_SECONDS = 15.0
 # What is due is due for certain when the wait is over.
@@ -47,7 +48,7 @@ async def frames(call: Call, request: PushTrialsRequest) -> AsyncIterator[_Frame
 
     Raises NotFound or NotPermitted as soon as the caller may no longer work at the run.
     """
-    run = await call.row(OptimizationRun, request.id, _VERB)
+    run = await key_of(call, request.id, _VERB)
     watched: Watched = call.application.watched
     pushing = _Pushing(request)
     async with watched.watching(call.engine, run) as heard:

@@ -10,8 +10,11 @@ from ashgrove.client import Client
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ForkOptimizationRunRequest
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
+from ashgrove.variables.v1.variable_space_pb2 import BooleanDomain, VariableSpace
+from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpaceRequest
 from grpc import aio
 
 from framework.call import Actor
@@ -101,3 +104,20 @@ async def test_a_client_defines_its_space_while_it_runs(around: Neighbourhood) -
         seen = await asyncio.to_thread(works, address)
     kinds = [("kind", "layers") if each["kind"] == "deep" else ("kind", "rate") for each in seen]
     assert len(seen) == 6 and [tuple(sorted(each)) for each in seen] == kinds
+
+
+async def test_what_another_run_has_tried_is_not_tried_again(around: Neighbourhood) -> None:
+    """A fork of a small space that was tried whole has nothing left to try: its clients are given nothing."""
+    owner = await around.person()
+    space = VariableSpace(name="a pair")
+    space.variables.add(name="on", boolean=BooleanDomain())
+    made = await around.do(owner, "CreateVariableSpace", CreateVariableSpaceRequest(variable_space=space), "variables")
+    run = await external(around, owner, variable_space_id=made.id, max_trials=30)
+    asked = pb.SuggestTrialsRequest(id=run.id, client="a", count=2)
+    given = await around.do(owner, "SuggestTrials", asked)
+    assert len(given.trials) == 2
+    told = [pb.TrialCompletion(number=each.number, objectives={"loss": 0.5}) for each in given.trials]
+    await around.do(owner, "CompleteTrials", pb.CompleteTrialsRequest(id=run.id, client="a", completions=told))
+    fork = await around.do(owner, "ForkOptimizationRun", ForkOptimizationRunRequest(id=run.id))
+    answer = await around.do(owner, "SuggestTrials", pb.SuggestTrialsRequest(id=fork.id, client="a"))
+    assert not answer.trials and answer.standing.end_reason == Run.END_REASON_EXHAUSTED
