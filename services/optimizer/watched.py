@@ -1,7 +1,7 @@
 """Which runs are watched in this process, and one look at all of them: one query, however many watch."""
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -17,9 +17,17 @@ LOOK_WITHOUT_HINTS_SECONDS = 0.25
 _GATHERING_SECONDS = 0.001
 L = TypeVar("L")
 _LATEST = """
-SELECT r.id, r.last_sequence FROM unnest(%(organizations)s::uuid[], %(ids)s::uuid[]) AS w (organization_id, id)
+SELECT r.organization_id, r.id, r.last_sequence
+FROM unnest(%(organizations)s::uuid[], %(ids)s::uuid[]) AS w (organization_id, id)
 JOIN optimization_runs r ON r.organization_id = w.organization_id AND r.id = w.id
 """
+
+
+class Heard(asyncio.Event):
+    """Set whenever there may be news for one watcher."""
+
+    after = 0
+    """The number of the latest event that the watcher has told."""
 
 
 class Watched:
@@ -27,22 +35,22 @@ class Watched:
 
     def __init__(self) -> None:
         self._looks: dict[Any, asyncio.Task[Any]] = {}
-        self._watchers: Counter[tuple[UUID, UUID]] = Counter()
+        self._watchers: defaultdict[tuple[UUID, UUID], set[Heard]] = defaultdict(set)
         self._latest: dict[UUID, int] = {}
         self._looking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[asyncio.Event]:
+    async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[Heard]:
         """Has a run looked at for the length of a block, and an event set whenever there may be news of it."""
         key = (run["organization_id"], run["id"])
-        self._watchers[key] += 1
+        self._watchers[key].add(heard := Heard())
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(engine))
         try:
-            with engine.hints.bound(topic(run["id"]), heard := asyncio.Event()):
+            with engine.hints.bound(topic(run["id"]), heard):
                 yield heard
         finally:
-            self._watchers[key] -= 1
+            self._watchers[key].discard(heard)
             if not self._watchers[key]:
                 del self._watchers[key]
                 self._latest.pop(run["id"], None)
@@ -80,4 +88,7 @@ class Watched:
         for row in rows:
             if row["last_sequence"] > self._latest.get(row["id"], 0):
                 self._latest[row["id"]] = row["last_sequence"]
-                engine.hints.wake(topic(row["id"]))
+                # Who was hinted at it has told of it by now, and need not look again.
+                for heard in self._watchers.get((row["organization_id"], row["id"]), ()):
+                    if heard.after < row["last_sequence"]:
+                        heard.set()

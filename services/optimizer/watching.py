@@ -36,6 +36,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
     watched: Watched = call.application.watched
     async with watched.watching(call.engine, run) as heard:
         looked = spoken = time.monotonic()
+        heard.after = after
         while True:
             heard.clear()  # what is told from here on is looked for again
             look = partial(_look, call.engine.database, run, after)
@@ -43,6 +44,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
             for event in events:
                 after, spoken = event.sequence, time.monotonic()
                 yield _Frame(item=event)
+                heard.after = after
             if not events and ended:
                 yield _Frame(end=End(status=Status()))
                 return

@@ -186,4 +186,4 @@ async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkey
 
 
 async def _all_watch(bench: Workbench, count: int) -> bool:
-    return sum(bench.engine.application.watched._watchers.values()) == count
+    return sum(map(len, bench.engine.application.watched._watchers.values())) == count
