@@ -111,7 +111,8 @@ async def suggestions_are_replayed(work: Work) -> None:
     """Each is chosen again from what informed it, by a strategy that remembers nothing."""
     trials = await _by(work, "optimizer.trials", "optimization_run_id")
     for run in await work.processes.rows("SELECT * FROM optimizer.optimization_runs"):
-        own = {t["number"]: t for t in trials[str(run["id"])]}
+        # By number, as strategies see them: rows come in whatever order they were written last.
+        own = {t["number"]: t for t in sorted(trials[str(run["id"])], key=lambda each: each["number"])}
         space = await _space(work, run)
         suggesting = Suggesting(run)
         for number, trial in own.items():
