@@ -25,6 +25,7 @@ from framework.storage import Leases
 from framework.testing.serving import Caller
 from framework.testing.workbench import Workbench
 from services.optimizer.search import Search
+from services.optimizer.tried import Tried
 from services.optimizer.warm import WarmRuns
 
 HISTORIES = (1000, 9000)
@@ -71,7 +72,7 @@ async def _managed(bench: Workbench, caller: Caller, url: str, history: int) -> 
     run = await opened(bench, url, _TPE, history)
     parts: Any = SimpleNamespace(engine=bench.engine, database=bench.database, hints=bench.engine.hints)
     leases = Leases(bench.database, "optimization_runs", f"id = '{run}'")
-    cold, warm = [], []
+    cold, warm = list[float](), list[float]()
     for number in range(TIMES + 1):
         row = await leases.claim(f"worker {number}", 0.0)
         assert row is not None
@@ -79,7 +80,9 @@ async def _managed(bench: Workbench, caller: Caller, url: str, history: int) -> 
         search = Search(parts, bench.engine.application, leases, row)
         for times in (cold, warm):
             began = time.perf_counter()
-            await search._suggested(_SPACE, await search.ledger.trials())
+            if times is cold:
+                search.tried = Tried(await search.ledger.trials())
+            search.tried.begun(await search._suggested(_SPACE))
             times.append(time.perf_counter() - began)
         await leases.release(row)
     return cold[1:], warm[1:]
