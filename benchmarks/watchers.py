@@ -67,7 +67,7 @@ def main() -> None:
     table = Table("what", "p50 ms", "p99 ms", "KB a watcher", title=f"{count:,} watchers of one run")
     for name in ("bare", "ours"):
         command = [sys.executable, "-m", "benchmarks.watchers", name, str(count)]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
         table.add_row(name, *(f"{float(each):.1f}" for each in told[-3:]))
     Console().print(table)
 

@@ -1,12 +1,15 @@
 """Which runs are watched in this process, and one look at all of them: one query, however many watch."""
 
 import asyncio
+import math
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
+from framework.call import Actor
 from framework.engine import Engine
 from framework.errors import Failure
 from framework.tasks import stopped
@@ -37,6 +40,7 @@ class Watched:
         self._looks: dict[Any, asyncio.Task[Any]] = {}
         self._watchers: defaultdict[tuple[UUID, UUID], set[Heard]] = defaultdict(set)
         self._latest: dict[UUID, int] = {}
+        self._decided: defaultdict[tuple[UUID, UUID], dict[Actor, float]] = defaultdict(dict)
         self._looking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -53,6 +57,7 @@ class Watched:
             self._watchers[key].discard(heard)
             if not self._watchers[key]:
                 del self._watchers[key]
+                self._decided.pop(key, None)
                 self._latest.pop(run["id"], None)
             if not self._watchers and (looking := self._looking):
                 self._looking = None
@@ -68,6 +73,19 @@ class Watched:
         # Whoever leaves must not take the look from the others.
         found: L = await asyncio.shield(self._looks[key])
         return found
+
+    async def decided(
+        self, run: Mapping[str, Any], actor: Actor, seconds: float, decide: Callable[[], Awaitable[Any]]
+    ) -> float:
+        """Returns when an actor was last found to be one who may watch a run, at most so many seconds ago.
+
+        Where that is longer ago it is decided anew, once for all streams of the actor; raises what `decide` raises.
+        """
+        key = run["organization_id"], run["id"]
+        if (now := time.monotonic()) - self._decided[key].get(actor, -math.inf) > seconds:
+            await self.together((key, actor), decide)
+            self._decided[key][actor] = now
+        return self._decided[key][actor]
 
     async def _shared(self, key: Any, look: Callable[[], Awaitable[L]]) -> L:
         await asyncio.sleep(_GATHERING_SECONDS)

@@ -52,8 +52,8 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
                 spoken = time.monotonic()
                 yield _Frame(heartbeat=Heartbeat(sequence=after))
             if time.monotonic() - looked > VISIBILITY_SECONDS:
-                looked = time.monotonic()
-                await key_of(call, identifier, _VERB)
+                seen = partial(key_of, call, identifier, _VERB)
+                looked = await watched.decided(run, call.actor, VISIBILITY_SECONDS, seen)
             if not ended and len(events) < story.BATCH:
                 due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()
                 with suppress(TimeoutError):
