@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.local import postgres
-from deploy.local.ports import free_port, is_free
+from deploy.local.ports import free_port
 from deploy.local.state import State
 from tests.e2e.api import Api, founded
 from tests.e2e.positions import FUZZED
@@ -36,18 +36,11 @@ class Stack:
         return next(p.pid for p in State(self.home).read() if p.name == name)
 
 
-def _base_port() -> int:
-    while True:
-        base = free_port()
-        if base < 60_000 and all(is_free(base + i) for i in range(12)):
-            return base
-
-
 @contextmanager
 def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
     """Runs everything from a source tree, on ports and in a home of its own, for the length of a block."""
     port = free_port()
-    settings = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(_base_port())}
+    settings = {"HOME": str(home), "PORT": str(port), "BASE_PORT": str(free_port(12))}
     settings |= {"DRAIN_SECONDS": "0.2", **told}  # streams between services would fill any more
     environment = os.environ | {f"ASHGROVE_{k}": v for k, v in settings.items()}
     environment["PYTHONPATH"] = f"{root}:{root / 'client'}"

@@ -27,7 +27,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
-        self.base = next(b for b in iter(free_port, 0) if b < 60_000 and all(is_free(b + i) for i in range(12)))
+        self.base = free_port(12)
         self.told = {
             "HOME": str(folder),
             "PORT": str(self.port),

@@ -134,7 +134,7 @@ def _order(key: Key) -> str:
     return f"{path}{' desc' if key.descending else ''}{nulls}"
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows, actors, st.one_of(filters, st.just(EVERYTHING)), orders, st.integers(1, 3))
 def test_a_list_is_what_brute_force_picks(
     connection: psycopg.Connection[Any],

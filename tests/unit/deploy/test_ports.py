@@ -1,0 +1,13 @@
+"""Ports of servers: free ones, in a row, where the kernel puts no connection."""
+
+from pathlib import Path
+
+from deploy.local.ports import free_port, is_free
+
+
+def test_ports_are_free_and_beside_each_other() -> None:
+    """And none of them is one that a connection is given meanwhile."""
+    first = free_port(12)
+    assert all(is_free(first + i) for i in range(12))
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert first + 12 <= (low if low > 20_000 else 32_768)
