@@ -138,7 +138,7 @@ async def test_what_is_answered_well_is_shown_and_the_best_set_wins(around: Neig
 
 
 async def test_a_takeover_in_the_middle_pays_for_no_answer_twice(around: Neighbourhood, tmp_path: Path) -> None:
-    """Answers that are kept are read; with enough good ones the rest is left, and another worker finds the sets."""
+    """Answers that are kept are read; no more count than are enough, and another worker finds the sets."""
     user = await around.person()
     options = {"max_bootstrapped": 1, "max_demonstrations": 1, "traces": 3}
     async with model_server(otherwise=answers) as models:
@@ -161,7 +161,7 @@ async def test_a_takeover_in_the_middle_pays_for_no_answer_twice(around: Neighbo
     # What was under way when a worker was stopped is asked again.
     texts = [asked(each)[0] for each in models.requests]
     torn = sum(texts.count(text) - 1 for text in set(texts) if text.startswith("train"))
-    assert torn <= 1 and run.bootstrap_result.example_count <= calls(models)["train"] - torn < TRAIN
+    assert torn <= 2 and run.bootstrap_result.example_count <= calls(models)["train"] - torn <= TRAIN
 
 
 async def _answered(models: ModelServer, count: int) -> bool:
