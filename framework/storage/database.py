@@ -2,9 +2,8 @@
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,6 @@ import orjson
 import psycopg
 from ashgrove.event.v1.event_pb2 import Event
 from psycopg.conninfo import make_conninfo
-from psycopg.generators import send
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool
@@ -20,7 +18,9 @@ from psycopg_pool import AsyncConnectionPool
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
+from framework.storage import pipelines
 from framework.storage.failures import mapped
+from framework.storage.pipelines import Connection
 from framework.telemetry import CLIENT, span
 
 RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
@@ -30,7 +30,6 @@ set_json_loads(orjson.loads)  # what is in jsonb has no NaN, and numbers that bo
 
 _TOLD = {"db.system.name": "postgresql"}
 NOTHING_MORE: Mapping[str, Any] = {}
-Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
 Asked = psycopg.AsyncCursor[DictRow]
 """A statement that was sent, and whose rows were not taken yet."""
@@ -68,7 +67,7 @@ class Transaction:
         """Returns how many rows were touched."""
         with mapped():
             cursor = await self.connection.execute(sql, params)
-            await self._settle()
+            await pipelines.settle(self.connection)
             return int(cursor.rowcount)
 
     async def lazily(self) -> None:
@@ -88,7 +87,7 @@ class Transaction:
 
         Its rows may be taken with `answer`.
         """
-        async with _together(self.connection._pipeline):
+        async with pipelines.held(self.connection):
             return await self.ask(sql, params)
 
     async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
@@ -98,28 +97,24 @@ class Transaction:
 
     async def answer(self, asked: Asked) -> list[dict[str, Any]]:
         """Returns the rows of a statement that was sent or left before."""
-        pipeline = self.connection._pipeline  # psycopg offers no public handle
         with mapped():
-            if pipeline is not None and pipeline.command_queue:
-                await self.connection.wait(pipeline._communicate_gen())
+            await pipelines.release(self.connection)
             return await asked.fetchall()
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
         """Has the statements that a block sends leave together at its end, in one go; none may be waited for in it."""
-        pipeline = self.connection._pipeline  # psycopg offers no public handle
-        async with _together(pipeline):
+        async with pipelines.held(self.connection):
             yield
-        if pipeline is not None:
-            with mapped():
-                await self.connection.wait(pipeline._communicate_gen())
+        with mapped():
+            await pipelines.release(self.connection)
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for many rows in one round trip."""
         with mapped():
             async with self.connection.cursor() as cursor:
                 await cursor.executemany(sql, rows)
-            await self._settle()
+            await pipelines.settle(self.connection)
 
     async def record(self, event: Event, told: Mapping[str, Any] = NOTHING_MORE) -> None:
         """Leaves an event in the outbox: it is told if and only if this transaction commits.
@@ -151,12 +146,6 @@ class Transaction:
         self.told = True
         RECORDED()
 
-    async def _settle(self) -> None:
-        # In pipeline mode a statement's fate is known only after a sync.
-        pipeline = self.connection._pipeline  # psycopg offers no public handle
-        if pipeline is not None:
-            await pipeline.sync()
-
 
 class Reads:
     """Single queries of one organization.
@@ -173,7 +162,7 @@ class Reads:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with self._pool.connection(timeout=self._deadline) as connection:
-                async with _pipeline(connection) as pipeline, _together(pipeline):
+                async with pipelines.pipelined(connection), pipelines.held(connection):
                     await connection.execute(_SETTINGS, self._settings)
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
@@ -212,9 +201,11 @@ class Database:
         """
         settings = _told(organization_id, deadline_seconds)
         with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._tenant.connection(timeout=deadline_seconds) as connection, _begun(connection) as tx:
-                await tx.leave(_SETTINGS, settings)
-                yield tx
+            async with self._tenant.connection(timeout=deadline_seconds) as connection:
+                tx = Transaction(connection)
+                async with pipelines.transaction(connection):
+                    await tx.leave(_SETTINGS, settings)
+                    yield tx
         if tx.told:
             COMMITTED()
 
@@ -226,7 +217,8 @@ class Database:
     async def system(self) -> AsyncIterator[Transaction]:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
         with mapped(), span("system transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._system.connection() as connection, _begun(connection) as tx:
+            async with self._system.connection() as connection, pipelines.transaction(connection):
+                tx = Transaction(connection)
                 yield tx
         if tx.told:
             COMMITTED()
@@ -242,7 +234,7 @@ class Database:
             async with self._system.connection() as connection:
                 if durable:
                     return await (await connection.execute(sql, params)).fetchall()
-                async with _pipeline(connection) as pipeline, _together(pipeline):
+                async with pipelines.pipelined(connection), pipelines.held(connection):
                     await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
@@ -282,62 +274,6 @@ class Database:
                     yield word
         except psycopg.OperationalError:
             return
-
-
-@asynccontextmanager
-async def _begun(connection: Connection) -> AsyncIterator[Transaction]:
-    """Opens a transaction in a pipeline: it begins with its first statement, and ends with what was left for the end.
-
-    psycopg's own says the same two words, and waits for the first and three times around the last.
-    """
-    tx = Transaction(connection)
-    try:
-        async with _pipeline(connection):
-            await connection.wait(connection._exec_command(b"BEGIN"))
-            yield tx
-            await connection.wait(connection._exec_command(b"COMMIT"))
-    except BaseException:
-        with suppress(psycopg.Error):  # whoever is left in the middle of a transaction is undone by the pool
-            await connection.rollback()
-        raise
-
-
-@asynccontextmanager
-async def _pipeline(connection: Connection) -> AsyncIterator[Any]:
-    """Opens a pipeline whose statements are sent as soon as there are some.
-
-    By itself psycopg waits for each until the connection can be written to, though it nearly always can; it offers no
-    public way to keep it from that. With one that is made otherwise nothing but time is lost.
-    """
-    async with connection.pipeline() as opened:
-        pipeline: Any = opened
-        with suppress(AttributeError):
-            pipeline._communicate_gen = partial(_sent, pipeline)
-        yield pipeline
-
-
-def _sent(pipeline: Any) -> Iterator[Any]:
-    commands = pipeline.command_queue
-    while commands:
-        commands.popleft()()
-    yield from send(pipeline.pgconn)
-
-
-@asynccontextmanager
-async def _together(pipeline: Any) -> AsyncIterator[None]:
-    """Has the statements of a block leave with whatever is sent after it, or with the pipeline's end."""
-    usual = getattr(pipeline, "_communicate_gen", None)
-    with suppress(AttributeError):
-        pipeline._communicate_gen = _nothing
-    try:
-        yield
-    finally:
-        with suppress(AttributeError):
-            pipeline._communicate_gen = usual
-
-
-def _nothing() -> Iterator[None]:
-    return iter(())
 
 
 def _told(organization_id: UUID | None, deadline_seconds: float) -> dict[str, str]:
