@@ -100,7 +100,7 @@ async def _watch(address: str, run: str, count: int, tokens: Sequence[str]) -> N
     async def follow(call: Any) -> None:
         while (text := await call.read()) is not aio.EOF:
             heard(text)
-        raise SystemExit(f"a stream ended: {await call.code()} {await call.details()}")
+        print(f"a stream ended: {await call.code()} {await call.details()}", file=sys.stderr)
 
     following: list[asyncio.Task[None]] = []
     await asyncio.gather(*(one(place) for place in range(count)))
@@ -138,7 +138,7 @@ async def _ours(count: int) -> None:
     with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server, valkey(Path(home)) as broker:
         async with workbench(registry(), server.admin_url, _MIGRATIONS, _Peers()) as bench:
             bench.engine.hints = Hints(broker.url)
-            hearing = asyncio.create_task(bench.engine.hints.run())
+            working = [asyncio.create_task(bench.engine.hints.run()), asyncio.create_task(_alive(bench))]
             async with served(bench) as service:
                 run = await opened(bench, server.admin_url, run_pb.OptimizationRun.STRATEGY_RANDOM, 0)
                 caller = service.as_actor(bench.user)
@@ -150,7 +150,7 @@ async def _ours(count: int) -> None:
                         told.measurements.add(step=step, values={"gain": 0.5})
                         await caller.do("ReportMeasurements", told)
                         await asyncio.sleep(_pause(count))
-            await stopped([hearing])
+            await stopped(working)
             await bench.engine.hints.close()
 
 
@@ -179,6 +179,13 @@ async def _bare(count: int) -> None:
                 queue.put_nowait(Frame(item=item).SerializeToString())
             await asyncio.sleep(_pause(count))
     await server.stop(0)
+
+
+async def _alive(bench: Workbench) -> None:
+    """Stands for auth's feed: while nothing is heard of it, streams end with their tokens, after a minute."""
+    while True:
+        bench.engine.revocations.heard()
+        await asyncio.sleep(5.0)
 
 
 def _admin(bench: Workbench) -> Actor:
