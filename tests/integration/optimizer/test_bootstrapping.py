@@ -190,3 +190,24 @@ async def test_bootstrapping_keeps_within_the_limits_and_goes_on_when_they_are_r
         await has(around, user, run, Run.STATUS_COMPLETED)
     run = await act(around, user, "Get", run)
     assert run.bootstrap_result.example_count == TRAIN and run.completed_trials == 2
+
+
+async def test_what_stalls_is_left_as_soon_as_there_is_enough(around: Neighbourhood, tmp_path: Path) -> None:
+    """The model answers one training text well, and takes longer for all others than the test has."""
+    user = await around.person()
+    seen: list[int] = []
+
+    def stalls(request: dict[str, Any]) -> Say:
+        split, number = asked(request)[0].split()
+        is_late = split == "train" and any(one % 2 == 0 for one in seen)
+        seen.extend([int(number)] if split == "train" else [])
+        return Say(answers(request).text, latency=300 if is_late else 0)
+
+    options = {"max_bootstrapped": 1, "max_demonstrations": 1, "traces": 1}
+    async with model_server(otherwise=stalls) as models, asking(around, tmp_path, at_once=2):
+        await connect(around, only=models)
+        wish = await wanted(around, user, max_trials=2, strategy_configuration={"bootstrap_random_search": options})
+        run = await around.start(user, wish)
+        await has(around, user, run, Run.STATUS_COMPLETED)
+    run = await act(around, user, "Get", run)
+    assert run.bootstrap_result.accepted_count == 1 and run.completed_trials == 2
