@@ -1,7 +1,8 @@
 """`python -m benchmarks evaluation [examples] [at once]`: an evaluation against a model that takes 50 ms an answer.
 
-The ideal is what the answers alone take at that concurrency. The model is a real HTTP server in a process of its own;
-worker, database, hints and caller are as in earnest. What is above the ideal is DSPy, HTTP, judging and keeping.
+The ideal is what the answers alone take at that concurrency; what a bare aiohttp client takes for them, on the same
+server and machine, stands beside it. The model is a real HTTP server in a process of its own; worker, database, hints
+and caller are as in earnest. What is above the bare client is DSPy, judging and keeping.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import uvloop
 from ashgrove.program.v1 import dataset_pb2
 from rich.console import Console
@@ -86,13 +88,31 @@ async def _measured(database: str, redis: str, url: str, examples: int, at_once:
         workshop = replace(Workshop(bench.engine, models.prepare), at_once=at_once)
         async with working(workshop):
             for _ in range(ROUNDS):
+                alone = await _alone(url, examples, at_once)
                 began, used = time.perf_counter(), _processor()
                 _, ended = await evaluated(bench, evaluation(made, dataset, configuration={"model": "m"}))
                 took, spent = time.perf_counter() - began, _processor() - used
                 each = spent / examples * 1000
                 told = f"{ended.finished_count} examples, {ended.failed_count} failed"
-                console.print(f"{took:.2f} s, {took / ideal:.2f} of the ideal {ideal:.2f} s; {told}")
+                bare = f"{took / alone:.2f} of a bare client's {alone:.2f} s"
+                console.print(f"{took:.2f} s, {took / ideal:.2f} of the ideal {ideal:.2f} s, {bare}; {told}")
                 console.print(f"  the worker's processor: {spent:.2f} s, {each:.2f} ms an example")
+
+
+async def _alone(url: str, examples: int, at_once: int) -> float:
+    """Returns the seconds that a bare client takes to have as many answers, as many at once."""
+    waiting = iter(range(examples))
+    body = {"model": "m", "messages": [{"role": "user", "content": "x" * 500}]}
+
+    async def lane(session: aiohttp.ClientSession) -> None:
+        for _ in waiting:
+            async with session.post(f"{url}/chat/completions", json=body) as answer:
+                await answer.json()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
+        began = time.perf_counter()
+        await asyncio.gather(*(lane(session) for _ in range(at_once)))
+        return time.perf_counter() - began
 
 
 def _processor() -> float:
