@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from framework.errors import Failure
-from framework.storage import database
+from framework.storage import database, pipelines
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -23,16 +24,16 @@ async def bench(
 ) -> AsyncIterator[Workbench]:
     """A psycopg as it is, one that knows nothing of our way, and one that would not have it."""
     if request.param == "one by one":
-        monkeypatch.setattr(database, "_together", lambda pipeline: nullcontext())
+        monkeypatch.setattr(pipelines, "held", lambda connection: nullcontext())
     if request.param == "sealed":
-        ours = database._together
-        monkeypatch.setattr(database, "_together", lambda pipeline: _sealed(ours))
+        ours = pipelines.held
+        monkeypatch.setattr(pipelines, "held", lambda connection: _sealed(ours))
     async with workbench(registry(), postgres_url) as made:
         yield made
 
 
 def _sealed(ours: Any) -> AbstractAsyncContextManager[None]:
-    made: AbstractAsyncContextManager[None] = ours(object())  # which takes no attribute
+    made: AbstractAsyncContextManager[None] = ours(SimpleNamespace(_pipeline=object()))  # which takes no attribute
     return made
 
 

@@ -162,11 +162,11 @@ async def test_a_call_that_stalls_is_stopped_with_its_run(around: Neighbourhood,
     user = await around.person()
     async with model_server(otherwise=Stall()) as models, asking(around, tmp_path):
         await connect(around, only=models)
-        run = await around.start(user, await over_models(around, user, "only", limits=RunLimits(seconds=1)))
+        run = await around.start(user, await over_models(around, user, "only", limits=RunLimits(seconds=3)))
         await has(around, user, run, Run.STATUS_FAILED)
 
-        async def left() -> bool:
-            return models.left == 2 and models.running == 0
+        async def left() -> bool:  # on a busy machine the limit may come before the second call
+            return 0 < models.left == len(models.requests) and models.running == 0
 
         await until(left)
     assert (await act(around, user, "Get", run)).error_class == execution_pb2.ERROR_CLASS_BUDGET
