@@ -23,7 +23,7 @@ from domain.space import (
     IntegerVariable,
     Space,
 )
-from domain.strategies import STRATEGIES, Observation, Question
+from domain.strategies import STRATEGIES, Observation, Question, refusal
 
 SCORE = (Objective("score"),)
 SPACE = Space(
@@ -78,11 +78,11 @@ def test_leaves_are_named_by_their_paths_and_know_what_they_depend_on() -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", sorted(name for name in STRATEGIES if not refusal(name, SPACE, SCORE)))
 @settings(max_examples=20, deadline=None)
 @given(count=st.sampled_from([0, 4, 25]), seed=SEEDS)
 def test_every_suggestion_is_valid(name: str, count: int, seed: int) -> None:
-    """Whatever the strategy; and the same arguments give the same answer."""
+    """Whichever strategy can search such a space; and the same arguments give the same answer."""
     arguments = (SPACE, SCORE, seen(SPACE, count), [], count + 1, seed)
     suggestion = STRATEGIES[name].suggest(Question(*arguments, run_seed=seed, budget=40))
     assert repr(SPACE.validate(without_computed(suggestion))) == repr(suggestion)
