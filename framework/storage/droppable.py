@@ -17,7 +17,8 @@ DECLARE
     part text := '{table}_droppable_' || to_char(month, 'YYYYMM');
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext(current_schema || ':{table}'));
-    IF to_regclass(part) IS NULL THEN
+    -- Asked as rows are: what to_regclass remembers may be older than whoever had the lock before.
+    IF NOT EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = current_schema::regnamespace) THEN
         EXECUTE format('CREATE TABLE %I (LIKE {table}_droppable INCLUDING DEFAULTS)', part);
         EXECUTE format('ALTER TABLE {table}_droppable ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part,
                        month AT TIME ZONE 'utc', (month + interval '1 month') AT TIME ZONE 'utc');

@@ -1,6 +1,7 @@
 """What an ended run leaves open: closed by who ended it, and by the next sweep where that one died."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 from ashgrove.program.v1 import execution_pb2
 
 from framework.call import Actor
+from framework.errors import NotFound
 from framework.identifiers import new_id
 from framework.rpc.channels import as_caller
 from services.optimizer import search
@@ -54,7 +56,8 @@ async def test_what_a_dead_worker_left_of_an_ended_run_is_closed(
     monkeypatch.setattr(search, "close", dies)
     async with around.working():
         run = await around.start(user, await around.wanted(user))
-        await until(lambda: _asked(around, 2))
+        await until(lambda: _is_evaluated(around, user, run))
+        await until(lambda: _is_evaluated(around, user, other))
         await act(around, user, "Cancel", run)
         await dying.wait()
     mine, theirs = [str(each["id"]) for each in reversed(await around.grants())]
@@ -70,8 +73,11 @@ async def test_what_a_dead_worker_left_of_an_ended_run_is_closed(
     assert (await evaluation(around, user, kept)).status != execution_pb2.WORK_STATUS_CANCELLED
 
 
-async def _asked(around: Neighbourhood, count: int) -> bool:
-    return len(around.model.asked) >= count
+async def _is_evaluated(around: Neighbourhood, user: Actor, run: Any) -> bool:
+    own = await trials(around, user, run)
+    with suppress(NotFound):  # the trial is written down before its evaluation
+        return bool(own) and (await evaluation(around, user, own[0])).status == execution_pb2.WORK_STATUS_RUNNING
+    return False
 
 
 async def _hold(around: Neighbourhood, run: Any, until_when: str) -> None:
