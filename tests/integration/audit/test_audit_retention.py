@@ -1,6 +1,8 @@
 """Retention lets payloads go month by month: links stay whole, and a signed entry of the chain tells what went."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -11,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 
 from framework.storage.migrate import files, migrate
+from framework.testing.waiting import until
 from framework.testing.workbench import PASSWORD, Workbench, workbench
+from services.audit import recorder
 from services.audit.checkpoints import sign_grown
 from services.audit.resources import registry
 from services.audit.retention import drop_payloads
@@ -21,7 +25,9 @@ from tests.integration.audit.chains import (
     TRUSTED,
     aged,
     as_superuser,
+    event,
     exported,
+    record,
     verified_here,
     verify,
 )
@@ -38,6 +44,30 @@ async def bench(postgres_url: str) -> AsyncIterator[Workbench]:
 async def entries(bench: Workbench) -> list[AuditEntry]:
     """Returns the organization's entries as an administrator exports them."""
     return [one for one in await exported(bench, "ExportAuditEntries") if isinstance(one, AuditEntry)]
+
+
+async def test_a_month_is_opened_once_whoever_comes_first(
+    bench: Workbench, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose entry found that it is not open, and waited for another's to open it, is written all the same."""
+    far = recorder._HEAD.replace("clock_timestamp()", "clock_timestamp() + interval '60 years'")
+    monkeypatch.setattr(recorder, "_HEAD", far)
+    mine, theirs = (event(one.organization_id, one.user.id) for one in (bench, bench.elsewhere()))
+    async with bench.database.system() as first:
+        await recorder.append(first, mine, "auth")
+        waiting = asyncio.create_task(record(bench, theirs, source="variables"))
+        await until(partial(_waits, postgres_url))
+    await waiting
+    async with bench.database.system() as tx:
+        kept = await tx.fetch("SELECT id::text, to_char(created_at, 'YYYYMM') AS month FROM audit_entries")
+    (month,) = {each["month"] for each in kept if each["id"] in (mine.id, theirs.id)}
+    assert {mine.id, theirs.id} <= {each["id"] for each in kept}
+    await as_superuser(postgres_url, f"DROP TABLE audit.audit_entries_droppable_{month}")
+
+
+async def _waits(postgres_url: str) -> bool:
+    with psycopg.connect(postgres_url) as connection:
+        return bool(connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchall())
 
 
 async def test_old_payloads_go_and_links_stay_whole(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
