@@ -79,8 +79,8 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     """Return the measure of what the points dominate above the reference point, in the objectives' own units.
 
     None if an objective has no reference, or where it would take too long: it is exact, and each objective more makes
-    it five to ten times as much work. A point that is not better
-    than the reference in every objective adds nothing, and neither does one that is infeasible.
+    it five to ten times as much work. A point that is not better than the reference in every objective adds nothing,
+    and neither does one that is infeasible.
     """
     if any(each.reference is None for each in objectives):
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from functools import partial
 from typing import Any
 
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest
@@ -10,6 +11,7 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRe
 from domain.prompt_values import PromptValue
 from domain.space import Space
 from framework.storage import Database
+from framework.testing.waiting import until
 from framework.testing.workbench import PASSWORD
 from services.optimizer.spaces import space_of
 from services.optimizer.suggesting import Suggesting, observed
@@ -34,8 +36,11 @@ async def whole(work: Work) -> None:
 async def nothing_is_left_open(work: Work) -> None:
     """Soon after its end no run has a grant that can be used, or an evaluation that anybody may go on with."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await work.processes.fetch(_LEFT_OPEN):  # noqa: ASYNC110 - other processes close them
-            await asyncio.sleep(0.2)
+        await until(partial(_all_closed, work))
+
+
+async def _all_closed(work: Work) -> bool:
+    return not await work.processes.fetch(_LEFT_OPEN)
 
 
 _LEFT_OPEN = """

@@ -18,8 +18,6 @@ from services.optimizer.ledger import Ledger
 from services.optimizer.spending import Usage
 
 LOOKED = Failpoint("run.looked", "a run has looked at a configuration behind its trials, and keeps it in memory")
-
-
 Enough = Callable[[Sequence[EvaluationResult]], bool]
 """Tells of the results so far, in their order, whether there need be no more."""
 
@@ -73,7 +71,7 @@ class Asides:
         return sum((self.ledger.spending.of(each["id"]) for each in wanted), Usage())
 
     async def evaluated(
-        self, wanted: Iterable[dict[str, Any]], split: Split.ValueType, until: "Enough | None" = None
+        self, wanted: Iterable[dict[str, Any]], split: Split.ValueType, until: Enough | None = None
     ) -> AsyncIterator[Aside]:
         """Yields how each ended, one after the other; fewer when a limit of the run was reached before.
 
@@ -87,7 +85,7 @@ class Asides:
                 return
             yield ended
 
-    async def _evaluated(self, one: dict[str, Any], split: Split.ValueType, until: "Enough | None") -> Aside | None:
+    async def _evaluated(self, one: dict[str, Any], split: Split.ValueType, until: Enough | None) -> Aside | None:
         """Returns how one ended, None when a limit of the run was reached before."""
         self.unfinished = [one]
         results = _Results(until)
@@ -114,5 +112,4 @@ class Asides:
 
     def spent(self, before: str) -> str:
         """Returns, in words, that a limit was reached before something was done."""
-        limit = self.ledger.spending.reason.removeprefix("END_REASON_").lower().replace("_", " ")
-        return f"the run's limit of {limit} was reached before {before}"
+        return f"the run's limit of {self.ledger.spending.limit} was reached before {before}"

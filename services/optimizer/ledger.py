@@ -19,7 +19,7 @@ from framework.identifiers import new_id
 from framework.plain import plain
 from framework.resource import spec_of
 from framework.rpc.assembly import Parts
-from framework.storage import Expression, Leases, Transaction, codec_of, increment
+from framework.storage import Leases, Transaction, codec_of, from_now, increment
 from framework.storage.database import as_json
 from framework.structs import struct_of
 from services.optimizer.application import SERVICE
@@ -323,8 +323,7 @@ class Ledger:
             if row["status"] == "STATUS_CANCELLING":
                 await self._ended(call, tx, "STATUS_CANCELLED", {})
                 return
-            later = Expression("clock_timestamp() + make_interval(secs => {value})", seconds)
-            await paused(call, tx, row, cause, {"resumes_at": later, "waits": increment()})
+            await paused(call, tx, row, cause, {"resumes_at": from_now(seconds), "waits": increment()})
 
     async def pause(self, cause: str) -> None:
         """Stops the run because it may no longer act for its user; its results stay, and whoever resumes it goes on."""

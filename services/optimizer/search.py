@@ -290,10 +290,9 @@ class Search:
         cut, self.running = [*self.running.values(), *self.waiting.emptied()], {}
         # Not cancelled before it is written down: whoever took the run over would find that they failed by themselves.
         await asyncio.gather(*(self._pause_evaluation(trial) for trial in cut))
-        spent = self.ledger.spending.reason.removeprefix("END_REASON_").lower().replace("_", " ")
+        error = f"stopped: the run's limit of {self.ledger.spending.limit} was reached"
         for trial in cut:
             usage = self.ledger.spending.of(trial["id"])
-            error = f"stopped: the run's limit of {spent} was reached"
             outcome = Outcome({}, error, "ERROR_CLASS_BUDGET", usage.metric_calls, trial["example_count"], usage)
             self.tried.ended(await self.ledger.finish(trial, outcome))
         await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
@@ -320,12 +319,13 @@ class Search:
         return list(self.tried.finished), list(self.tried.open.values())
 
     def _launch(self, space: Space, trial: dict[str, Any]) -> None:
-        tried = trial | {"configuration": parameters(space, trial["configuration"])}
-        ending = evaluate(self.application, self.ledger, self.row, tried)
-        if trial["origin"] == COPIED:
-            ending.close()
-            ending = self._copied(trial)
+        ending = self._copied(trial) if trial["origin"] == COPIED else self._evaluated(space, trial)
         self.running[asyncio.create_task(ending)] = trial
+
+    async def _evaluated(self, space: Space, trial: dict[str, Any]) -> Outcome:
+        """Returns how a trial ends that is evaluated for itself."""
+        tried = trial | {"configuration": parameters(space, trial["configuration"])}
+        return await evaluate(self.application, self.ledger, self.row, tried)
 
     async def _copied(self, trial: dict[str, Any]) -> Outcome:
         """Returns how the trial ends that this one is a copy of, at no cost."""

@@ -17,8 +17,6 @@ _LIMITED = {
     "cost_micros": "END_REASON_COST",
     "seconds": "END_REASON_SECONDS",
 }
-
-
 _SUMMED = ("metric_calls", "tokens", "cost_micros")
 _USED = """
 SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(t.tokens), 0)::bigint AS tokens,
@@ -27,8 +25,6 @@ SELECT coalesce(sum(t.finished_count), 0)::bigint AS metric_calls, coalesce(sum(
         FROM optimization_runs WHERE organization_id = %(organization_id)s AND id = %(id)s) AS seconds
 FROM trials t WHERE t.organization_id = %(organization_id)s AND t.optimization_run_id = %(id)s
 """
-
-
 _RUNNING_FOR = """
 SELECT (extract(epoch FROM now() - started_at) - rested_seconds)::float8 AS seconds FROM optimization_runs
 WHERE organization_id = %(organization_id)s AND id = %(id)s
@@ -149,6 +145,11 @@ class Spending:
         """Which limit is reached, as the run's end reason has it; empty while none is."""
         late = _LIMITED["seconds"] if time.monotonic() >= self._deadline else ""
         return limit_reached(self.limits, asdict(self._total) | {"seconds": 0}) or self._told or late
+
+    @property
+    def limit(self) -> str:
+        """Which limit is reached, in words; empty while none is."""
+        return self.reason.removeprefix("END_REASON_").lower().replace("_", " ")
 
     async def until_spent(self) -> None:
         """Returns as soon as a limit is reached."""

@@ -115,7 +115,3 @@ def unpacked(what: TakeExecutionsResponse) -> dict[str, Any]:
     """Returns the row of an execution that was handed over, as far as its worker needs it."""
     row: dict[str, Any] = dict.fromkeys(_ABSENT) | orjson.loads(what.row)
     return row | {name: UUID(row[name]) for name in _IDS if row[name]}
-
-
-_UNUSED = ("effective_configuration", "cache_key")
-_ABSENT = (*_IDS, "inputs", "inputs_held", "timeout_ms", "max_cost_micros")

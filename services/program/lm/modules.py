@@ -9,7 +9,6 @@ import dspy
 from domain.values import Json
 from services.program.lm.signature import DECLARED, REASONING, chain_of_thought, dspy_signature, inner_name, input_name
 
-KINDS = ("predict", "chain_of_thought")
 _DEFAULT = re.compile(r"Given the fields (.*), produce the fields (.*)\.")
 _SETTINGS = ("temperature", "top_p", "max_tokens")
 

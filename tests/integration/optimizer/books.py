@@ -1,7 +1,5 @@
 """Makes runs without their peers, and what a worker that holds one has in hand."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,12 +86,6 @@ async def claimed(bench: Workbench, row: dict[str, Any]) -> dict[str, Any]:
     taken = await leases_of(bench).claim("worker")
     assert taken is not None and taken["id"] == row["id"]
     return taken
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Returns when something holds; the test's own timeout ends a wait in vain."""
-    while not await holds():  # noqa: ASYNC110 - what is awaited happens in the database
-        await asyncio.sleep(0.02)
 
 
 async def told(bench: Workbench, row: dict[str, Any], after: int = 0) -> list[RunEvent]:

@@ -16,7 +16,7 @@ from ashgrove.variables.v1.prompt_value_requests_pb2 import ListPromptValuesRequ
 
 from framework.identifiers import new_id
 from framework.structs import values_of
-from tests.integration.optimizer.books import until
+from framework.testing.waiting import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_failing_models import asking, connect, kinds
 from tests.integration.optimizer.test_pausing import act, has, trials

@@ -15,9 +15,9 @@ from framework.call import Actor
 from framework.errors import NotFound
 from framework.identifiers import new_id
 from framework.rpc.channels import as_caller
+from framework.testing.waiting import until
 from services.optimizer import search
 from services.optimizer.closing import Closer
-from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import act, evaluation, has, trials
 

@@ -17,12 +17,13 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import CreateVariableSpac
 from google.protobuf.struct_pb2 import Value
 
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from services.optimizer import ledger as books_of_runs
 from services.optimizer import waiting
 from services.program.connectors.breaker import Breaker
 from services.program.metering import lane
 from services.program.working import Workshop
-from tests.integration.optimizer.books import told, until
+from tests.integration.optimizer.books import told
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import act, has, trials
 from tests.integration.program.connecting import SV, connected

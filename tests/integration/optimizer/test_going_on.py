@@ -12,10 +12,11 @@ from ashgrove.optimizer.v1.trial_pb2 import Trial
 from ashgrove.program.v1 import execution_pb2
 
 from framework.errors import IllegalState, InvalidFields, NotFound
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import continuing, extending
 from services.optimizer.evaluating import Outcome
-from tests.integration.optimizer.books import claimed, started, told, until
+from tests.integration.optimizer.books import claimed, started, told
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_limits import ended, tenfold
 from tests.integration.optimizer.test_pausing import act, has

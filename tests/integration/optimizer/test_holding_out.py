@@ -24,8 +24,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
 from framework.errors import Failure, IllegalState, NotFound
+from framework.testing.waiting import until
 from services.program.unsealing import unseal
-from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import has
 

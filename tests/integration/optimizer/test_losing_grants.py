@@ -17,7 +17,7 @@ from ashgrove.program.v1.program_requests_pb2 import (
 from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest
 
 from framework.call import Actor, Role
-from tests.integration.optimizer.books import until
+from framework.testing.waiting import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import act, has, trials
 

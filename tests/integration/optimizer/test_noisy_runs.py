@@ -18,9 +18,9 @@ from ashgrove.optimizer.v1.run_report_pb2 import GetRunReportRequest
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 from framework.errors import InvalidFields
+from framework.testing.waiting import until
 from services.optimizer import story
 from services.program.running import Outcome
-from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import has
 from tests.integration.optimizer.test_runs_over_prompts import space_of

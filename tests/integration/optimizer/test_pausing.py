@@ -21,6 +21,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest, Pa
 
 from framework.call import Actor
 from framework.errors import IllegalState, NotFound, NotPermitted
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer.access import project
 from services.optimizer.evaluating import Outcome
@@ -28,7 +29,7 @@ from services.optimizer.ledger import Ledger
 from services.optimizer.spending import Usage
 from services.optimizer.story import Fenced
 from services.optimizer.suggesting import Suggestion
-from tests.integration.optimizer.books import claimed, leases_of, ledger, started, told, until
+from tests.integration.optimizer.books import claimed, leases_of, ledger, started, told
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_runs import program_event
 

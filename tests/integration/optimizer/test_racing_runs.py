@@ -11,9 +11,9 @@ from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest
 
+from framework.testing.waiting import until
 from services.optimizer.resources import ENDED
 from services.program.running import Outcome
-from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Model, Neighbourhood
 
 Run = run_pb.OptimizationRun

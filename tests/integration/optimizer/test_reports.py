@@ -13,7 +13,7 @@ from ashgrove.optimizer.v1.run_report_pb2 import GetRunReportPageRequest, GetRun
 from ashgrove.program.v1.program_requests_pb2 import TextPiece
 
 from framework.errors import NotFound
-from tests.integration.optimizer.books import until
+from framework.testing.waiting import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_ablating import HEAT, RULES
 from tests.integration.optimizer.test_pausing import has

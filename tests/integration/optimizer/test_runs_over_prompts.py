@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 
 from framework.call import Actor
 from framework.identifiers import new_id
-from tests.integration.optimizer.books import until
+from framework.testing.waiting import until
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 
 Strategy = run_pb.OptimizationRun

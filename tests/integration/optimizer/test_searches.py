@@ -13,12 +13,13 @@ from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 
 from domain.space import Space
 from framework.errors import DependencyUnavailable, GrantLost
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import search
 from services.optimizer.evaluating import Outcome
 from services.optimizer.search import Search
 from services.optimizer.worker import Worker
-from tests.integration.optimizer.books import alone, claimed, leases_of, parts_of, started, told, until
+from tests.integration.optimizer.books import alone, claimed, leases_of, parts_of, started, told
 
 SPACE = Space.from_json([{"name": "x", "float": {"low": 0.0, "high": 1.0}}])
 PROGRAMS = Path(__file__).parents[2] / "programs"

@@ -14,9 +14,9 @@ from ashgrove.variables.v1.variable_space_requests_pb2 import UpdateVariableSpac
 from framework.call import Actor
 from framework.errors import InvalidFields, NoResultYet, NotFound
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from services.optimizer import analyzing
 from services.program.running import Outcome
-from tests.integration.optimizer.books import until
 from tests.integration.optimizer.neighbourhood import Model, Neighbourhood
 
 SHOTS = 24

@@ -15,11 +15,12 @@ from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.call import Actor
 from framework.errors import NotFound, Unauthenticated
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import watching
 from services.optimizer.access import project
 from services.optimizer.watched import Watched
-from tests.integration.optimizer.books import claimed, ledger, started, until
+from tests.integration.optimizer.books import claimed, ledger, started
 
 Kind = RunEvent
 

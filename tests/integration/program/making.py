@@ -1,7 +1,7 @@
 """Makes what tests of the program service need: a program, a dataset, examples, a worker for the length of a block."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -202,9 +202,3 @@ async def results_of(bench: Workbench, identifier: str) -> list[execution_pb2.Ev
     request = ListEvaluationResultsRequest(evaluation_id=identifier, page_size=1000, order_by="sequence")
     response = await bench.do("ListEvaluationResults", request)
     return list(response.evaluation_results)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Returns when something holds; the test's own timeout ends a wait in vain."""
-    while not await holds():  # noqa: ASYNC110 - what is awaited happens in the database
-        await asyncio.sleep(0.02)

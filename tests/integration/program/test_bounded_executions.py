@@ -16,10 +16,11 @@ from ashgrove.program.v1.execution_requests_pb2 import (
 from ashgrove.resource.v1.requests_pb2 import ListRequest
 
 from framework.errors import InvalidFields
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
 from tests.integration.program.connecting import SV, connected, connector, create_connector
-from tests.integration.program.making import create_custom, create_program, until, working
+from tests.integration.program.making import create_custom, create_program, working
 from tests.models import ModelServer, Say, Stall
 
 

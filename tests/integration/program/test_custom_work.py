@@ -10,6 +10,7 @@ from ashgrove.program.v1 import execution_pb2, program_pb2
 
 from framework.errors import InvalidFields
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
 from tests.integration.program.making import (
@@ -20,7 +21,6 @@ from tests.integration.program.making import (
     evaluated,
     evaluation,
     results_of,
-    until,
     working,
 )
 

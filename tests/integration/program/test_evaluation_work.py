@@ -16,6 +16,7 @@ from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 
 from framework.errors import DependencyUnavailable, InvalidFields
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.execution_work import ExecutionWork
 from services.program.results import Results
@@ -29,7 +30,6 @@ from tests.integration.program.making import (
     evaluation,
     frames,
     results_of,
-    until,
     working,
 )
 

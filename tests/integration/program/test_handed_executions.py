@@ -15,12 +15,13 @@ from grpc import StatusCode, aio
 
 from framework.call import service_actor
 from framework.tasks import stopped
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
 from services.program.worker import Worker
 from services.program.working import Workshop
-from tests.integration.program.making import create_program, handing, until, working
+from tests.integration.program.making import create_program, handing, working
 from tests.integration.program.test_bounded_executions import asked
 from tests.integration.program.test_keeping import NEVER, row_of
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from ashgrove.program.v1 import execution_pb2
 
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
 from tests.integration.program.conftest import PROGRAMS
-from tests.integration.program.making import create_custom, create_texts, evaluated, evaluation, until
+from tests.integration.program.making import create_custom, create_texts, evaluated, evaluation
 from tests.integration.program.test_killed_worker import worker_process
 
 

@@ -11,17 +11,10 @@ from ashgrove.program.v1 import execution_pb2
 
 from deploy.local.ports import free_port
 from framework.identifiers import new_id
+from framework.testing.waiting import until
 from framework.testing.workbench import PASSWORD, Workbench
 from services.program.working import Workshop
-from tests.integration.program.making import (
-    create_dataset,
-    create_program,
-    evaluation,
-    frames,
-    results_of,
-    until,
-    working,
-)
+from tests.integration.program.making import create_dataset, create_program, evaluation, frames, results_of, working
 from tests.integration.program.test_bounded_executions import asked
 from tests.integration.program.test_keeping import NEVER, row_of
 

@@ -28,9 +28,10 @@ from framework.errors import (
     StaleEtag,
     Unauthenticated,
 )
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
-from tests.integration.program.making import add, create_dataset, create_program, example, program, until, working
+from tests.integration.program.making import add, create_dataset, create_program, example, program, working
 
 PUBLIC = program_pb2.Program.VISIBILITY_PUBLIC
 

@@ -18,11 +18,12 @@ from ashgrove.program.v1.signature_pb2 import SignatureConfig
 from ashgrove.programs import field
 
 from framework.errors import NotFound
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.pieces import swept
 from services.program.working import Workshop
 from tests.integration.program.connecting import SV, connected, connector, create_connector
-from tests.integration.program.making import create_program, until, working
+from tests.integration.program.making import create_program, working
 from tests.integration.program.test_bounded_executions import asked
 from tests.integration.program.test_documents import create, document, executed, language
 from tests.models import Cut, ModelServer, Reply, Say, Stall

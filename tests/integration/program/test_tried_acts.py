@@ -23,6 +23,7 @@ from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, ListPr
 from framework.errors import InvalidFields, InvalidPageToken, NotFound
 from framework.identifiers import new_id
 from framework.tasks import stopped
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
 from tests.integration.program.making import (
@@ -32,7 +33,6 @@ from tests.integration.program.making import (
     evaluation,
     example,
     frames,
-    until,
     working,
 )
 
