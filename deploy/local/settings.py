@@ -15,7 +15,8 @@ class StackSettings(Settings):
 
     home: Path = Field(ROOT / ".run", description="State, logs, secrets and data.")
     port: int = Field(8080, description="The gateway's port.")
-    base_port: int = Field(50051, description="The first of the services' ports; they follow each other.")
+    # Below the ports that the kernel gives to connections: one of those would be taken now and then.
+    base_port: int = Field(15051, description="The first of the services' ports; they follow each other.")
     program_workers: int = Field(2, ge=1, le=16, description="How many processes run programs.")
     database_url: SecretStr = Field(
         SecretStr(""), description="An external PostgreSQL, with a superuser; none is started."

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from deploy.local.ports import free_port, is_free
+from deploy.local.processes import ports
+from deploy.local.settings import StackSettings
 
 
 def test_ports_are_free_and_beside_each_other() -> None:
@@ -11,3 +13,9 @@ def test_ports_are_free_and_beside_each_other() -> None:
     assert all(is_free(first + i) for i in range(12))
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert first + 12 <= (low if low > 20_000 else 32_768)
+
+
+def test_the_stack_listens_where_no_connection_is_put() -> None:
+    """A service's port would else be taken now and then by whoever connects while the stack starts."""
+    usual = ports(StackSettings(base_port=StackSettings.model_fields["base_port"].default))
+    assert all(10_000 <= port < 32_768 for port in usual.values())
