@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-
 from ashgrove.collection import Listed
 from ashgrove.domains import Choice, Domain, Float, Integer
 from ashgrove.errors import FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.receiving import Received
+from ashgrove.values import to_dict
 
 _WAITING = (optimization_run_pb2.OptimizationRun.STATUS_RUNNING, optimization_run_pb2.OptimizationRun.STATUS_PAUSED)
 _PAUSED_SECONDS = 2
@@ -32,7 +31,7 @@ class AskedTrial:
     def __init__(self, runs: "Asking", run_id: str, client: str, trial: trial_pb2.Trial, ahead: "Ahead") -> None:
         self.number = trial.number
         self.id = trial.id
-        self.values: dict[str, Any] = MessageToDict(trial.configuration)
+        self.values: dict[str, Any] = to_dict(trial.configuration)
         self._runs = runs
         self._key = {"id": run_id, "client": client}
         self._ahead = ahead
@@ -194,7 +193,7 @@ class DefinedTrial(AskedTrial):
         """Returns a value; raises FailedPrecondition where the run has the variable with another domain."""
         if name not in self.values or self._known.get(name) != domain:
             asked = {**self._key, "number": self.number, "variables": [domain.variable(name)]}
-            self.values = MessageToDict(self._runs._call("ExtendSpace", **asked).trial.configuration)
+            self.values = to_dict(self._runs._call("ExtendSpace", **asked).trial.configuration)
             self._known[name] = domain
         self._used += [] if name in self._used else [name]
         return self.values[name]

@@ -43,8 +43,9 @@ def unpacked(packed: Any) -> Message:
 
 
 def to_plain(message: Message) -> dict[str, Any]:
-    """Returns a message as JSON data with the names of the proto."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+    """Returns a message as JSON data with the names of the proto, whole numbers as int, as REST answers them."""
+    plain: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
+    return plain
 
 
 def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:

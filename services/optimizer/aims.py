@@ -54,7 +54,7 @@ def _own_faults(path: str, objective: Objective) -> Iterator[FieldViolation]:
         yield FieldViolation(f"{path}.low", f"must not be above high, which is {high:g}")
     for field in ("threshold", "reference"):
         if objective.HasField(field) and not low <= getattr(objective, field) <= high:
-            yield FieldViolation(f"{path}.{field}", f"must be within the objective's range, {low:g} to {high:g}")
+            yield FieldViolation(f"{path}.{field}", f"must be within the objective's range, {range_words(low, high)}")
 
 
 def _own_completed(objective: Objective) -> Objective:
@@ -85,7 +85,9 @@ def _faults(path: str, objective: Objective, known: dict[str, Metric]) -> Iterat
             yield FieldViolation(f"{path}.{bound}", f"must be left out: {metric.name} declares its own range")
     for field in ("threshold", "reference"):
         if objective.HasField(field) and not _within(metric, getattr(objective, field)):
-            yield FieldViolation(f"{path}.{field}", f"must be within {metric.name}'s range, {_range(metric)}")
+            yield FieldViolation(
+                f"{path}.{field}", f"must be within {metric.name}'s range, {range_words(*_bounds(metric))}"
+            )
 
 
 def _named_twice(wanted: Sequence[Objective]) -> Iterator[FieldViolation]:
@@ -116,8 +118,10 @@ def _bounds(metric: Metric | Objective) -> tuple[float, float]:
     return low, high
 
 
-def _range(metric: Metric) -> str:
-    low, high = _bounds(metric)
+def range_words(low: float, high: float) -> str:
+    """Returns a range as people say it, either end of which may be infinite."""
+    if math.isinf(low) or math.isinf(high):
+        return f"{low:g} or more" if math.isfinite(low) else f"{high:g} or less"
     return f"{low:g} to {high:g}"
 
 

@@ -17,6 +17,7 @@ from ashgrove.program.v1 import execution_pb2
 from domain.values import content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from services.optimizer.aims import range_words
 from services.optimizer.external.asking import given_trials
 from services.optimizer.external.ending import finish
 from services.optimizer.external.extending import can_be_partial
@@ -124,7 +125,7 @@ def _value_faults(path: str, objective: Mapping[str, Any], told: Mapping[str, fl
     if not math.isfinite(value):
         yield FieldViolation(path, f"must be a finite number, not {value}; a trial without one has an error")
     elif not low <= value <= high:
-        yield FieldViolation(path, f"must be within the objective's range, {low:g} to {high:g}")
+        yield FieldViolation(path, f"must be within the objective's range, {range_words(low, high)}")
 
 
 def _is_new(at: Turn, client: str, told: TrialCompletion, trial: Mapping[str, Any]) -> bool:

@@ -50,7 +50,8 @@ def summary(report: RunReport) -> Iterator[str]:
     yield from _verdict(run) if report.is_final else [_NOT_YET] if run.holdout == Run.HOLDOUT_ON else []
     best = next((each.number for each in report.trials if each.id == run.best_trial_id), 0)
     reached = ", ".join(f"{each.metric} {number(run.best_objectives[each.metric])}" for each in run.objectives)
-    yield f"The best of {run.completed_trials} complete trials is number {best}: {reached} on the validation split."
+    seen = "as its client told" if run.evaluator == Run.EVALUATOR_EXTERNAL else "on the validation split"
+    yield f"The best of {run.completed_trials} complete trials is number {best}: {reached} {seen}."
     if run.HasField("bootstrap_result"):
         done = run.bootstrap_result
         yield (

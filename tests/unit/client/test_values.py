@@ -1,11 +1,13 @@
 """Values keep their meaning on the way to protobuf and back."""
 
+import json
 import math
 from typing import Any
 
 import pytest
+from ashgrove.optimizer.v1.trial_pb2 import Trial
 from ashgrove.spaces import Boolean, Choice, Domain, Float, Integer
-from ashgrove.values import to_dict, to_struct
+from ashgrove.values import to_dict, to_plain, to_struct
 
 
 def test_whole_numbers_come_back_as_integers() -> None:
@@ -14,6 +16,13 @@ def test_whole_numbers_come_back_as_integers() -> None:
     back = to_dict(to_struct(given))
     assert back == given
     assert [type(v) for v in (back["a"], back["c"][0], back["c"][1]["d"], back["e"])] == [int, int, int, bool]
+
+
+def test_a_message_becomes_what_rest_answers() -> None:
+    """Whole numbers are integers in JSON, in a Struct as in a field."""
+    trial = Trial(number=3, configuration=to_struct({"layers": 4, "rate": 0.5}), objectives={"loss": 2.0})
+    assert json.dumps(to_plain(trial)["configuration"], sort_keys=True) == '{"layers": 4, "rate": 0.5}'
+    assert json.dumps(to_plain(trial)["objectives"]) == '{"loss": 2}'
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 2**53 + 1, -(2**60)])

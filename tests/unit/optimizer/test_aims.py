@@ -8,7 +8,7 @@ from ashgrove.optimizer.v1.optimization_run_pb2 import Objective
 from ashgrove.program.v1.metric_pb2 import Metric
 
 from framework.errors import InvalidFields
-from services.optimizer.aims import completed_objectives, own_objectives
+from services.optimizer.aims import completed_objectives, own_objectives, range_words
 
 UP, DOWN = Metric.DIRECTION_MAXIMIZE, Metric.DIRECTION_MINIMIZE
 METRICS = [
@@ -116,3 +116,11 @@ def test_an_expression_that_is_none_is_refused_before_the_run(pattern: str) -> N
         completed_objectives([wanted], [Metric(name="regex", direction=UP)])
     (violation,) = failure.value.violations
     assert violation.path.endswith("objectives[0].metric_params.pattern") and "cannot be used" in violation.message
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(0, 1, "0 to 1"), (0, math.inf, "0 or more"), (-math.inf, 2.5, "2.5 or less")]
+)
+def test_a_range_is_said_as_people_say_it(low: float, high: float, words: str) -> None:
+    """One that is open at an end names no infinity."""
+    assert range_words(low, high) == words

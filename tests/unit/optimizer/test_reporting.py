@@ -118,3 +118,12 @@ def test_a_best_that_is_the_baseline_is_said_to_be_it() -> None:
     assert len(across) == 3 and across == sorted(set(across))
     report.run.holdout_result.baseline_evaluation_id = "4"
     assert "The best is the baseline itself." not in list(summary(report))
+
+
+def test_what_a_client_told_is_not_said_to_be_of_a_split() -> None:
+    """A run that clients evaluate has none."""
+    run = OptimizationRun(id="1", best_trial_id="2", objectives=[Objective(metric="loss")], completed_trials=3)
+    assert any("on the validation split" in line for line in summary(RunReport(run=run)))
+    run.evaluator = OptimizationRun.EVALUATOR_EXTERNAL
+    (best,) = [line for line in summary(RunReport(run=run)) if "complete trials" in line]
+    assert best.endswith("as its client told.")
