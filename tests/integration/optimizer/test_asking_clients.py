@@ -23,7 +23,7 @@ async def test_the_loop_goes_on_until_the_run_has_ended(bench: Workbench) -> Non
             with Client(f"127.0.0.1:{service.port}", api_key=service.issuer.token(bench.user)) as client:
                 (left,) = [next(client.runs.asking(run, "me"))]
                 for trial in client.runs.asking(run, "me"):
-                    assert set(trial.values) == {"x", "n"}
+                    assert set(trial.values) == {"x", "n"} and isinstance(trial.values["n"], int)
                     assert not trial.report(1, gain=0.1)
                     assert not trial.report_examples([pb.ReportedExample(example_id="e", scores={"gain": 1})])
                     asyncio.run_coroutine_threadsafe(let_end(bench, run, trial.number), loop).result(20)
