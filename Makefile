@@ -73,9 +73,10 @@ platform: setup
 e2e: setup ## Everything, through Envoy
 	@$(BIN)/pytest tests/e2e -q
 
-# Side by side: much of it is waiting, and each track has servers of its own. The longest begins first.
+# Side by side: much of it is waiting, and each track has servers of its own. The longest begins first. TRACKS=1 runs one after another.
+TRACKS ?= 4
 test: setup ## Lint, types and every test (about 10 minutes on 2 cores)
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target runs lint programs platform types e2e unit contract
+	@$(MAKE) --no-print-directory --jobs=$(TRACKS) --output-sync=target runs lint programs platform types e2e unit contract
 
 quick: lint types unit contract ## Lint, types, and the tests without a stack
 
