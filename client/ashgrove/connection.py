@@ -12,6 +12,21 @@ DEADLINE_SECONDS = 30.0
 M = TypeVar("M", bound=Message)
 
 
+class _Made:
+    """Requests as they are made, and what ended them: gRPC, whose thread makes them, says only that something did."""
+
+    def __init__(self, requests: Iterator[Message]) -> None:
+        self.fault: Exception | None = None
+        self._requests = requests
+
+    def __iter__(self) -> Iterator[Message]:
+        try:
+            yield from self._requests
+        except Exception as fault:
+            self.fault = fault
+            raise
+
+
 class Connection:
     """A channel, by TLS when there are credentials for it, a key or token, and the organization that calls name."""
 
@@ -35,11 +50,12 @@ class Connection:
             raise self._refusal(error) from None
 
     def send(self, method: Callable[..., Any], requests: Iterator[Message]) -> Any:
-        """Returns the answer to a stream of requests, without a deadline; raises an AshgroveError."""
+        """Returns the answer to a stream of requests, without a deadline; raises an AshgroveError, or what making them did."""
+        made = _Made(requests)
         try:
-            return method(requests, metadata=self._metadata)
+            return method(iter(made), metadata=self._metadata)
         except grpc.RpcError as error:
-            raise self._refusal(error) from None
+            raise made.fault or self._refusal(error) from None
 
     def stream(
         self, method: Callable[..., Any], request: Message, begun: Callable[[Any], object] = lambda call: None

@@ -1,6 +1,7 @@
 """What the client sends, and what it makes of answers and refusals."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -139,3 +140,10 @@ def test_the_figures_of_a_program_are_its_computed_fields() -> None:
     from services.program.resources import Program
 
     assert sorted(FIGURES) == sorted(Program.computed)
+
+
+def test_a_file_that_cannot_be_read_is_named(served: Served, tmp_path: Path) -> None:
+    """What went wrong while the requests were made is said as it is, and the service adds nothing."""
+    _, client = served
+    with pytest.raises(FileNotFoundError, match=r"absent\.jsonl"):
+        client.datasets.upload("d", tmp_path / "absent.jsonl")
