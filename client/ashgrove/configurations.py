@@ -5,7 +5,7 @@ from typing import Any
 
 from ashgrove.areas import VariablesArea
 from ashgrove.collection import Archived
-from ashgrove.values import to_struct
+from ashgrove.values import numbered, to_struct
 from ashgrove.variables.v1 import configuration_use_requests_pb2 as uses
 from ashgrove.variables.v1 import variable_configuration_pb2
 
@@ -25,7 +25,7 @@ class Configurations(Archived[variable_configuration_pb2.VariableConfiguration])
             name=name,
             variable_space_id=space_id,
             values=to_struct(values),
-            origin=_Kept.Origin.Value(f"ORIGIN_{origin.upper()}"),
+            origin=numbered(_Kept.Origin, origin),
         )
         made: variable_configuration_pb2.VariableConfiguration = self._call(
             "CreateVariableConfiguration", variable_configuration=kept

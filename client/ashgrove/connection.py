@@ -50,7 +50,7 @@ class Connection:
             raise self._refusal(error) from None
 
     def send(self, method: Callable[..., Any], requests: Iterator[Message]) -> Any:
-        """Returns the answer to a stream of requests, without a deadline; raises an AshgroveError, or what making them did."""
+        """Returns the answer to a stream of requests, without a deadline; raises an AshgroveError, or as they do."""
         made = _Made(requests)
         try:
             return method(iter(made), metadata=self._metadata)

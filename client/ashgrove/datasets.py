@@ -10,8 +10,7 @@ from ashgrove.areas import ProgramArea
 from ashgrove.collection import Unique
 from ashgrove.exports import Exports
 from ashgrove.program.v1 import dataset_pb2, dataset_requests_pb2, example_requests_pb2, feedback_requests_pb2
-from ashgrove.programs import SPLITS
-from ashgrove.values import to_struct
+from ashgrove.values import numbered, to_struct
 
 _BATCH = 500
 
@@ -68,7 +67,7 @@ class Datasets(Unique[dataset_pb2.Dataset]):
         if outputs is not None:
             expected["outputs"] = to_struct(outputs)
         asked = {"id": execution_id, "dataset_id": identifier, "skip_duplicate": skip_duplicate, **expected}
-        place = SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED
+        place = numbered(dataset_pb2.Split, split)
         done: feedback_requests_pb2.AddExecutionToDatasetResponse
         done = self._call("AddExecutionToDataset", split=place, **asked)
         return done
@@ -96,7 +95,7 @@ class Datasets(Unique[dataset_pb2.Dataset]):
         first = rpc.UploadExamplesRequest(
             dataset_id=identifier,
             format=example_files.FORMATS[example_files.format_of(path, form)],
-            split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED,
+            split=numbered(dataset_pb2.Split, split),
             on_error=rpc.ON_ERROR_KEEP_REST if keep_rest else rpc.ON_ERROR_REFUSE_ALL,
             on_duplicate=rpc.ON_DUPLICATE_SKIP if skip_duplicates else rpc.ON_DUPLICATE_KEEP,
             ignore_unknown=ignore_unknown,
@@ -134,7 +133,7 @@ class Datasets(Unique[dataset_pb2.Dataset]):
     ) -> Sequence[dataset_pb2.Example]:
         """Returns examples drawn at random: the same ones for the same seed and revision."""
         asked = {"dataset_id": identifier, "count": count, "seed": seed, "dataset_revision": revision}
-        found = self._call("GetExampleSample", split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED, **asked)
+        found = self._call("GetExampleSample", split=numbered(dataset_pb2.Split, split), **asked)
         return list(found.examples)
 
     def revisions(self, identifier: str) -> Iterator[dataset_pb2.DatasetRevision]:
@@ -161,7 +160,7 @@ class Datasets(Unique[dataset_pb2.Dataset]):
 
 def _message(split: str, example: Mapping[str, Any]) -> dataset_pb2.Example:
     return dataset_pb2.Example(
-        split=SPLITS[split] if split else dataset_pb2.SPLIT_UNSPECIFIED,
+        split=numbered(dataset_pb2.Split, split),
         inputs=to_struct(example["inputs"]),
         outputs=to_struct(example["outputs"]),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2
-from ashgrove.values import to_struct
+from ashgrove.values import numbered, to_struct
 
 _Objective = optimization_run_pb2.Objective
 
@@ -34,11 +34,11 @@ class Objective:
         """Returns it as a message."""
         return _Objective(
             metric=self.metric,
-            direction=_Objective.Direction.Value(f"DIRECTION_{self.direction.upper()}"),
+            direction=numbered(_Objective.Direction, self.direction),
             threshold=self.threshold,
             reference=self.reference,
             low=self.low,
             high=self.high,
             metric_params=to_struct(self.metric_params) if self.metric_params else None,
-            aggregation=_Objective.Aggregation.Value(f"AGGREGATION_{self.aggregation.upper()}"),
+            aggregation=numbered(_Objective.Aggregation, self.aggregation),
         )

@@ -17,7 +17,7 @@ from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecutionResul
 from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from ashgrove.program.v1.execution_requests_pb2 import ExecutionPiece
 from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest, DiffProgramsResponse
-from ashgrove.values import to_struct
+from ashgrove.values import numbered, to_struct
 
 SPLITS = {
     "train": dataset_pb2.SPLIT_TRAIN,
@@ -50,7 +50,7 @@ def field(
     """
     made = signature_pb2.SignatureField(
         name=name,
-        type=signature_pb2.SignatureField.Type.Value(f"TYPE_{kind.upper()}"),
+        type=numbered(signature_pb2.SignatureField.Type, kind),
         choices=choices,
         description=description,
         variable=variable,
@@ -147,7 +147,7 @@ class Programs(Figured):
         """
         program = program_pb2.Program(
             name=name,
-            type=program_pb2.Program.Type.Value(f"TYPE_{'CUSTOM' if entry_point else kind.upper()}"),
+            type=numbered(program_pb2.Program.Type, "CUSTOM" if entry_point else kind),
             signature_config=signature_pb2.SignatureConfig(instructions=instructions, inputs=inputs, outputs=outputs),
             visibility=program_pb2.Program.VISIBILITY_PUBLIC if public else program_pb2.Program.VISIBILITY_PRIVATE,
         )
@@ -185,7 +185,7 @@ class Programs(Figured):
 
     def clone(self, identifier: str, new_name: str, *, revision: int = 0, space: str = "share") -> program_pb2.Program:
         """Copies a program under another name; its variable space is one to share, pin, copy, or none."""
-        choice = CloneProgramRequest.Space.Value(f"SPACE_{space.upper()}")
+        choice = numbered(CloneProgramRequest.Space, space)
         asked = {"id": identifier, "new_name": new_name, "revision": revision, "space": choice}
         copy: program_pb2.Program = self._call("CloneProgram", **asked)
         return copy
@@ -235,7 +235,7 @@ class Programs(Figured):
             allow_cached=allow_cached,
             detached=detached,
             streamed=streamed,
-            purpose=connector_pb2.ModelCall.Purpose.Value(f"PURPOSE_{purpose.upper()}"),
+            purpose=numbered(connector_pb2.ModelCall.Purpose, purpose),
             **{name: bound for name, bound in bounds.items() if bound is not None},
         )
         return done
@@ -291,7 +291,7 @@ class Programs(Figured):
             "EvaluateProgram",
             program_id=identifier,
             dataset_id=dataset_id,
-            split=SPLITS[split],
+            split=numbered(dataset_pb2.Split, split),
             configuration=to_struct(configuration or {}),
             metrics=metrics,
             metric_params=to_struct(metric_params or {}),

@@ -28,6 +28,7 @@ from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsResp
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunResponse
 from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
+from ashgrove.values import numbered
 
 _Run = optimization_run_pb2.OptimizationRun
 _HOLDOUTS = {None: _Run.HOLDOUT_UNSPECIFIED, True: _Run.HOLDOUT_ON, False: _Run.HOLDOUT_OFF}
@@ -77,7 +78,7 @@ class Runs(Asking):
             seed=seed,
             name=name,
             holdout=_HOLDOUTS[holdout],
-            ablation=_Run.Ablation.Value(f"ABLATION_{ablation.upper()}"),
+            ablation=numbered(_Run.Ablation, ablation),
             repeats=_repeats(repeats),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
@@ -127,7 +128,7 @@ class Runs(Asking):
         self,
         space_id: str,
         *,
-        objectives: Sequence[Objective],
+        objectives: Sequence[str | Objective],
         program_id: str = "",
         strategy: str = "bayesian",
         strategy_options: Mapping[str, Any] | None = None,
@@ -141,9 +142,9 @@ class Runs(Asking):
             evaluator=_Run.EVALUATOR_EXTERNAL,
             program_id=program_id,
             variable_space_id=space_id,
-            strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
+            strategy=numbered(_Run.Strategy, strategy),
             strategy_configuration=_configuration(strategy, strategy_options or {}),
-            objectives=[each.message() for each in objectives],
+            objectives=_objectives(objectives),
             max_trials=max_trials,
             seed=seed,
         )
@@ -192,7 +193,7 @@ class Runs(Asking):
         """Starts a run like another one that begins with the complete trials of that one and of more, paid for once."""
         asked: dict[str, Any] = {"id": identifier, "optimization_run_ids": more, "max_trials": max_trials, "name": name}
         if strategy:
-            asked["strategy"] = _Run.Strategy.Value(f"STRATEGY_{strategy.upper()}")
+            asked["strategy"] = numbered(_Run.Strategy, strategy)
             asked["strategy_configuration"] = _configuration(strategy, strategy_options or {})
         told = {"seed": seed, "limits": limits}
         run: optimization_run_pb2.OptimizationRun = self._call(
@@ -207,7 +208,7 @@ class Runs(Asking):
 
         With `ablation` alone (share, full or off) a completed run goes on for nothing but that.
         """
-        wanted = {"ablation": _Run.Ablation.Value(f"ABLATION_{ablation.upper()}")} if ablation else {}
+        wanted = {"ablation": numbered(_Run.Ablation, ablation)} if ablation else {}
         run: optimization_run_pb2.OptimizationRun = self._call(
             "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits or {}, **wanted
         )
@@ -238,7 +239,7 @@ class Runs(Asking):
 
         By the first objective or another one, or by a rule over the front: weighted, lexicographic, knee or topsis.
         """
-        rule = GetBestConfigurationRequest.Selection.Value(f"SELECTION_{selection.upper() or 'UNSPECIFIED'}")
+        rule = numbered(GetBestConfigurationRequest.Selection, selection)
         asked = {"selection": rule, "objective": objective, "weights": weights or {}, "tolerances": tolerances or {}}
         best: GetBestConfigurationResponse = self._call("GetBestConfiguration", id=identifier, **asked)
         return best
@@ -265,7 +266,7 @@ class Runs(Asking):
         self, *identifiers: str, objective: str = "", method: str = "ped_anova", interactions: bool = False
     ) -> variable_importance_pb2.VariableImportance:
         """Says which variables mattered in runs of one space, by PED-ANOVA or fANOVA, with bootstrap intervals."""
-        known = variable_importance_pb2.AnalyzeVariableImportanceRequest.Method.Value(f"METHOD_{method.upper()}")
+        known = numbered(variable_importance_pb2.AnalyzeVariableImportanceRequest.Method, method)
         found: variable_importance_pb2.VariableImportance = self._call(
             "AnalyzeVariableImportance",
             optimization_run_ids=identifiers,
@@ -302,16 +303,19 @@ def _managed(
     **more: Any,
 ) -> optimization_run_pb2.OptimizationRun:
     """Returns a run that the platform evaluates, as it is asked for."""
-    wanted = [Objective(each) if isinstance(each, str) else each for each in objectives]
     return _Run(
         program_id=program_id,
         variable_space_id=space_id,
         dataset_id=dataset_id,
-        strategy=_Run.Strategy.Value(f"STRATEGY_{strategy.upper()}"),
+        strategy=numbered(_Run.Strategy, strategy),
         strategy_configuration=_configuration(strategy, strategy_options or {}),
-        objectives=[each.message() for each in wanted],
+        objectives=_objectives(objectives),
         **more,
     )
+
+
+def _objectives(wanted: Sequence[str | Objective]) -> list[optimization_run_pb2.Objective]:
+    return [(Objective(each) if isinstance(each, str) else each).message() for each in wanted]
 
 
 def _repeats(wanted: Mapping[str, int] | None) -> RepeatsConfiguration | None:

@@ -8,7 +8,7 @@ from ashgrove.areas import ProgramArea
 from ashgrove.collection import Kind
 from ashgrove.program.v1 import schema_requests_pb2 as rpc
 from ashgrove.program.v1.signature_pb2 import SignatureConfig, SignatureField
-from ashgrove.values import to_dict, to_struct
+from ashgrove.values import numbered, to_dict, to_struct
 
 Fields = Sequence[SignatureField]
 
@@ -25,7 +25,7 @@ class Schemas(Kind[rpc.GetProgramSchemaResponse]):
 
     def merge(self, fields: Fields, other_fields: Fields, conflict: str = "refuse") -> list[SignatureField]:
         """Returns one list of fields; `conflict` settles what both have otherwise: refuse, first, second or widen."""
-        number = rpc.MergeSchemasRequest.Conflict.Value(f"CONFLICT_{conflict.upper()}")
+        number = numbered(rpc.MergeSchemasRequest.Conflict, conflict)
         return list(self._call("MergeSchemas", fields=fields, other_fields=other_fields, conflict=number).fields)
 
     def compare(self, old: SignatureConfig, new: SignatureConfig) -> rpc.CheckCompatibilityResponse:
@@ -56,5 +56,5 @@ class Schemas(Kind[rpc.GetProgramSchemaResponse]):
 
 
 def _dialect(word: str) -> int:
-    number: int = rpc.SchemaDialect.Value(f"SCHEMA_DIALECT_{word.upper()}")
+    number: int = numbered(rpc.SchemaDialect, word)
     return number

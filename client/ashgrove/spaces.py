@@ -21,7 +21,7 @@ from ashgrove.domains import (
     Module,
 )
 from ashgrove.errors import from_status
-from ashgrove.values import to_dict, to_struct
+from ashgrove.values import numbered, to_dict, to_struct
 from ashgrove.variables.v1 import space_comparison_requests_pb2 as comparison
 from ashgrove.variables.v1 import space_exchange_requests_pb2 as exchange
 from ashgrove.variables.v1 import variable_space_pb2
@@ -183,7 +183,7 @@ class Spaces(Unique[_Space]):
         With conflicts nothing is changed, unless `prefer` says whose change wins: `ours` or `theirs`. `base` names the
         common ancestor where cloning does not tell it: `base_variable_space_id` and `base_revision`.
         """
-        wins = comparison.MergeVariableSpacesRequest.Prefer.Value(f"PREFER_{prefer.upper() or 'UNSPECIFIED'}")
+        wins = numbered(comparison.MergeVariableSpacesRequest.Prefer, prefer)
         asked = {"from_variable_space_id": other, "prefer": wins, "expected_revision": over, **base}
         merged: comparison.MergeVariableSpacesResponse = self._call(
             "MergeVariableSpaces", variable_space_id=identifier, **asked
@@ -221,10 +221,10 @@ class Spaces(Unique[_Space]):
 
 
 def _wanted(identifier: str, count: int, seed: int, strategy: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    known = GenerateConfigurationsRequest.Strategy.Value(f"STRATEGY_{strategy.upper()}")
+    known = numbered(GenerateConfigurationsRequest.Strategy, strategy)
     around = [to_struct(each) for each in more.get("around", ())]
     return {"variable_space_id": identifier, "count": count, "seed": seed, "strategy": known, **more, "around": around}
 
 
 def _format(form: str) -> Any:
-    return exchange.SpaceFormat.Value(f"SPACE_FORMAT_{form.upper()}")
+    return numbered(exchange.SpaceFormat, form)

@@ -9,6 +9,7 @@ from ashgrove.areas import AuthArea
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.user_requests_pb2 import Membership
 from ashgrove.collection import Listed
+from ashgrove.values import numbered
 
 
 class Users(Listed[user_pb2.User]):
@@ -50,4 +51,5 @@ class Users(Listed[user_pb2.User]):
 
 def role_of(name: str) -> "user_pb2.User.Role.ValueType":
     """Returns a role by its plain name: `admin`, `user` or `viewer`; raises ValueError for others."""
-    return user_pb2.User.Role.Value(f"ROLE_{name.upper()}")
+    role: user_pb2.User.Role.ValueType = numbered(user_pb2.User.Role, name)
+    return role

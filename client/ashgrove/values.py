@@ -1,6 +1,7 @@
 """JSON values on their way to and from the platform."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,16 @@ def to_value(plain: Any) -> Value:
 def to_dict(struct: Struct) -> dict[str, Any]:
     """Returns a Struct as a dict, whole numbers as int."""
     return {name: _whole(value) for name, value in MessageToDict(struct).items()}
+
+
+def numbered(enum: Any, word: str) -> Any:
+    """Returns an enum's value by its word, in either case, none by no word; raises ValueError naming those known."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enum.DESCRIPTOR.name)
+    name = f"{words}_{word or 'unspecified'}".upper()
+    if name not in dict(enum.items()):
+        known = [each[len(words) + 1 :].lower() for each, number in enum.items() if number]
+        raise ValueError(f"{words.lower().replace('_', ' ')} must be one of {', '.join(known)}, not {word!r}")
+    return enum.Value(name)
 
 
 def unpacked(packed: Any) -> Message:

@@ -144,6 +144,7 @@ def test_the_figures_of_a_program_are_its_computed_fields() -> None:
 
 def test_a_file_that_cannot_be_read_is_named(served: Served, tmp_path: Path) -> None:
     """What went wrong while the requests were made is said as it is, and the service adds nothing."""
-    _, client = served
+    service, client = served
+    service.answer = lambda requests, _: list(requests)
     with pytest.raises(FileNotFoundError, match=r"absent\.jsonl"):
         client.datasets.upload("d", tmp_path / "absent.jsonl")

@@ -38,7 +38,7 @@ def test_a_merge_says_whose_change_wins_and_what_both_came_from(monkeypatch: pyt
     request = asked(monkeypatch, Spaces, lambda spaces: spaces.merge("s", "t", prefer="theirs", over=3, **base))
     assert request.prefer == MergeVariableSpacesRequest.PREFER_THEIRS
     assert (request.expected_revision, request.base_variable_space_id, request.base_revision) == (3, "b", 2)
-    with pytest.raises(ValueError, match="PREFER_MINE"):
+    with pytest.raises(ValueError, match="one of ours, theirs, not 'mine'"):
         asked(monkeypatch, Spaces, lambda spaces: spaces.merge("s", "t", prefer="mine"))
 
 

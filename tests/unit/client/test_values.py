@@ -5,9 +5,11 @@ import math
 from typing import Any
 
 import pytest
+from ashgrove.optimizer.v1.optimization_run_pb2 import Objective, OptimizationRun
 from ashgrove.optimizer.v1.trial_pb2 import Trial
+from ashgrove.program.v1 import schema_requests_pb2
 from ashgrove.spaces import Boolean, Choice, Domain, Float, Integer
-from ashgrove.values import to_dict, to_plain, to_struct
+from ashgrove.values import numbered, to_dict, to_plain, to_struct
 
 
 def test_whole_numbers_come_back_as_integers() -> None:
@@ -46,3 +48,12 @@ def test_domains_become_variables_with_their_defaults() -> None:
         assert variable.HasField("default")
     assert not Integer(0, 1).variable("v").HasField("default")
     assert made["float"].variable("v").float.log
+
+
+def test_a_word_that_is_none_is_told_those_there_are() -> None:
+    """In either case, and none for no word."""
+    assert numbered(OptimizationRun.Strategy, "Bayesian") == OptimizationRun.STRATEGY_BAYESIAN
+    assert numbered(schema_requests_pb2.SchemaDialect, "openai") == schema_requests_pb2.SCHEMA_DIALECT_OPENAI
+    assert numbered(Objective.Aggregation, "") == Objective.AGGREGATION_UNSPECIFIED
+    with pytest.raises(ValueError, match=r"strategy must be one of random, .*bayesian.*, not 'baysian'"):
+        numbered(OptimizationRun.Strategy, "baysian")
