@@ -29,7 +29,8 @@ from framework.events.hints import Hints
 from framework.testing.serving import Caller, served
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer.external.space import keep
-from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.registry import registry
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
 

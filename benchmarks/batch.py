@@ -28,8 +28,8 @@ from deploy.local import postgres
 from framework.resource import Registry
 from framework.storage import Transaction, as_json
 from framework.testing.workbench import Workbench, workbench
-from services.program.resources import registry as program_registry
-from services.variables.resources import registry as variables_registry
+from services.program.registry import registry as program_registry
+from services.variables.registry import registry as variables_registry
 
 ROUNDS, ALONE, TOGETHER = 5, 40, 1000
 Make = Callable[[str, int], Any]

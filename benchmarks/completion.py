@@ -26,7 +26,8 @@ from framework.testing.workbench import Workbench, workbench
 from services.optimizer.evaluating import Outcome
 from services.optimizer.front import LIMIT, Front
 from services.optimizer.ledger import Ledger
-from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.registry import registry
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.suggesting import Suggestion
 
 ROUNDS = 150

@@ -25,7 +25,7 @@ from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
 from framework.testing.workbench import hinted, workbench
 from services.program.lm.engine import ModelSettings
-from services.program.resources import registry
+from services.program.registry import registry
 from services.program.running import Models
 from services.program.working import Workshop
 from tests.integration.program.making import (

@@ -33,7 +33,7 @@ from framework.testing.serving import Caller
 from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.handing import Waiting
 from services.program.lm.engine import ModelSettings
-from services.program.resources import registry
+from services.program.registry import registry
 from services.program.running import Models
 from services.program.worker import Worker
 from services.program.working import Workshop

@@ -22,7 +22,8 @@ from framework.query.filter import SUBQUERY
 from framework.query.grammar import DEEPEST, LONGEST, LONGEST_PATH, MOST_NAMES, MOST_TERMS
 from framework.resource import Resource, spec_of
 from framework.storage.tables import compiled
-from services.program.resources import Execution, Program, registry
+from services.program.registry import registry
+from services.program.resources import Execution, Program
 
 ROUNDS = 50
 _PATH = ".".join(["inputs", *(f"n{i}" for i in range(LONGEST_PATH - 1))])

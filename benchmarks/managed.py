@@ -30,7 +30,8 @@ from framework.storage import Leases
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer import search
 from services.optimizer.evaluating import Outcome
-from services.optimizer.resources import OptimizationRun, registry
+from services.optimizer.registry import registry
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.search import Search
 
 TRIALS = 40

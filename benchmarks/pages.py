@@ -27,7 +27,8 @@ from deploy.local.postgres import postgres
 from framework.engine.paging import Page
 from framework.resource import spec_of
 from framework.testing.workbench import Workbench, workbench
-from services.program.resources import Execution, registry
+from services.program.registry import registry
+from services.program.resources import Execution
 
 ROWS, DEEP, ROUNDS = 1_000_000, 1000, 200
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"

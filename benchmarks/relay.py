@@ -34,7 +34,7 @@ from framework.identifiers import new_id
 from framework.storage import Database
 from framework.tasks import stopped
 from framework.testing.workbench import PASSWORD, Workbench, workbench
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 BACKLOG = 20_000
 RATE = 500

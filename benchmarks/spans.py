@@ -27,7 +27,7 @@ from framework.otlp import sends_to
 from framework.testing.serving import served
 from framework.testing.spans import collecting
 from framework.testing.workbench import workbench
-from services.program.resources import registry
+from services.program.registry import registry
 
 CALLERS, SECONDS, ROUNDS = 16, 2.0, 7
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"

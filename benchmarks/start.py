@@ -19,7 +19,7 @@ _CODE = """
 import json, sys, time
 began = time.perf_counter()
 from importlib import import_module
-module = import_module(f"services.{sys.argv[1]}.resources")
+module = import_module(f"services.{sys.argv[1]}.registry")
 imported = time.perf_counter()
 registry = module.registry()
 verified = time.perf_counter()

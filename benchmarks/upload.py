@@ -29,7 +29,7 @@ from rich.table import Table
 from deploy.local.postgres import postgres
 from framework.testing.serving import served
 from framework.testing.workbench import workbench
-from services.program.resources import registry
+from services.program.registry import registry
 
 ROWS, ROUNDS, PIECE = 100_000, 3, 256 * 1024
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"

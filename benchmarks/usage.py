@@ -24,7 +24,7 @@ from services.program.connectors.endpoint import Endpoint, Limits
 from services.program.connectors.usage import usage_of
 from services.program.metering.gate import Gate
 from services.program.metering.work import Work
-from services.program.resources import registry
+from services.program.registry import registry
 
 CALLS, AT_ONCE = 2_000, 50
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"

@@ -42,7 +42,7 @@ from framework.rpc.server import OPTIONS
 from framework.tasks import stopped
 from framework.testing.serving import served
 from framework.testing.workbench import Workbench, workbench
-from services.optimizer.resources import registry
+from services.optimizer.registry import registry
 from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
 

@@ -16,8 +16,8 @@ _FLAGS = ("required", "immutable", "output_only", "sensitive", "nullable", "comp
 
 def registries() -> list[Registry]:
     """Returns the verified declarations of every service."""
-    found = [s for s in SERVICES if find_spec(f"services.{s}") and find_spec(f"services.{s}.resources")]
-    return [import_module(f"services.{service}.resources").registry() for service in found]
+    found = [s for s in SERVICES if find_spec(f"services.{s}") and find_spec(f"services.{s}.registry")]
+    return [import_module(f"services.{service}.registry").registry() for service in found]
 
 
 def page() -> str:

@@ -1,6 +1,7 @@
 """What a resource is: declared, verified, frozen into a spec that all else reads."""
 
-from framework.resource.declaration import Resource, Rollup, Storage, Tenancy, action
+from framework.resource.actions import action
+from framework.resource.declaration import Resource, Rollup, Storage, Tenancy
 from framework.resource.fields import Kind
 from framework.resource.registry import MethodSpec, Registry
 from framework.resource.spec import Relationship, ResourceSpec, spec_of

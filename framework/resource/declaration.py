@@ -1,6 +1,6 @@
-"""The Python half of a resource: storage, policies and the doing of actions; the proto holds all a client may know."""
+"""The Python half of a resource: storage, policies and formulas; the proto holds all a client may know."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from framework.resource.states import StateMachine
 
 M = TypeVar("M", bound=Message)
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Tenancy(Enum):
@@ -88,22 +87,3 @@ class Resource(Generic[M]):
 
     def derive(self, message: M) -> None:
         """Recomputes the fields that follow from the content, when an earlier revision of it is read."""
-
-
-Then = Callable[[Any, Any], Awaitable[Any]]
-
-
-def action(rpc: str, *, then: Then | None = None) -> Callable[[F], F]:
-    """Binds a method of a resource to the RPC it does.
-
-    `then` makes of the call and what the method answered what its caller is told, once all is committed: such as the
-    end of what was begun. What was done before under the same `request_id` goes through it again, what is only tried
-    does not.
-    """
-
-    def bind(function: F) -> F:
-        function.__ashgrove_rpc__ = rpc  # type: ignore[attr-defined]
-        function.__ashgrove_then__ = then  # type: ignore[attr-defined]
-        return function
-
-    return bind

@@ -1,9 +1,9 @@
 """The resources of one service and the RPCs that act on them, verified against each other."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 from ashgrove.resource.v1 import options_pb2
@@ -12,7 +12,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from framework.call import Actor
-from framework.resource.declaration import Resource, Then
+from framework.resource.actions import Action, Then, action_faults, collected, silent
+from framework.resource.declaration import Resource
 from framework.resource.fields import Kind
 from framework.resource.spec import ResourceSpec, enum_names, spec_of
 from framework.resource.states import faults as state_faults
@@ -117,16 +118,25 @@ def is_read(rpc: str) -> bool:
 class Registry:
     """The resources of a service and its public RPCs; building one verifies that the two halves agree.
 
-    Raises TypeError with every complaint at once, each naming resource and field.
+    `actions` names the modules whose functions do what is no standard method; those beside a resource need no mention.
+    Raises TypeError with every complaint at once, each naming its place.
     """
 
-    def __init__(self, service: str, resources: Sequence[type[Resource[Any]]], *served: ServiceDescriptor) -> None:
+    def __init__(
+        self,
+        service: str,
+        resources: Sequence[type[Resource[Any]]],
+        *served: ServiceDescriptor,
+        actions: Sequence[ModuleType] = (),
+    ) -> None:
         self.service = service
         self.served = served
         self.specs: Mapping[type[Resource[Any]], ResourceSpec] = {r: spec_of(r) for r in resources}
-        every = self.specs.values()
-        self._actions = {rpc: found for spec in reversed(every) for rpc, found in _actions_of(spec)}
+        every, rpcs = self.specs.values(), {m.name: m for one in served for m in one.methods}
         complaints = [c for spec in every for c in spec_faults(spec, every)]
+        found = collected(resources, actions)
+        complaints += [*silent(actions), *action_faults(found, resources, rpcs)]
+        self._actions: Mapping[str, Action] = {one.rpc: one for one in found if one.resource in self.specs}
         methods = [self._method(m, complaints) for one in served for m in one.methods]
         self.methods: Mapping[str, MethodSpec] = {m.path: m for m in methods if m is not None}
         self._by_name = {m.name: m for m in self.methods.values()}
@@ -188,21 +198,21 @@ class Registry:
             yield f"{spec.noun}.{field.name}: {fault}"
 
     def _method(self, descriptor: MethodDescriptor, complaints: list[str]) -> MethodSpec | None:
-        found = self._actions.get(descriptor.name) or self._standard(descriptor.name)
+        action = self._actions.get(descriptor.name)
+        found = (self.specs[action.resource], action.rpc) if action else self._standard(descriptor.name)
         if found is None:
-            complaints.append(
-                f"{descriptor.containing_service.name}.{descriptor.name}: no resource does it; write an @action"
-            )
+            name = f"{descriptor.containing_service.name}.{descriptor.name}"
+            complaints.append(f"{name}: nothing does it; write an @action, and name its module among the actions")
             return None
-        spec, verb, handler = found
+        spec, verb = found
         ruling = RULED_BY.get(verb, verb)
         if verb not in ASKING and not any(p.speaks_of(ruling) for p in spec.policies):
             complaints.append(f"{spec.noun}: no policy speaks of {ruling}, so nobody could {verb}")
         if verb == "Watch" and not spec.publishes:
             complaints.append(f"{spec.noun}: publishes nothing, so there is nothing to watch")
-        if handler is None:
+        if action is None:
             complaints += request_faults(spec, verb, descriptor)
-        if descriptor.client_streaming and (handler is None or descriptor.server_streaming):
+        if descriptor.client_streaming and (action is None or descriptor.server_streaming):
             complaints.append(f"{descriptor.name}: only an action that answers once may be asked with a stream")
         return MethodSpec(
             descriptor.name,
@@ -212,24 +222,17 @@ class Registry:
             descriptor.server_streaming,
             spec,
             verb,
-            handler,
+            action.function if action else None,
             descriptor.client_streaming,
-            getattr(handler, "__ashgrove_then__", None),
+            action.then if action else None,
         )
 
-    def _standard(self, rpc: str) -> tuple[ResourceSpec, str, None] | None:
+    def _standard(self, rpc: str) -> tuple[ResourceSpec, str] | None:
         for spec in self.specs.values():
             for verb, name in STANDARD.items():
                 if rpc == name.format(noun=spec.noun, plural=spec.plural):
-                    return spec, verb, None
+                    return spec, verb
         return None
-
-
-def _actions_of(spec: ResourceSpec) -> Iterator[tuple[str, tuple[ResourceSpec, str, Callable[..., Any]]]]:
-    """Yields the RPCs that a resource's own methods do, each with how."""
-    for name, function in inspect.getmembers(spec.resource, inspect.isfunction):
-        if rpc := getattr(function, "__ashgrove_rpc__", None):
-            yield rpc, (spec, rpc, getattr(spec.resource(), name))
 
 
 def _is_resource(field: Any) -> bool:

@@ -21,7 +21,7 @@ from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.audit.checkpoints import keep_signing
-from services.audit.resources import registry
+from services.audit.registry import registry
 from services.audit.retention import drop_payloads, keep_dropping
 from services.audit.signing import signer_from
 from services.audit.summaries import keep_telling, record

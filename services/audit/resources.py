@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from ashgrove.areas import AuditArea
 from ashgrove.audit.v1 import audit_checkpoint_pb2, audit_entry_pb2
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest, VerifyAuditChainResponse
 from ashgrove.audit_verification import Verification
@@ -12,7 +11,7 @@ from framework.call import Role
 from framework.engine import Call
 from framework.errors import NotFound
 from framework.policy import bypass, has_role, policy, relates_to
-from framework.resource import Registry, Resource, Storage, action
+from framework.resource import Resource, Storage, action
 from framework.storage import Transaction
 from services.audit.checkpoints import checkpoints_of
 
@@ -82,8 +81,3 @@ def _mine(call: Call) -> dict[str, Any]:
 
 
 RESOURCES: list[type[Resource[Any]]] = [AuditEntry, AuditCheckpoint]
-
-
-def registry() -> Registry:
-    """Returns the verified declarations of the audit service."""
-    return Registry("audit", RESOURCES, *AuditArea.services())

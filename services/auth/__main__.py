@@ -16,7 +16,7 @@ from services.auth import resetting
 from services.auth.application import AuthSettings, application_of
 from services.auth.bootstrap import found_first
 from services.auth.keyring import rotate
-from services.auth.resources import registry
+from services.auth.registry import registry
 from services.auth.secrets import make_missing
 from services.auth.tokens import ALLOWED_CLOCK_DIFFERENCE
 

@@ -2,17 +2,10 @@
 
 from typing import Any
 
-from ashgrove.areas import AuthArea
-
-from framework.resource import Registry, Resource
+from framework.resource import Resource
 from services.auth.api_keys import ApiKey
 from services.auth.invitations import Invitation
 from services.auth.organizations import Organization
 from services.auth.users import User
 
 RESOURCES: list[type[Resource[Any]]] = [Organization, User, Invitation, ApiKey]
-
-
-def registry() -> Registry:
-    """Returns the verified declarations of the auth service."""
-    return Registry("auth", RESOURCES, *AuthArea.services())

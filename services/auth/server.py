@@ -15,7 +15,7 @@ from services.auth.application import AuthApplication, AuthSettings, application
 from services.auth.grants import Grants
 from services.auth.internal import InternalServicer
 from services.auth.refusals import keep_telling
-from services.auth.resources import registry
+from services.auth.registry import registry
 
 
 async def auth_process(settings: AuthSettings, migrations: Path) -> Process:

@@ -11,28 +11,11 @@ from framework.rpc import assembly
 from framework.rpc.feeds import PeerFeed
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
-
-# What does calls, which resources name only when one comes: loaded now, so that no first call waits for it.
-from services.optimizer import (  # noqa: F401
-    analyzing,
-    cancelling,
-    comparing,
-    estimating,
-    extending,
-    external,
-    forking,
-    front,
-    pausing,
-    promoting,
-    reporting,
-    starting,
-    watching,
-)
 from services.optimizer.access import clear, project
 from services.optimizer.application import Application, application
 from services.optimizer.closing import Closer
 from services.optimizer.external.sweeping import Sweeper
-from services.optimizer.resources import registry
+from services.optimizer.registry import registry
 from services.optimizer.worker import Worker
 
 MIGRATIONS = Path(__file__).parent / "migrations"

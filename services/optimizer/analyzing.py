@@ -14,6 +14,7 @@ from domain.objectives import Objective
 from domain.space import Space
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, NoResultYet
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from framework.structs import value_of
 from services.optimizer.objectives import objectives_of
@@ -33,6 +34,7 @@ ORDER BY optimization_run_id, number
 _Trials = list[tuple[Mapping[str, Any], float | None]]
 
 
+@action(OptimizationRun, _VERB)
 async def analyze(call: Call, request: pb.AnalyzeVariableImportanceRequest) -> pb.VariableImportance:
     """Returns what the runs' trials say; see `AnalyzeVariableImportance` for what is refused."""
     runs = [await call.row(OptimizationRun, each, _VERB) for each in request.optimization_run_ids]

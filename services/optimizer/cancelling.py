@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import CancelOptimizationRunRequest
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.program.v1.evaluation_requests_pb2 import CancelEvaluationRequest
 
 from framework.engine import Call
 from framework.errors import Failure
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from framework.storage import Transaction, transaction_time
 from services.optimizer.closing import close
@@ -27,22 +29,26 @@ RETURNING evaluation_id
 """
 
 
-async def cancel(call: Call, identifier: str) -> pb.OptimizationRun:
-    """Returns the run on its way to CANCELLED; an ended one, or one that is being stopped, stays as it is."""
+@action(OptimizationRun, _VERB)
+async def cancel(call: Call, request: CancelOptimizationRunRequest) -> pb.OptimizationRun:
+    """Returns the run on its way to CANCELLED; an ended one, or one that is being stopped, stays as it is.
+
+    One that nobody works on ends at once, others within a second.
+    """
     evaluations: list[UUID] = []
     async with call.transaction() as tx:
-        row = await call.row(OptimizationRun, identifier, _VERB, lock=True)
+        row = await call.row(OptimizationRun, request.id, _VERB, lock=True)
         idle = row["status"] in _IDLE or (row["status"] == "STATUS_RUNNING" and is_external(row))
         if idle:
             evaluations = await _end(call, tx, row)
         elif row["status"] not in ENDED and row["status"] != "STATUS_CANCELLING":
-            await call.update(OptimizationRun, identifier, {"status": "STATUS_CANCELLING"}, verb=_VERB)
+            await call.update(OptimizationRun, request.id, {"status": "STATUS_CANCELLING"}, verb=_VERB)
             await tell(tx, row, RunEvent(type=RunEvent.TYPE_RUN_CANCELLING), fenced=False)
             await call.database.notify(tx, WORK)
-        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
+        await call.follow(lambda: call.engine.hints.publish(topic(request.id)))
         if idle:  # no worker will end what the run was granted, nor what it left
             await call.follow(lambda: _end_what_is_left(call, row, evaluations))
-        return await call.get(OptimizationRun, identifier, verb=_VERB)
+        return await call.get(OptimizationRun, request.id, verb=_VERB)
 
 
 async def _end_what_is_left(call: Call, row: Mapping[str, Any], evaluations: Sequence[UUID]) -> None:

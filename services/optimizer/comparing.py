@@ -16,6 +16,7 @@ from domain.objectives import Objective, best
 from domain.strategies import Observation
 from framework.engine import Call
 from framework.errors import Failure, FieldViolation, IllegalState, InvalidFields
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.objectives import objectives_of
 from services.optimizer.repeating import fresh
@@ -76,6 +77,7 @@ class _Found:
         return [each for each in self.trials if each["number"] in kept or each["origin"] == "ORIGIN_INHERITED"]
 
 
+@action(OptimizationRun, _VERB)
 async def compare(call: Call, request: pb.CompareOptimizationRunsRequest) -> pb.CompareOptimizationRunsResponse:
     """Returns the runs beside each other; see `CompareOptimizationRuns` for what is refused."""
     rows = [await call.row(OptimizationRun, each, _VERB) for each in request.optimization_run_ids]

@@ -22,10 +22,12 @@ from domain.space import Space
 from domain.strategies.grid_search import LEVELS
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of, values_of
 from services.optimizer.ablating import SHARE
 from services.optimizer.prompts import SLOT, parameters, pool_of
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.spaces import space_of
 from services.optimizer.starting import Sound, sound
 
@@ -48,8 +50,9 @@ class _Seen:
     assumptions: list[str] = field(default_factory=list)
 
 
+@action(OptimizationRun, "EstimateOptimizationRun")
 async def estimate(call: Call, request: run_estimate_pb2.EstimateOptimizationRunRequest) -> _Answer:
-    """Returns what a run would take; see `EstimateOptimizationRun` for what is refused."""
+    """Returns what a run would take; a probe is the caller's to pay. See `EstimateOptimizationRun` for refusals."""
     if request.optimization_run.evaluator == _Run.EVALUATOR_EXTERNAL:
         told = "must be managed: of what clients evaluate nothing is known"
         raise InvalidFields(FieldViolation("optimization_run.evaluator", told))

@@ -4,13 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ExtendOptimizationRunRequest
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    ExtendOptimizationRunRequest,
+    RetryOptimizationRunRequest,
+)
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.plain import plain
+from framework.resource import action
 from services.optimizer.continuing import ALL_TRIALS, Going, go_on
 from services.optimizer.objectives import objectives_of
 from services.optimizer.resources import ENDED, OptimizationRun, is_external
@@ -32,14 +36,16 @@ _SPENT = ("END_REASON_METRIC_CALLS", "END_REASON_TOKENS", "END_REASON_COST", "EN
 Row = Mapping[str, Any]
 
 
+@action(OptimizationRun, _EXTEND)
 async def extend(call: Call, request: ExtendOptimizationRunRequest) -> pb.OptimizationRun:
     """Returns the run under its new limits; see `ExtendOptimizationRun` for what is refused."""
     return await go_on(call, request.id, _EXTEND, lambda row: _extended(row, request))
 
 
-async def retry(call: Call, identifier: str) -> pb.OptimizationRun:
+@action(OptimizationRun, _RETRY)
+async def retry(call: Call, request: RetryOptimizationRunRequest) -> pb.OptimizationRun:
     """Returns the failed run on its way again; raises IllegalState where there is nothing left to spend."""
-    row = await call.row(OptimizationRun, identifier, _RETRY)
+    row = await call.row(OptimizationRun, request.id, _RETRY)
     if is_external(row):
         raise IllegalState("the trials of this run are its clients': extend the run to go on", evaluator="EXTERNAL")
     async with call.transaction() as tx:
@@ -47,7 +53,7 @@ async def retry(call: Call, identifier: str) -> pb.OptimizationRun:
     if spent:
         raise IllegalState(f"the run's {_ENDED_BY[spent]} is reached: extend it", status="FAILED", reason=spent)
     going = Going(RunEvent.TYPE_RUN_RETRIED, {"retried_trials": ALL_TRIALS})
-    return await go_on(call, identifier, _RETRY, lambda _: going)
+    return await go_on(call, request.id, _RETRY, lambda _: going)
 
 
 def _extended(row: Row, request: ExtendOptimizationRunRequest) -> Going:

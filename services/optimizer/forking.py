@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ForkOptimizationRunRequest
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    CreateOptimizationRunRequest,
+    ForkOptimizationRunRequest,
+)
 
 from framework.engine import Call
+from framework.resource import action
 from services.optimizer import external, starting
 from services.optimizer.resources import OptimizationRun
 
@@ -19,16 +23,23 @@ _LIKE = (
 _Run = pb.OptimizationRun
 
 
-async def start(call: Call, wanted: _Run) -> _Run:
-    """Creates a run of either kind."""
-    is_external = wanted.evaluator == _Run.EVALUATOR_EXTERNAL
-    return await (external.start if is_external else starting.start)(call, wanted)
+@action(OptimizationRun, "CreateOptimizationRun")
+async def create(call: Call, request: CreateOptimizationRunRequest) -> _Run:
+    """Creates a run: what it is about is pinned; see `CreateOptimizationRun` for what is refused."""
+    return await _start(call, request.optimization_run)
 
 
+@action(OptimizationRun, _VERB)
 async def fork(call: Call, request: ForkOptimizationRunRequest) -> _Run:
     """Creates a run like another one; see `ForkOptimizationRun` for what is refused."""
     row = await call.row(OptimizationRun, request.id, _VERB)
-    return await start(call, _like(row, await call.get(OptimizationRun, request.id), request))
+    return await _start(call, _like(row, await call.get(OptimizationRun, request.id), request))
+
+
+async def _start(call: Call, wanted: _Run) -> _Run:
+    """Creates a run of either kind."""
+    is_external = wanted.evaluator == _Run.EVALUATOR_EXTERNAL
+    return await (external.start if is_external else starting.start)(call, wanted)
 
 
 def _like(row: Mapping[str, Any], run: _Run, request: ForkOptimizationRunRequest) -> _Run:

@@ -12,6 +12,7 @@ from framework.engine import Call
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of
 from framework.structs import struct_of
+from services.optimizer.resources import OptimizationRun
 
 LIMIT = 200
 _READ = """
@@ -122,8 +123,6 @@ class Front:
 
 async def read(call: Call, run: Mapping[str, Any]) -> pareto_front_pb2.ParetoFront:
     """Returns the front of a run whose row the caller may see, as of the version that the row names."""
-    from services.optimizer.resources import OptimizationRun  # it reads a front itself
-
     known = codec_of(spec_of(OptimizationRun)).message(run)
     ids = {"organization": run["organization_id"], "run": run["id"], "version": run["front_version"]}
     front = pareto_front_pb2.ParetoFront(

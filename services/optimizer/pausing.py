@@ -5,9 +5,14 @@ from types import MappingProxyType
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    PauseOptimizationRunRequest,
+    ResumeOptimizationRunRequest,
+)
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.engine import Call
+from framework.resource import action
 from framework.storage import Transaction
 from services.optimizer.continuing import TAKEN_AWAY, Going, go_on
 from services.optimizer.resources import OptimizationRun
@@ -18,15 +23,16 @@ _RESUME = "ResumeOptimizationRun"
 _Event = RunEvent
 
 
-async def pause(call: Call, identifier: str) -> pb.OptimizationRun:
+@action(OptimizationRun, _PAUSE)
+async def pause(call: Call, request: PauseOptimizationRunRequest) -> pb.OptimizationRun:
     """Returns the run as PAUSED; raises IllegalState when it has ended or is being cancelled."""
     async with call.transaction() as tx:
-        row = await call.row(OptimizationRun, identifier, _PAUSE, lock=True)
+        row = await call.row(OptimizationRun, request.id, _PAUSE, lock=True)
         if row["status"] == "STATUS_PAUSED" and row["resumes_at"] is None:
-            return await call.get(OptimizationRun, identifier)
+            return await call.get(OptimizationRun, request.id)
         await paused(call, tx, row, verb=_PAUSE, move="keep" if row["status"] == "STATUS_PAUSED" else _PAUSE)
-        await call.follow(lambda: call.engine.hints.publish(topic(identifier)))
-        return await call.get(OptimizationRun, identifier)
+        await call.follow(lambda: call.engine.hints.publish(topic(request.id)))
+        return await call.get(OptimizationRun, request.id)
 
 
 async def paused(
@@ -48,9 +54,13 @@ async def paused(
     await tell(tx, row, _Event(type=_Event.TYPE_RUN_PAUSED, error=cause), fenced=False)
 
 
-async def resume(call: Call, identifier: str) -> pb.OptimizationRun:
-    """Returns the run on its way again; raises IllegalState when it has ended or is being cancelled."""
-    return await go_on(call, identifier, _RESUME, _resumed)
+@action(OptimizationRun, _RESUME)
+async def resume(call: Call, request: ResumeOptimizationRunRequest) -> pb.OptimizationRun:
+    """Returns the run on its way again, in the caller's name.
+
+    Raises IllegalState when it has ended or is being cancelled.
+    """
+    return await go_on(call, request.id, _RESUME, _resumed)
 
 
 def _resumed(row: Mapping[str, Any]) -> Going | None:

@@ -1,28 +1,33 @@
 """What a run found, put into its program as a new revision: kept as a configuration first, so that it can be undone."""
 
-from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun
+from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PromoteOptimizationRunRequest,
     PromoteOptimizationRunResponse,
 )
-from ashgrove.optimizer.v1.trial_pb2 import Trial
 from ashgrove.variables.v1.configuration_use_requests_pb2 import ApplyConfigurationRequest
 from ashgrove.variables.v1.variable_configuration_pb2 import VariableConfiguration
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import CreateVariableConfigurationRequest
 
 from framework.engine import Call
-from framework.errors import AlreadyExists
+from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NoResultYet
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
+from services.optimizer.resources import NOTHING_YET, OptimizationRun, Trial
+
+_VERB = "PromoteOptimizationRun"
+_Run = optimization_run_pb2.OptimizationRun
+_Trial = trial_pb2.Trial
 
 
-async def promoted(
-    call: Call, run: OptimizationRun, trial: Trial, request: PromoteOptimizationRunRequest
-) -> PromoteOptimizationRunResponse:
+@action(OptimizationRun, _VERB)
+async def promote(call: Call, request: PromoteOptimizationRunRequest) -> PromoteOptimizationRunResponse:
     """Keeps a trial's values and puts them into the run's program, both as the caller.
 
     Only over the revision that the run was about, unless another one is named: of two at once the first wins, and the
     other is told so.
     """
+    run, trial = await _chosen(call, request)
     expected = request.expected_program_revision or run.program_revision
     kept = await _kept(call, run, trial, request)
     told = PromoteOptimizationRunResponse(program_id=run.program_id, trial_id=trial.id)
@@ -40,7 +45,20 @@ async def promoted(
     return told
 
 
-async def _kept(call: Call, run: OptimizationRun, trial: Trial, request: PromoteOptimizationRunRequest) -> str:
+async def _chosen(call: Call, request: PromoteOptimizationRunRequest) -> tuple[_Run, _Trial]:
+    """Returns the run and the trial that is named, or its best one; raises NoResultYet when there is none."""
+    run = await call.get(OptimizationRun, request.id, verb=_VERB)
+    if not run.program_id:
+        raise IllegalState("this run names no program that its result could be put into", resource="program")
+    if not (request.trial_id or run.best_trial_id):
+        raise NoResultYet(NOTHING_YET, run_id=run.id)
+    trial = await call.get(Trial, request.trial_id or run.best_trial_id)
+    if trial.optimization_run_id != run.id:
+        raise InvalidFields(FieldViolation("trial_id", "is a trial of another run"))
+    return run, trial
+
+
+async def _kept(call: Call, run: _Run, trial: _Trial, request: PromoteOptimizationRunRequest) -> str:
     """Returns the configuration that holds a trial's values: a new one, or that which holds them already."""
     wanted = VariableConfiguration(
         name=request.name or f"trial {trial.number} of {run.name or run.id}"[:255].strip(),

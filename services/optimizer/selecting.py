@@ -6,6 +6,7 @@ from typing import Any
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationRequest,
     GetBestConfigurationResponse,
+    GetParetoFrontRequest,
 )
 from ashgrove.optimizer.v1.pareto_front_pb2 import ParetoFront
 
@@ -14,12 +15,13 @@ from domain.objectives import Objective, best
 from domain.pareto import Point
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, NoResultYet
+from framework.resource import action
 from services.optimizer import front
 from services.optimizer.objectives import objectives_of
 from services.optimizer.repeating import fresh
 from services.optimizer.resources import NOTHING_YET, OptimizationRun, Trial
 
-_VERB = "GetBestConfiguration"
+_BEST, _FRONT = "GetBestConfiguration", "GetParetoFront"
 _Asked = GetBestConfigurationRequest
 _OF = {
     "weights": (_Asked.SELECTION_WEIGHTED, _Asked.SELECTION_TOPSIS),
@@ -39,9 +41,10 @@ WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND s
 """
 
 
-async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
+@action(OptimizationRun, _BEST)
+async def best_configuration(call: Call, request: GetBestConfigurationRequest) -> GetBestConfigurationResponse:
     """Returns the trial that a rule chooses; raises NoResultYet, with the reason, when there is none to choose from."""
-    run = await call.row(OptimizationRun, request.id, _VERB)
+    run = await call.row(OptimizationRun, request.id, _BEST)
     objectives = objectives_of(run)
     if faults := list(_faults(request, objectives)):
         raise InvalidFields(*faults)
@@ -65,7 +68,14 @@ async def selected(call: Call, request: GetBestConfigurationRequest) -> GetBestC
     return await _told(call, identifier, f"{_RULES[request.selection]}, among {len(members)} trials on the front")
 
 
-def thinned(run: Mapping[str, Any], found: ParetoFront, epsilons: Mapping[str, float]) -> ParetoFront:
+@action(OptimizationRun, _FRONT)
+async def pareto_front(call: Call, request: GetParetoFrontRequest) -> ParetoFront:
+    """Returns the run's Pareto front with its history, thinned to what differs by more than the epsilons."""
+    run = await call.row(OptimizationRun, request.id, _FRONT)
+    return _thinned(run, await front.read(call, run), request.epsilons)
+
+
+def _thinned(run: Mapping[str, Any], found: ParetoFront, epsilons: Mapping[str, float]) -> ParetoFront:
     """Returns a front with one point a box; raises InvalidFields for an epsilon of what is no objective."""
     objectives = objectives_of(run)
     if faults := list(_strange("epsilons", epsilons, objectives)):

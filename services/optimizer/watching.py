@@ -8,11 +8,15 @@ from functools import partial
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
-from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse
+from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
+    WatchOptimizationRunRequest,
+    WatchOptimizationRunResponse,
+)
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
+from framework.resource import action
 from framework.storage import Database
 from services.optimizer import story
 from services.optimizer.resources import ENDED, OptimizationRun
@@ -26,13 +30,14 @@ _VERB = "WatchOptimizationRun"
 _Frame = WatchOptimizationRunResponse
 
 
-async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Frame]:
+@action(OptimizationRun, _VERB)
+async def watch(call: Call, request: WatchOptimizationRunRequest) -> AsyncIterator[_Frame]:
     """Yields the run's events after a number, heartbeats while nothing happens, and the end; a paused run has no end.
 
     Raises NotFound at the start, or later when the caller may no longer see the run, and Unauthenticated once the
     caller's key or role is lost.
     """
-    run = await key_of(call, identifier, _VERB)
+    run, after = await key_of(call, request.id, _VERB), request.from_sequence
     watched: Watched = call.application.watched
     async with watched.watching(call.engine, run) as heard:
         looked = spoken = time.monotonic()
@@ -52,7 +57,7 @@ async def frames(call: Call, identifier: str, after: int) -> AsyncIterator[_Fram
                 spoken = time.monotonic()
                 yield _Frame(heartbeat=Heartbeat(sequence=after))
             if time.monotonic() - looked > VISIBILITY_SECONDS:
-                seen = partial(key_of, call, identifier, _VERB)
+                seen = partial(key_of, call, request.id, _VERB)
                 looked = await watched.decided(run, call.actor, VISIBILITY_SECONDS, seen)
             if not ended and len(events) < story.BATCH:
                 due = min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS) - time.monotonic()

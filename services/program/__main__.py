@@ -28,7 +28,7 @@ from services.program.application import Application
 from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.handing import HandingServicer
-from services.program.resources import registry
+from services.program.registry import registry
 from services.program.settings import ProgramSettings
 from services.program.unsealing import sealed_as_before, unseal
 

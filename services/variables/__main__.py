@@ -15,7 +15,7 @@ from framework.rpc.peers import Peers
 from framework.rpc.server import Process, run
 from framework.settings import ServiceSettings
 from services.variables.application import application
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from ashgrove.areas import VariablesArea
 from ashgrove.variables.v1 import variable_configuration_pb2, variable_space_pb2
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
     ValidateConfigurationRequest,
@@ -17,7 +16,7 @@ from framework.engine import Call, of_readable
 from framework.errors import InvalidFields
 from framework.policy import bypass, has_role, is_public, owns, policy, signed_in
 from framework.query.aggregates import count
-from framework.resource import Registry, Resource, Rollup, Storage, action, archiving
+from framework.resource import Resource, Rollup, Storage, action, archiving
 from framework.structs import struct_of, values_of
 from services.variables.components import BuiltInComponent, Component, fill_components, refuse_metadata
 from services.variables.configuration_uses import ConfigurationUses
@@ -162,8 +161,3 @@ RESOURCES: list[type[Resource[Any]]] = [
     KeptPromptValue,
     VariablePreset,
 ]
-
-
-def registry() -> Registry:
-    """Returns the verified declarations of the variables service."""
-    return Registry("variables", RESOURCES, *VariablesArea.services())

@@ -8,7 +8,7 @@ from ashgrove.areas import AuditArea
 from ashgrove.audit.v1.audit_entry_requests_pb2 import VerifyAuditChainRequest
 
 from framework.testing.workbench import workbench
-from services.audit.resources import registry
+from services.audit.registry import registry
 from tests.crash.ways import RETENTION
 from tests.integration.audit.chains import TRUSTED, aged
 from tests.processes import Processes

@@ -6,6 +6,7 @@ from ashgrove.optimizer.v1 import run_event_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import SuggestTrialsRequest, SuggestTrialsResponse
 
 from framework.engine import Call
+from framework.resource import action
 from framework.storage import transaction_time
 from services.optimizer.external.beginning import Beginning, refuse_if_full
 from services.optimizer.external.taking import in_turn
@@ -20,6 +21,7 @@ GIVING = ("STATUS_PENDING", "STATUS_RUNNING")
 _Event = run_event_pb2.RunEvent
 
 
+@action(OptimizationRun, _VERB)
 async def suggest(call: Call, request: SuggestTrialsRequest) -> SuggestTrialsResponse:
     """Returns the trials that a client has from now on; see `SuggestTrials`."""
 

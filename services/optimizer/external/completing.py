@@ -17,12 +17,14 @@ from ashgrove.program.v1 import execution_pb2
 from domain.values import content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.resource import action
 from services.optimizer.aims import range_words
 from services.optimizer.external.asking import given_trials
 from services.optimizer.external.ending import finish
 from services.optimizer.external.extending import can_be_partial
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import Turn, message
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.spending import Usage, noted
 
 _VERB = "CompleteTrials"
@@ -34,6 +36,7 @@ WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND n
 """
 
 
+@action(OptimizationRun, _VERB)
 async def complete(call: Call, request: CompleteTrialsRequest) -> CompleteTrialsResponse:
     """Notes how trials ended, all or none; see `CompleteTrials`."""
     answer: CompleteTrialsResponse = await in_turn(call, request.id, _VERB, partial(_completed, request=request))

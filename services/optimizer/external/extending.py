@@ -13,6 +13,7 @@ from domain.structured_variables import Declared
 from domain.values import Invalid, Json, content_hash
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
+from framework.resource import action
 from services.optimizer.external import space
 from services.optimizer.external.copying import free_copies
 from services.optimizer.external.taking import in_turn
@@ -32,6 +33,7 @@ WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND n
 """
 
 
+@action(OptimizationRun, _VERB)
 async def extend(call: Call, request: ExtendSpaceRequest) -> ExtendSpaceResponse:
     """Adds variables to the run's space, and gives a trial values of them; see `ExtendSpace`."""
     answer: ExtendSpaceResponse = await in_turn(call, request.id, _VERB, partial(_extended, request=request))

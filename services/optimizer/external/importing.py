@@ -14,6 +14,7 @@ from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.identifiers import new_id
 from framework.plain import plain, plain_struct
+from framework.resource import action
 from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
 from services.optimizer.external.completing import objective_faults
@@ -21,6 +22,7 @@ from services.optimizer.external.ending import Ended, count
 from services.optimizer.external.extending import can_be_partial
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import Turn
+from services.optimizer.resources import OptimizationRun
 from services.optimizer.spending import Usage
 
 _VERB = "ImportTrials"
@@ -48,6 +50,7 @@ FROM jsonb_to_recordset(%(made)s) AS made(trial_id uuid, step bigint, reported j
 """
 
 
+@action(OptimizationRun, _VERB)
 async def import_trials(call: Call, request: ImportTrialsRequest) -> ImportTrialsResponse:
     """Takes trials over, all or none; see `ImportTrials`."""
     answer: ImportTrialsResponse = await in_turn(call, request.id, _VERB, partial(_imported, request=request))

@@ -5,13 +5,18 @@ from functools import partial
 from ashgrove.optimizer.v1.external_requests_pb2 import RenewTrialsRequest, RenewTrialsResponse
 
 from framework.engine import Call
+from framework.resource import action
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import Turn
+from services.optimizer.resources import OptimizationRun
+
+_VERB = "RenewTrials"
 
 
+@action(OptimizationRun, _VERB)
 async def renew(call: Call, request: RenewTrialsRequest) -> RenewTrialsResponse:
     """Returns until when the client has its trials; see `RenewTrials`."""
-    answer: RenewTrialsResponse = await in_turn(call, request.id, "RenewTrials", partial(_renewed, request=request))
+    answer: RenewTrialsResponse = await in_turn(call, request.id, _VERB, partial(_renewed, request=request))
     return answer
 
 

@@ -16,11 +16,12 @@ from ashgrove.optimizer.v1.trial_pb2 import Trial
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
+from framework.resource import action
 from framework.storage import Database
 from services.optimizer.external.asking import GIVING, given_trials
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import LEASE_SECONDS, Turn
-from services.optimizer.resources import ENDED
+from services.optimizer.resources import ENDED, OptimizationRun
 from services.optimizer.watched import Watched
 from services.optimizer.watching import key_of
 
@@ -43,7 +44,8 @@ GROUP BY client
 """
 
 
-async def frames(call: Call, request: PushTrialsRequest) -> AsyncIterator[_Frame]:
+@action(OptimizationRun, _VERB)
+async def push(call: Call, request: PushTrialsRequest) -> AsyncIterator[_Frame]:
     """Yields a client's trials as they come, heartbeats meanwhile, and the end of the run; see `PushTrials`.
 
     Raises NotFound or NotPermitted as soon as the caller may no longer work at the run.

@@ -10,9 +10,10 @@ from psycopg.types.json import Jsonb
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, LimitReached
 from framework.plain import made, plain
+from framework.resource import action
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import Turn
-from services.optimizer.resources import Trial
+from services.optimizer.resources import OptimizationRun, Trial
 from services.optimizer.results import about
 from services.optimizer.spending import noted
 
@@ -55,6 +56,7 @@ ORDER BY position LIMIT %(most)s
 """
 
 
+@action(OptimizationRun, "ReportMeasurements")
 async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest) -> pb.ReportMeasurementsResponse:
     """Notes values by step; see `ReportMeasurements`."""
     _check(request, "measurements", [each.values for each in request.measurements], "values")
@@ -73,6 +75,7 @@ async def report_measurements(call: Call, request: pb.ReportMeasurementsRequest)
     return answer
 
 
+@action(OptimizationRun, "ReportExamples")
 async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.ReportExamplesResponse:
     """Notes examples, each once; see `ReportExamples`."""
     _check(request, "examples", [each.scores for each in request.examples], "scores")
@@ -111,6 +114,7 @@ async def report_examples(call: Call, request: pb.ReportExamplesRequest) -> pb.R
     return answer
 
 
+@action(Trial, "GetTrialReports")
 async def reports(call: Call, request: pb.GetTrialReportsRequest) -> pb.GetTrialReportsResponse:
     """Returns what was reported of a trial that the caller may see, its examples page by page."""
     after = request.from_position

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from ashgrove.areas import ProgramArea
-
-from framework.resource import Registry, Resource
+from framework.resource import Resource
 from services.program.resources.alias import ProgramAlias
 from services.program.resources.connector import Connector, ConnectorShare, ModelCall
 from services.program.resources.dataset import Dataset, DatasetRevision, Example
@@ -28,7 +26,6 @@ __all__ = [
     "Program",
     "ProgramAlias",
     "ProgramDefaults",
-    "registry",
 ]
 
 RESOURCES: list[type[Resource[Any]]] = [
@@ -46,8 +43,3 @@ RESOURCES: list[type[Resource[Any]]] = [
     ModelCall,
     ProgramDefaults,
 ]
-
-
-def registry() -> Registry:
-    """Returns the verified declarations of the program service."""
-    return Registry("program", RESOURCES, *ProgramArea.services())

@@ -21,7 +21,7 @@ from framework.events.tail import Consumer, follow
 from framework.testing.workbench import Workbench, workbench
 from services.audit.checkpoints import sign_grown
 from services.audit.recorder import PLATFORM, append
-from services.audit.resources import registry
+from services.audit.registry import registry
 from tests.integration.audit.chains import SIGNER, event, record, verify
 
 

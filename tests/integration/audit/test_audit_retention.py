@@ -17,7 +17,7 @@ from framework.testing.waiting import until
 from framework.testing.workbench import PASSWORD, Workbench, workbench
 from services.audit import recorder
 from services.audit.checkpoints import sign_grown
-from services.audit.resources import registry
+from services.audit.registry import registry
 from services.audit.retention import drop_payloads
 from services.audit.signing import Signer
 from tests.integration.audit.chains import (

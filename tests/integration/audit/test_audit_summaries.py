@@ -11,7 +11,7 @@ from ashgrove.event.v1.event_pb2 import Event
 
 from framework.call import Actor
 from framework.testing.workbench import Workbench, workbench
-from services.audit.resources import registry
+from services.audit.registry import registry
 from services.audit.summaries import digest_of, record, tell
 from tests.integration.audit.chains import TRUSTED, event, verify
 

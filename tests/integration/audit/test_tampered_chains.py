@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from framework.testing.workbench import Workbench, workbench
 from services.audit.checkpoints import sign_grown
-from services.audit.resources import registry
+from services.audit.registry import registry
 from services.audit.signing import Signer
 from tests.integration.audit.chains import (
     SIGNER,

@@ -26,7 +26,7 @@ from framework.storage.migrate import migrate
 from framework.testing.workbench import PASSWORD
 from services.auth.application import AuthApplication
 from services.auth.grants import Grants
-from services.auth.resources import registry
+from services.auth.registry import registry
 from services.auth.secrets import PEPPER, read_secret
 from services.auth.tokens import read_tokens
 

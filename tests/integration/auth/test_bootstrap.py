@@ -9,7 +9,7 @@ import psycopg
 from framework.storage import Database
 from services.auth import keys
 from services.auth.bootstrap import found_first
-from services.auth.resources import registry
+from services.auth.registry import registry
 from services.auth.secrets import make_missing, write_once
 from tests.integration.auth.house import PASSWORD, migrated
 

@@ -11,7 +11,7 @@ from google.protobuf.json_format import ParseDict
 from framework.call import ANONYMOUS
 from framework.testing.workbench import workbench
 from services.audit.recorder import append
-from services.audit.resources import registry
+from services.audit.registry import registry
 from tests.integration.auth.house import House
 
 

@@ -26,8 +26,9 @@ from framework.testing.serving import Served, served
 from framework.testing.workbench import workbench
 from gateway.error_examples import EXAMPLES
 from services.auth.secrets import make_missing
-from services.optimizer.resources import registry as optimizer_registry
-from services.variables.resources import VariableSpace, registry
+from services.optimizer.registry import registry as optimizer_registry
+from services.variables.registry import registry
+from services.variables.resources import VariableSpace
 from tests.integration.auth.house import House, context, migrated
 from tests.integration.optimizer.asked import ask, let_end, opened, reached, tell
 from tests.integration.optimizer.books import MIGRATIONS as OPTIMIZER_MIGRATIONS

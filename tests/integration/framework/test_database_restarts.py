@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 
 from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 MIGRATIONS = Path("services/variables/migrations")
 END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'variables%%' AND datname = %s"

@@ -17,7 +17,7 @@ from framework.events.feed import Feed
 from framework.events.sequencer import Sequencer
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from framework.identifiers import new_id
 from framework.storage.migrate import files
 from framework.testing.feeds import LocalFeed
 from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 MIGRATIONS = Path("services/variables/migrations")
 PARTITIONS = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'feed'::regclass ORDER BY 1"

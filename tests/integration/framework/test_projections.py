@@ -22,10 +22,10 @@ from framework.tasks import stopped
 from framework.testing.feeds import LocalFeed
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer.access import clear, project
-from services.optimizer.resources import registry as optimizer_registry
+from services.optimizer.registry import registry as optimizer_registry
+from services.program.registry import registry as program_registry
 from services.program.resources import Program
-from services.program.resources import registry as program_registry
-from services.variables.resources import registry as variables_registry
+from services.variables.registry import registry as variables_registry
 from tests.integration.optimizer.books import MIGRATIONS as OPTIMIZER_MIGRATIONS
 from tests.integration.optimizer.books import Grants, started
 

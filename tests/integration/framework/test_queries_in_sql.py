@@ -20,7 +20,8 @@ from framework.storage.migrate import migrate
 from framework.storage.tables import DIALECT, compiled
 from framework.testing.specimen import Specimen
 from framework.testing.workbench import PASSWORD
-from services.auth.resources import User, registry
+from services.auth.registry import registry
+from services.auth.resources import User
 
 SPEC = spec_of(User)
 TABLE = table_of(SPEC)

@@ -24,7 +24,8 @@ from framework.errors import InvalidFields, PositionGone, Unauthenticated
 from framework.events.recent import Recent
 from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import VariableSpace, registry
+from services.variables.registry import registry
+from services.variables.resources import VariableSpace
 
 MIGRATIONS = Path("services/variables/migrations")
 

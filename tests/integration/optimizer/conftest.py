@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from framework.testing.workbench import Workbench, workbench
-from services.optimizer.resources import registry
+from services.optimizer.registry import registry
 from tests.integration.optimizer.books import MIGRATIONS, Grants
 from tests.integration.optimizer.neighbourhood import Neighbourhood, neighbourhood, urls
 

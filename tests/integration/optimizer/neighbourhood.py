@@ -35,14 +35,14 @@ from services.auth.application import service_secrets
 from services.auth.internal import InternalServicer
 from services.auth.secrets import make_missing
 from services.optimizer.application import Application, application
-from services.optimizer.resources import registry as optimizer_registry
+from services.optimizer.registry import registry as optimizer_registry
 from services.optimizer.worker import Worker
-from services.program.resources import registry as program_registry
+from services.program.registry import registry as program_registry
 from services.program.running import Outcome
 from services.program.worker import Worker as ProgramWorker
 from services.program.working import Workshop
 from services.variables.application import Application as VariablesApplication
-from services.variables.resources import registry as variables_registry
+from services.variables.registry import registry as variables_registry
 from tests.integration.auth.house import House, migrated
 from tests.integration.optimizer.books import parts_of
 

@@ -12,6 +12,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationRequest,
     GetOptimizationRunRequest,
     GetParetoFrontRequest,
+    WatchOptimizationRunRequest,
 )
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 from ashgrove.optimizer.v1.trial_requests_pb2 import GetTrialRequest, ListTrialsRequest
@@ -124,7 +125,7 @@ async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> Non
     row = await started(bench)
     await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
     call = bench.engine.call(bench.context(bench.user, "WatchOptimizationRun"))
-    frames = [f async for f in watching.frames(call, str(row["id"]), 0)]
+    frames = [f async for f in watching.watch(call, WatchOptimizationRunRequest(id=str(row["id"])))]
     assert [f.WhichOneof("frame") for f in frames] == ["item", "end"]
 
 

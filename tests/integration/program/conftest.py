@@ -16,7 +16,7 @@ from services.program.code.contract import Limits
 from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.lm.engine import ModelSettings
-from services.program.resources import registry
+from services.program.registry import registry
 from services.program.running import Models
 from services.program.working import Workshop
 from tests.integration.program.making import outside

@@ -20,8 +20,8 @@ from framework.testing.workbench import Workbench, workbench
 from services.program.application import Application
 from services.program.code.pool import Workers
 from services.program.describing import Describing
-from services.program.resources import registry
-from services.variables.resources import registry as variables_registry
+from services.program.registry import registry
+from services.variables.registry import registry as variables_registry
 from tests.integration.program.making import outside, program
 
 _Space = variable_space_pb2.VariableSpace

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from framework.testing.workbench import Workbench, workbench
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 
 @pytest.fixture

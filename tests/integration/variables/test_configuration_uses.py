@@ -28,9 +28,9 @@ from framework.testing.serving import Served, served
 from framework.testing.tokens import Issuer
 from framework.testing.workbench import Workbench, workbench
 from services.program.lm.parameters import parameters
-from services.program.resources import registry as program_registry
+from services.program.registry import registry as program_registry
 from services.variables.application import application
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 VARIABLES = [
     {"name": "temperature", "float": {"low": 0, "high": 3}, "default": 0},

@@ -16,9 +16,9 @@ from framework.testing.refusals import Refused
 from framework.testing.serving import Served, served
 from framework.testing.tokens import Issuer
 from framework.testing.workbench import Workbench, workbench
-from services.optimizer.resources import registry as optimizer_registry
+from services.optimizer.registry import registry as optimizer_registry
 from services.variables.application import application
-from services.variables.resources import registry
+from services.variables.registry import registry
 
 _RUN = """
 INSERT INTO optimization_runs (organization_id, id, owner_id, grant_id, variable_space_id)

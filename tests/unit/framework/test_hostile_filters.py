@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.filters import HOSTILE, outcome
-from services.program.resources import registry
+from services.program.registry import registry
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -98,7 +98,7 @@ ArchiveBroken: must be Broken
 Broken: Archive needs the field archived_at
 Broken: publishes nothing
 WatchBrokens: must answer with a stream
-BrokenService.ExplodeBroken: no resource does it
+BrokenService.ExplodeBroken: nothing does it
 """
 
 

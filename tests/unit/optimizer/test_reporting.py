@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.objectives import Objective as Aim
-from services.optimizer.reporting import charts, page
+from services.optimizer.reporting import charts
 from services.optimizer.reporting.elements import Html, table, tag, together
 from services.optimizer.reporting.listing import MOST_TRIALS, listed
+from services.optimizer.reporting.page import page
 from services.optimizer.reporting.words import summary
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&"
