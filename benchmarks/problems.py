@@ -31,7 +31,7 @@ class Problem:
         if len(names) == 1:
             return float(min(value for (value,) in reached) - self.best)
         points = [Point(n, dict(zip(names, values, strict=True))) for n, values in enumerate(reached)]
-        return float(self.best - (hypervolume(points, self.objectives) or 0.0))
+        return float(self.best - (found.value if (found := hypervolume(points, self.objectives)) else 0.0))
 
 
 def branin(values: Mapping[str, Any]) -> tuple[float]:

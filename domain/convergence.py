@@ -56,21 +56,27 @@ def best_so_far(values: Trace) -> list[float | None]:
     return found
 
 
-def volumes_after(numbers: Iterable[int], changes: Mapping[int, float]) -> list[float | None]:
-    """Return the hypervolume after each trial, by the trials that changed it."""
+def left_after(numbers: Iterable[int], changes: Mapping[int, float]) -> list[float | None]:
+    """Return what is known of the front after each trial, by the trials that changed it."""
     found: list[float | None] = []
-    volume: float | None = None
+    latest: float | None = None
     for number in numbers:
-        volume = changes.get(number, volume)
-        found.append(volume)
+        latest = changes.get(number, latest)
+        found.append(latest)
     return found
 
 
-def convergence(values: Trace, trace: Trace, window: int, *, exhausted: bool = False) -> Convergence:
-    """Return how far a search has got, by its trials in the order in which they ended."""
+def convergence(
+    values: Trace, trace: Trace, window: int, margins: Trace = (), *, exhausted: bool = False
+) -> Convergence:
+    """Return how far a search has got, by its trials in the order in which they ended.
+
+    `margins` tell, where there are any, by how much each value of the trace may be off: where the intervals of two
+    overlap, nothing was gained between them.
+    """
     if not values:
         return Convergence("not_started")
-    score = _score(trace, window)
+    score = _score(trace, margins, window)
     if exhausted:
         return Convergence("converged", score)
     if len(values) < window:
@@ -81,19 +87,26 @@ def convergence(values: Trace, trace: Trace, window: int, *, exhausted: bool = F
         return Convergence("exploring")
     if score < 1 - LITTLE:
         return Convergence("improving", score)
-    calm = _score(trace, CALM_WINDOWS * window)
+    calm = _score(trace, margins, CALM_WINDOWS * window)
     return Convergence("converged" if calm is not None and calm >= 1 - LITTLE else "plateaued", score)
 
 
-def _score(trace: Trace, window: int) -> float | None:
+def _score(trace: Trace, margins: Trace, window: int) -> float | None:
     """Returns which share of all gains came before the last trials; None while there are no others."""
     known = [each for each in trace if each is not None]
     if len(trace) <= window or not known:
         return None
     first, last, before = known[0], known[-1], trace[-1 - window]
-    if last <= first:
-        return 1.0 if before is not None else 0.0
-    return 0.0 if before is None else (before - first) / (last - first)
+    if before is None:
+        return 0.0
+    if last - before <= _noise(margins, window):
+        return 1.0
+    return (before - first) / (last - first) if last > first else 1.0
+
+
+def _noise(margins: Trace, window: int) -> float:
+    """Returns what the last value and that before the window may differ by where nothing was gained."""
+    return (margins[-1] or 0.0) + (margins[-1 - window] or 0.0) if margins else 0.0
 
 
 def _is_worse(values: Trace, window: int) -> bool:

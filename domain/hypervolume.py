@@ -12,7 +12,7 @@ Vector = tuple[float, ...]
 
 
 MOST_STEPS = {5: 60_000, 6: 25_000, 7: 15_000, 8: 10_000}
-"""How many rows are looked at, by dimensions, before a volume is given up: some tenths of a second's work.
+"""How many rows are looked at, by dimensions, before an exact volume is given up: some tenths of a second's work.
 
 Steps and not time, so that the same points have the same answer on every machine. That is enough for 200 points of
 five dimensions, and for 80, 40 and 25 of six, seven and eight where they lie evenly; hollow fronts take thrice as much.

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from domain.covering import covered
 from domain.hypervolume import TooMuch, volume
 from domain.objectives import Objective, S, Scored, is_feasible, is_scored
 from domain.undominated import Matrix, undominated
@@ -35,6 +36,14 @@ class Change:
     added: bool = False
     removed: tuple[Point, ...] = ()
     evicted: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hypervolume:
+    """What a front dominates; with a `margin` it is an estimate, and the truth within it in 95 of 100 cases."""
+
+    value: float
+    margin: float | None = None
 
 
 def insert(front: Sequence[Point], point: Point, objectives: Sequence[Objective], limit: int) -> Change:
@@ -75,12 +84,12 @@ def crowding(points: Sequence[Scored], objectives: Sequence[Objective]) -> list[
     return [float(each) for each in distances]
 
 
-def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> float | None:
+def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> Hypervolume | None:
     """Return the measure of what the points dominate above the reference point, in the objectives' own units.
 
-    None if an objective has no reference, or where it would take too long: it is exact, and each objective more makes
-    it five to ten times as much work. A point that is not better than the reference in every objective adds nothing,
-    and neither does one that is infeasible.
+    None if an objective has no reference. It is exact where that is done in a bounded number of steps, and estimated
+    beyond: each objective more makes it five to ten times as much work. A point that is not better than the reference
+    in every objective adds nothing, and neither does one that is infeasible.
     """
     if any(each.reference is None for each in objectives):
         return None
@@ -90,9 +99,10 @@ def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> flo
     above = gain_matrix(feasible, objectives) - corner
     solid = above[(above > 0).all(axis=1)]
     try:
-        return volume([tuple(row) for row in solid.tolist()])
+        return Hypervolume(volume([tuple(row) for row in solid.tolist()]))
     except TooMuch:
-        return None
+        estimate = covered(solid)
+        return Hypervolume(estimate.value, estimate.margin)
 
 
 def pareto_front(trials: Sequence[S], objectives: Sequence[Objective]) -> list[S]:

@@ -19,6 +19,7 @@ from ashgrove.evaluation_commands import evaluations
 from ashgrove.execution_commands import FEEDBACK, add_execution, batch
 from ashgrove.export_files import ExportFile
 from ashgrove.opening import json_object, with_client
+from ashgrove.optimizer.v1.pareto_front_pb2 import ParetoFront
 from ashgrove.parquet_files import write_parquet
 from ashgrove.people_commands import COMMANDS
 from ashgrove.printing import as_json_option, console, number, show, show_one, show_progress, show_rows
@@ -194,8 +195,14 @@ def _front(client: Client, identifier: str, *, as_json: bool) -> None:
     points = sorted(front.points, key=lambda p: p.objectives[front.objectives[0].metric], reverse=True)
     show(points, ("trial_number", "objectives", "configuration"), as_json=as_json, most=len(points))
     if not as_json:
-        size = f", hypervolume {number(front.hypervolume)}" if front.HasField("hypervolume") else ""
-        console.print(f"version {front.version}: {len(points)} trials{size}")
+        console.print(f"version {front.version}: {len(points)} trials{_hypervolume(front)}")
+
+
+def _hypervolume(front: ParetoFront) -> str:
+    if not front.HasField("hypervolume"):
+        return ""
+    margin = f" ± {number(front.hypervolume_margin)}, estimated" if front.HasField("hypervolume_margin") else ""
+    return f", hypervolume {number(front.hypervolume)}{margin}"
 
 
 @programs.command("figures", help="Show what a program's executions and evaluations came to.")

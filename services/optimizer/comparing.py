@@ -26,7 +26,7 @@ _VERB = "CompareOptimizationRuns"
 _FIGURES = FieldMask(
     paths=[
         *("id", "name", "strategy", "status", "metric_calls", "tokens", "cost_micros", "duration_seconds"),
-        "hypervolume",
+        *("hypervolume", "hypervolume_margin"),
     ]
 )
 _TRIALS = """
@@ -136,6 +136,7 @@ def _compared(found: _Found, metric: str, equal: int) -> pb.ComparedRun:
         cost_micros=run.cost_micros,
         duration_seconds=run.duration_seconds if run.HasField("duration_seconds") else None,
         hypervolume=run.hypervolume if run.HasField("hypervolume") else None,
+        hypervolume_margin=run.hypervolume_margin if run.HasField("hypervolume_margin") else None,
         value_at_equal_trials=early["objectives"][metric] if early else None,
     )
     if reached is not None:

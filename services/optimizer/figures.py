@@ -9,7 +9,7 @@ from uuid import UUID
 from ashgrove.optimizer.v1.optimization_run_pb2 import OptimizationRun as Run
 from ashgrove.optimizer.v1.run_figures_pb2 import CompletionEstimate, Convergence, ObjectiveStatistics
 
-from domain.convergence import best_so_far, convergence, values_of, volumes_after, window_of
+from domain.convergence import best_so_far, convergence, left_after, values_of, window_of
 from domain.forecast import Forecast, forecast
 from domain.strategies import Observation
 from framework.engine import Call
@@ -28,7 +28,7 @@ WHERE organization_id = %(organization)s AND optimization_run_id = ANY(%(runs)s)
 ORDER BY optimization_run_id, completed_at, number
 """
 _VOLUMES = """
-SELECT run_id AS run, trial_number, hypervolume FROM pareto_versions
+SELECT run_id AS run, trial_number, hypervolume, coalesce(hypervolume_margin, 0) AS margin FROM pareto_versions
 WHERE organization_id = %(organization)s AND run_id = ANY(%(runs)s) AND hypervolume IS NOT NULL ORDER BY version
 """
 # How long a pause took says nothing: the clock begins when the run last went on.
@@ -90,9 +90,11 @@ def _convergence(run: Run, ended: Rows, volumes: Rows) -> Convergence:
     values = values_of([Observation(row["number"], {}, row["objectives"]) for row in ended], objectives)
     by_volume = len(objectives) > 1 and bool(volumes)
     changes = {row["trial_number"]: row["hypervolume"] for row in volumes}
-    trace = volumes_after((row["number"] for row in ended), changes) if by_volume else best_so_far(values)
+    numbers = [row["number"] for row in ended]
+    trace = left_after(numbers, changes) if by_volume else best_so_far(values)
+    margins = left_after(numbers, {row["trial_number"]: row["margin"] for row in volumes}) if by_volume else ()
     window = window_of(run.max_trials)
-    found = convergence(values, trace, window, exhausted=run.end_reason == Run.END_REASON_EXHAUSTED)
+    found = convergence(values, trace, window, margins, exhausted=run.end_reason == Run.END_REASON_EXHAUSTED)
     return Convergence(
         status=Convergence.Status.Value(f"STATUS_{found.status.upper()}"),
         score=found.score,

@@ -1,5 +1,6 @@
 """A run's Pareto front in its tables: a change is written with the result that brings it about."""
 
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,8 @@ WITH gone AS (
     INSERT INTO pareto_points (organization_id, run_id, trial_number, trial_id, objectives, since_version)
     VALUES (%(organization)s, %(run)s, %(number)s, %(trial)s, %(objectives)s, %(version)s)
 )
-INSERT INTO pareto_versions (organization_id, run_id, version, trial_number, size, hypervolume)
-VALUES (%(organization)s, %(run)s, %(version)s, %(number)s, %(size)s, %(hypervolume)s)
+INSERT INTO pareto_versions (organization_id, run_id, version, trial_number, size, hypervolume, hypervolume_margin)
+VALUES (%(organization)s, %(run)s, %(version)s, %(number)s, %(size)s, %(hypervolume)s, %(hypervolume_margin)s)
 """
 # As of one version, so that a front that changes between two statements is still answered whole.
 _POINTS = """
@@ -44,9 +45,10 @@ WHERE p.organization_id = %(organization)s AND p.run_id = %(run)s AND p.since_ve
 ORDER BY p.trial_number
 """
 _HISTORY = """
-SELECT version, trial_number, size, hypervolume, created_at FROM pareto_versions
+SELECT version, trial_number, size, hypervolume, hypervolume_margin, created_at FROM pareto_versions
 WHERE organization_id = %(organization)s AND run_id = %(run)s AND version <= %(version)s ORDER BY version
 """
+_MEASURED = ("hypervolume", "hypervolume_margin")
 _Event = run_event_pb2.RunEvent
 
 
@@ -72,11 +74,11 @@ class Front:
         if not change.added:
             return columns, None
         version = run["front_version"] + 1
-        event = await self._write(tx, version, trial, point, change)
+        measured = await self._measured(change.front)
+        event = await self._write(tx, version, trial, point, change, measured)
         # Forgotten by itself when the transaction fails: the row then names another version.
         self._remembered = (version, change.front)
-        volume = event.hypervolume if event.HasField("hypervolume") else None
-        return columns | {"front_version": version, "hypervolume": volume}, event
+        return columns | {"front_version": version} | measured, event
 
     async def members_at(self, tx: Transaction, version: int) -> dict[int, dict[str, Any]]:
         """Returns the values of the trials that are on it, by number, as of the version that the run's row names."""
@@ -96,10 +98,15 @@ class Front:
         return self._remembered[1]
 
     async def _write(
-        self, tx: Transaction, version: int, trial: Mapping[str, Any], point: Point, change: Change
+        self,
+        tx: Transaction,
+        version: int,
+        trial: Mapping[str, Any],
+        point: Point,
+        change: Change,
+        measured: Mapping[str, Any],
     ) -> _Event:
         gone = sorted(each.number for each in (*change.removed, *change.evicted))
-        volume = hypervolume(change.front, self.objectives)
         row = {
             "version": version,
             "gone": gone,
@@ -107,7 +114,7 @@ class Front:
             "trial": trial["id"],
             "objectives": Jsonb(point.objectives),
             "size": len(change.front),
-            "hypervolume": volume,
+            **measured,
         }
         await tx.send(_WRITE, self.ids | row)
         return _Event(
@@ -117,8 +124,15 @@ class Front:
             front_version=version,
             added_trial_numbers=[point.number],
             removed_trial_numbers=gone,
-            hypervolume=volume,
+            **measured,
         )
+
+    async def _measured(self, front: Sequence[Point]) -> dict[str, Any]:
+        if len(self.objectives) < 4:
+            found = hypervolume(front, self.objectives)
+        else:  # it may take some tenths of a second, in which others are served
+            found = await to_thread(hypervolume, front, self.objectives)
+        return dict(zip(_MEASURED, (found.value, found.margin) if found else (None, None), strict=True))
 
 
 async def read(call: Call, run: Mapping[str, Any]) -> pareto_front_pb2.ParetoFront:
@@ -129,7 +143,7 @@ async def read(call: Call, run: Mapping[str, Any]) -> pareto_front_pb2.ParetoFro
         run_id=known.id,
         objectives=known.objectives,
         version=known.front_version,
-        hypervolume=run["hypervolume"],
+        **{name: run[name] for name in _MEASURED},
         evicted_count=run["evicted_count"],
     )
     async with call.transaction() as tx:

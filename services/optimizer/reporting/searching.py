@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ashgrove.optimizer.v1.pareto_front_pb2 import ParetoFront
 from ashgrove.optimizer.v1.run_figures_pb2 import Convergence
 from ashgrove.optimizer.v1.run_report_pb2 import ReportedTrial, RunReport
 from ashgrove.optimizer.v1.trial_pb2 import Trial
@@ -84,7 +85,8 @@ def _volume(report: RunReport) -> Iterator[Html]:
     began = report.run.started_at.ToNanoseconds()
     line = [((each.at.ToNanoseconds() - began) / 1e9, each.hypervolume) for each in known]
     if len(line) > 1:
-        yield charts.plot([], line, "seconds", "hypervolume")
+        is_exact = not any(each.HasField("hypervolume_margin") for each in known)
+        yield charts.plot([], line, "seconds", "hypervolume" if is_exact else "hypervolume, estimated")
 
 
 def _kind(report: RunReport, trial: ReportedTrial) -> str:
@@ -107,8 +109,15 @@ def _front(report: RunReport) -> Html:
         "section",
         tag("h2", "What no other trial beats in every objective"),
         table(("trial", *names, "values"), rows),
-        tag("p", f"{changes}{left_out}.", class_="note"),
+        tag("p", f"{changes}{left_out}.{_hypervolume(report.front)}", class_="note"),
     )
+
+
+def _hypervolume(front: ParetoFront) -> str:
+    if not front.HasField("hypervolume"):
+        return ""
+    estimated = f" ± {number(front.hypervolume_margin)} at 95 %, estimated"
+    return f" Its hypervolume is {number(front.hypervolume)}{estimated * front.HasField('hypervolume_margin')}."
 
 
 def _values(configuration: Struct) -> Html:

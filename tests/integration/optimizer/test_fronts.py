@@ -15,6 +15,7 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 )
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
+from domain.hypervolume import MOST_STEPS
 from domain.objectives import Objective, best, dominates, is_feasible
 from domain.pareto import Point, hypervolume
 from framework.errors import NotFound
@@ -97,8 +98,9 @@ async def test_the_front_is_what_the_trials_say_by_brute_force(bench: Workbench,
         assert [p.trial_number for p in seen.points] == brute_force(points, known)
         expected = hypervolume([p for p in points if p.number in brute_force(points, known)], known)
         assert (seen.hypervolume if seen.HasField("hypervolume") else None) == (
-            pytest.approx(expected) if seen.points and expected is not None else None
+            pytest.approx(expected.value) if seen.points and expected is not None else None
         )
+        assert not seen.HasField("hypervolume_margin"), "it is exact"
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     first = best(points, known)
     assert first is not None and dict(run.best_objectives) == dict(first.objectives)
@@ -126,6 +128,26 @@ async def test_history_and_story_tell_every_change_and_nothing_else(bench: Workb
     run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
     assert (run.front_version, run.hypervolume) == (4, seen.hypervolume)
     assert [o.metric for o in seen.objectives] == ["exact_match", "cost"]
+
+
+async def test_a_hypervolume_that_is_estimated_says_so_wherever_it_is_told(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Front, history, story and run have the same margin; what was exact before stays so."""
+    monkeypatch.setitem(MOST_STEPS, 5, 5)
+    books, row = await begun(
+        bench, [run_pb.Objective(metric=f"m{n}", direction=MAXIMIZE, reference=0) for n in range(5)]
+    )
+    for number, reached in enumerate([(3.0, 1.0), (2.0, 2.0), (1.0, 3.0)], 1):
+        await complete(books, number, 1.0, 1.0, 1.0, *reached)
+    seen = await front_of(bench, row)
+    assert [each.HasField("hypervolume_margin") for each in seen.history] == [False, False, True]
+    assert [each.hypervolume for each in seen.history[:2]] == [3, 5]
+    assert abs(seen.hypervolume - 6) < 2 * seen.hypervolume_margin < 0.1
+    (*_, delta) = [e for e in await told(bench, row) if e.type == Kind.TYPE_FRONT_CHANGED]
+    run = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))
+    assert {each.hypervolume for each in (seen, seen.history[-1], delta, run)} == {seen.hypervolume}
+    assert {each.hypervolume_margin for each in (seen, seen.history[-1], delta, run)} == {seen.hypervolume_margin}
 
 
 def pairs(items: Any) -> Any:

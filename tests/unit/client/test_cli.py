@@ -108,8 +108,16 @@ def test_the_front_is_a_table_best_first_and_json_a_point_a_line(gateway: Script
     shown = CliRunner().invoke(cli.main, ["runs", "front", "r"], env={"COLUMNS": "200"}).output
     assert shown.index("exact_match=0.98765") < shown.index("kilobytes=5.125")
     assert "version 2: 2 trials, hypervolume 12.346" in shown
+    assert "estimated" not in shown
     lines = CliRunner().invoke(cli.main, ["runs", "front", "r", "--json"]).output.splitlines()
     assert [json.loads(line)["trial_number"] for line in lines] == [7, 3]
+
+
+def test_an_estimated_hypervolume_is_shown_as_one(gateway: Scripted) -> None:
+    """With how far off it may be."""
+    gateway.answer = lambda request, context: pareto_front_pb2.ParetoFront(hypervolume=12.5, hypervolume_margin=0.25)
+    shown = CliRunner().invoke(cli.main, ["runs", "front", "r"]).output
+    assert "hypervolume 12.5 ± 0.25, estimated" in shown
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])

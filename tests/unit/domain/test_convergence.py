@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.convergence import best_so_far, convergence, values_of, volumes_after, window_of
+from domain.convergence import best_so_far, convergence, left_after, values_of, window_of
 from domain.forecast import forecast
 from domain.objectives import Objective
 from domain.strategies import Observation
@@ -52,7 +53,7 @@ def test_what_misses_a_threshold_is_no_gain_and_less_is_more_where_it_is_minimiz
     ended = [Observation(n, {}, {"cost": c, "accuracy": a}) for n, (c, a) in enumerate(reached, 1)]
     assert values_of([*ended, Observation(5, {}, None)], aims) == [None, -4.0, -2.0, None, None]
     assert best_so_far([None, -4.0, -2.0, None]) == [None, -4.0, -2.0, -2.0]
-    assert volumes_after([2, 1, 3], {1: 0.5, 3: 0.7}) == [None, 0.5, 0.7]
+    assert left_after([2, 1, 3], {1: 0.5, 3: 0.7}) == [None, 0.5, 0.7]
     assert [window_of(each) for each in (1, 100, 101, 10_000)] == [10, 10, 11, 100]
 
 
@@ -64,6 +65,19 @@ def test_a_score_is_a_share_and_never_falls_while_nothing_is_gained(values: list
     later, after = judged([*values, None])
     assert score is None or (after is not None and after >= score)
     assert {status, later} <= {"not_started", "exploring", "improving", "plateaued", "converged", "diverged"}
+
+
+def test_noise_of_an_estimate_is_no_progress_and_a_gain_beyond_it_is() -> None:
+    """Of a hypervolume that is known within a margin: what both ends' margins explain was not gained."""
+    rising: list[float | None] = [number / 100 for number in range(30)]
+    random = np.random.default_rng(1).normal(0, 0.005, 40)
+    noisy = [*rising, *(0.3 + each for each in random.tolist())]
+    off = [*([0.0] * 30), *([0.01] * 40)]
+    exact = [convergence(noisy[:end], noisy[:end], WINDOW).status for end in range(61, 71)]
+    known = [convergence(noisy[:end], noisy[:end], WINDOW, off[:end]).status for end in range(61, 71)]
+    assert "improving" in exact and set(known) == {"converged"}
+    grown = [*noisy, 0.36]
+    assert convergence(grown, grown, WINDOW, [*off, 0.01]).status == "improving"
 
 
 def test_the_end_is_foretold_by_the_limit_that_is_reached_first() -> None:

@@ -354,7 +354,8 @@ def dominated(name: str, seed: int) -> float:
             for x, k in ((1, 15), (-1, 5))
         )
         rows.append(Observation(number, values, {"near": -near, "far": far}))
-    return hypervolume([Point(each.number, each.objectives or {}) for each in rows], objectives) or 0.0
+    found = hypervolume([Point(each.number, each.objectives or {}) for each in rows], objectives)
+    return found.value if found else 0.0
 
 
 def test_the_bayesian_strategy_beats_the_random_one_with_two_objectives() -> None:

@@ -117,6 +117,12 @@ def test_a_best_that_is_the_baseline_is_said_to_be_it() -> None:
     (line,) = re.findall(r'<path d="([^"]*)" class="line">', drawn.split("hypervolume by seconds")[1])
     across = [float(x) for x in re.findall(r"[MH]([0-9.]+)", line)]
     assert len(across) == 3 and across == sorted(set(across))
+    assert "estimated" not in drawn
+    report.front.points.add(), report.front.points.add()
+    report.front.hypervolume = report.front.history[-1].hypervolume = 2
+    report.front.hypervolume_margin = report.front.history[-1].hypervolume_margin = 0.25
+    drawn = page(report)
+    assert "hypervolume, estimated by seconds" in drawn and "is 2 ± 0.25 at 95 %, estimated" in drawn
     report.run.holdout_result.baseline_evaluation_id = "4"
     assert "The best is the baseline itself." not in list(summary(report))
 
