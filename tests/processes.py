@@ -32,14 +32,14 @@ from psycopg.rows import dict_row
 
 from deploy.local.ports import free_port
 from framework.call import Actor
-from framework.rpc.channels import as_caller
+from framework.rpc.channels import as_caller, channel_to
 from framework.storage.migrate import migrate
 from framework.testing.workbench import PASSWORD
 from services.auth.tokens import read_tokens
 
 ROOT = Path(__file__).parents[1]
 EVERY = ("auth", "program", "variables", "optimizer", "audit")
-PATIENCE_SECONDS = 100.0
+PATIENCE_SECONDS = 300.0
 
 
 class Processes:
@@ -103,7 +103,7 @@ class Processes:
     async def _ready(self, service: str, process: asyncio.subprocess.Process) -> None:
         while process.returncode is None:  # one that has reached its failpoint by now is as ready as it will be
             # A channel each time: one that found nobody would wait ever longer before it looks again.
-            async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
+            async with channel_to(self.addresses[service]) as channel:
                 with suppress(grpc.aio.AioRpcError):
                     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
                     if answer.status == health_pb2.HealthCheckResponse.SERVING:
@@ -138,12 +138,12 @@ class Processes:
 
     async def call(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> Any:
         """Calls a service past the gateway as an actor; raises grpc's error for what is refused or cut off."""
-        async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
+        async with channel_to(self.addresses[service]) as channel:
             return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=30.0)
 
     async def stream(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> AsyncIterator[Any]:
         """Yields the frames of a stream past the gateway, until it ends or is cut off, which raises grpc's error."""
-        async with grpc.aio.insecure_channel(self.addresses[service]) as channel:
+        async with channel_to(self.addresses[service]) as channel:
             async for frame in getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor))):
                 yield frame
 

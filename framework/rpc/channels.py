@@ -17,6 +17,8 @@ DEFAULT_SECONDS = 30.0
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
+    # A new channel looks for itself: else it is told what another one found at the address, and fails as long as that.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
