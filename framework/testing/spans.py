@@ -48,7 +48,7 @@ class Collector:
             for span in scope.spans
         ]
 
-    def wait_for(self, services: set[str], seconds: float = 15.0) -> list[tuple[str, Any]]:
+    def wait_for(self, services: set[str], seconds: float = 100.0) -> list[tuple[str, Any]]:
         """Returns the spans once each of these services has sent one; raises TimeoutError when they do not."""
         with self._came:
             if not self._came.wait_for(lambda: services <= {name for name, _ in self.spans}, seconds):

@@ -72,8 +72,8 @@ class Rpc:
         metadata = [*api.metadata, *headers.items()]
         try:
             if not streams:
-                return Answer("OK", _shown(call(asked, metadata=metadata, timeout=20)))
-            return Answer("OK", _first(call(asked, metadata=metadata, timeout=20)))
+                return Answer("OK", _shown(call(asked, metadata=metadata, timeout=60)))
+            return Answer("OK", _first(call(asked, metadata=metadata, timeout=60)))
         except grpc.RpcError as refused:
             trailing = dict(refused.trailing_metadata() or ())
             return Answer(refused.code().name, f"{refused.details()} {trailing.get('grpc-status-details-bin', b'')!r}")
@@ -92,7 +92,7 @@ class Rpc:
             return None
         request = api.request(verb.upper(), f"{path}?{urlencode(query, quote_via=quote)}", body)
         try:
-            with urlopen(request, timeout=20) as told:
+            with urlopen(request, timeout=60) as told:
                 if self.descriptor.server_streaming:  # it has begun, however long that took on a busy machine
                     told.fp.raw._sock.settimeout(_PATIENCE)
                 return Answer("200", _read(told))

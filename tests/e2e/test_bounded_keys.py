@@ -1,7 +1,6 @@
 """API keys as their holders use them: bound to calls and places, rotated, seen to be used; through the gateway."""
 
 import json
-import time
 from http.client import HTTPConnection
 from urllib.parse import quote
 
@@ -10,6 +9,7 @@ import pytest
 from tests.e2e.api import Api, Refused, unique
 from tests.e2e.conftest import GUESSES, Stack
 from tests.e2e.test_refusals import refused
+from tests.e2e.waiting import until
 
 SPACE = [{"name": "heat", "float": {"low": 0, "high": 1}}]
 ELSEWHERE = "127.0.0.9"
@@ -63,7 +63,7 @@ def test_a_rotated_key_and_its_successor_overlap(admin: Api) -> None:
 
 def asked(stack: Stack, kind: str, key: str) -> tuple[int, str | None, str]:
     """Returns status, gRPC status and body of a call that comes from a loopback address of its own."""
-    connection = HTTPConnection("127.0.0.1", stack.port, timeout=10, source_address=(ELSEWHERE, 0))
+    connection = HTTPConnection("127.0.0.1", stack.port, timeout=60, source_address=(ELSEWHERE, 0))
     headers = {"authorization": f"Bearer {key}", "content-type": kind}
     path = "/ashgrove.program.v1.ProgramService/ListPrograms" if "grpc" in kind else "/v1/programs"
     connection.request("POST" if "grpc" in kind else "GET", path, headers=headers)
@@ -96,10 +96,7 @@ def test_the_trail_tells_from_where_with_what_and_as_whom(admin: Api) -> None:
     space = key.post("/v1/variableSpaces", {"name": unique("told"), "variables": SPACE})["id"]
     key.call("PATCH", f"/v1/variableSpaces/{space}", {"description": "changed"})
     path = f"/v1/auditEntries?order_by=sequence&filter={quote(f'resource_id = {json.dumps(space)}')}"
-    deadline = time.monotonic() + 60
-    while len(entries := admin.get(path)["audit_entries"]) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    entries = until(lambda: len(found := admin.get(path)["audit_entries"]) >= 2 and found)
     for entry in entries:
         assert (entry["client_address"], entry["user_agent"]) == ("127.0.0.1", "trail-test/1")
         assert entry["actor"]["label"].startswith("admin@")

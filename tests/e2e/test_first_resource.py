@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tests.e2e.api import SIGNATURE, Api, Refused, founded, unique
 from tests.e2e.conftest import ROOT, Stack, running
+from tests.e2e.waiting import until
 
 GUIDE = ROOT / "docs" / "first-resource.md"
 BLOCK = re.compile(r"^```\w+ (title|into)=(\S+)(?: after='([^\n]*)')?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -90,15 +90,6 @@ def program(author: Api) -> str:
     """A program to write about."""
     made = {"name": unique("noted"), "type": "TYPE_PREDICT", "signature_config": SIGNATURE}
     return str(author.post("/v1/programs", made)["id"])
-
-
-def until(holds: Callable[[], Any]) -> Any:
-    """Returns what something returns once that is something."""
-    deadline = time.monotonic() + 20
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)
-    return found
 
 
 def test_it_takes_no_more_than_sixty_lines() -> None:

@@ -95,7 +95,7 @@ class Reader:
         shared = {"ID": self.shared} if ":share" in text else {}
         environment = os.environ | self.environment | shared
         kept = f'{text}\nprintf %s "$ID" > id'  # what a block finds the next one goes on with
-        done = subprocess.run(["bash", "-ec", kept], env=environment, capture_output=True, text=True, timeout=50)
+        done = subprocess.run(["bash", "-ec", kept], env=environment, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0 and not REFUSED.search(done.stdout), f"{text}: {done.stdout} {done.stderr}"
         self.environment["ID"] = Path("id").read_text()
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import uuid
 from urllib.error import URLError
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from grpc_status import rpc_status
 
 from tests.e2e.api import SIGNATURE, Api, Refused, Setting, unique
 from tests.e2e.conftest import Stack
+from tests.e2e.waiting import until
 
 LEAK = re.compile(r"Traceback|psycopg|SELECT |INSERT |sqlalchemy|\.py\b|/site-packages/", re.IGNORECASE)
 PROGRAM = {"type": "TYPE_PREDICT", "signature_config": SIGNATURE}
@@ -42,7 +42,7 @@ def test_without_a_valid_key_nothing_is_told(stack: Stack, key: str) -> None:
     assert (refusal.code, refusal.reason) == (401, "CREDENTIAL_REFUSED")
     caller = Api(stack.port, key)
     with caller.channel() as channel, pytest.raises(grpc.RpcError) as caught:
-        ProgramArea(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=10)
+        ProgramArea(channel).ListPrograms(ListProgramsRequest(), metadata=caller.metadata, timeout=60)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     status, info = rpc_status.from_call(caught.value), error_details_pb2.ErrorInfo()  # type: ignore[arg-type]
     assert status is not None and status.details[0].Unpack(info)
@@ -200,7 +200,7 @@ def test_internal_services_are_unreachable(admin: Api) -> None:
     """Feeds and token exchange do not exist behind the gateway."""
     with admin.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         call = channel.unary_unary("/ashgrove.auth.v1.AuthInternalService/IssueServiceToken")
-        call(b"", metadata=admin.metadata, timeout=10)
+        call(b"", metadata=admin.metadata, timeout=60)
     assert caught.value.code() in {
         grpc.StatusCode.UNIMPLEMENTED,
         grpc.StatusCode.UNAUTHENTICATED,
@@ -223,17 +223,17 @@ def test_a_viewer_reads_what_is_public_and_writes_nothing(admin: Api) -> None:
 
 
 def test_a_revoked_key_ends(admin: Api) -> None:
-    """Within seconds nothing is answered any more."""
+    """Soon nothing is answered any more."""
     made = admin.post("/v1/apiKeys", {"api_key": {"name": "short-lived"}})
     caller = Api(admin.port, made["secret"])
     assert "programs" in caller.get("/v1/programs")
     admin.post(f"/v1/apiKeys/{made['api_key']['id']}:revoke", {})
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def answered() -> int:
         try:
             caller.get("/v1/programs")
         except Refused as refusal:
-            assert refusal.code == 401
-            return
-        time.sleep(0.1)
-    pytest.fail("the revoked key still works")
+            return refusal.code
+        return 0
+
+    assert until(answered) == 401

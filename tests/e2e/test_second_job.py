@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -16,6 +14,7 @@ from tests.e2e.api import Api
 from tests.e2e.conftest import Stack
 from tests.e2e.digits import SLOW, Digits, area, brute_front, children
 from tests.e2e.test_refusals import refused
+from tests.e2e.waiting import until
 
 ENDED = {"STATUS_COMPLETED", "STATUS_FAILED", "STATUS_CANCELLED"}
 
@@ -38,15 +37,6 @@ def run(digits: Digits) -> str:
     started = digits.start()["id"]
     digits.watch(started)
     return str(started)
-
-
-def _until(condition: Callable[[], Any], what: str) -> Any:
-    """Returns what a condition gives as soon as it gives something."""
-    deadline = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def _events_until(setting: Digits, run: str, kind: str, count: int) -> None:
@@ -167,7 +157,7 @@ def test_pause_and_resume_keep_what_is_finished(digits: Digits) -> None:
     run = digits.start()["id"]
     _events_until(digits, run, "TYPE_TRIAL_COMPLETED", 2)
     assert digits.api.post(f"/v1/optimizationRuns/{run}:pause", {})["status"] == "STATUS_PAUSED"
-    _until(lambda: _evaluations_rest(digits, run), "an evaluation of a paused run goes on")
+    until(lambda: _evaluations_rest(digits, run))
     before = _finished_so_far(digits, run)
     paused = digits.api.get(f"/v1/optimizationRuns/{run}")
     assert (paused["status"], paused["error"]) == ("STATUS_PAUSED", "")
@@ -194,17 +184,17 @@ def test_pause_resume_and_cancel_are_effective_in_the_middle_of_a_call(stack: St
     # One objective only, so that no child that waits for the other tests' code can take this.
     run = slow.start(max_trials=2, parallelism=2, objectives=[{"metric": "exact_match"}])["id"]
     _events_until(slow, run, "TYPE_TRIAL_STARTED", 2)
-    busy = _until(lambda: children(stack) - idle, "no process runs the code")
+    busy = until(lambda: children(stack) - idle)
     assert slow.api.post(f"/v1/optimizationRuns/{run}:pause", {})["status"] == "STATUS_PAUSED"
-    _until(lambda: _gone(busy), "a process works on for a paused run")
+    until(lambda: _gone(busy))
     assert _evaluations_rest(slow, run)
     idle = children(stack)
     slow.api.post(f"/v1/optimizationRuns/{run}:resume", {})
-    again = _until(lambda: children(stack) - idle, "no process runs the code again")
+    again = until(lambda: children(stack) - idle)
     slow.api.post(f"/v1/optimizationRuns/{run}:cancel", {})
     story = slow.watch(run)
     assert story[-1]["status"] == "STATUS_CANCELLED"
-    _until(lambda: _gone(again), "a process works on for a cancelled run")
+    until(lambda: _gone(again))
     assert slow.api.post(f"/v1/optimizationRuns/{run}:cancel", {})["status"] == "STATUS_CANCELLED"
     assert slow.front(run)["points"] == []
 
@@ -216,10 +206,10 @@ def test_deaths_in_mid_run_cost_nothing_finished(stack: Stack, digits: Digits, v
     _events_until(digits, run, "TYPE_TRIAL_COMPLETED", 2)
     before = _finished_so_far(digits, run)
     for victim in victims:
-        pid = _until(lambda: children(stack), "no process runs code").pop() if victim == "child" else stack.pid(victim)
+        pid = until(lambda: children(stack)).pop() if victim == "child" else stack.pid(victim)
         os.kill(pid, signal.SIGKILL)
-    _until(lambda: _ended(digits, run), "the run does not end")
-    story = _until(lambda: _story(digits, run), "the story cannot be read")
+    until(lambda: _ended(digits, run))
+    story = until(lambda: _story(digits, run))
     trials = digits.trials(run)
     failed = [t for t in trials if t["status"] != "STATUS_COMPLETED"]
     assert len(trials) == 6

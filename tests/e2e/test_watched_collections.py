@@ -1,10 +1,10 @@
 """Collections watched through the whole stack: from the gateway to the feed and back, and what their ends say."""
 
-import time
 from typing import Any
 
 from tests.e2e.api import SIGNATURE, Api, Setting, unique
 from tests.e2e.test_every_stream import events
+from tests.e2e.waiting import until
 
 
 def program(api: Api, **fields: Any) -> Any:
@@ -62,9 +62,6 @@ def test_runs_are_counted_on_their_program_and_their_space(admin: Api) -> None:
     program_path, space_path = f"/v1/programs/{setting.program}", f"/v1/variableSpaces/{setting.space}"
     for _ in range(2):
         setting.watch(setting.start(max_trials=1)["id"])
-    deadline = time.monotonic() + 30
-    paths = (program_path, space_path)
-    while (counts := [admin.get(p).get("optimization_run_count", "0") for p in paths]) != ["2", "2"]:
-        assert time.monotonic() < deadline, counts
-        time.sleep(0.1)
+    for path in (program_path, space_path):
+        until(lambda path=path: admin.get(path).get("optimization_run_count") == "2")
     assert admin.get(space_path)["etag"] == "1"

@@ -1,6 +1,5 @@
 """Every collection that publishes can be watched: its items are what a Get shows, to its own organization only."""
 
-import asyncio
 from typing import Any
 
 from ashgrove.resource.v1.watch_pb2 import WatchRequest, WatchResponse
@@ -19,12 +18,11 @@ async def told(bench: Workbench, driver: Driver, actor: Actor, start: int, last:
     method = driver.method("Watch")
     assert method is not None
     items: list[Any] = []
-    async with asyncio.timeout(20):
-        async for frame in bench.frames(method.name, WatchRequest(from_sequence=start, **asked), actor):
-            if frame.WhichOneof("frame") == "item":
-                items.append(frame.item)
-                if frame.item.resource_id == last:
-                    return items
+    async for frame in bench.frames(method.name, WatchRequest(from_sequence=start, **asked), actor):
+        if frame.WhichOneof("frame") == "item":
+            items.append(frame.item)
+            if frame.item.resource_id == last:
+                return items
     raise AssertionError("the stream ended")
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -149,7 +150,7 @@ async def test_x78_an_expired_or_revoked_key_gives_no_access_token_longer_than_i
 async def a_minute_later(house: House) -> None:
     """Tells of the refusals so far, as if their minute were over."""
     async with house.database.system() as tx:
-        await tx.execute("UPDATE refusals SET minute = minute - interval '1 minute'")
+        await tx.execute("UPDATE refusals SET minute = minute - interval '1 hour'")
     await tell(house.database)
 
 
@@ -162,15 +163,17 @@ async def test_signing_in_and_failing_to_are_both_recorded(house: House) -> None
         with pytest.raises(Unauthenticated):
             await house.authenticate(made.secret, "192.0.2.1")
     await a_minute_later(house)
-    told = [(e["type"], e["outcome"]) for e in await house.events() if e.get("resource_id") == made.api_key.id]
-    assert told == [
+    told = [e for e in await house.events() if e.get("resource_id") == made.api_key.id]
+    assert [(e["type"], e["outcome"]) for e in told[:3]] == [
         ("api_key.created", "OK"),
         ("api_key.authenticated", "OK"),
         ("api_key.updated", "OK"),
-        ("sign_in.refused", "UNAUTHENTICATED"),
     ]
-    (refused,) = [e for e in await house.events() if e["type"] == "sign_in.refused"]
-    assert (refused["data"]["count"], refused["client_address"]) == (3, "192.0.2.1")
+    refused = told[3:]
+    assert {(e["type"], e["outcome"]) for e in refused} == {("sign_in.refused", "UNAUTHENTICATED")}
+    assert {e["client_address"] for e in refused} == {"192.0.2.1"}
+    # A minute of the clock may have ended between two of them.
+    assert len(refused) <= 2 and sum(e["data"]["count"] for e in refused) == 3
 
 
 async def test_guesses_are_counted_by_address_wherever_they_come_in(house: House) -> None:
@@ -190,7 +193,10 @@ async def test_guesses_are_counted_by_address_wherever_they_come_in(house: House
             "SELECT event FROM outbox WHERE organization_id IS NULL AND event->>'client_address' = %(a)s",
             {"a": address},
         )
-    assert {row["event"]["data"]["reason"]: row["event"]["data"]["count"] for row in rows} == {NO_KEY: 5, WRONG_KEY: 2}
+    counts: Counter[str] = Counter()
+    for row in rows:  # one of each reason, but when a minute of the clock ended in between
+        counts[row["event"]["data"]["reason"]] += row["event"]["data"]["count"]
+    assert counts == {NO_KEY: 5, WRONG_KEY: 2}
 
 
 async def test_anybody_reads_the_public_keys_and_nothing_else(house: House) -> None:
@@ -256,7 +262,7 @@ async def test_a_rotated_key_and_its_successor_both_work_until_the_overlap_ends(
         old.api_key.scopes,
         old.api_key.allowed_addresses,
     )
-    assert new.expires_at.seconds - new.created_at.seconds == pytest.approx(life, abs=2)
+    assert new.expires_at.seconds - new.created_at.seconds == pytest.approx(life, abs=60)
     assert replaced.id == old.api_key.id and 0 < replaced.expires_at.seconds - time.time() <= 61
     await house.call(house.admin, "RevokeApiKey", RevokeApiKeyRequest(id=old.api_key.id))
     with pytest.raises(IllegalState):

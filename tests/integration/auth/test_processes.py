@@ -1,6 +1,5 @@
 """The processes of auth as they are started in earnest: bootstrap, the API and ext_authz, stopped by SIGTERM."""
 
-import asyncio
 import uuid
 
 import grpc
@@ -49,9 +48,8 @@ async def test_a_gate_opens_to_the_first_key_and_hears_of_its_revocation(stage: 
             stage.url, user="auth_system", password=PASSWORD, options="-c search_path=auth"
         ) as connection:
             await connection.execute(_REVOKE)
-        async with asyncio.timeout(10):
-            while await admitted(channel, key):
-                pass
+        while await admitted(channel, key):
+            pass
         assert await admitted(channel, kept)
 
 

@@ -94,7 +94,7 @@ class Spectator:
 
     async def until(self, holds: Any) -> None:
         """Waits until something holds of what was told."""
-        async with asyncio.timeout(20), self._news:
+        async with self._news:
             await self._news.wait_for(holds)
 
     async def _watch(self, position: int | None) -> None:

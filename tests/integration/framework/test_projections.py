@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from framework.events.tail import Consumer, follow, position, rebuild
 from framework.storage import Transaction
 from framework.tasks import stopped
 from framework.testing.feeds import LocalFeed
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer.access import clear, project
 from services.optimizer.registry import registry as optimizer_registry
@@ -63,11 +63,11 @@ async def programs(url: str, optimizer: Workbench) -> AsyncIterator[Workbench]:
 async def caught_up(consumer: Consumer, here: Workbench, there: Workbench) -> None:
     """Waits until a consumer has dealt with all that its owner has told."""
     last = (await there.events())[-1]["sequence"]
-    async with asyncio.timeout(30):
-        for _ in count():
-            if await position(here.database, consumer.name) >= last:
-                return
-            await asyncio.sleep(0.02)
+
+    async def caught() -> bool:
+        return await position(here.database, consumer.name) >= last
+
+    await until(caught)
 
 
 async def count_of(bench: Workbench, identifier: str) -> int:

@@ -196,9 +196,8 @@ async def envoy(
     command = (str(binary), "-c", str(configuration), "--concurrency", "1", "--disable-hot-restart", "-l", "error")
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        async with asyncio.timeout(30):
-            while not await asyncio.to_thread(_is_ready, admin, awaited):  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        while not await asyncio.to_thread(_is_ready, admin, awaited):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
         yield port
     finally:
         process.terminate()

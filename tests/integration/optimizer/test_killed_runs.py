@@ -19,7 +19,7 @@ ARMED = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_runs_are_whole_whoever_is_killed(
     postgres_url: str, valkey_url: str, tmp_path: Path, models: ModelServer
 ) -> None:

@@ -1,7 +1,6 @@
 """Racing among the real peers: who is surely worse is dropped early, told, and not paid for in full."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
@@ -13,24 +12,22 @@ from ashgrove.program.v1.evaluation_requests_pb2 import GetEvaluationRequest
 
 from framework.testing.waiting import until
 from services.optimizer.resources import ENDED
-from services.program.running import Outcome
 from tests.integration.optimizer.neighbourhood import Model, Neighbourhood
 
 Run = run_pb.OptimizationRun
 COUNT = 40
 
 
+@dataclass
 class Cooling(Model):
-    """The colder, the better: right at 0, wrong at 1."""
+    """The colder, the better: right at 0, wrong at 1, and there it is silent after so many inputs."""
 
-    async def prepare(self, program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Any:
-        """Returns what answers an input."""
+    silent_after: int = 10  # a rung, and what is under way beside it
 
-        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            await asyncio.sleep(0.02)  # the evaluation must not be over before the first rung is looked at
-            return Outcome({"language": "sv" if configuration["temperature"] < 0.5 else "da"}, cost_micros=2)
-
-        return run
+    def __post_init__(self) -> None:
+        """Has the model say and hold back what it is for."""
+        self.says = lambda text, temperature: "sv" if temperature < 0.5 else "da"
+        self.held = lambda text: sum(asked.endswith(" at 1") for asked in self.asked) > self.silent_after
 
 
 async def begun(around: Neighbourhood, model: Model, **fields: Any) -> tuple[Any, Run]:
@@ -67,16 +64,16 @@ async def worked_out(around: Neighbourhood, user: Any, run: Run) -> Run:
     return await around.do(user, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))  # type: ignore[no-any-return]
 
 
-async def ended(around: Neighbourhood, **fields: Any) -> tuple[Any, Run, list[Any]]:
+async def ended(around: Neighbourhood, model: Model, **fields: Any) -> tuple[Any, Run, list[Any]]:
     """Returns who has run a grid of 0 and 1, the run at its end, and its trials."""
-    user, run = await begun(around, Cooling(), **fields)
+    user, run = await begun(around, model, **fields)
     run = await worked_out(around, user, run)
     return user, run, await trials_of(around, user, run)
 
 
 async def test_who_is_surely_worse_is_dropped(around: Neighbourhood) -> None:
     """After the first rung and what was under way: its evaluation is cancelled, what it would have reached is kept."""
-    user, run, (first, second) = await ended(around, racing={})
+    user, run, (first, second) = await ended(around, Cooling(), racing={})
     assert (run.status, run.end_reason) == (Run.STATUS_COMPLETED, Run.END_REASON_EXHAUSTED)
     assert (run.completed_trials, run.dropped_trials, run.failed_trials) == (1, 1, 0)
     assert first.status == trial_pb2.Trial.STATUS_COMPLETED and first.finished_count == COUNT
@@ -88,24 +85,10 @@ async def test_who_is_surely_worse_is_dropped(around: Neighbourhood) -> None:
     assert evaluation.status == execution_pb2.WORK_STATUS_CANCELLED
 
 
-class Dragging(Cooling):
-    """The same, slow where it is wrong."""
-
-    async def prepare(self, program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Any:
-        """Returns what answers an input."""
-        quick = await super().prepare(program, configuration, train)
-
-        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            if configuration["temperature"] > 0.5:
-                await asyncio.sleep(0.15)
-            return await quick(inputs, seed)  # type: ignore[no-any-return]
-
-        return run
-
-
 async def test_a_race_goes_on_with_what_another_worker_saw(around: Neighbourhood) -> None:
     """Whoever takes a run over drops by all examples of a trial, and adds none up twice."""
-    user, run = await begun(around, Dragging(), racing={})
+    model = Cooling(silent_after=5)
+    user, run = await begun(around, model, racing={})
 
     async def told() -> bool:
         return any(t.number == 2 and t.finished_count for t in await trials_of(around, user, run))
@@ -114,6 +97,7 @@ async def test_a_race_goes_on_with_what_another_worker_saw(around: Neighbourhood
         await until(told)
     (_, torn) = await trials_of(around, user, run)
     assert 1 <= torn.finished_count < 8, "the race was decided before the worker left"
+    model.silent_after = 18
     run = await worked_out(around, user, run)
     (_, second) = await trials_of(around, user, run)
     assert (run.completed_trials, run.dropped_trials, run.failed_trials) == (1, 1, 0)
@@ -122,6 +106,6 @@ async def test_a_race_goes_on_with_what_another_worker_saw(around: Neighbourhood
 
 async def test_without_racing_every_trial_sees_every_example(around: Neighbourhood) -> None:
     """However bad it is."""
-    _, run, trials = await ended(around)
+    _, run, trials = await ended(around, Cooling(silent_after=COUNT))
     assert (run.completed_trials, run.dropped_trials) == (2, 0)
     assert [t.finished_count for t in trials] == [COUNT, COUNT]

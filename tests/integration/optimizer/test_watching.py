@@ -1,6 +1,7 @@
 """Watching runs: replay in any length, signs of life, and visibility that is decided again and again."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -93,20 +94,19 @@ async def test_a_watcher_who_may_no_longer_see_the_run_is_told_so(
             pass
 
 
-async def test_a_watch_ends_at_once_when_its_key_is_revoked(bench: Workbench) -> None:
-    """Not only at the next sign of life."""
+async def test_a_watch_ends_at_once_when_its_key_is_revoked(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only at the next sign of life, which does not come here."""
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", math.inf)
+    monkeypatch.setattr(watching, "VISIBILITY_SECONDS", 3600.0)
     row = await started(bench)
-    frames = watch(bench, row)
-    await anext(frames)
-    following = asyncio.ensure_future(anext(frames))
+    following = asyncio.ensure_future(anext(watch(bench, row)))
+    await until(lambda: _all_wait(bench, 1))
     revoked = Event(type="api_key.updated", outcome="OK", resource_type="api_key", changed_paths=["revoked_at"])
     revoked.resource_id = bench.user.credential_id
-    await asyncio.sleep(0)
     assert bench.engine.revocations.note(revoked)
     bench.engine.end_streams()
-    async with asyncio.timeout(5):
-        with pytest.raises(Unauthenticated):
-            await following
+    with pytest.raises(Unauthenticated):
+        await following
 
 
 async def _show(bench: Workbench, row: dict[str, Any], sequence: int, visibility: str) -> None:
@@ -136,9 +136,7 @@ async def test_however_many_watch_one_look_a_moment_is_taken_for_all(
     monkeypatch.setattr(watching, "_look", counted)
     monkeypatch.setattr(Watched, "_learn", learned)
     watchers = [asyncio.ensure_future(_collected(watch(bench, row))) for row in rows for _ in range(10)]
-    await until(lambda: _all_watch(bench, 20))
-    for _ in range(3):
-        await rounds.acquire()
+    await until(lambda: _all_wait(bench, 20))
     assert 2 <= (settled := looks[0]) <= 20
     for _ in range(3):
         await rounds.acquire()
@@ -175,8 +173,7 @@ async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkey
 
     monkeypatch.setattr(watching.story, "read", counted)
     watchers = [asyncio.ensure_future(_collected(watch(bench, row))) for _ in range(40)]
-    await until(lambda: _all_watch(bench, 40))
-    await asyncio.sleep(0.2)
+    await until(lambda: _all_wait(bench, 40))
     before = looks
     books = ledger(bench, await claimed(bench, row))
     await books.start()
@@ -186,5 +183,7 @@ async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkey
     assert looks - before < 40, "by themselves they would look twice each, and once more for the end"
 
 
-async def _all_watch(bench: Workbench, count: int) -> bool:
-    return sum(map(len, bench.engine.application.watched._watchers.values())) == count
+async def _all_wait(bench: Workbench, count: int) -> bool:
+    """Tells whether so many have seen what there is, and wait for more."""
+    watchers = bench.engine.application.watched._watchers.values()
+    return sum(bool(heard._waiters) for watching_it in watchers for heard in watching_it) == count

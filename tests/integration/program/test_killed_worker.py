@@ -59,11 +59,12 @@ async def test_a_killed_worker_is_taken_over_and_no_finished_example_is_paid_twi
     request = evaluation(made, dataset, evaluation_id=str(new_id()), configuration=wanted)
     stream = frames(bench, request)
     sequences = []
-    async with worker_process(program_url, tmp_path):
+    async with worker_process(program_url, tmp_path, failpoint="result.kept=20") as process:
         async for frame in stream:
             sequences += [frame.item.sequence] if frame.WhichOneof("frame") == "item" else []
             if len(sequences) == 20:
                 break
+        await process.wait()
     before = await results_of(bench, request.evaluation_id)
     assert 20 <= len(before) < 600
     request.from_sequence = 20

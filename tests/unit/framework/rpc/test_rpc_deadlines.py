@@ -90,10 +90,10 @@ async def test_calls_pass_on_what_they_were_given(serving: Any, issuer: Any) -> 
 
         async with serving(first, verifier) as served:
             metadata = (*as_caller(issuer.token(sub="caller", kind="service")), ("x-request-id", "req-9"))
-            await served.call(timeout=5.0, metadata=metadata)
+            await served.call(timeout=50.0, metadata=metadata)
     assert [c.actor.id for c in inner] == ["caller", "other"]
     assert {c.request_id for c in inner} == {"req-9"}
-    assert all(c.remaining() < 6 for c in inner)  # gRPC rounds up
+    assert all(c.remaining() < 51 for c in inner)  # gRPC rounds up
 
 
 async def test_no_call_is_made_after_the_deadline(serving: Any) -> None:

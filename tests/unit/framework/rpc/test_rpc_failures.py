@@ -135,7 +135,7 @@ async def test_cancellation_passes(serving: Any) -> None:
         call = asyncio.create_task(served.call())
         await began.wait()
         call.cancel()
-        await asyncio.wait_for(ended.wait(), 10)
+        await ended.wait()
 
 
 async def test_a_method_that_is_not_there(serving: Any) -> None:
