@@ -131,8 +131,11 @@ class Postgres:
         """The same without a user."""
         return f"postgresql://127.0.0.1:{self.port}/ashgrove"
 
-    def start(self, timeout: float = 60.0) -> None:
-        """Makes the cluster when there is none, starts the server and returns when it accepts connections."""
+    def start(self, timeout: float = 300.0) -> None:
+        """Makes the cluster when there is none, starts the server and returns when it accepts connections.
+
+        Recovering what a crash left may take minutes on a busy disk; a server that ended is noticed at once.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._make()
         deadline = time.monotonic() + timeout
@@ -159,7 +162,7 @@ class Postgres:
         """Stops the server fast: clients are cut off, nothing committed is lost."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)  # it writes a checkpoint
 
     def _identity(self) -> dict[str, Any]:
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}

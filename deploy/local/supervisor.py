@@ -26,7 +26,8 @@ from deploy.local.tls_files import TlsFiles
 from deploy.local.valkey import Valkey
 from gateway.envoy.render import GatewaySettings, render
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""How long one that lives may take: ten that start at once on a busy machine take a minute. What ends is noticed."""
 
 
 class Supervisor:

@@ -48,7 +48,7 @@ class Valkey:
             file.write_text(secrets.token_urlsafe(32))
         return f"redis://:{file.read_text()}@127.0.0.1:{self.port}/0"
 
-    def start(self, timeout: float = 20.0) -> None:
+    def start(self, timeout: float = 60.0) -> None:
         """Starts the server and returns when it answers."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         password = self.url.split(":")[2].split("@")[0]
@@ -67,7 +67,7 @@ class Valkey:
         """Stops the server."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
 
     def _wait(self, deadline: float) -> None:
         with Redis.from_url(self.url) as client:

@@ -53,7 +53,7 @@ def running(home: Path, root: Path = ROOT, **told: str) -> Iterator[Stack]:
         yield Stack(home, port, process)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=150)
         log.close()
         postgres.remove(home)
 
@@ -77,10 +77,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def _wait(home: Path, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 120
     while not any(p.name == "envoy" for p in State(home).read()):
         assert process.poll() is None, (home / "supervisor.log").read_text()
-        assert time.monotonic() < deadline, (home / "supervisor.log").read_text()
         time.sleep(0.1)
 
 

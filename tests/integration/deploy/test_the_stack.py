@@ -44,7 +44,7 @@ class Home:
         # A file, not a pipe: a detached stack would hold the pipe open.
         log = self.folder / "command.log"
         with log.open("w") as out:
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=out, stderr=out, timeout=100, check=False)
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=out, stderr=out, timeout=250, check=False)
         return subprocess.CompletedProcess(command, done.returncode, log.read_text(), "")
 
     def pids(self) -> dict[str, int]:
@@ -66,10 +66,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until a condition holds; fails when it never does."""
-    deadline = time.monotonic() + 60
+    """Waits until a condition holds; the test's own timeout ends a wait in vain."""
     while not holds():
-        assert time.monotonic() < deadline
         time.sleep(0.1)
 
 

@@ -67,7 +67,7 @@ async def test_trials_come_as_others_are_told_and_never_more_than_wanted(bench: 
 async def test_what_a_vanished_client_had_comes_to_whoever_waits(bench: Workbench) -> None:
     """When its lease ends, and not before; the run may have no more trials than that."""
     run = await opened(bench, max_trials=1)
-    await ask(bench, run, "gone", lease_seconds=1)
+    await ask(bench, run, "gone", lease_seconds=3)  # longer than the next stream takes to begin
     stream = pushed(bench, run, "b")
     assert await some(stream) == []
     assert await some(stream) == [1]

@@ -8,7 +8,7 @@ from services.program.code import guarding
 from services.program.code.contract import CodeFault, Limits
 from services.program.code.pool import Workers
 
-TIGHT = Limits(call_ms=20_000, cpu_seconds=1, memory_mb=200)
+TIGHT = Limits(call_ms=120_000, cpu_seconds=1, memory_mb=200)
 HASTY = Limits(call_ms=300, prepare_ms=20_000)
 CALM = Limits()
 
