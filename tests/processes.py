@@ -139,7 +139,7 @@ class Processes:
     async def call(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> Any:
         """Calls a service past the gateway as an actor; raises grpc's error for what is refused or cut off."""
         async with channel_to(self.addresses[service]) as channel:
-            return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=30.0)
+            return await getattr(stub(channel), rpc)(request, metadata=as_caller(self.token(actor)), timeout=100.0)
 
     async def stream(self, service: str, stub: Any, rpc: str, request: Message, actor: Actor) -> AsyncIterator[Any]:
         """Yields the frames of a stream past the gateway, until it ends or is cut off, which raises grpc's error."""

@@ -17,7 +17,7 @@ from framework.testing.refusals import Refused
 from framework.testing.tokens import Issuer
 from framework.testing.workbench import Workbench
 
-_SECONDS = 30.0
+_SECONDS = 100.0
 
 
 class Caller:

@@ -54,7 +54,7 @@ class Workbench:
         """The declarations the engine runs on."""
         return self.engine.registry
 
-    def context(self, actor: Actor, rpc: str, seconds: float = 30.0) -> Context:
+    def context(self, actor: Actor, rpc: str, seconds: float = 100.0) -> Context:
         """Returns a call's context with a fresh request id."""
         return Context(actor, rpc, str(new_id()), time.monotonic() + seconds)
 

@@ -43,7 +43,7 @@ def migrated(admin_url: str) -> str:
 
 def context(actor: Actor, action: str = "Test") -> Context:
     """Returns a call of this actor with half a minute left."""
-    return Context(actor, action, str(new_id()), time.monotonic() + 30)
+    return Context(actor, action, str(new_id()), time.monotonic() + 100)
 
 
 class House:
