@@ -22,6 +22,11 @@ def json_object(context: click.Context, parameter: click.Parameter, value: str) 
     return found
 
 
+def json_object_or_none(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """Returns what `json_object` does, None where the option is left out."""
+    return None if value is None else json_object(context, parameter, value)
+
+
 def json_objects(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[dict[str, Any]]:
     """Returns JSON objects given by an option that may be repeated; raises BadParameter as `json_object` does."""
     return [json_object(context, parameter, each) for each in value]

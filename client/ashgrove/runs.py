@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.json_format import ParseDict
-
 from ashgrove.areas import OptimizerArea
 from ashgrove.asking import Asking
 from ashgrove.errors import Unavailable
@@ -23,12 +21,11 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     GetBestConfigurationResponse,
     PromoteOptimizationRunResponse,
 )
-from ashgrove.optimizer.v1.repeats_pb2 import RepeatsConfiguration
 from ashgrove.optimizer.v1.run_comparison_pb2 import CompareOptimizationRunsResponse
 from ashgrove.optimizer.v1.run_estimate_pb2 import EstimateOptimizationRunResponse
-from ashgrove.optimizer.v1.strategy_pb2 import StrategyConfiguration
 from ashgrove.optimizer.v1.trial_requests_pb2 import ListTrialsRequest
 from ashgrove.values import numbered
+from ashgrove.wanted_runs import configuration_of, limits_of, managed, objectives_of, repeats_of
 
 _Run = optimization_run_pb2.OptimizationRun
 _HOLDOUTS = {None: _Run.HOLDOUT_UNSPECIFIED, True: _Run.HOLDOUT_ON, False: _Run.HOLDOUT_OFF}
@@ -53,6 +50,7 @@ class Runs(Asking):
         parallelism: int = 4,
         seed: int = 0,
         name: str = "",
+        limits: Mapping[str, float] | None = None,
         holdout: bool | None = None,
         ablation: str = "share",
         repeats: Mapping[str, int] | None = None,
@@ -62,11 +60,12 @@ class Runs(Asking):
         `strategy` is random, bayesian, gaussian_process, evolutionary, cma_es, grid_search, sobol, latin_hypercube
         or bootstrap_random_search;
         `strategy_options` are the fields of its configuration, such as `{"levels": 3}` of a grid search.
+        `limits`, such as `{"tokens": 100_000}`, end the run when one of them is reached.
         `holdout` says whether the test split is looked at in the end; by default it is where there is one.
         `ablation` says for how many variables what each earned is found out in the end: share, full or off.
         `repeats`, such as `{"count": 3, "candidates": 5}` or `{}`, evaluates the best afresh before one is named.
         """
-        run = _managed(
+        run = managed(
             program_id,
             space_id,
             dataset_id,
@@ -77,9 +76,10 @@ class Runs(Asking):
             parallelism=parallelism,
             seed=seed,
             name=name,
+            limits=limits_of(limits),
             holdout=_HOLDOUTS[holdout],
             ablation=numbered(_Run.Ablation, ablation),
-            repeats=_repeats(repeats),
+            repeats=repeats_of(repeats),
         )
         made: optimization_run_pb2.OptimizationRun = self._call("CreateOptimizationRun", optimization_run=run)
         return made
@@ -100,7 +100,7 @@ class Runs(Asking):
         repeats: Mapping[str, int] | None = None,
     ) -> EstimateOptimizationRunResponse:
         """Says what such a run would take, and starts none; with `probe` so many examples are run and paid for."""
-        run = _managed(
+        run = managed(
             program_id,
             space_id,
             dataset_id,
@@ -109,8 +109,8 @@ class Runs(Asking):
             objectives=objectives,
             max_trials=max_trials,
             parallelism=parallelism,
-            limits=limits or {},
-            repeats=_repeats(repeats),
+            limits=limits_of(limits),
+            repeats=repeats_of(repeats),
         )
         found: EstimateOptimizationRunResponse = self._call(
             "EstimateOptimizationRun", optimization_run=run, probe=probe
@@ -143,8 +143,8 @@ class Runs(Asking):
             program_id=program_id,
             variable_space_id=space_id,
             strategy=numbered(_Run.Strategy, strategy),
-            strategy_configuration=_configuration(strategy, strategy_options or {}),
-            objectives=_objectives(objectives),
+            strategy_configuration=configuration_of(strategy, strategy_options or {}),
+            objectives=objectives_of(objectives),
             max_trials=max_trials,
             seed=seed,
         )
@@ -194,8 +194,8 @@ class Runs(Asking):
         asked: dict[str, Any] = {"id": identifier, "optimization_run_ids": more, "max_trials": max_trials, "name": name}
         if strategy:
             asked["strategy"] = numbered(_Run.Strategy, strategy)
-            asked["strategy_configuration"] = _configuration(strategy, strategy_options or {})
-        told = {"seed": seed, "limits": limits}
+            asked["strategy_configuration"] = configuration_of(strategy, strategy_options or {})
+        told = {"seed": seed, "limits": None if limits is None else limits_of(limits)}
         run: optimization_run_pb2.OptimizationRun = self._call(
             "ForkOptimizationRun", **asked, **{name: value for name, value in told.items() if value is not None}
         )
@@ -210,7 +210,7 @@ class Runs(Asking):
         """
         wanted = {"ablation": numbered(_Run.Ablation, ablation)} if ablation else {}
         run: optimization_run_pb2.OptimizationRun = self._call(
-            "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits or {}, **wanted
+            "ExtendOptimizationRun", id=identifier, max_trials=max_trials, limits=limits_of(limits), **wanted
         )
         return run
 
@@ -290,38 +290,3 @@ class Runs(Asking):
         """Yields a run's trials by number."""
         request = ListTrialsRequest(optimization_run_id=identifier, order_by="number")
         return self._connection.pages(self._stub.ListTrials, request, "trials")
-
-
-def _managed(
-    program_id: str,
-    space_id: str,
-    dataset_id: str,
-    *,
-    strategy: str,
-    strategy_options: Mapping[str, Any] | None,
-    objectives: Sequence[str | Objective],
-    **more: Any,
-) -> optimization_run_pb2.OptimizationRun:
-    """Returns a run that the platform evaluates, as it is asked for."""
-    return _Run(
-        program_id=program_id,
-        variable_space_id=space_id,
-        dataset_id=dataset_id,
-        strategy=numbered(_Run.Strategy, strategy),
-        strategy_configuration=_configuration(strategy, strategy_options or {}),
-        objectives=_objectives(objectives),
-        **more,
-    )
-
-
-def _objectives(wanted: Sequence[str | Objective]) -> list[optimization_run_pb2.Objective]:
-    return [(Objective(each) if isinstance(each, str) else each).message() for each in wanted]
-
-
-def _repeats(wanted: Mapping[str, int] | None) -> RepeatsConfiguration | None:
-    return None if wanted is None else RepeatsConfiguration(**wanted)
-
-
-def _configuration(strategy: str, options: Mapping[str, Any]) -> StrategyConfiguration | None:
-    """Returns a strategy's configuration of its fields; raises ParseError for one that it does not have."""
-    return ParseDict({strategy: dict(options)}, StrategyConfiguration()) if options else None

@@ -1,27 +1,59 @@
 """The commands about runs that begin, go on, or are laid beside each other."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ashgrove.client import Client
-from ashgrove.opening import json_object, with_client
+from ashgrove.opening import json_object, json_object_or_none, with_client
 from ashgrove.printing import as_json_option, console, show_one, show_rows
 from ashgrove.values import to_plain
 
-_strategy = click.option("--strategy", default="bayesian", show_default=True)
+_ABLATIONS = ["share", "full", "off"]
+_ARGUMENTS = (
+    click.argument("program"),
+    click.argument("space"),
+    click.argument("dataset"),
+    click.option("--objective", "objectives", multiple=True, default=("exact_match",), show_default=True),
+    click.option("--trials", "max_trials", type=int, default=40, show_default=True),
+    click.option("--parallelism", type=int, default=4, show_default=True, help="How many trials at once."),
+    click.option("--strategy", default="bayesian", show_default=True),
+    click.option("--options", "strategy_options", callback=json_object, default="{}", help='Such as: {"levels": 3}.'),
+    click.option("--limits", callback=json_object, default="{}", help='Such as: {"tokens": 100000}.'),
+    click.option(
+        "--repeats",
+        callback=json_object_or_none,
+        help='Evaluate the best afresh before one is named: {} or {"count": 3, "candidates": 5}.',
+    ),
+)
+
+
+def _managed(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds what every run that the platform evaluates is asked for by."""
+    for each in reversed(_ARGUMENTS):
+        function = each(function)
+    return function
+
+
 _BESIDE = ("optimization_run_id", "strategy", "ended_trials", "best_value", "value_at_equal_trials", "tokens")
 
 
+@click.command("create", help="Start a run of PROGRAM over SPACE and DATASET.")
+@_managed
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--name", default="")
+@click.option("--holdout/--no-holdout", default=None, help="Whether the test split is looked at; if there is one.")
+@click.option("--ablation", type=click.Choice(_ABLATIONS), default="share", show_default=True)
+@with_client
+def create(client: Client, program: str, space: str, dataset: str, **wanted: Any) -> None:
+    """Shows the new run."""
+    show_one(client.runs.create(program, space, dataset, **wanted))
+
+
 @click.command("estimate", help="Say what a run of PROGRAM over SPACE and DATASET would take, and start none.")
-@click.argument("program")
-@click.argument("space")
-@click.argument("dataset")
-@click.option("--objective", "objectives", multiple=True, default=("exact_match",), show_default=True)
-@click.option("--trials", "max_trials", type=int, default=40, show_default=True)
-@click.option("--parallelism", type=int, default=4, show_default=True)
+@_managed
 @click.option("--probe", type=int, default=0, help="Run so many examples for real; paid for like any execution.")
-@_strategy
 @with_client
 def estimate(client: Client, program: str, space: str, dataset: str, **wanted: Any) -> None:
     """Shows what calls, tokens, money and seconds a run is expected to take."""
@@ -70,7 +102,7 @@ def fork(client: Client, identifier: str, more: tuple[str, ...], **wanted: Any) 
 @click.argument("identifier")
 @click.option("--trials", "max_trials", type=int, default=0, help="How many trials it has from now on.")
 @click.option("--limits", callback=json_object, default="{}", help='Such as: {"tokens": 100000}.')
-@click.option("--ablation", type=click.Choice(["share", "full", "off"]), help="Which variables are ablated in the end.")
+@click.option("--ablation", type=click.Choice(_ABLATIONS), help="Which variables are ablated in the end.")
 @with_client
 def extend(client: Client, identifier: str, **limits: Any) -> None:
     """Shows the run as it is now."""
@@ -85,4 +117,4 @@ def retry(client: Client, identifier: str) -> None:
     show_one(client.runs.retry(identifier))
 
 
-RUNS = (estimate, compare, fork, extend, retry)
+RUNS = (create, estimate, compare, fork, extend, retry)

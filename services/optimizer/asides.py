@@ -1,4 +1,4 @@
-"""Evaluations of a run that are no trials: one after the other behind them, within its limits, stopped with it."""
+"""Evaluations of a run that are no trials: behind them, as many at once, within its limits, stopped with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -73,21 +73,29 @@ class Asides:
     async def evaluated(
         self, wanted: Iterable[dict[str, Any]], split: Split.ValueType, until: Enough | None = None
     ) -> AsyncIterator[Aside]:
-        """Yields how each ended, one after the other; fewer when a limit of the run was reached before.
+        """Yields how each ended, in their order; fewer when a limit of the run was reached before.
 
-        One of which there is enough, as `until` says with every example, is cancelled, and has no objectives.
+        As many are under way at once as the run may have trials. One of which there is enough, as `until` says with
+        every example, is cancelled, and has no objectives.
         """
-        for each in wanted:
-            if self.ledger.spending.reason:
-                return
-            ended = await self._evaluated(each, split, until)
-            if ended is None:
-                return
-            yield ended
+        slots = asyncio.Semaphore(self.run["parallelism"])
+
+        async def in_turn(one: dict[str, Any]) -> Aside | None:
+            async with slots:
+                return None if self.ledger.spending.reason else await self._evaluated(one, split, until)
+
+        evaluations = [asyncio.create_task(in_turn(each)) for each in wanted]
+        try:
+            for each in evaluations:
+                if (ended := await each) is None:
+                    return
+                yield ended
+        finally:
+            await stopped(evaluations)
 
     async def _evaluated(self, one: dict[str, Any], split: Split.ValueType, until: Enough | None) -> Aside | None:
         """Returns how one ended, None when a limit of the run was reached before."""
-        self.unfinished = [one]
+        self.unfinished.append(one)
         results = _Results(until)
         evaluating = asyncio.create_task(evaluate(self.application, self.ledger, self.run, one, results, split))
         spending = asyncio.create_task(self.ledger.spending.until_spent())
@@ -98,7 +106,7 @@ class Asides:
             if not evaluating.done() and not suffices:
                 return None
             ended = Aside(one["id"], Outcome() if suffices else evaluating.result(), results)
-            self.unfinished = []
+            self.unfinished.remove(one)
             if not evaluating.done():
                 await self._cancel(one["id"])
             LOOKED()

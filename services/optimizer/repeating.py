@@ -99,7 +99,7 @@ class Repeats:
         return await self.asides.ledger.repeated(result, known)
 
     async def _round(self, space: Space, chosen: Sequence[Row], number: int) -> list[Aside] | None:
-        """Evaluates each once more; returns None when a limit of the run was reached before."""
+        """Evaluates each once more, side by side; returns None when a limit of the run was reached before."""
         repeat = FIRST_FRESH + number
         wanted = [
             self.asides.wanted(f"repeat {repeat}", parameters(space, each["configuration"]), repeat) for each in chosen

@@ -37,6 +37,8 @@ class Noise:
         self.program = ""
         """The one that is asked for here: workers also take what other tests have left."""
         self.held_from = 10**6
+        self.held: set[float] = set()
+        """The configurations that are held back."""
         self._model = around.model
         around.model.prepare = self.prepare  # type: ignore[method-assign]
 
@@ -47,6 +49,7 @@ class Noise:
             if program.id != self.program:
                 return Outcome({"language": "sv"})
             if len(self.calls) >= self.held_from:
+                self.held.add(configuration["temperature"])
                 await self._model.let_go.wait()
             self.calls.append((configuration["temperature"], inputs["text"], seed))
             is_right = random.Random(seed).random() < configuration["temperature"]
@@ -181,6 +184,29 @@ async def test_a_takeover_in_the_middle_pays_nothing_twice(around: Neighbourhood
     assert len(noise.calls) == 3 * 4 + 16 and max(Counter(noise.calls).values()) == 1
     kinds = Counter(each.type for each in await told(around, run))
     assert kinds[RunEvent.TYPE_TRIAL_REPEATED] == 2 and kinds[RunEvent.TYPE_RUN_TAKEN_OVER] == 1
+
+
+async def test_fresh_evaluations_of_a_round_are_under_way_side_by_side(around: Neighbourhood) -> None:
+    """As many as the run may have trials at once, and the next round waits: each is judged by as much."""
+    owner, noise = await around.person(), Noise(around)
+    noise.held_from = 3 * 4
+    repeats = RepeatsConfiguration(count=2, candidates=3)
+    run = await around.start(owner, await wanted(around, owner, noise, parallelism=2, repeats=repeats))
+    async with around.working():
+
+        async def two_are_held() -> bool:
+            return len(noise.held) >= 2
+
+        await until(two_are_held)
+        async with around.program_bench.database.system() as tx:
+            begun = await tx.fetch_one(
+                "SELECT count(*) AS count FROM evaluations WHERE run_id = %(id)s AND repeat >= 10000", {"id": run.id}
+            )
+        assert begun == {"count": 2} and len(noise.held) == 2
+        around.model.let_go.set()
+        await has(around, owner, run, Run.STATUS_COMPLETED)
+    done = await around.do(owner, "GetOptimizationRun", GetOptimizationRunRequest(id=run.id))
+    assert [len(each.evaluation_ids) for each in done.repeats_result.trials] == [2, 2, 2]
 
 
 async def test_what_clients_evaluate_is_repeated_by_them(around: Neighbourhood) -> None:

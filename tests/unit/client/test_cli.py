@@ -120,6 +120,40 @@ def test_an_estimated_hypervolume_is_shown_as_one(gateway: Scripted) -> None:
     assert "hypervolume 12.5 ± 0.25, estimated" in shown
 
 
+def test_a_run_is_started_with_what_it_is_asked_for(gateway: Scripted) -> None:
+    """What is left out is left to the server: repeats that are empty are wanted, none are not."""
+    gateway.answer = lambda request, context: optimization_run_pb2.OptimizationRun(id="r")
+    said = ["--limits", '{"tokens": 9}', "--strategy", "grid_search", "--options", '{"levels": 3}', "--no-holdout"]
+    shown = CliRunner().invoke(cli.main, ["runs", "create", "p", "s", "d", "--repeats", "{}", *said])
+    assert json.loads(shown.output) == {"id": "r"}
+    asked = gateway.asked[0].optimization_run
+    assert (asked.program_id, asked.variable_space_id, asked.dataset_id) == ("p", "s", "d")
+    assert asked.HasField("repeats") and (asked.repeats.count, asked.limits.tokens) == (0, 9)
+    assert asked.strategy_configuration.grid_search.levels == 3 and asked.holdout == asked.HOLDOUT_OFF
+    CliRunner().invoke(cli.main, ["runs", "create", "p", "s", "d"])
+    assert not gateway.asked[1].optimization_run.HasField("repeats")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--repeats", '{"cont": 3}', "repeats may have count, candidates"),
+        ("--repeats", '{"count": "many"}', "repeats may have count, candidates"),
+        ("--limits", '{"token": 3}', "limits may have metric_calls, tokens"),
+        ("--options", '{"level": 3}', "the options of bayesian"),
+    ],
+)
+def test_a_setting_that_a_run_does_not_have_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
+) -> None:
+    """Beside those that it has; nothing is asked of the gateway."""
+    monkeypatch.setattr("sys.argv", ["ashgrove", "runs", "create", "p", "s", "d", option, value])
+    monkeypatch.setenv("ASHGROVE_API_KEY", "ag_x")
+    with pytest.raises(SystemExit) as ended:
+        cli.run()
+    assert ended.value.code == 1 and words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
 def test_a_run_is_moved_and_shown(gateway: Scripted, verb: str) -> None:
     """Each verb answers with the run as it stands."""
