@@ -19,8 +19,9 @@ class Leases:
 
     `begins` says what a claim sets beside the lease. A claim that does not wait for the disk (`durable=False`) may be
     lost in a crash of the database: its owner is in every later check of the lease, so that nobody shares a token.
-    What it has held itself an owner leaves for `grace_seconds` more: when the database was away for longer than a
-    lease, whoever works on the row renews it first, and nobody has to begin anew.
+    What it has held itself an owner leaves for `grace_seconds` more, and what anybody held is left for as long once the
+    database has started: when it was away for longer than a lease, whoever works on the row renews it first, and nobody
+    has to begin anew.
     """
 
     def __init__(
@@ -37,13 +38,16 @@ class Leases:
         self.table = table
         self.durable = durable
         own = f"CASE WHEN lease_owner = %(owner)s THEN interval '{grace_seconds} seconds' ELSE interval '0' END"
-        grace = own if grace_seconds else "interval '0'"
+        ended = "lease_until < clock_timestamp()"
+        if grace_seconds:
+            settled = f"pg_postmaster_start_time() < clock_timestamp() - interval '{grace_seconds} seconds'"
+            ended = f"{ended} - {own} AND {settled}"
         self._claim = f"""
             UPDATE {table} SET lease_owner = %(owner)s, fencing_token = fencing_token + 1,
                    lease_until = clock_timestamp() + make_interval(secs => %(seconds)s){f", {begins}" if begins else ""}
             WHERE (organization_id, id) = (
                 SELECT organization_id, id FROM {table}
-                WHERE ({claimable}) AND (lease_until IS NULL OR lease_until < clock_timestamp() - {grace})
+                WHERE ({claimable}) AND (lease_until IS NULL OR {ended})
                 ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING *"""
 

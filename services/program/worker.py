@@ -32,7 +32,8 @@ WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = 
 """
 SWEEP_SECONDS = 2.0
 GRACE_SECONDS = 5.0
-"""How long after its end a worker leaves its own lease on an evaluation to whoever of it works there, to be renewed."""
+"""How long a worker leaves its own lease on an evaluation after its end, and every one after a start of the database,
+to whoever works there: to be renewed."""
 EXECUTIONS_AT_ONCE = 4
 PROBES_AT_ONCE = 2
 Work = Callable[[Workshop, Leases, Row], Any]

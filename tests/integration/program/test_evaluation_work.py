@@ -16,6 +16,8 @@ from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 
 from framework.errors import DependencyUnavailable, InvalidFields
 from framework.identifiers import new_id
+from framework.storage import Leases
+from framework.tasks import stopped
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.execution_work import ExecutionWork
@@ -119,6 +121,25 @@ async def test_a_worker_whose_lease_ended_while_the_database_was_away_goes_on_wi
         gate.opened.set()
         _, ended = await stream
     assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and await token(bench, request.evaluation_id) == 1
+
+
+async def test_every_lease_is_left_for_a_while_once_the_database_has_started(bench: Workbench) -> None:
+    """However long it was away, nobody begins anew what its worker may renew; what nobody holds is free at once."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    is_it = f"id = '{request.evaluation_id}'"
+    settled = Leases(bench.database, EVALUATIONS, is_it)
+    started_just_now = Leases(bench.database, EVALUATIONS, is_it, grace_seconds=10**9)
+    stream = asyncio.create_task(evaluated(bench, request))
+
+    async def claimed() -> bool:
+        return await started_just_now.claim("one") is not None
+
+    await until(claimed)
+    await expire(bench, request.evaluation_id)
+    assert await started_just_now.claim("another") is None
+    assert await settled.claim("another") is not None
+    await stopped([stream])
 
 
 async def wake(bench: Workbench) -> None:
