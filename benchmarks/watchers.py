@@ -4,7 +4,8 @@
 as it takes, since a caller may have a thousand streams. They are a process of their own on loopback, which opens a few
 hundred at once; the service runs with the real interceptors, identity and hints in another. An event's time is that of
 the transaction that wrote it, so figures hold the write too; the bare server sends as many bytes to as many streams,
-from the moment it has them. Both are set as our servers are: by itself gRPC refuses bursts of a thousand streams.
+from the moment it has them. Both are set as our servers are: by itself gRPC refuses bursts of a thousand streams. With
+`GATEWAY=1` an Envoy with the gateway's whole configuration stands before either; its gate admits everybody.
 """
 
 import asyncio
@@ -27,7 +28,12 @@ from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import WatchOptimizationRunResponse as Frame
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
+from envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from envoy.service.auth.v3.external_auth_pb2_grpc import AuthorizationServicer, add_AuthorizationServicer_to_server
+from google.rpc.status_pb2 import Status
 from grpc import aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 from rich.console import Console
 from rich.table import Table
 
@@ -38,19 +44,21 @@ from deploy.local.valkey import valkey
 from framework.call import Actor, Role
 from framework.events.hints import Hints
 from framework.identifiers import new_id
-from framework.rpc.server import OPTIONS
+from framework.rpc.server import OPTIONS, settle
 from framework.tasks import stopped
 from framework.testing.serving import served
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer.registry import registry
 from services.optimizer.warm import WarmRuns
 from services.optimizer.watched import Watched
+from tests.integration.gateway.stage import envoy
 
 METHOD = "/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"
 ROUNDS = 15
 PAUSE = 0.6
 _A_CHANNEL, _A_CALLER, _AT_ONCE = 500, 1000, 200
 """How many streams a connection has, how many a caller may have, and how many are opened at once."""
+_GATEWAY = "GATEWAY"
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
 
 
@@ -64,7 +72,8 @@ class _Peers:
 def main() -> None:
     """Measures ours and the bare one, each in processes of their own."""
     count = int(os.environ.get("WATCHERS", "1000"))
-    table = Table("what", "p50 ms", "p99 ms", "KB a watcher", title=f"{count:,} watchers of one run")
+    where = " through the gateway" if _GATEWAY in os.environ else ""
+    table = Table("what", "p50 ms", "p99 ms", "KB a watcher", title=f"{count:,} watchers of one run{where}")
     for name in ("bare", "ours"):
         command = [sys.executable, "-m", "benchmarks.watchers", name, str(count)]
         told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
@@ -120,6 +129,7 @@ async def _watchers(address: str, run: str, count: int, tokens: Sequence[str]) -
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert process.stdin and process.stdout
     before = _resident()
+    settle()
     if (await process.stdout.readline()).strip() != b"ready":
         raise SystemExit(f"not all of {count} watchers came to watch: see above")
     grown = _resident() - before
@@ -127,6 +137,32 @@ async def _watchers(address: str, run: str, count: int, tokens: Sequence[str]) -
     process.stdin.write(b"\n")
     print((await process.stdout.readline()).decode().strip(), grown / count / 1024)
     await process.wait()
+
+
+class _Door(AuthorizationServicer):
+    """A gate that lets everybody in with the identity that they bring."""
+
+    async def Check(self, request: Any, context: Any) -> CheckResponse:
+        """Admits."""
+        return CheckResponse(status=Status())
+
+
+def _open_door(server: aio.Server) -> None:
+    """Adds to a server what an Envoy before it asks: whether it is well, and whom it may let in."""
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    add_AuthorizationServicer_to_server(_Door(), server)
+
+
+@asynccontextmanager
+async def _reached(port: int) -> AsyncIterator[str]:
+    """Yields where watchers find a server: itself, or the gateway before it."""
+    if _GATEWAY not in os.environ:
+        yield f"127.0.0.1:{port}"
+        return
+    with tempfile.TemporaryDirectory() as home:
+        async with envoy(Path(home), port, ()) as gateway:
+            yield f"127.0.0.1:{gateway}"
 
 
 def _resident() -> int:
@@ -139,12 +175,12 @@ async def _ours(count: int) -> None:
         async with workbench(registry(), server.admin_url, _MIGRATIONS, _Peers()) as bench:
             bench.engine.hints = Hints(broker.url)
             working = [asyncio.create_task(bench.engine.hints.run()), asyncio.create_task(_alive(bench))]
-            async with served(bench) as service:
+            async with served(bench, servicers=[_open_door]) as service, _reached(service.port) as address:
                 run = await opened(bench, server.admin_url, run_pb.OptimizationRun.STRATEGY_RANDOM, 0)
                 caller = service.as_actor(bench.user)
                 await caller.do("SuggestTrials", pb.SuggestTrialsRequest(id=run, client="a"))
                 tokens = [service.issuer.token(_admin(bench)) for _ in range(-(-count // _A_CALLER))]
-                async with _watchers(f"127.0.0.1:{service.port}", run, count, tokens):
+                async with _watchers(address, run, count, tokens):
                     for step in range(ROUNDS):
                         told = pb.ReportMeasurementsRequest(id=run, client="a", number=1)
                         told.measurements.add(step=step, values={"gain": 0.5})
@@ -169,8 +205,9 @@ async def _bare(count: int) -> None:
     handler: Any = grpc.unary_stream_rpc_method_handler(watch)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: handler}),))
     server.add_insecure_port(f"127.0.0.1:{port}")
+    _open_door(server)
     await server.start()
-    async with _watchers(f"127.0.0.1:{port}", "0" * 36, count, [""]):
+    async with _reached(port) as address, _watchers(address, "0" * 36, count, [""]):
         for number in range(ROUNDS):
             item = RunEvent(type=RunEvent.TYPE_TRIAL_PROGRESSED, sequence=number + 1, run_id="0" * 36)
             item.objectives["gain"] = 0.5

@@ -21,9 +21,14 @@ from framework.storage import table_of
 from framework.storage.tables import compiled
 
 
+def conceals(call: Call, method: MethodSpec) -> bool:
+    """Says whether answers may hold what field policies keep from somebody: a stream asks once, for all its frames."""
+    return not (method.standard and method.reads) and bool(_guarded_in(call.engine.registry, method.response_class))
+
+
 async def concealed(call: Call, method: MethodSpec, answer: Any) -> Any:
     """Returns an answer without the fields that its resources' field policies keep from the caller."""
-    if method.standard and method.reads:
+    if not conceals(call, method):
         return answer
     for spec in _guarded_in(call.engine.registry, method.response_class):
         guard = guard_of(spec, call.actor)

@@ -18,7 +18,7 @@ from framework.engine.access import RULES, test_permissions
 from framework.engine.aggregating import aggregate
 from framework.engine.behaviour import ignore_output_only, wrong_in
 from framework.engine.calls import Call
-from framework.engine.concealing import concealed
+from framework.engine.concealing import concealed, conceals
 from framework.engine.explaining import explain_access
 from framework.engine.exporting import export
 from framework.engine.including import edges_of
@@ -31,6 +31,7 @@ from framework.engine.upserting import upsert
 from framework.engine.watching import watch
 from framework.errors import Failure, NotPermitted, Unauthenticated
 from framework.events.hints import Hints
+from framework.events.hub import Hub
 from framework.events.recent import Recent
 from framework.events.revocations import Revocations
 from framework.policy import rule_of
@@ -58,6 +59,8 @@ class Engine:
         self.recent = Recent(database, hints)
         self.revocations = Revocations()
         self.shared = Shared()
+        self.hubs: set[Hub] = set()
+        """What many of this process's streams follow."""
 
     async def unary(
         self, method: MethodSpec, context: Context, request: Message, more: AsyncIterator[Any] | None = None
@@ -80,16 +83,23 @@ class Engine:
             await self._tell(method, context, denied(method, context, request, refusal))
             raise
 
-    async def stream(self, method: MethodSpec, context: Context, request: Message) -> AsyncIterator[Message]:
-        """Does a call with a stream of answers; it ends with whatever its caller's credential is worth no more."""
+    async def stream(self, method: MethodSpec, context: Context, request: Message) -> AsyncIterator[Message | bytes]:
+        """Does a call with a stream of answers; it ends with whatever its caller's credential is worth no more.
+
+        A frame comes as bytes where it was made once for all who are sent it: it hides nothing from anybody, and ends
+        no stream.
+        """
         try:
             call = self._begin(method, context, request)
             handler = method.handler or partial(_STREAMING[method.verb], method=method)
+            hides = conceals(call, method)
             with self.waking_at(context.actor.ends_at):
                 async for frame in handler(call, request):
-                    if frame.WhichOneof("frame") != "end":
+                    made = isinstance(frame, bytes)
+                    assert not (made and hides), f"{method.name} sends to all what some may not see"
+                    if made or frame.WhichOneof("frame") != "end":
                         self.revocations.check(context)
-                    yield await concealed(call, method, frame)
+                    yield await concealed(call, method, frame) if hides else frame
         except NotPermitted as refusal:
             await self._tell(method, context, denied(method, context, request, refusal))
             raise
@@ -98,6 +108,8 @@ class Engine:
         """Has every stream ask at once whether its caller's credential still holds."""
         self.recent.stir()
         self.hints.wake_all()
+        for hub in self.hubs:
+            hub.stir()
 
     @contextmanager
     def waking_at(self, ends_at: float) -> Iterator[None]:

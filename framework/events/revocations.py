@@ -8,7 +8,7 @@ from typing import Any
 
 from ashgrove.event.v1.event_pb2 import Event
 
-from framework.call import ActorKind, Context
+from framework.call import Actor, ActorKind, Context
 from framework.errors import Unauthenticated
 
 _REMEMBERED = 100_000
@@ -58,14 +58,21 @@ class Revocations:
         actor = context.actor
         if actor.kind is not ActorKind.USER:
             return
-        if time.monotonic() - self._heard > _SILENCE_SECONDS and time.time() > context.token_ends:
+        now = time.time()
+        if now > context.token_ends and time.monotonic() - self._heard > _SILENCE_SECONDS:
             raise Unauthenticated
-        ends = min(actor.ends_at, self._ends.get(actor.credential_id, math.inf))
-        if time.time() > ends or str(actor.organization_id) in self._suspended:
+        if now > min(actor.ends_at, self._ends.get(actor.credential_id, math.inf)):
             raise Unauthenticated
-        role = f"ROLE_{actor.role.name}" if actor.role else ""
-        if actor.credential_id in self._keys or self._roles.get(actor.id, role) != role:
+        # Each frame comes here: what has to be made into text is made only where it may matter.
+        role = self._roles.get(actor.id)
+        if actor.credential_id in self._keys or (role is not None and role != _role(actor)):
             raise Unauthenticated
+        if self._suspended and str(actor.organization_id) in self._suspended:
+            raise Unauthenticated
+
+
+def _role(actor: Actor) -> str:
+    return f"ROLE_{actor.role.name}" if actor.role else ""
 
 
 def _seconds(told: str) -> float:

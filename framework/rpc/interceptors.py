@@ -81,7 +81,8 @@ class Surrounding(aio.ServerInterceptor):
     def _around(self, method: str, handler: Any) -> Any:
         inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         streaming = bool(handler.request_streaming or handler.response_streaming)
-        surrounded = _stream if inspect.isasyncgenfunction(inner) else _single
+        yields = handler.response_streaming and not inspect.iscoroutinefunction(inner)
+        surrounded = _stream if yields else _single
         arounds = self.around_streams if streaming else self.arounds
         return _rebuilt(handler, surrounded(method, streaming, arounds, inner))
 

@@ -1,6 +1,7 @@
 """Generic gRPC handlers: a registry's methods, done by the engine; no servicer is written by hand."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -31,8 +32,13 @@ def _method(engine: Engine, method: MethodSpec) -> Any:
     return make(
         behaviour(engine, method),
         request_deserializer=method.request_class.FromString,
-        response_serializer=method.response_class.SerializeToString,
+        response_serializer=partial(_bytes_of, method.response_class.SerializeToString),
     )
+
+
+def _bytes_of(serialize: Callable[[Any], bytes], answer: Any) -> bytes:
+    # A frame that many hear was made into bytes once, for all of them.
+    return answer if isinstance(answer, bytes) else serialize(answer)
 
 
 def _shape(method: MethodSpec) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -54,9 +60,9 @@ def _unary(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
 
 
 def _stream(engine: Engine, method: MethodSpec) -> Callable[..., Any]:
-    async def behaviour(request: Any, _: Any) -> AsyncIterator[Any]:
-        async for frame in engine.stream(method, current(), request):
-            yield frame
+    # No generator around the engine's: every frame would pass it, and every stream hold it.
+    def behaviour(request: Any, _: Any) -> AsyncIterator[Any]:
+        return engine.stream(method, current(), request)
 
     return behaviour
 

@@ -78,7 +78,7 @@ class Workbench:
     async def events(self, kind: str = "") -> list[dict[str, Any]]:
         """Numbers what has committed and returns this organization's events in order, of one type when it is named."""
         sequencer = Sequencer(self.database)
-        while await sequencer.step():
+        while await sequencer.step() or await self._unnumbered():
             pass
         async with self.database.system() as tx:
             rows = await tx.fetch(
@@ -87,11 +87,17 @@ class Workbench:
             )
         return [{**r["event"], "sequence": r["sequence"]} for r in rows if not kind or r["event"]["type"] == kind]
 
+    async def _unnumbered(self) -> bool:
+        """Says whether another sequencer is at work on what has committed: only one of them is at a time."""
+        async with self.database.system() as tx:
+            found = await tx.fetch_one("SELECT EXISTS (SELECT FROM outbox) AS waits")
+        return bool(found and found["waits"])
+
     async def frames(self, rpc: str, request: Message, actor: Actor | None = None) -> AsyncIterator[Any]:
         """Yields the frames of a streaming RPC, as the user unless another actor is named."""
-        context = self.context(actor or self.user, rpc, math.inf)
-        async for frame in self.engine.stream(self._method(rpc), context, request):
-            yield frame
+        method, context = self._method(rpc), self.context(actor or self.user, rpc, math.inf)
+        async for frame in self.engine.stream(method, context, request):
+            yield method.response_class.FromString(frame) if isinstance(frame, bytes) else frame
 
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from framework.call import Actor
 from framework.engine import Engine
 from framework.errors import Failure
+from framework.events.hub import Follower, Found, Hub
 from framework.tasks import stopped
 from services.optimizer.story import topic
 
@@ -42,6 +43,45 @@ class Watched:
         self._latest: dict[UUID, int] = {}
         self._decided: defaultdict[tuple[UUID, UUID], dict[Actor, float]] = defaultdict(dict)
         self._looking: asyncio.Task[None] | None = None
+        self._hubs: dict[tuple[UUID, UUID], tuple[Hub, asyncio.Task[None]]] = {}
+
+    @asynccontextmanager
+    async def following(
+        self, engine: Engine, run: Mapping[str, Any], after: int, look: Callable[[int], Awaitable[Found]]
+    ) -> AsyncIterator[tuple[Hub, Follower]]:
+        """Has somebody follow a run's story after a number for the length of a block, with all others who do.
+
+        It begins with a look: all that was committed before is known.
+        """
+        key = (run["organization_id"], run["id"])
+        if key not in self._hubs or self._hubs[key][0].fault:
+            hub = Hub(look, run["last_sequence"])
+            self._hubs[key] = hub, asyncio.create_task(self._follow(engine, run, hub))
+        hub, task = self._hubs[key]
+        try:
+            with hub.followed(after) as follower:
+                await hub.look()
+                yield hub, follower
+        finally:
+            if not hub.followers:
+                if self._hubs.get(key) == (hub, task):
+                    del self._hubs[key]
+                await stopped([task])
+
+    async def _follow(self, engine: Engine, run: Mapping[str, Any], hub: Hub) -> None:
+        engine.hubs.add(hub)
+        try:
+            async with self.watching(engine, run) as heard:
+                while True:
+                    heard.clear()  # what is told from here on is looked for again
+                    more = await hub.look()
+                    heard.after = hub.latest
+                    if not more:
+                        await heard.wait()
+        except Exception as fault:
+            hub.fail(fault)
+        finally:
+            engine.hubs.discard(hub)
 
     @asynccontextmanager
     async def watching(self, engine: Engine, run: Mapping[str, Any]) -> AsyncIterator[Heard]:

@@ -33,9 +33,8 @@ SELECT organization_id, id, n, 'STATUS_RUNNING', '{"type": "TYPE_TRIAL_PROGRESSE
 
 
 def watch(bench: Workbench, row: dict[str, Any], after: int = 0, actor: Actor | None = None) -> Any:
-    method = bench.registry.methods["/ashgrove.optimizer.v1.OptimizerService/WatchOptimizationRun"]
     request = WatchOptimizationRunRequest(id=str(row["id"]), from_sequence=after)
-    return bench.engine.stream(method, bench.context(actor or bench.user, "WatchOptimizationRun", 60.0), request)
+    return bench.frames("WatchOptimizationRun", request, actor)
 
 
 async def test_ten_thousand_missed_events_are_replayed_in_order(bench: Workbench) -> None:
@@ -185,5 +184,5 @@ async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkey
 
 async def _all_wait(bench: Workbench, count: int) -> bool:
     """Tells whether so many have seen what there is, and wait for more."""
-    watchers = bench.engine.application.watched._watchers.values()
-    return sum(bool(heard._waiters) for watching_it in watchers for heard in watching_it) == count
+    followers = [follower for hub in bench.engine.hubs for follower in hub.followers]
+    return sum(follower.waits for follower in followers) == count
