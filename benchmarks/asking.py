@@ -2,14 +2,19 @@
 
 Ours goes over gRPC with the real interceptors, identity tokens, story, front, audit events and hints, its callers and
 the service in one process; Optuna's proxy has a process of its own. All commit durably. Figures are trials a second, in
-parentheses how many times as many as the proxy's with the same strategy, history and clients.
+parentheses how many times as many as the proxy's with the same strategy, history and clients. A trial takes two calls,
+or, in one call, that which tells so many trials and asks for as many: with one trial it is the Python client's loop.
+
+`python -m benchmarks asking quick` measures random without history only: a minute instead of six.
 """
 
 import asyncio
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,8 +42,11 @@ from services.optimizer.watched import Watched
 SECONDS = 3.0
 HISTORIES = (0, 1000, 9000)
 AHEAD = 8
+_WAYS = {"ours": 0, "ours, in one call": 1, f"ours, {AHEAD} in one call": AHEAD}
+"""How many trials a call tells and asks for; with 0 two calls tell one and ask for one."""
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
 _Run = run_pb.OptimizationRun
+_STRATEGIES = {"random": _Run.STRATEGY_RANDOM, "TPE": _Run.STRATEGY_BAYESIAN}
 # Finished trials as clients would have left them.
 _HISTORY = """
 INSERT INTO optimizer.trials (organization_id, id, optimization_run_id, number, configuration, status, objectives,
@@ -61,9 +69,11 @@ class _Peers:
 
 def main() -> None:
     """Measures one and eight clients, random and TPE, with and without history; prints trials a second."""
+    quick = "quick" in sys.argv
+    strategies, histories = list(_STRATEGIES)[: 1 if quick else 2], HISTORIES[: 1 if quick else 3]
     with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server, valkey(Path(home)) as broker:
-        theirs = asked_of_optuna(server.admin_url, HISTORIES, SECONDS)
-        ours = uvloop.run(_ours(server.admin_url, broker.url))
+        theirs = asked_of_optuna(server.admin_url, strategies, histories, SECONDS)
+        ours = uvloop.run(_ours(server.admin_url, broker.url, strategies, histories))
         table = Table("what", "1 client", "8 clients", title="suggest + complete, 4 parameters, trials/s")
         for (who, strategy, history), rates in sorted((theirs | ours).items(), key=lambda each: each[0][1:]):
             base = theirs[PROXY, strategy, history]
@@ -84,17 +94,17 @@ async def _bench(url: str, broker: str) -> AsyncIterator[tuple[Workbench, Caller
         await bench.engine.hints.close()
 
 
-async def _ours(url: str, broker: str) -> dict[tuple[str, str, int], Rates]:
+async def _ours(
+    url: str, broker: str, strategies: Sequence[str], histories: Sequence[int]
+) -> dict[tuple[str, str, int], Rates]:
     found: dict[tuple[str, str, int], Rates] = {}
     async with _bench(url, broker) as (bench, caller):
-        for strategy, name in ((_Run.STRATEGY_RANDOM, "random"), (_Run.STRATEGY_BAYESIAN, "TPE")):
-            for history in HISTORIES:
-                for who, ahead in (("ours", 0), (f"ours, {AHEAD} ahead", AHEAD)):
-                    one, eight = [
-                        await _rate(bench, caller, url, strategy, history, clients, ahead) for clients in (1, 8)
-                    ]
-                    found[who, name, history] = one, eight
-        for history in HISTORIES[1:]:
+        for name, history, (who, ahead) in product(strategies, histories, _WAYS.items()):
+            one, eight = [
+                await _rate(bench, caller, url, _STRATEGIES[name], history, clients, ahead) for clients in (1, 8)
+            ]
+            found[who, name, history] = one, eight
+        for history in histories[1:]:
             added = await _added(bench, caller, url, history)
             told = f"{added[0]:.1f} ms; raw ask {added[1]:.1f} ms"
             Console().print(f"a warm TPE suggestion at {history:,} trials: {told}")

@@ -36,7 +36,7 @@ _HISTORY = (
 
 
 def asked_of_optuna(
-    url: str, histories: Sequence[int], seconds: float
+    url: str, strategies: Sequence[str], histories: Sequence[int], seconds: float
 ) -> dict[tuple[str, str, int], tuple[float, float]]:
     """Returns trials a second of one and of eight clients, by who was asked, strategy and history."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -52,7 +52,7 @@ def asked_of_optuna(
             (DIRECT, lambda: storage),
             (PROXY, lambda: optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=port)),
         ):
-            for strategy in _SAMPLERS:
+            for strategy in strategies:
                 for history in histories:
                     one, eight = [_rate(plain, reach, strategy, history, clients, seconds) for clients in (1, 8)]
                     found[who, strategy, history] = one, eight

@@ -6,11 +6,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ashgrove.collection import Listed
 from ashgrove.domains import Choice, Domain, Float, Integer
-from ashgrove.errors import FailedPrecondition
+from ashgrove.errors import AshgroveError, FailedPrecondition
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.receiving import Received
@@ -18,6 +19,7 @@ from ashgrove.values import to_dict
 
 _WAITING = (optimization_run_pb2.OptimizationRun.STATUS_RUNNING, optimization_run_pb2.OptimizationRun.STATUS_PAUSED)
 _PAUSED_SECONDS = 2
+_SHORTEST_SECONDS = 1
 _MOST = 100
 
 
@@ -77,12 +79,13 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         fields = {"client": client, "count": count, "lease_seconds": lease_seconds}
         return self._call("SuggestTrials", id=run_id, **fields)  # type: ignore[no-any-return]
 
-    def asking(self, run_id: str, client: str = "", lease_seconds: int = 0, *, ahead: int = 0) -> Iterator[AskedTrial]:
+    def asking(self, run_id: str, client: str = "", lease_seconds: int = 0, *, ahead: int = 1) -> Iterator[AskedTrial]:
         """Yields one trial after another until the run has ended; waits while there is none, and while it is paused.
 
-        A client that is started again under the same name goes on with the trials that it had. `ahead`, up to 50, asks
-        for so many at once, and tells as many in the same call: for trials that take less than a call does. What is not
-        told yet is told when the loop is left; of a process that dies it is lost, and its trials are handed on.
+        A client that is started again under the same name goes on with the trials that it had. The call that tells a
+        trial asks for the next one; with `ahead` 0 it does not. More, up to 50, are asked for at once and told in one
+        call: for trials that take less than a call does. What is not told yet is told when the loop is left, and what
+        was not begun is others' a second later; of a process that dies both wait until their leases end.
         """
         name = client or _name()
         asked = Ahead(self, {"id": run_id, "client": name}, lease_seconds, ahead)
@@ -111,7 +114,7 @@ class Asking(Listed[optimization_run_pb2.OptimizationRun]):
         What the run's space has not is added to it; the strategy must be random or bayesian.
         """
         name = client or _name()
-        asked, known = Ahead(self, {"id": run_id, "client": name}, lease_seconds, 0), dict[str, Domain]()
+        asked, known = Ahead(self, {"id": run_id, "client": name}, lease_seconds, 1), dict[str, Domain]()
         for trial in asked.each():
             yield DefinedTrial(self, run_id, name, trial, asked, known)
 
@@ -215,7 +218,7 @@ class Ahead:
         self._told: list[pb.TrialCompletion] = []
 
     def each(self) -> Iterator[trial_pb2.Trial]:
-        """Yields trials until the run has ended; what is not told by then is told."""
+        """Yields trials until the run has ended, or nobody wants more; what is not told by then is told."""
         try:
             while self.standing.status in _WAITING:
                 while self.ready:
@@ -225,6 +228,14 @@ class Ahead:
                     time.sleep(self.wait_seconds or _PAUSED_SECONDS)
         finally:
             self._flush()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Lets others have what was not begun, as soon as a lease can end."""
+        left = [trial.number for trial in self.ready]
+        if left:
+            with suppress(AshgroveError):  # without that it is theirs when the lease ends
+                self._runs._call("RenewTrials", **self._key, numbers=left, lease_seconds=_SHORTEST_SECONDS)
 
     def _take(self) -> trial_pb2.Trial:
         trial = self.ready.popleft()

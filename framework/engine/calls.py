@@ -132,6 +132,24 @@ class Call:
         acting.check_state(self.engine.registry, spec, row, verb)
         return row
 
+    async def ask_row(
+        self, resource: type[Resource[M]], identifier: str, verb: str
+    ) -> Callable[[], Awaitable[dict[str, Any]]]:
+        """Leaves the question for a row, which is locked, to travel with the next statement of the open transaction.
+
+        What it returns takes the answer as `row` does.
+        """
+        spec, tx = spec_of(resource), self._open
+        assert tx is not None, "what is left travels with something"
+        answer = await reading.ask(tx, spec, self.context, identifier, verb)
+
+        async def row() -> dict[str, Any]:
+            found = await answer()
+            acting.check_state(self.engine.registry, spec, found, verb)
+            return found
+
+        return row
+
     async def get(
         self,
         resource: type[Resource[M]],

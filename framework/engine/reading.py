@@ -1,6 +1,6 @@
 """Reads of one row, each statement walled by tenant, policy and deadline."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -35,10 +35,36 @@ async def load(
     fetched: Fetched = STORED,
 ) -> dict[str, Any]:
     """Returns the row that the actor may act on; hidden and missing alike are NotFound, a forbidden act is not."""
+    row = await tx.fetch_one(*_question(spec, context, identifier, verb, lock, fetched))
+    return _judged(row, spec, identifier, verb)
+
+
+async def ask(
+    tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """Leaves the question that `load` asks for a row to lock it, to travel with the next one.
+
+    What it returns takes the answer, and raises as `load` does.
+    """
+    asked = await tx.leave(*_question(spec, context, identifier, verb, True, STORED))
+
+    async def answer() -> dict[str, Any]:
+        found = await tx.answer(asked)
+        return _judged(found[0] if found else None, spec, identifier, verb)
+
+    return answer
+
+
+def _question(
+    spec: ResourceSpec, context: Context, identifier: str, verb: str, lock: bool, fetched: Fetched
+) -> tuple[str, dict[str, Any]]:
     uuid = identifier_of(spec, identifier)
     acts = (rule_of(spec, "Get").answers(context), rule_of(spec, verb).answers(context))
     sql, params = _load_statement(spec, context.actor, verb, lock, fetched, acts)
-    row = await tx.fetch_one(sql, params | {"id_": uuid})
+    return sql, params | {"id_": uuid}
+
+
+def _judged(row: dict[str, Any] | None, spec: ResourceSpec, identifier: str, verb: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(spec.singular, identifier)
     if not row.pop("allowed_"):

@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
+_APART_SECONDS = 0.01
+"""How far apart hints leave that nobody waits for."""
 _CHANNEL = "ashgrove:hints"
 
 
@@ -21,6 +23,24 @@ class Hints:
         self._redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=1.0)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._alive = False
+        self._leaving: dict[str, None] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def soon(self, topic: str) -> None:
+        """Publishes a topic without anybody waiting for it: at once, or together with what is told a moment later.
+
+        What happens a hundred times a second is hinted at a hundred times, however much of it there is.
+        """
+        self._leaving[topic] = None
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while self._leaving:
+            topics, self._leaving = self._leaving, {}
+            for topic in topics:
+                await self.publish(topic)
+            await asyncio.sleep(_APART_SECONDS)
 
     async def publish(self, topic: str) -> None:
         """Tells whoever listens; silently nothing when Redis is away."""
@@ -85,5 +105,7 @@ class Hints:
                     self.wake(message["data"].decode())
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, once what was to be published has left."""
+        if self._telling is not None:
+            await self._telling
         await self._redis.aclose()

@@ -54,9 +54,7 @@ class Transaction:
 
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
-        with mapped():
-            cursor = await self.connection.execute(sql, params)
-            return await cursor.fetchall()
+        return await self.answer(await self.leave(sql, params))
 
     async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Returns the first row, or None."""
@@ -66,7 +64,7 @@ class Transaction:
     async def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> int:
         """Returns how many rows were touched."""
         with mapped():
-            cursor = await self.connection.execute(sql, params)
+            cursor = await self.leave(sql, params)
             await pipelines.settle(self.connection)
             return int(cursor.rowcount)
 
@@ -98,7 +96,7 @@ class Transaction:
     async def answer(self, asked: Asked) -> list[dict[str, Any]]:
         """Returns the rows of a statement that was sent or left before."""
         with mapped():
-            await pipelines.release(self.connection)
+            await pipelines.answered(self.connection)
             return await asked.fetchall()
 
     @asynccontextmanager
@@ -133,9 +131,9 @@ class Transaction:
     async def record_many(self, organization_id: UUID | None, events: Sequence[Mapping[str, Any]]) -> None:
         """Leaves events of one organization, as JSON of the event message, in the outbox with one statement.
 
-        It is not waited for.
+        It leaves with the next statement, or with the commit.
         """
-        await self.send(
+        await self.leave(
             """INSERT INTO outbox (organization_id, event)
                SELECT %(organization)s, event FROM jsonb_array_elements(%(events)s) AS event""",
             {"organization": organization_id, "events": as_json(list(events))},

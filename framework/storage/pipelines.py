@@ -19,13 +19,14 @@ Connection = psycopg.AsyncConnection[DictRow]
 async def pipelined(connection: Connection) -> AsyncIterator[None]:
     """Opens a pipeline whose statements are sent as soon as there are some.
 
-    By itself psycopg waits for each until the connection can be written to, though it nearly always can. With one that
-    is made otherwise nothing but time is lost.
+    By itself psycopg waits for each until the connection can be written to, though it nearly always can, and sends a
+    second word behind the last. With one that is made otherwise nothing but time is lost.
     """
     async with connection.pipeline() as opened:
         pipeline: Any = opened
         with suppress(AttributeError):
             pipeline._communicate_gen = partial(_sent, pipeline)
+            pipeline._exit_gen = pipeline._sync_gen
         yield
 
 
@@ -65,6 +66,15 @@ async def release(connection: Connection) -> None:
     pipeline = connection._pipeline
     if pipeline is not None and pipeline.command_queue:
         await connection.wait(pipeline._communicate_gen())
+
+
+async def answered(connection: Connection) -> None:
+    """Sends what was held, and returns once all that was sent is answered: what asks for the answers leaves with it."""
+    pipeline = connection._pipeline
+    if pipeline is not None and pipeline.result_queue:
+        pipeline.command_queue.append(pipeline.pgconn.send_flush_request)
+        await connection.wait(pipeline._communicate_gen())
+        await connection.wait(pipeline._fetch_gen(flush=False))
 
 
 async def settle(connection: Connection) -> None:

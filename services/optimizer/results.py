@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ashgrove.optimizer.v1 import run_event_pb2
-from psycopg.types.json import Jsonb
 
 from domain.objectives import standing
 from framework.storage import Transaction
 from framework.structs import struct_of
 from services.optimizer.front import Front
 from services.optimizer.objectives import objectives_of
+from services.optimizer.run_changes import Changes
 
 if TYPE_CHECKING:
     from services.optimizer.evaluating import Outcome
@@ -67,13 +67,10 @@ class Results:
 
     async def keep(self, tx: Transaction, counts: Mapping[str, int], columns: Mapping[str, Any]) -> None:
         """Adds to the run's counts and writes columns of its row; it is not waited for."""
-        added = [f"{name} = {name} + %({name})s" for name in counts]
-        written = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}
-        assignments = [*added, *(f"{name} = %({name})s" for name in written)]
+        changes = Changes(counts, columns)
         await tx.send(
-            f"""UPDATE optimization_runs SET {", ".join(assignments)}, lock_version = lock_version + 1,
-                       updated_at = now() WHERE organization_id = %(organization_)s AND id = %(id_)s""",
-            {"organization_": self.run["organization_id"], "id_": self.run["id"], **counts, **written},
+            f"UPDATE optimization_runs SET {changes.sql} WHERE organization_id = %(organization_)s AND id = %(id_)s",
+            {"organization_": self.run["organization_id"], "id_": self.run["id"], **changes.params},
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ashgrove.program.v1.execution_pb2 import Evaluation, EvaluationResult
@@ -67,6 +67,11 @@ class Usage:
     metric_calls: int = 0
     tokens: int = 0
     cost_micros: int = 0
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """What was used, by the names of columns."""
+        return {"metric_calls": self.metric_calls, "tokens": self.tokens, "cost_micros": self.cost_micros}
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -138,13 +143,13 @@ class Spending:
     def shares(self) -> Iterator[tuple[str, float, float]]:
         """Yields the name of each limit, how much of it is used, and how much may be."""
         left = self._deadline - time.monotonic()
-        return shares_of(self.limits, asdict(self._total) | {"seconds": int(self.limits.get("seconds", 0)) - left})
+        return shares_of(self.limits, self._total.columns | {"seconds": int(self.limits.get("seconds", 0)) - left})
 
     @property
     def reason(self) -> str:
         """Which limit is reached, as the run's end reason has it; empty while none is."""
         late = _LIMITED["seconds"] if time.monotonic() >= self._deadline else ""
-        return limit_reached(self.limits, asdict(self._total) | {"seconds": 0}) or self._told or late
+        return limit_reached(self.limits, self._total.columns | {"seconds": 0}) or self._told or late
 
     @property
     def limit(self) -> str:

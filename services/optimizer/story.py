@@ -5,10 +5,11 @@ from typing import Any
 
 from ashgrove.optimizer.v1 import optimization_run_pb2 as pb
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
-from psycopg.types.json import Jsonb
 
 from framework.plain import made, plain
 from framework.storage import Transaction
+from framework.storage.database import as_json
+from services.optimizer.run_changes import NO_CHANGES, Changes
 
 WORK = "optimizer_work"
 """The channel that wakes the workers."""
@@ -18,7 +19,7 @@ BATCH = 500
 # The counter is taken with the run's row locked, so numbers follow the order of commits. A token of -1 is no fence.
 _TELL = """
 WITH counted AS (
-    UPDATE optimization_runs SET last_sequence = last_sequence + %(count)s
+    UPDATE optimization_runs SET last_sequence = last_sequence + %(count)s{changes}
     WHERE organization_id = %(organization)s AND id = %(run)s AND (%(token)s = -1 OR fencing_token = %(token)s)
     RETURNING last_sequence, status
 )
@@ -54,21 +55,27 @@ def topic(run_id: object) -> str:
     return f"run:{run_id}"
 
 
-async def tell(tx: Transaction, run: Mapping[str, Any], *events: RunEvent, fenced: bool = True) -> None:
-    """Adds events to the run's story, in order; raises Fenced when the run belongs to another worker by now.
+async def tell(
+    tx: Transaction, run: Mapping[str, Any], *events: RunEvent, fenced: bool = True, changing: Changes = NO_CHANGES
+) -> None:
+    """Adds events to the run's story, in order, and changes its row with them.
 
-    Where there is no fence the statement is only sent.
+    Raises Fenced when the run belongs to another worker by now.
+
+    Where there is no fence the statement leaves with the next one.
     """
     told = {
         "organization": run["organization_id"],
         "run": run["id"],
         "token": run["fencing_token"] if fenced else -1,
         "count": len(events),
-        "events": Jsonb([plain(event) for event in events]),
+        "events": as_json([plain(event) for event in events]),
+        **changing.params,
     }
+    sql = _TELL.format(changes=f", {changing.sql}" if changing.sql else "")
     if not fenced:
-        await tx.send(_TELL, told)
-    elif not await tx.execute(_TELL, told):
+        await tx.leave(sql, told)
+    elif not await tx.execute(sql, told):
         raise Fenced
 
 

@@ -8,9 +8,13 @@ from typing import Any
 from domain.seeds import suggestion_seed
 from domain.space import Space
 from domain.strategies import SAMPLER_VERSION, Observation, Question
+from domain.strategies.random import RandomStrategy
 from domain.values import Json, content_hash
 from services.optimizer.objectives import objectives_of
 from services.optimizer.strategies import strategy_of
+
+_FEW = 100
+"""How many variables are drawn at once where others wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,15 @@ class Suggesting:
             budget=self.budget,
             memory=self._memory,
         )
-        # Samplers are work for the processor: off the event loop, so that leases and streams go on.
-        values = await asyncio.to_thread(self.strategy.suggest, question)
+        values = await self._suggested(question)
         return Suggestion(number, values, content_hash(values), question.seed)
+
+    async def _suggested(self, question: Question) -> dict[str, Json]:
+        space = question.space
+        if isinstance(self.strategy, RandomStrategy) and not space.rules.may_break and len(space.names) <= _FEW:
+            return self.strategy.suggest(question)  # takes less time than the way to a thread and back
+        # Samplers are work for the processor: off the event loop, so that leases and streams go on.
+        return await asyncio.to_thread(self.strategy.suggest, question)
 
 
 def again(trial: Mapping[str, Any], number: int) -> Suggestion:

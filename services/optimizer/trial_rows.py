@@ -5,17 +5,18 @@ INSERT INTO trials (organization_id, optimization_run_id, id, number, configurat
                     evaluation_id, client, lease_seconds, lease_until, informed_count, pending_then, sampler_version,
                     seed, space_extensions, origin, origin_trial_number, repeat)
 SELECT %(organization)s, %(run)s, begun.id, begun.number, begun.configuration, begun.content_hash, 'STATUS_RUNNING',
-       begun.evaluation_id, coalesce(begun.client, ''), coalesce(begun.seconds, 0),
-       clock_timestamp() + make_interval(secs => nullif(begun.seconds, 0)), begun.informed_count, begun.pending_then,
+       begun.evaluation_id, coalesce(begun.client, ''), coalesce(begun.lease_seconds, 0), begun.lease_until,
+       begun.informed_count, begun.pending_then,
        begun.sampler_version, begun.seed, %(extensions)s, begun.origin, begun.origin_trial_number,
        coalesce(begun.repeat, 0)
 FROM jsonb_to_recordset(%(begun)s) AS begun(
-    id uuid, number integer, configuration jsonb, content_hash text, evaluation_id uuid, client text, seconds integer,
+    id uuid, number integer, configuration jsonb, content_hash text, evaluation_id uuid, client text,
+    lease_seconds integer, lease_until timestamptz,
     informed_count integer, pending_then jsonb, sampler_version text, seed bigint, origin text,
     origin_trial_number integer, repeat integer)
 RETURNING *
 """
-"""Writes down trials, a list of their columns in `begun`, and returns their rows; without `seconds` no lease ends."""
+"""Writes down trials, a list of their columns in `begun`, and returns their rows; without `lease_until` none ends."""
 
 FINISH = """
 UPDATE trials SET configuration = coalesce(told.configuration, trials.configuration),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ashgrove.optimizer.v1 import run_event_pb2
+from ashgrove.optimizer.v1 import run_event_pb2, trial_pb2
 from ashgrove.optimizer.v1.external_requests_pb2 import SuggestTrialsRequest, SuggestTrialsResponse
 
 from framework.engine import Call
@@ -47,7 +47,7 @@ async def given_trials(
     await _started(at)
     known = await _known(at, client, count, seconds)
     spent = await at.spent() if spent is None else spent
-    begun, most_seconds = list[dict[str, Any]](), _ASK_AGAIN_SECONDS
+    begun, most_seconds = list[trial_pb2.Trial](), _ASK_AGAIN_SECONDS
     if len(known) < count and not await at.conclude(spent) and not spent:
         beginning = await _begun(at, client, count - len(known), seconds)
         begun = beginning.given
@@ -55,7 +55,7 @@ async def given_trials(
             spent = await at.spent()
             await at.conclude(spent)
         most_seconds = 1 if beginning.is_cut else _ASK_AGAIN_SECONDS
-    trials = [message(each) for each in (*known, *begun)]
+    trials = [*map(message, known), *begun]
     wait = 0
     if len(trials) < count and at.status == "STATUS_RUNNING":
         wait = soonest((each for each in at.out if each["client"] != client), most_seconds)

@@ -14,6 +14,7 @@ from framework.storage.database import as_json
 from framework.structs import struct_of
 from services.optimizer.external.copying import is_all_tried, original
 from services.optimizer.external.ending import copied, finish
+from services.optimizer.external.rows import begun
 from services.optimizer.external.turn import Turn, message, soonest
 from services.optimizer.origins import COPIED, batch_before
 from services.optimizer.results import about
@@ -32,14 +33,14 @@ class Beginning:
     """What one client's turn begins, and why it began no more than that."""
 
     def __init__(self, at: Turn, client: str, seconds: int) -> None:
-        self.given: list[dict[str, Any]] = []
+        self.given: list[trial_pb2.Trial] = []
         """The client's new trials."""
         self.copies = 0
         """How many trials were begun besides that are copies of others."""
         self.reason = self.error = ""
         """Why the run has nothing else to try, as its end reason has it, or why nothing else was found."""
         self._at, self._lease = at, {"client": client, "seconds": seconds, "origin": "ORIGIN_SUGGESTED"}
-        self._chosen: list[dict[str, Any]] = []
+        self._begun: list[dict[str, Any]] = []
 
     @property
     def is_cut(self) -> bool:
@@ -70,8 +71,9 @@ class Beginning:
 
     def _take(self, chosen: dict[str, Any]) -> None:
         """Counts a trial as open from here on."""
-        self._chosen.append({"origin_trial_number": 0} | chosen)
-        self._at.open[chosen["number"]] = self._chosen[-1] | {"ended": False}
+        row = begun(self._at.row, chosen, self._at.clock)
+        self._begun.append(row)
+        self._at.open[chosen["number"]] = row | {"ended": False, "seconds": chosen["seconds"]}
 
     async def _copy(self, chosen: dict[str, Any], same: Mapping[str, Any]) -> None:
         """Begins a trial that is a copy; where its original has ended it ends with it, else it waits for that."""
@@ -83,17 +85,15 @@ class Beginning:
 
     async def _write(self) -> None:
         """Writes down what was chosen, and tells of it."""
-        chosen, self._chosen, at = self._chosen, [], self._at
-        if not chosen:
+        rows, self._begun, at = self._begun, [], self._at
+        if not rows:
             return
-        begun = {"extensions": at.row["space_extensions"], "begun": as_json(chosen)}
-        asked = await at.tx.ask(BEGIN, at.ids | begun)
-        await at.say(*await _told(at, chosen))
-        rows = sorted(await at.tx.answer(asked), key=lambda row: int(row["number"]))
-        for row in rows:
-            at.open[row["number"]] |= row
-        self.given += [row for row in rows if row["origin"] != COPIED]
-        await at.tell_of("created", [message(row) for row in rows])
+        written = {"extensions": at.row["space_extensions"], "begun": as_json(rows)}
+        await at.tx.send(BEGIN, at.ids | written)
+        await at.say(*await _told(at, rows))
+        trials = [message(row) for row in rows]
+        await at.tell_of("created", trials)
+        self.given += [trial for trial, row in zip(trials, rows, strict=True) if row["origin"] != COPIED]
 
 
 def _room(at: Turn) -> int:
@@ -128,7 +128,6 @@ async def _choice(at: Turn) -> dict[str, Any]:
         "number": number,
         "configuration": suggestion.values,
         "content_hash": suggestion.content_hash,
-        "status": "STATUS_RUNNING",
         "informed_count": len(finished),
         "pending_then": waiting,
         "sampler_version": suggestion.sampler_version,

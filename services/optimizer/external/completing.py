@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -48,11 +47,11 @@ async def _completed(at: Turn, request: CompleteTrialsRequest) -> CompleteTrials
     _check(at, request.completions, trials)
     new = [each for each in request.completions if _is_new(at, request.client, each, trials[each.number])]
     ended = await finish(at, [_end(each, trials[each.number]) for each in new]) if new else {}
-    messages = {each.number: message(ended.get(each.number, trials[each.number])) for each in request.completions}
+    messages = [ended.get(each.number) or message(trials[each.number]) for each in request.completions]
     spent = await at.spent()
     if not await at.conclude(spent) and at.finished >= at.most:
         await at.conclude("END_REASON_TRIALS", open_counts=True)
-    answer = CompleteTrialsResponse(trials=list(messages.values()), standing=at.standing(spent))
+    answer = CompleteTrialsResponse(trials=messages, standing=at.standing(spent))
     if request.next_count:
         given = await given_trials(at, request.client, request.next_count, request.lease_seconds, spent)
         answer.next.extend(given.trials)
@@ -170,5 +169,5 @@ def _end(told: TrialCompletion, trial: Mapping[str, Any]) -> dict[str, Any]:
         "error": error,
         "error_class": execution_pb2.ErrorClass.Name(told.error_class),
         "infeasible": told.infeasible,
-        **asdict(usage),
+        **usage.columns,
     }

@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from ashgrove.optimizer.v1 import run_event_pb2
+from ashgrove.optimizer.v1 import run_event_pb2, trial_pb2
 
 from framework.storage.database import as_json
 from services.optimizer.evaluating import Outcome
+from services.optimizer.external.rows import ended
 from services.optimizer.external.turn import USED, Turn, message
 from services.optimizer.objectives import names_of
 from services.optimizer.origins import COPIED
 from services.optimizer.results import Results, about
+from services.optimizer.run_changes import Changes
 from services.optimizer.spending import Usage, noted
 from services.optimizer.trial_rows import FINISH
 
@@ -31,17 +33,19 @@ class Ended:
     """Whether it was stopped early where it was made."""
 
 
-async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Writes how open trials ended, and those that are copies of them; returns their rows by number."""
+async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, trial_pb2.Trial]:
+    """Writes how open trials ended, and those that are copies of them; returns the trials by number."""
     numbered = [{**end, "place": place} for place, end in enumerate(ends, 1)]
-    asked = await at.tx.ask(FINISH, at.ids | {"told": as_json(numbered)})
-    await count(at, [_ended(at.open.pop(end["number"]), end) for end in numbered])
-    rows = {row["number"]: row for row in await at.tx.answer(asked)}
-    await at.tell_of("updated", [message(row) for row in rows.values()])
+    await at.tx.send(FINISH, at.ids | {"told": as_json(numbered)})
+    trials = {end["number"]: at.open.pop(end["number"]) for end in numbered}
+    rows = {end["number"]: ended(at.row, trials[end["number"]], end, at.clock) for end in numbered}
+    await count(at, [_ended(trials[end["number"]], end) for end in numbered])
+    told = {number: message(row) for number, row in rows.items()}
+    await at.tell_of("updated", told.values())
     copies = [each for each in at.open.values() if each["origin"] == COPIED and each["origin_trial_number"] in rows]
     if copies:
         await finish(at, [copied(at, each["number"], rows[each["origin_trial_number"]]) for each in copies])
-    return rows
+    return told
 
 
 def copied(at: Turn, number: int, original: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def copied(at: Turn, number: int, original: Mapping[str, Any]) -> dict[str, Any]
     same = {name: original[name] for name in _COPIED}
     reached = original["objectives"] or {}  # one of another run may have reached more than is asked for here
     reached = {name: reached[name] for name in names_of(at.row) if name in reached}
-    return {"number": number, **same, "objectives": reached, **asdict(Usage())}
+    return {"number": number, **same, "objectives": reached, **Usage().columns}
 
 
 def _ended(trial: Mapping[str, Any], end: Mapping[str, Any]) -> Ended:
@@ -59,25 +63,24 @@ def _ended(trial: Mapping[str, Any], end: Mapping[str, Any]) -> Ended:
     return Ended({**trial, **end}, outcome, used - noted(trial))
 
 
-async def count(at: Turn, ended: Sequence[Ended]) -> None:
+async def count(at: Turn, trials: Sequence[Ended]) -> None:
     """Adds trials to the run's counts, its best and its front, in their order, and tells of each what all came to."""
     results = (await at.warm()).results
     counts, columns, events = Counter[str](), dict[str, Any](), list[_Event]()
-    for each in ended:
+    for each in trials:
         counted, changed, told = await _judged(at, results, each)
-        added = {counted: 1} | {f"told_{name}": used for name, used in asdict(each.used).items() if used}
+        added = {counted: 1} | {f"told_{name}": used for name, used in each.used.columns.items() if used}
         for name, more in added.items():
             at.row[name] += more
         counts.update(added)
         columns |= changed
         told[0].totals.CopyFrom(at.totals)
         events += told
-    await results.keep(at.tx, counts, columns)
-    await at.say(*events, *await at.warnings())
+    await at.say(*events, *await at.warnings(), changing=Changes(counts, columns))
 
 
-async def _judged(at: Turn, results: Results, ended: Ended) -> tuple[str, dict[str, Any], list[_Event]]:
-    if ended.is_dropped:
-        told = about(ended.trial, _Event.TYPE_TRIAL_DROPPED, objectives=ended.outcome.objectives)
+async def _judged(at: Turn, results: Results, each: Ended) -> tuple[str, dict[str, Any], list[_Event]]:
+    if each.is_dropped:
+        told = about(each.trial, _Event.TYPE_TRIAL_DROPPED, objectives=each.outcome.objectives)
         return "dropped_trials", {}, [told]
-    return await results.judge(at.tx, at.row, ended.trial, ended.outcome)
+    return await results.judge(at.tx, at.row, each.trial, each.outcome)

@@ -1,7 +1,7 @@
 """Turns at external runs, one after another: those that wait together share a transaction and its commit."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from framework.errors import IllegalState, NotFound, NotPermitted
 from framework.failpoints import Failpoint
 from framework.resource import spec_of
 from framework.storage import Transaction
-from services.optimizer.external.turn import Turn
+from services.optimizer.external.turn import Clock, Turn
 from services.optimizer.resources import OptimizationRun, is_external
 from services.optimizer.story import topic
 from services.optimizer.warm import WarmRuns
@@ -24,13 +24,13 @@ _LONG_SECONDS = 0.2
 WRITTEN = Failpoint("turn.written", "what clients told or asked for is written in a transaction that is not committed")
 COMMITTED = Failpoint("turn.committed", "what clients told or asked for is committed, and none of them was answered")
 
-# First the lock, so that what is read after it is what the turn before has left.
-_LOCK = "SELECT 1 FROM optimization_runs WHERE organization_id = %(organization)s AND id = %(run)s FOR UPDATE"
+# Behind the lock on the run's row, so that it reads what the turn before has left. The clock is read in any case.
 _OPEN = """
-SELECT *, lease_until <= clock_timestamp() AS ended,
-       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds
-FROM trials
-WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
+SELECT trials.*, clock.began AS turn_began, clock.now AS turn_now, lease_until <= clock.now AS ended,
+       extract(epoch FROM lease_until - clock.now)::float8 AS seconds
+FROM (SELECT now() AS began, clock_timestamp() AS now) AS clock
+LEFT JOIN trials
+  ON organization_id = %(organization)s AND optimization_run_id = %(run)s AND status = 'STATUS_RUNNING'
 ORDER BY number
 """
 Act = Callable[[Turn], Awaitable[Any]]
@@ -78,7 +78,7 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
     if is_news:
         if not first.engine.hints.alive:  # those who wait in this process need no broker to hear of it
             first.engine.hints.wake(topic(key[1]))
-        await first.engine.hints.publish(topic(key[1]))
+        first.engine.hints.soon(topic(key[1]))
     return answers
 
 
@@ -86,33 +86,49 @@ async def _answers(
     tx: Transaction, runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]
 ) -> tuple[list[Any], bool]:
     """Returns the answers, and whether any of the turns brought news."""
-    ids, began = {"organization": key[0], "run": key[1]}, time.monotonic()
-    async with tx.together():
-        await tx.send(_LOCK, ids)
-        opened = await tx.ask(_OPEN, ids)
-    row: dict[str, Any] = {}
-    open_trials: dict[int, dict[str, Any]] = {}
-    permitted, answers, turns = set(), list[Any](), list[Turn]()
+    found, began = _Found({"organization": key[0], "run": key[1]}), time.monotonic()
+    answers, turns = list[Any](), list[Turn]()
     for asked in portion:
         async with asked.call.within(tx):
-            if (who := (asked.call.actor, asked.verb)) not in permitted:
-                try:
-                    row |= await _permitted(asked, str(key[1]))
-                except (NotFound, NotPermitted, IllegalState) as refused:  # it holds nobody up who waits with it
-                    answers.append(refused)
-                    continue
-                permitted.add(who)
-            if not turns:
-                open_trials |= {trial["number"]: trial for trial in await tx.answer(opened)}
-            turns.append(Turn(asked.call, tx, asked.verb, row, open_trials, runs))
+            try:
+                clock = await found.by(asked, tx)
+            except (NotFound, NotPermitted, IllegalState) as refused:  # it holds nobody up who waits with it
+                answers.append(refused)
+                continue
+            turns.append(Turn(asked.call, tx, asked.verb, found.row, found.open, runs, clock))
             answers.append(await asked.act(turns[-1]))
         if time.monotonic() - began > _LONG_SECONDS:
             break  # the first of them has waited for its answer long enough: the rest are the next portion
     return answers, any(each.is_news for each in turns)
 
 
-async def _permitted(asked: _Asked, identifier: str) -> dict[str, Any]:
-    row = await asked.call.row(OptimizationRun, identifier, asked.verb)
+class _Found:
+    """The run as the turns of a portion find it: locked and read with the first of them, then kept by each."""
+
+    def __init__(self, ids: Mapping[str, Any]) -> None:
+        self.row: dict[str, Any] = {}
+        self.open: dict[int, dict[str, Any]] = {}
+        self._ids = ids
+        self._clock: Clock | None = None
+        self._permitted: set[Any] = set()
+
+    async def by(self, asked: _Asked, tx: Transaction) -> Clock:
+        """Looks whether a call may have a turn; raises NotFound, NotPermitted, or IllegalState for another's run."""
+        if self._clock is not None and (asked.call.actor, asked.verb) in self._permitted:
+            return self._clock
+        row = await asked.call.ask_row(OptimizationRun, str(self._ids["run"]), asked.verb)
+        opened = None if self._clock else await tx.leave(_OPEN, self._ids)
+        self.row |= _external(await row())
+        self._permitted.add((asked.call.actor, asked.verb))
+        if opened is not None:
+            trials = await tx.answer(opened)
+            self.open |= {trial["number"]: trial for trial in trials if trial["number"] is not None}
+            self._clock = Clock(trials[0]["turn_began"], trials[0]["turn_now"])
+        assert self._clock is not None
+        return self._clock
+
+
+def _external(row: dict[str, Any]) -> dict[str, Any]:
     if not is_external(row):
         told = "this run is evaluated by the platform: create it with EVALUATOR_EXTERNAL to evaluate it yourself"
         raise IllegalState(told, evaluator=row["evaluator"])

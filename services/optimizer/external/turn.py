@@ -1,8 +1,10 @@
 """One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from ashgrove.optimizer.v1 import external_requests_pb2, run_event_pb2, trial_pb2
@@ -16,6 +18,7 @@ from services.optimizer.enough import enough, may_be_enough
 from services.optimizer.external import space
 from services.optimizer.origins import COPIED
 from services.optimizer.resources import OptimizationRun, Trial
+from services.optimizer.run_changes import NO_CHANGES, Changes
 from services.optimizer.spending import Usage, is_limited, limit_reached, seconds_of, shares_of
 from services.optimizer.story import tell, warned
 from services.optimizer.telling import nearly_reached
@@ -40,6 +43,21 @@ WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND s
 
 
 @dataclass
+class Clock:
+    """The database's clock, as a transaction has read it."""
+
+    began: datetime
+    """What the whole transaction has for the time, as `now()` in its statements."""
+    read: datetime
+    _since: float = field(default_factory=time.monotonic)
+
+    @property
+    def now(self) -> datetime:
+        """The time by now: what was read, and as much later as it is here."""
+        return self.read + timedelta(seconds=time.monotonic() - self._since)
+
+
+@dataclass
 class Turn:
     """What a turn has in hand; what it writes is committed when it ends."""
 
@@ -50,6 +68,7 @@ class Turn:
     open: dict[int, dict[str, Any]]
     """The trials that are not finished, by number, in this order."""
     runs: WarmRuns
+    clock: Clock
     is_news: bool = False
     """Whether something has happened that those who wait for the run should hear of."""
 
@@ -144,7 +163,7 @@ class Turn:
 
     async def spend(self, used: Usage) -> None:
         """Counts what clients told that they used."""
-        added = {f"told_{name}": more for name, more in asdict(used).items() if more}
+        added = {f"told_{name}": more for name, more in used.columns.items() if more}
         if added:
             await (await self.warm()).results.keep(self.tx, added, {})
         for name, more in added.items():
@@ -186,11 +205,11 @@ class Turn:
         self.row |= columns
         self.open.clear()
 
-    async def say(self, *events: _Event) -> None:
-        """Adds to the run's story."""
+    async def say(self, *events: _Event, changing: Changes = NO_CHANGES) -> None:
+        """Adds to the run's story, and changes its row with that."""
         if events:
             self.is_news = True
-            await tell(self.tx, self.row, *events, fenced=False)
+            await tell(self.tx, self.row, *events, fenced=False, changing=changing)
 
     async def tell_of(self, what: str, trials: Iterable[trial_pb2.Trial]) -> None:
         """Tells the audit trail of trials that were created or updated."""

@@ -34,6 +34,17 @@ async def test_what_is_held_leaves_with_the_next_statement(connection: Connectio
         assert await third.fetchall() == [{"found": 3}]
 
 
+async def test_what_asks_for_answers_leaves_with_what_is_asked(connection: Connection) -> None:
+    """So that the server is woken once, and everything that was sent before is answered, too."""
+    async with connection, pipelines.pipelined(connection):
+        async with pipelines.held(connection):
+            first = await connection.execute("SELECT 1 AS found")
+            second = await connection.execute("SELECT 2 AS found")
+        await pipelines.answered(connection)
+        assert connection._pipeline is not None and not connection._pipeline.result_queue
+        assert [await first.fetchall(), await second.fetchall()] == [[{"found": 1}], [{"found": 2}]]
+
+
 async def test_a_transaction_that_fails_leaves_nothing_and_its_connection_is_of_use(connection: Connection) -> None:
     """Whether the block raises or a statement in it."""
     async with connection:
