@@ -46,19 +46,18 @@ class Follower:
 
     def wake(self) -> None:
         """Has them look, at once or when they come to wait."""
-        self._woken = True
-        if self._waiting is not None and not self._waiting.done():
+        if self._waiting is None:
+            self._woken = True
+            return
+        if not self._waiting.done():
             self._waiting.set_result(None)
+        self._waiting = None
 
-    async def woken(self) -> None:
-        """Returns when they are woken, at once where they were since they waited last."""
-        if not self._woken:
-            self._waiting = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiting
-            finally:
-                self._waiting = None
+    def sleep(self) -> asyncio.Future[None] | None:
+        """Returns what comes when they are woken; nothing where they were since they slept last."""
+        self._waiting = None if self._woken else asyncio.get_running_loop().create_future()
         self._woken = False
+        return self._waiting
 
 
 class Hub:
@@ -92,6 +91,7 @@ class Hub:
             self.followers.discard(follower)
             if not self.followers and self._waking:
                 self._waking.cancel()
+                self._waking, self._waking_at = None, math.inf
 
     async def look(self) -> bool:
         """Takes in what is new and wakes whom it concerns; says whether more waits.
@@ -136,19 +136,20 @@ class Hub:
     async def wait(self, follower: Follower, due: float) -> None:
         """Returns when the follower is woken, or soon after a moment of `time.monotonic()`; raises what ended it."""
         follower.due = due
-        self._wake_by(due)
-        await follower.woken()
+        if due < self._waking_at:
+            self._wake_by(due)
+        if sleeping := follower.sleep():
+            await sleeping
         if self.fault is not None:
             raise self.fault
 
     def _wake_by(self, due: float) -> None:
         # One timer for all: a timer for each wait was a twentieth of the time of a frame.
-        if due < self._waking_at:
-            if self._waking:
-                self._waking.cancel()
-            delay = max(0.0, due - time.monotonic()) + _SLACK_SECONDS
-            self._waking_at = due
-            self._waking = asyncio.get_running_loop().call_later(delay, self._wake_due)
+        if self._waking:
+            self._waking.cancel()
+        delay = max(0.0, due - time.monotonic()) + _SLACK_SECONDS
+        self._waking_at = due
+        self._waking = asyncio.get_running_loop().call_later(delay, self._wake_due)
 
     def _wake_due(self) -> None:
         now, self._waking_at = time.monotonic(), math.inf

@@ -45,8 +45,10 @@ async def watch(call: Call, request: WatchOptimizationRunRequest) -> AsyncIterat
             for number, frame in told:
                 yield frame
                 follower.after, spoken = number, time.monotonic()
-            if told:
-                continue  # more may have come meanwhile
+            if not told:
+                call.engine.revocations.check(call.context)  # a frame is asked about by the engine
+            elif follower.after < hub.latest:
+                continue
             if hub.ended:
                 yield _Frame(end=End(status=Status()))
                 return
@@ -57,7 +59,6 @@ async def watch(call: Call, request: WatchOptimizationRunRequest) -> AsyncIterat
                 seen = partial(key_of, call, request.id, _VERB)
                 looked = await watched.decided(run, call.actor, VISIBILITY_SECONDS, seen)
             await hub.wait(follower, min(spoken + HEARTBEAT_SECONDS, looked + VISIBILITY_SECONDS))
-            call.engine.revocations.check(call.context)
 
 
 async def key_of(call: Call, identifier: str, verb: str) -> dict[str, Any]:
