@@ -91,9 +91,9 @@ def _promise(
     seen = fitted(rows, values, groups)
     model = seen.believing(pending)
     sound = [is_feasible(each.objectives or {}, question.objectives) for each in known]
-    bounds = [
-        fitted(rows, _excesses(known, each), groups) for each in question.objectives if each.threshold is not None
-    ]
+    passed = [_excesses(known, each) for each in question.objectives if each.threshold is not None]
+    # Where all stand at their bound every chance is the same; its rounding alone would move what is refined.
+    bounds = [fitted(rows, each, groups) for each in passed if each.any()]
     # Without a feasible trial there is nothing to improve upon: what counts is the chance to be feasible.
     best = float(values[sound].max()) if any(sound) else None
     if best is not None and len(pending):  # what is being tried is expected to reach as much
