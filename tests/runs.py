@@ -46,7 +46,7 @@ AT_ONCE = 2
 """How many examples of one evaluation are under way at a time."""
 SETTINGS = {"egress_allow": "127.0.0.1", "examples_at_once": str(AT_ONCE), "evaluations_at_once": "3"}
 ENDED = ("STATUS_COMPLETED", "STATUS_FAILED", "STATUS_CANCELLED")
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 LONGEST_SECONDS = 1000.0
 """How long a call is made again: work that is taken up anew after every kill may come to its end after the last."""
 _OPERATOR = Actor(ActorKind.SERVICE, "auth", role=Role.ADMIN, operator=True)
