@@ -86,7 +86,8 @@ Rates = tuple[float, float]
 
 
 @asynccontextmanager
-async def _bench(url: str, broker: str) -> AsyncIterator[tuple[Workbench, Caller]]:
+async def serving(url: str, broker: str) -> AsyncIterator[tuple[Workbench, Caller]]:
+    """Serves the optimizer for as long as it is open, and calls it as a user; its peers know nothing."""
     async with workbench(registry(), url, _MIGRATIONS, _Peers()) as bench:
         bench.engine.hints = Hints(broker)
         async with served(bench) as service:
@@ -98,7 +99,7 @@ async def _ours(
     url: str, broker: str, strategies: Sequence[str], histories: Sequence[int]
 ) -> dict[tuple[str, str, int], Rates]:
     found: dict[tuple[str, str, int], Rates] = {}
-    async with _bench(url, broker) as (bench, caller):
+    async with serving(url, broker) as (bench, caller):
         for name, history, (who, ahead) in product(strategies, histories, _WAYS.items()):
             one, eight = [
                 await _rate(bench, caller, url, _STRATEGIES[name], history, clients, ahead) for clients in (1, 8)

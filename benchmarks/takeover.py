@@ -17,7 +17,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.asking import _bench, opened
+from benchmarks.asking import opened, serving
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from domain.space import Space
@@ -43,7 +43,7 @@ def main() -> None:
 async def _measured(url: str, broker: str) -> Table:
     table = Table("what", *(f"{each:,} trials before" for each in HISTORIES), title="a TPE suggestion, ms (median)")
     rows: dict[str, list[str]] = {}
-    async with _bench(url, broker) as (bench, caller):
+    async with serving(url, broker) as (bench, caller):
         for history in HISTORIES:
             for what, measure in (("SuggestTrials", _external), ("a worker's", _managed)):
                 cold, warm = await measure(bench, caller, url, history)

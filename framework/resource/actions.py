@@ -18,7 +18,6 @@ from framework.resource.declaration import Resource
 F = TypeVar("F", bound=Callable[..., Any])
 Then = Callable[[Any, Any], Awaitable[Any]]
 _MARK = "__ashgrove_action__"
-_METHOD = "__ashgrove_method__"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Action:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
 
-def action(resource: type[Resource[Any]] | str, rpc: str = "", *, then: Then | None = None) -> Callable[[F], F]:
+def action(resource: type[Resource[Any]], rpc: str, *, then: Then | None = None) -> Callable[[F], F]:
     """Marks a function of a module as what does an RPC; it is given the call and the request.
 
     An RPC that answers with a stream is done by an async generator. One that is asked with a stream is given the first
@@ -48,28 +47,17 @@ def action(resource: type[Resource[Any]] | str, rpc: str = "", *, then: Then | N
     """
 
     def mark(function: F) -> F:
-        if isinstance(resource, str):  # a method of its resource
-            setattr(function, _METHOD, (resource, then))
-        else:
-            setattr(function, _MARK, Action(resource, rpc, function, then))
+        setattr(function, _MARK, Action(resource, rpc, function, then))
         return function
 
     return mark
 
 
-def collected(resources: Sequence[type[Resource[Any]]], modules: Iterable[ModuleType]) -> list[Action]:
+def collected(resources: Iterable[type[Resource[Any]]], modules: Iterable[ModuleType]) -> list[Action]:
     """Returns the actions of these modules, and those that stand beside the declaration of a resource."""
     beside = (sys.modules[resource.__module__] for resource in resources)
     given = dict.fromkeys([*beside, *modules])
-    methods = (one for resource in resources for one in _methods(resource))
-    return list(dict.fromkeys([*methods, *(one for module in given for one in actions_of(module))]))
-
-
-def _methods(resource: type[Resource[Any]]) -> Iterator[Action]:
-    """Yields what the methods of a resource do."""
-    for name, function in inspect.getmembers(resource, inspect.isfunction):
-        if (marked := getattr(function, _METHOD, None)) is not None:
-            yield Action(resource, marked[0], getattr(resource(), name), marked[1])
+    return list(dict.fromkeys(one for module in given for one in actions_of(module)))
 
 
 def actions_of(module: ModuleType) -> Iterator[Action]:

@@ -3,9 +3,10 @@
 from ashgrove.areas import AuditArea
 
 from framework.resource import Registry
+from services.audit import verifying
 from services.audit.resources import RESOURCES
 
 
 def registry() -> Registry:
     """Returns the verified declarations of the audit service."""
-    return Registry("audit", RESOURCES, *AuditArea.services())
+    return Registry("audit", RESOURCES, *AuditArea.services(), actions=[verifying])

@@ -15,9 +15,11 @@ from framework.engine.creating import insert
 from framework.engine.writing import change
 from framework.errors import Unauthenticated
 from framework.identifiers import new_id
+from framework.resource import action
 from framework.storage import Transaction
 from services.auth import keys, passwords, people
 from services.auth.credentials import role_of
+from services.auth.invitations import Invitation
 from services.auth.names import plain_name
 from services.auth.password_sign_in import tokens_for
 from services.auth.people import Membership
@@ -36,7 +38,8 @@ WHERE organization_id = %(organization)s AND (person_id = %(person)s OR email_ke
 """
 
 
-async def accepted(call: Call, request: AcceptInvitationRequest) -> SignInResponse:
+@action(Invitation, "AcceptInvitation")
+async def accept(call: Call, request: AcceptInvitationRequest) -> SignInResponse:
     """Makes the invited person a member, and signs them in.
 
     A token that is unknown, used, expired, revoked or somebody else's, and a password that is wrong, run the same

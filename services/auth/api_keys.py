@@ -7,20 +7,7 @@ from ashgrove.auth.v1.api_key_requests_pb2 import (
     CreateApiKeyRequest,
     CreateApiKeyResponse,
     RevokeApiKeyRequest,
-    RotateApiKeyRequest,
-    RotateApiKeyResponse,
 )
-from ashgrove.auth.v1.authentication_requests_pb2 import (
-    AuthenticateRequest,
-    AuthenticateResponse,
-    EndSessionRequest,
-    EndSessionResponse,
-    GetJwksRequest,
-    GetJwksResponse,
-    RefreshAccessTokenRequest,
-    RefreshAccessTokenResponse,
-)
-from google.protobuf.struct_pb2 import Struct
 
 from framework.call import Role
 from framework.engine import Call
@@ -30,9 +17,6 @@ from framework.policy import anyone, bypass, has_role, is_guest, is_operator, po
 from framework.resource import Resource, Storage, action
 from services.auth import keys, scopes
 from services.auth.founding import key_columns
-from services.auth.rotating import rotated
-from services.auth.sessions import end
-from services.auth.signing_in import refreshed, sign_in
 
 
 class ApiKey(Resource[api_key_pb2.ApiKey]):
@@ -61,53 +45,23 @@ class ApiKey(Resource[api_key_pb2.ApiKey]):
         if old is None and not scopes.within(new.scopes, call.actor.actions):
             raise NotPermitted("a key with scopes makes no key with wider ones: name scopes within its own")
 
-    @action("CreateApiKey")
-    async def create_api_key(self, call: Call, request: CreateApiKeyRequest) -> CreateApiKeyResponse:
-        """Creates a key, for the caller unless a user is named, and shows its secret this once."""
-        wanted, secret = request.api_key, keys.new_key()
-        wanted.user_id = wanted.user_id or call.actor.id
-        hidden = key_columns(secret, call.application.pepper, call.actor)
-        made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
-        return CreateApiKeyResponse(api_key=made, secret="" if call.rehearsing else secret)
 
-    @action("RotateApiKey")
-    async def rotate_api_key(self, call: Call, request: RotateApiKeyRequest) -> RotateApiKeyResponse:
-        """Makes a key like another and lets that one end after an overlap."""
-        return await rotated(call, request)
+@action(ApiKey, "CreateApiKey")
+async def create_api_key(call: Call, request: CreateApiKeyRequest) -> CreateApiKeyResponse:
+    """Creates a key, for the caller unless a user is named, and shows its secret this once."""
+    wanted, secret = request.api_key, keys.new_key()
+    wanted.user_id = wanted.user_id or call.actor.id
+    hidden = key_columns(secret, call.application.pepper, call.actor)
+    made = await call.create(ApiKey, wanted, hidden=hidden, prefix="api_key.")
+    return CreateApiKeyResponse(api_key=made, secret="" if call.rehearsing else secret)
 
-    @action("RevokeApiKey")
-    async def revoke_api_key(self, call: Call, request: RevokeApiKeyRequest) -> api_key_pb2.ApiKey:
-        """Revokes a key; one that is revoked stays as it is."""
-        async with call.transaction():
-            row = await call.row(ApiKey, request.id, "RevokeApiKey", lock=True)
-            if row["revoked_at"] is not None:
-                return await call.get(ApiKey, request.id, verb="RevokeApiKey")
-            now = datetime.now(UTC)
-            return await call.update(ApiKey, request.id, {"revoked_at": now}, verb="RevokeApiKey")
 
-    @action("Authenticate")
-    async def authenticate(self, call: Call, request: AuthenticateRequest) -> AuthenticateResponse:
-        """Trades a key for an access token."""
-        return await sign_in(call, request.api_key)
-
-    @action("RefreshAccessToken")
-    async def refresh(self, call: Call, request: RefreshAccessTokenRequest) -> RefreshAccessTokenResponse:
-        """Trades a refresh token for the next tokens."""
-        return await refreshed(call, request.refresh_token)
-
-    @action("EndSession")
-    async def end_session(self, call: Call, request: EndSessionRequest) -> EndSessionResponse:
-        """Ends a session."""
-        async with call.database.system() as tx:
-            await end(tx, call.application, call.context, request.refresh_token)
-        return EndSessionResponse()
-
-    @action("GetJwks")
-    async def get_jwks(self, call: Call, request: GetJwksRequest) -> GetJwksResponse:
-        """Returns the public keys that tokens are signed with."""
-        response = GetJwksResponse()
-        for key in call.application.tokens.jwks():
-            struct = Struct()
-            struct.update(key)
-            response.keys.append(struct)
-        return response
+@action(ApiKey, "RevokeApiKey")
+async def revoke_api_key(call: Call, request: RevokeApiKeyRequest) -> api_key_pb2.ApiKey:
+    """Revokes a key; one that is revoked stays as it is."""
+    async with call.transaction():
+        row = await call.row(ApiKey, request.id, "RevokeApiKey", lock=True)
+        if row["revoked_at"] is not None:
+            return await call.get(ApiKey, request.id, verb="RevokeApiKey")
+        now = datetime.now(UTC)
+        return await call.update(ApiKey, request.id, {"revoked_at": now}, verb="RevokeApiKey")

@@ -12,16 +12,19 @@ from framework.engine.creating import insert
 from framework.engine.writing import event_of
 from framework.errors import IllegalState
 from framework.identifiers import new_id
+from framework.resource import action
 from framework.storage import Transaction
 from services.auth import keys
 from services.auth.founding import inside, key_columns
+from services.auth.organizations import Organization
 from services.auth.suspending import found
 
 DEFAULT_SECONDS = 900
 _PLACE = "break-glass.invalid"
 
 
-async def broken_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
+@action(Organization, "BreakGlass")
+async def break_glass(call: Call, request: BreakGlassRequest) -> BreakGlassResponse:
     """Makes the operator a member of an organization until some minutes from now, with a key.
 
     The member and the key are the organization's to see and to end; both trails are told the reason. Raises

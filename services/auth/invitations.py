@@ -3,9 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ashgrove.auth.v1 import invitation_pb2, user_pb2
-from ashgrove.auth.v1.authentication_requests_pb2 import SignInResponse
 from ashgrove.auth.v1.invitation_requests_pb2 import (
-    AcceptInvitationRequest,
     CreateInvitationRequest,
     CreateInvitationResponse,
     RevokeInvitationRequest,
@@ -18,7 +16,6 @@ from framework.errors import AlreadyExists, FieldViolation, IllegalState
 from framework.policy import anyone, field_policy, forbid, has_role, is_guest, policy
 from framework.resource import Resource, Storage, action
 from services.auth import keys
-from services.auth.accepting import accepted
 from services.auth.names import SHAPE
 
 DEFAULT_DAYS, MOST_DAYS = 7, 30
@@ -58,31 +55,28 @@ class Invitation(Resource[invitation_pb2.Invitation]):
         if not now < ends <= now + timedelta(days=MOST_DAYS):
             refuse_if([FieldViolation("invitation.expires_at", f"must lie ahead, by {MOST_DAYS} days at most")])
 
-    @action("CreateInvitation")
-    async def create_invitation(self, call: Call, request: CreateInvitationRequest) -> CreateInvitationResponse:
-        """Creates an invitation and shows its token this once."""
-        token = keys.new_key(keys.INVITATION)
-        hidden = {"token_hash": keys.digest(token, call.application.pepper), "created_by": call.actor.id}
-        async with call.transaction() as tx:
-            made = await call.create(Invitation, request.invitation, hidden=hidden, prefix="invitation.")
-            if await tx.fetch_one(_TAKEN, {"id": made.id}):
-                told = "a member who signs in, or whose address looks the same, has it; choose another"
-                raise AlreadyExists(told, resource="user", fields="email")
-        return CreateInvitationResponse(invitation=made, token="" if call.rehearsing else token)
 
-    @action("RevokeInvitation")
-    async def revoke_invitation(self, call: Call, request: RevokeInvitationRequest) -> invitation_pb2.Invitation:
-        """Revokes an invitation; one that is revoked stays as it is."""
-        async with call.transaction():
-            row = await call.row(Invitation, request.id, "RevokeInvitation", lock=True)
-            if row["accepted_at"] is not None:
-                raise IllegalState("it was accepted; legal: EndMembership of the member", user_id=str(row["user_id"]))
-            if row["revoked_at"] is not None:
-                return await call.get(Invitation, request.id, verb="RevokeInvitation")
-            now = datetime.now(UTC)
-            return await call.update(Invitation, request.id, {"revoked_at": now}, verb="RevokeInvitation")
+@action(Invitation, "CreateInvitation")
+async def create_invitation(call: Call, request: CreateInvitationRequest) -> CreateInvitationResponse:
+    """Creates an invitation and shows its token this once."""
+    token = keys.new_key(keys.INVITATION)
+    hidden = {"token_hash": keys.digest(token, call.application.pepper), "created_by": call.actor.id}
+    async with call.transaction() as tx:
+        made = await call.create(Invitation, request.invitation, hidden=hidden, prefix="invitation.")
+        if await tx.fetch_one(_TAKEN, {"id": made.id}):
+            told = "a member who signs in, or whose address looks the same, has it; choose another"
+            raise AlreadyExists(told, resource="user", fields="email")
+    return CreateInvitationResponse(invitation=made, token="" if call.rehearsing else token)
 
-    @action("AcceptInvitation")
-    async def accept_invitation(self, call: Call, request: AcceptInvitationRequest) -> SignInResponse:
-        """Joins an organization, and signs in to it."""
-        return await accepted(call, request)
+
+@action(Invitation, "RevokeInvitation")
+async def revoke_invitation(call: Call, request: RevokeInvitationRequest) -> invitation_pb2.Invitation:
+    """Revokes an invitation; one that is revoked stays as it is."""
+    async with call.transaction():
+        row = await call.row(Invitation, request.id, "RevokeInvitation", lock=True)
+        if row["accepted_at"] is not None:
+            raise IllegalState("it was accepted; legal: EndMembership of the member", user_id=str(row["user_id"]))
+        if row["revoked_at"] is not None:
+            return await call.get(Invitation, request.id, verb="RevokeInvitation")
+        now = datetime.now(UTC)
+        return await call.update(Invitation, request.id, {"revoked_at": now}, verb="RevokeInvitation")

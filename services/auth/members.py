@@ -1,10 +1,9 @@
-"""Memberships: the last administrator stays, what ends takes its keys along, and a person sees where they belong."""
+"""Memberships: the last administrator stays, and what ends takes its keys along."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.auth.v1.user_requests_pb2 import ListMembershipsResponse, Membership
 from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
@@ -12,8 +11,6 @@ from framework.engine import Call
 from framework.engine.writing import change
 from framework.errors import IllegalState
 from framework.storage import codec_of
-from services.auth import people
-from services.auth.people import Membership as Belonging
 
 SERVICE_ACCOUNTS = "service-accounts.invalid"
 _OTHER_ADMINISTRATORS = """
@@ -58,32 +55,6 @@ async def ended(call: Call, row: dict[str, Any]) -> user_pb2.User:
     return gone
 
 
-async def memberships_of(call: Call) -> ListMembershipsResponse:
-    """Returns where the caller belongs.
-
-    Of a person who signed in that is every organization; of a key, which an administrator may have made, its own only.
-    """
-    assert call.actor.user_id is not None
-    async with call.database.system() as tx:
-        person = await people.person_of(tx, call.context.organization_id, call.actor.user_id)
-        belongings = await people.memberships(tx, person)
-        if not belongings:
-            belongings = [await people.membership(tx, call.context.organization_id, call.actor.user_id)]
-    if call.actor.credential_id != call.actor.id:
-        belongings = [one for one in belongings if one.organization_id == call.context.organization_id]
-    return ListMembershipsResponse(memberships=map(_told, belongings))
-
-
 def as_column(preferences: user_pb2.UserPreferences) -> Jsonb:
     """Returns preferences as their column holds them."""
     return Jsonb(MessageToDict(preferences, preserving_proto_field_name=True))
-
-
-def _told(one: Belonging) -> Membership:
-    return Membership(
-        organization_id=str(one.organization_id),
-        organization_name=one.organization_name,
-        user_id=str(one.user_id),
-        role=user_pb2.User.Role.Value(f"ROLE_{one.role.name}"),
-        active=one.active,
-    )

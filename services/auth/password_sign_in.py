@@ -10,6 +10,7 @@ from ashgrove.auth.v1.authentication_requests_pb2 import (
 from framework.engine import Call
 from framework.engine.writing import event_of
 from framework.errors import FieldViolation, InvalidFields, Unauthenticated
+from framework.resource import action
 from framework.storage import Transaction, codec_of
 from services.auth import passwords, people
 from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
@@ -18,11 +19,13 @@ from services.auth.people import Membership, Person
 from services.auth.refusals import WRONG_PASSWORD, count
 from services.auth.sessions import begin
 from services.auth.signing_in import fill
+from services.auth.users import User
 
 _USER = "SELECT * FROM users WHERE organization_id = %(organization)s AND id = %(id)s"
 
 
-async def signed_in_with_password(call: Call, request: SignInRequest) -> SignInResponse:
+@action(User, "SignIn")
+async def sign_in(call: Call, request: SignInRequest) -> SignInResponse:
     """Returns tokens for a person who proves to be one.
 
     Unknown, wrong, barred and inactive run the same statements and hashes, and raise the same Unauthenticated. Who is a
@@ -34,7 +37,8 @@ async def signed_in_with_password(call: Call, request: SignInRequest) -> SignInR
         return await tokens_for(tx, call, chosen)
 
 
-async def changed_password(call: Call, request: ChangePasswordRequest) -> ChangePasswordResponse:
+@action(User, "ChangePassword")
+async def change_password(call: Call, request: ChangePasswordRequest) -> ChangePasswordResponse:
     """Puts a new password in the place of one that is proven, and ends the person's sessions."""
     person, belongings = await _proven(call, request.email, request.password, changing=True)
     stored = await passwords.hashed(request.new_password)

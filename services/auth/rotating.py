@@ -8,20 +8,21 @@ from ashgrove.auth.v1.api_key_requests_pb2 import RotateApiKeyRequest, RotateApi
 
 from framework.engine import Call
 from framework.errors import IllegalState
+from framework.resource import action
 from services.auth import keys
+from services.auth.api_keys import ApiKey
 from services.auth.founding import key_columns
 
 DEFAULT_OVERLAP = 86_400
 _VERB = "RotateApiKey"
 
 
-async def rotated(call: Call, request: RotateApiKeyRequest) -> RotateApiKeyResponse:
+@action(ApiKey, _VERB)
+async def rotate(call: Call, request: RotateApiKeyRequest) -> RotateApiKeyResponse:
     """Makes a key like the one named, for as long a life, and lets that one end after the overlap.
 
     Raises IllegalState when it was revoked or has ended.
     """
-    from services.auth.api_keys import ApiKey  # it declares this very act
-
     overlap = request.overlap_seconds if request.HasField("overlap_seconds") else DEFAULT_OVERLAP
     secret = keys.new_key()
     async with call.transaction() as tx:

@@ -1,29 +1,42 @@
-"""Signing in: a key becomes an access token, or the one refusal that tells nothing."""
+"""Signing in with a key: it becomes an access token, or the one refusal that tells nothing; and how that goes on."""
 
 import time
 from typing import Any
 
-from ashgrove.auth.v1.authentication_requests_pb2 import AuthenticateResponse, RefreshAccessTokenResponse
+from ashgrove.auth.v1.authentication_requests_pb2 import (
+    AuthenticateRequest,
+    AuthenticateResponse,
+    EndSessionRequest,
+    EndSessionResponse,
+    GetJwksRequest,
+    GetJwksResponse,
+    RefreshAccessTokenRequest,
+    RefreshAccessTokenResponse,
+)
+from google.protobuf.struct_pb2 import Struct
 
 from framework.call import Context
 from framework.engine import Call
 from framework.engine.writing import event_of
 from framework.errors import Unauthenticated
+from framework.resource import action
 from framework.storage import Transaction, codec_of
 from services.auth import keys
+from services.auth.api_keys import ApiKey
 from services.auth.credentials import CREDENTIAL_QUERY, Credential, credential_of
 from services.auth.refusals import WRONG_KEY, count
-from services.auth.sessions import SignedIn, begin, go_on
+from services.auth.sessions import SignedIn, begin, end, go_on
 
 
-async def sign_in(call: Call, key: str) -> AuthenticateResponse:
+@action(ApiKey, "Authenticate")
+async def authenticate(call: Call, request: AuthenticateRequest) -> AuthenticateResponse:
     """Returns an access token for a key that holds.
 
     Unknown, malformed, expired and revoked keys, those of inactive users and those used from elsewhere than they may
     run the same statements and hashes, and raise the same Unauthenticated. Successes are recorded one by one, refusals
     by the minute.
     """
-    presented = keys.digest(key, call.application.pepper)
+    presented = keys.digest(request.api_key, call.application.pepper)
     async with call.database.system() as tx:
         row = await tx.fetch_one(CREDENTIAL_QUERY + " WHERE key_hash = %(hash)s", {"hash": presented})
         credential = credential_of(row) if row else None
@@ -44,14 +57,34 @@ async def sign_in(call: Call, key: str) -> AuthenticateResponse:
     return response
 
 
-async def refreshed(call: Call, refresh_token: str) -> RefreshAccessTokenResponse:
+@action(ApiKey, "RefreshAccessToken")
+async def refresh(call: Call, request: RefreshAccessTokenRequest) -> RefreshAccessTokenResponse:
     """Returns the next tokens of a session; raises Unauthenticated when the token does not hold."""
     async with call.database.system() as tx:
-        following = await go_on(tx, call.application, call.context, refresh_token)
+        following = await go_on(tx, call.application, call.context, request.refresh_token)
     if following is None:  # after the commit: that a token was used twice must stay known
         raise Unauthenticated
     response = RefreshAccessTokenResponse()
     fill(response, following)
+    return response
+
+
+@action(ApiKey, "EndSession")
+async def end_session(call: Call, request: EndSessionRequest) -> EndSessionResponse:
+    """Ends a session."""
+    async with call.database.system() as tx:
+        await end(tx, call.application, call.context, request.refresh_token)
+    return EndSessionResponse()
+
+
+@action(ApiKey, "GetJwks")
+async def get_jwks(call: Call, request: GetJwksRequest) -> GetJwksResponse:
+    """Returns the public keys that tokens are signed with."""
+    response = GetJwksResponse()
+    for key in call.application.tokens.jwks():
+        struct = Struct()
+        struct.update(key)
+        response.keys.append(struct)
     return response
 
 

@@ -6,12 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.auth.v1 import organization_pb2
+from ashgrove.auth.v1.organization_requests_pb2 import ResumeOrganizationRequest, SuspendOrganizationRequest
 
 from framework.engine import Call
 from framework.engine.writing import change
 from framework.errors import IllegalState, NotFound
+from framework.resource import action
 from framework.storage import Transaction
 from services.auth.founding import inside
+from services.auth.organizations import Organization
 
 _FIND = """
 SELECT o.*, EXISTS (
@@ -28,23 +31,25 @@ async def found(tx: Transaction, identifier: str) -> dict[str, Any]:
     return row
 
 
-async def suspended(call: Call, identifier: str, reason: str) -> organization_pb2.Organization:
+@action(Organization, "SuspendOrganization")
+async def suspend(call: Call, request: SuspendOrganizationRequest) -> organization_pb2.Organization:
     """Suspends an organization; one that is suspended keeps its time and takes the new reason.
 
     Raises IllegalState for the operators' own.
     """
     async with call.database.system() as tx:
-        row = await found(tx, identifier)
+        row = await found(tx, request.id)
         if row["runs_the_platform"]:
             raise IllegalState("the operators' own organization cannot be suspended; legal: every other one")
         since = row["suspended_at"] or datetime.now(UTC)
-        return await _changed(tx, call, row, {"suspended_at": since, "suspension_reason": reason})
+        return await _changed(tx, call, row, {"suspended_at": since, "suspension_reason": request.reason})
 
 
-async def resumed(call: Call, identifier: str) -> organization_pb2.Organization:
+@action(Organization, "ResumeOrganization")
+async def resume(call: Call, request: ResumeOrganizationRequest) -> organization_pb2.Organization:
     """Resumes an organization; one that works stays as it is."""
     async with call.database.system() as tx:
-        return await _changed(tx, call, await found(tx, identifier), {"suspended_at": None, "suspension_reason": ""})
+        return await _changed(tx, call, await found(tx, request.id), {"suspended_at": None, "suspension_reason": ""})
 
 
 async def _changed(

@@ -1,17 +1,9 @@
-"""Users as a resource: the members of an organization, who may see and change them, and how people sign in."""
+"""Users as a resource: the members of an organization, and who may see and change them."""
 
 from ashgrove.auth.v1 import user_pb2
-from ashgrove.auth.v1.authentication_requests_pb2 import (
-    ChangePasswordRequest,
-    ChangePasswordResponse,
-    SignInRequest,
-    SignInResponse,
-)
 from ashgrove.auth.v1.user_requests_pb2 import (
     CreateServiceAccountRequest,
     EndMembershipRequest,
-    ListMembershipsRequest,
-    ListMembershipsResponse,
     SetPreferencesRequest,
 )
 
@@ -22,7 +14,6 @@ from framework.policy import anyone, bypass, field_policy, forbid, has_role, is_
 from framework.resource import Resource, Storage, action
 from services.auth import members
 from services.auth.names import SHAPE, plain_name
-from services.auth.password_sign_in import changed_password, signed_in_with_password
 
 _PERSON = user_pb2.User.KIND_PERSON
 
@@ -70,39 +61,27 @@ class User(Resource[user_pb2.User]):
         if members.rules(old) and not members.rules(new):
             await members.refuse_to_lose_the_last(call, old.id)
 
-    @action("CreateServiceAccount")
-    async def create_service_account(self, call: Call, request: CreateServiceAccountRequest) -> user_pb2.User:
-        """Creates a member that has keys and no sign-in."""
-        wanted = user_pb2.User(name=request.name or request.handle, role=request.role)
-        wanted.email = f"{request.handle}@{members.SERVICE_ACCOUNTS}"
-        return await call.create(User, wanted, hidden={"kind": "KIND_SERVICE_ACCOUNT"})
 
-    @action("EndMembership")
-    async def end_membership(self, call: Call, request: EndMembershipRequest) -> user_pb2.User:
-        """Ends a membership, and with it every key; one that has ended stays as it is."""
-        async with call.transaction():
-            row = await call.row(User, request.id, "EndMembership", lock=True)
-            if row["ended_at"] is not None and row["deactivated"]:
-                return await call.get(User, request.id, verb="EndMembership")
-            return await members.ended(call, row)
+@action(User, "CreateServiceAccount")
+async def create_service_account(call: Call, request: CreateServiceAccountRequest) -> user_pb2.User:
+    """Creates a member that has keys and no sign-in."""
+    wanted = user_pb2.User(name=request.name or request.handle, role=request.role)
+    wanted.email = f"{request.handle}@{members.SERVICE_ACCOUNTS}"
+    return await call.create(User, wanted, hidden={"kind": "KIND_SERVICE_ACCOUNT"})
 
-    @action("SetPreferences")
-    async def set_preferences(self, call: Call, request: SetPreferencesRequest) -> user_pb2.User:
-        """Sets how the caller likes things shown."""
-        preferences = members.as_column(request.preferences)
-        return await call.update(User, call.actor.id, {"preferences": preferences}, verb="SetPreferences")
 
-    @action("ListMemberships")
-    async def list_memberships(self, call: Call, request: ListMembershipsRequest) -> ListMembershipsResponse:
-        """Lists where the caller belongs."""
-        return await members.memberships_of(call)
+@action(User, "EndMembership")
+async def end_membership(call: Call, request: EndMembershipRequest) -> user_pb2.User:
+    """Ends a membership, and with it every key; one that has ended stays as it is."""
+    async with call.transaction():
+        row = await call.row(User, request.id, "EndMembership", lock=True)
+        if row["ended_at"] is not None and row["deactivated"]:
+            return await call.get(User, request.id, verb="EndMembership")
+        return await members.ended(call, row)
 
-    @action("SignIn")
-    async def sign_in(self, call: Call, request: SignInRequest) -> SignInResponse:
-        """Trades a password for tokens."""
-        return await signed_in_with_password(call, request)
 
-    @action("ChangePassword")
-    async def change_password(self, call: Call, request: ChangePasswordRequest) -> ChangePasswordResponse:
-        """Puts a new password in the place of another."""
-        return await changed_password(call, request)
+@action(User, "SetPreferences")
+async def set_preferences(call: Call, request: SetPreferencesRequest) -> user_pb2.User:
+    """Sets how the caller likes things shown."""
+    preferences = members.as_column(request.preferences)
+    return await call.update(User, call.actor.id, {"preferences": preferences}, verb="SetPreferences")

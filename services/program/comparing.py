@@ -20,7 +20,7 @@ from domain.metrics import BUILT_IN
 from domain.metrics.pairing import paired
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
-from framework.resource import spec_of
+from framework.resource import action, spec_of
 from framework.storage import Transaction, codec_of
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 
@@ -50,6 +50,7 @@ ORDER BY repeat DESC
 """
 
 
+@action(Evaluation, "CompareEvaluations")
 async def compare(call: Call, request: CompareEvaluationsRequest) -> CompareEvaluationsResponse:
     """Returns how an evaluation compares with a baseline, over the examples that both have scored."""
     async with call.transaction() as tx:
@@ -136,6 +137,7 @@ def _same(names: Sequence[str], evaluations: Sequence[Row]) -> None:
         )
 
 
+@action(Evaluation, "GetEvaluationMatrix")
 async def matrix(call: Call, request: GetEvaluationMatrixRequest) -> GetEvaluationMatrixResponse:
     """Returns a page of examples by evaluations."""
     limit = request.page_size or _USUAL_ROWS

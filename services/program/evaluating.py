@@ -1,11 +1,11 @@
 """Creates an evaluation or attaches to the one that is there."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from ashgrove.program.v1 import dataset_pb2, execution_pb2
-from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest, EvaluateProgramResponse
 from psycopg.types.json import Jsonb
 
 from domain.values import Json, canonical_json, normalise
@@ -13,6 +13,7 @@ from framework import telemetry
 from framework.engine import Call
 from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NotFound
 from framework.plain import plain
+from framework.resource import action
 from framework.storage import Transaction, clock_time
 from framework.structs import values_of
 from services.program import shapes
@@ -24,6 +25,7 @@ from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import PAUSED
 from services.program.resources.program import Program
 from services.program.waking import EVALUATIONS, WORK, left
+from services.program.watching import frames
 
 _VERB = "EvaluateProgram"
 _TOLD = ("configuration", "metric_params")
@@ -35,7 +37,15 @@ WHERE organization_id = %(organization_id)s AND dataset_id = %(dataset_id)s
 Request = EvaluateProgramRequest
 
 
-async def create_or_attach(call: Call, request: Request) -> str:
+@action(Evaluation, _VERB)
+async def evaluate(call: Call, request: Request) -> AsyncIterator[EvaluateProgramResponse]:
+    """Creates an evaluation or attaches to it, and streams its results; the work outlives its caller."""
+    identifier = await _create_or_attach(call, request)
+    async for frame in frames(call, identifier, request.from_sequence):
+        yield frame
+
+
+async def _create_or_attach(call: Call, request: Request) -> str:
     """Returns the id of the evaluation; raises AlreadyExists when the id names a different one."""
     # The rule for a program holds on every attach: who lost it no longer reads on.
     await call.row(Program, request.program_id, _VERB)

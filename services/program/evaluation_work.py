@@ -16,11 +16,12 @@ from framework.tasks import together
 from services.program import tracing
 from services.program.code.contract import CodeFault
 from services.program.committing import Committing
+from services.program.halting import paused
 from services.program.judging import Finished, Judge, measures_of, registered_among
 from services.program.metering.earlier import spent_before
 from services.program.metering.work import Budget, inside
 from services.program.opening import opened
-from services.program.resources.evaluation import Evaluation, pause
+from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import ENDED
 from services.program.resources.program import Program
 from services.program.results import GivenUp, Results, Unmeasured
@@ -100,7 +101,7 @@ class EvaluationWork:
         call, identifier = self.workshop.call(self.row, "PauseEvaluation"), str(self.row["id"])
         columns = {"error": shown(str(away)), "error_class": class_column(away.error_class)}
         token = self.row["fencing_token"]
-        await pause(call, identifier, lambda row: bool(row["fencing_token"] == token), columns)
+        await paused(call, identifier, lambda row: bool(row["fencing_token"] == token), columns)
 
     async def _abandoned(self, state: Row) -> bool:
         """Pauses what a run asked for and nobody listens to any more, and says whether it did."""
@@ -110,7 +111,7 @@ class EvaluationWork:
         call = self.workshop.call(self.row, "PauseEvaluation")
         # Unless somebody has come back since, or taken it over.
         same = ("fencing_token", "attached_at")
-        await pause(call, str(self.row["id"]), lambda row: all(row[name] == state[name] for name in same))
+        await paused(call, str(self.row["id"]), lambda row: all(row[name] == state[name] for name in same))
         return True
 
     async def _run(self) -> None:

@@ -1,6 +1,5 @@
 """Asks for executions, one or many: what all of a request share is judged once, and each leaves a row for a worker."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from psycopg.types.json import Jsonb
 from framework import telemetry
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
+from framework.resource import action
 from framework.storage import Transaction
 from framework.structs import values_of
 from services.program import shapes
@@ -26,20 +26,18 @@ from services.program.configurations import refuse_faults
 from services.program.defaults import ask_defaults, defaults_answered
 from services.program.effective import bounds as effective_bounds
 from services.program.effective import effective, same_run
-from services.program.handing import Answer, Waiting, claimed, package
-from services.program.keeping import Keeping, keeping_of, shown_to_asker, with_retention
+from services.program.ends import all_ended, ended, expect
+from services.program.handing import Waiting, claimed, package
+from services.program.keeping import Keeping, keeping_of, with_retention
 from services.program.meaning import models_meant
 from services.program.resources.alias import revision_named
 from services.program.resources.dataset import Dataset
-from services.program.resources.execution import BATCH, ENDED, EXECUTE, Execution
+from services.program.resources.execution import BATCH, EXECUTE, Execution
 from services.program.resources.program import Program
-from services.program.waking import EXECUTIONS, LOOK_SECONDS, WORK, left, topic
+from services.program.waking import EXECUTIONS, WORK, left
 
 _UNSAID = connector_pb2.ModelCall.PURPOSE_UNSPECIFIED
 Request = ExecuteProgramRequest | BatchExecuteProgramRequest
-_ANSWER = "what the worker says that an execution was handed to"
-_SILENT_SECONDS = 1.0
-"""After which time without an answer is looked whether somebody else ended it."""
 _LEAVE = """
 UPDATE executions SET lease_until = NULL, lease_owner = ''
 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = 1
@@ -52,6 +50,7 @@ ORDER BY created_at LIMIT 1
 """
 
 
+@action(Execution, EXECUTE, then=ended)
 async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
     """Leaves an execution for a worker."""
     async with call.transaction() as tx:
@@ -75,7 +74,7 @@ async def _handed(call: Call, waiting: Waiting, asked: "_Asked", columns: Mappin
         answer = waiting.hand(what)
         if answer is None:  # others were quicker
             await _left(call, made.id)
-        await call.remembered(_ANSWER, lambda: _found(answer))
+        await expect(call, answer)
 
     await call.follow(hand)
     return made
@@ -89,10 +88,7 @@ async def _left(call: Call, identifier: str) -> None:
         await call.database.notify(tx, WORK, left(EXECUTIONS))
 
 
-async def _found(answer: Answer | None) -> Answer | None:
-    return answer
-
-
+@action(Execution, BATCH, then=all_ended)
 async def execute_many(call: Call, request: BatchExecuteProgramRequest) -> BatchExecuteProgramResponse:
     """Leaves an execution for each of the inputs that fit; of the others it says what is wrong with them."""
     answer = BatchExecuteProgramResponse()
@@ -109,51 +105,6 @@ async def _result(call: Call, tx: Transaction, asked: "_Asked", inputs: Any, pat
         return BatchExecutionResult(execution=await asked.execution(call, tx, values_of(inputs), path))
     except InvalidFields as refused:
         return BatchExecutionResult(error=refused.status())
-
-
-async def ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Execution:
-    """Waits for the end, unless nobody wants to; raises DeadlinePassed when the caller's time is over first."""
-    if getattr(call.context.arguments, "detached", False):
-        return begun
-    answer = await call.remembered(_ANSWER, lambda: _found(None))
-    if answer is not None:
-        told = await _answered(call, begun.id, answer)
-        if told is not None:
-            return told
-    elif not begun.cached:  # it has only just been left to a worker
-        await _heard(call, begun.id)
-    return await _ended(call, begun.id)
-
-
-async def _answered(call: Call, identifier: str, answer: Answer) -> execution_pb2.Execution | None:
-    """Returns what a worker says that an execution came to; None when it says nothing, or somebody else ended it."""
-    while not answer.done():
-        await asyncio.wait([answer], timeout=min(_SILENT_SECONDS, call.context.remaining()))
-        if not answer.done() and (await call.row(Execution, identifier))["status"] in ENDED:
-            return None
-    return answer.result()
-
-
-async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
-    while True:
-        row = await call.row(Execution, identifier)
-        if row["status"] in ENDED:
-            return shown_to_asker(row)
-        await _heard(call, identifier)
-
-
-async def _heard(call: Call, identifier: str) -> None:
-    await call.engine.hints.wait(topic("execution", identifier), min(LOOK_SECONDS, call.context.remaining()))
-
-
-async def all_ended(call: Call, begun: BatchExecuteProgramResponse) -> BatchExecuteProgramResponse:
-    """Waits for the end of all of them, in the same way."""
-    if getattr(call.context.arguments, "detached", False):
-        return begun
-    for result in begun.results:
-        if result.HasField("execution"):
-            result.execution.CopyFrom(await _ended(call, result.execution.id))
-    return begun
 
 
 @dataclass(frozen=True)

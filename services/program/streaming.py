@@ -5,18 +5,26 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
-from ashgrove.program.v1.execution_requests_pb2 import ExecutionPiece, ExecutionStep, StreamExecutionResponse
+from ashgrove.program.v1.execution_requests_pb2 import (
+    ExecutionPiece,
+    ExecutionStep,
+    GetExecutionStepsRequest,
+    GetExecutionStepsResponse,
+    StreamExecutionRequest,
+    StreamExecutionResponse,
+)
 from google.protobuf.json_format import ParseDict
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
-from framework.resource import spec_of
+from framework.resource import action, spec_of
 from framework.storage import codec_of
 from services.program.keeping import shown_to_asker
 from services.program.resources.execution import ENDED, Execution
 from services.program.waking import topic
 
 HEARTBEAT_SECONDS = 15.0
+_STREAM, _STEPS = "StreamExecution", "GetExecutionSteps"
 _LOOK_SECONDS = 0.25
 _BATCH = 500
 _AFTER = """
@@ -27,11 +35,13 @@ ORDER BY sequence LIMIT %(limit)s
 Frame = StreamExecutionResponse
 
 
-async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Frame]:
+@action(Execution, _STREAM)
+async def stream(call: Call, request: StreamExecutionRequest) -> AsyncIterator[Frame]:
     """Yields pieces after a sequence; the first and the last frame carry the execution, and those between news of it.
 
     Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are pieces.
     """
+    identifier, position = request.id, request.from_sequence
     row, pieces = await _look(call, identifier, position)
     spoken, status = time.monotonic(), row["status"]
     yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(call, row))
@@ -60,7 +70,7 @@ async def _look(call: Call, identifier: str, position: int) -> tuple[dict[str, A
     The execution is read first: whatever was written before its end is then among the pieces.
     """
     async with call.transaction() as tx:
-        row = await call.row(Execution, identifier, "StreamExecution")
+        row = await call.row(Execution, identifier, _STREAM)
         names = {"organization": call.context.organization_id, "execution": row["id"]}
         pieces = await tx.fetch(_AFTER, names | {"position": position, "limit": _BATCH})
     return row, pieces
@@ -72,6 +82,13 @@ def execution_of(call: Call, row: dict[str, Any]) -> Any:
     return shown_to_asker(row) if asked else codec_of(spec_of(Execution)).message(row)
 
 
-def steps_of(row: dict[str, Any]) -> list[ExecutionStep]:
+@action(Execution, _STEPS)
+async def steps(call: Call, request: GetExecutionStepsRequest) -> GetExecutionStepsResponse:
+    """Tells what an execution did on its way."""
+    row = await call.row(Execution, request.id, _STEPS)
+    return GetExecutionStepsResponse(steps=_steps_of(row), left_out_count=row["steps_left_out"])
+
+
+def _steps_of(row: dict[str, Any]) -> list[ExecutionStep]:
     """Returns what is kept of an execution's way."""
     return [ParseDict(step, ExecutionStep()) for step in row["steps"] or ()]

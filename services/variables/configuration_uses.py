@@ -17,71 +17,66 @@ from domain.prompt_values import UNCHANGED
 from domain.values import Invalid, normalise
 from framework.engine import Call
 from framework.errors import InvalidFields, StaleEtag
-from framework.resource import Resource, action
+from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from framework.structs import values_of
 from services.variables.applying import changed_mask, placed
 from services.variables.places import Placed, slots_of
 from services.variables.prompts import referred
-from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal, space_of
+from services.variables.variable_configurations import VariableConfiguration
+from services.variables.variable_spaces import VariableSpace
 
 _CONTENT = FieldMask(paths=["signature_config", "program_config"])
 
 
-class ConfigurationUses:
-    """The uses, for a resource of configurations."""
-
-    @action("CompareConfigurations")
-    async def compare(self, call: Call, request: rpc.CompareConfigurationsRequest) -> rpc.CompareConfigurationsResponse:
-        """Holds configurations side by side."""
-        kept = [
-            await call.get(_configurations(self), each, verb="CompareConfigurations")
-            for each in request.variable_configuration_ids
-        ]
-        rows = compared([normalise(values_of(each.values)) for each in kept])
-        revisions = {(each.variable_space_id, each.variable_space_revision) for each in kept}
-        return rpc.CompareConfigurationsResponse(
-            rows=[_told(row) for row in rows if not (request.only_differences and row.is_equal)],
-            equal=all(row.is_equal for row in rows),
-            same_space_revision=len(revisions) == 1,
-        )
-
-    @action("ApplyConfiguration")
-    async def apply(self, call: Call, request: rpc.ApplyConfigurationRequest) -> rpc.ApplyConfigurationResponse:
-        """Puts a configuration into a program, as the caller."""
-        kept = await call.get(_configurations(self), request.variable_configuration_id, verb="ApplyConfiguration")
-        program = await _program(call, request.program_id)
-        _expect(program, request.expected_program_revision)
-        places = await _places(call, kept, program)
-        wanted = program_pb2.Program()
-        wanted.CopyFrom(program)
-        changes = [(each, each.put(wanted)) for each in places]
-        answer = rpc.ApplyConfigurationResponse(
-            program_id=program.id, previous_program_revision=program.revision, program_revision=program.revision
-        )
-        answer.changes.extend(_change(each, before) for each, before in changes if before != each.value)
-        if answer.changes:
-            with _in_our_words(places, wanted):
-                mask = changed_mask(places)
-                answer.program_revision = await _write(call, wanted, mask, validate_only=request.validate_only)
-        return answer
-
-    @action("UndoConfiguration")
-    async def undo(self, call: Call, request: rpc.UndoConfigurationRequest) -> rpc.UndoConfigurationResponse:
-        """Gives a program back what it said before, as the caller."""
-        await call.get(_configurations(self), request.variable_configuration_id, verb="UndoConfiguration")
-        current = await _program(call, request.program_id)
-        _expect(current, request.program_revision)
-        earlier = await _program(call, request.program_id, request.previous_program_revision)
-        earlier.etag = current.etag
-        revision = await _write(call, earlier, _CONTENT, validate_only=request.validate_only)
-        return rpc.UndoConfigurationResponse(program_id=current.id, program_revision=revision)
+@action(VariableConfiguration, "CompareConfigurations")
+async def compare(call: Call, request: rpc.CompareConfigurationsRequest) -> rpc.CompareConfigurationsResponse:
+    """Holds configurations side by side."""
+    kept = [
+        await call.get(VariableConfiguration, each, verb="CompareConfigurations")
+        for each in request.variable_configuration_ids
+    ]
+    rows = compared([normalise(values_of(each.values)) for each in kept])
+    revisions = {(each.variable_space_id, each.variable_space_revision) for each in kept}
+    return rpc.CompareConfigurationsResponse(
+        rows=[_told(row) for row in rows if not (request.only_differences and row.is_equal)],
+        equal=all(row.is_equal for row in rows),
+        same_space_revision=len(revisions) == 1,
+    )
 
 
-def _configurations(mixed: Any) -> type[Resource[pb.VariableConfiguration]]:
-    kind: type[Resource[pb.VariableConfiguration]] = type(mixed)
-    return kind
+@action(VariableConfiguration, "ApplyConfiguration")
+async def apply(call: Call, request: rpc.ApplyConfigurationRequest) -> rpc.ApplyConfigurationResponse:
+    """Puts a configuration into a program, as the caller."""
+    kept = await call.get(VariableConfiguration, request.variable_configuration_id, verb="ApplyConfiguration")
+    program = await _program(call, request.program_id)
+    _expect(program, request.expected_program_revision)
+    places = await _places(call, kept, program)
+    wanted = program_pb2.Program()
+    wanted.CopyFrom(program)
+    changes = [(each, each.put(wanted)) for each in places]
+    answer = rpc.ApplyConfigurationResponse(
+        program_id=program.id, previous_program_revision=program.revision, program_revision=program.revision
+    )
+    answer.changes.extend(_change(each, before) for each, before in changes if before != each.value)
+    if answer.changes:
+        with _in_our_words(places, wanted):
+            mask = changed_mask(places)
+            answer.program_revision = await _write(call, wanted, mask, validate_only=request.validate_only)
+    return answer
+
+
+@action(VariableConfiguration, "UndoConfiguration")
+async def undo(call: Call, request: rpc.UndoConfigurationRequest) -> rpc.UndoConfigurationResponse:
+    """Gives a program back what it said before, as the caller."""
+    await call.get(VariableConfiguration, request.variable_configuration_id, verb="UndoConfiguration")
+    current = await _program(call, request.program_id)
+    _expect(current, request.program_revision)
+    earlier = await _program(call, request.program_id, request.previous_program_revision)
+    earlier.etag = current.etag
+    revision = await _write(call, earlier, _CONTENT, validate_only=request.validate_only)
+    return rpc.UndoConfigurationResponse(program_id=current.id, program_revision=revision)
 
 
 async def _program(call: Call, identifier: str, revision: int = 0) -> program_pb2.Program:
@@ -110,7 +105,7 @@ def _expect(program: program_pb2.Program, revision: int) -> None:
 
 async def _places(call: Call, kept: pb.VariableConfiguration, program: program_pb2.Program) -> list[Placed]:
     """Returns where the values belong in this program, judged anew: for its slots, and what they refer to."""
-    found = await call.get(spaces_of(call), kept.variable_space_id, revision=kept.variable_space_revision)
+    found = await call.get(VariableSpace, kept.variable_space_id, revision=kept.variable_space_revision)
     slots = slots_of(program)
     values = values_of(kept.values)
     space = (await referred(call, found.id, space_of(found), values)).within(slots)

@@ -20,55 +20,49 @@ from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from services.variables.presets import known_models
 from services.variables.proposing import proposed
-from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal, size_of, space_of
-
-EXPORTS = ("ExportVariableSpace",)
-"""What whoever may read a space may do."""
-
-PROPOSALS = ("ImportVariableSpace", "ExtractVariableSpace")
-"""What needs no space."""
+from services.variables.variable_spaces import VariableSpace
 
 
-class Exchanges:
-    """The exchanges, for a resource of spaces."""
+@action(VariableSpace, "ExportVariableSpace")
+async def export(call: Call, request: rpc.ExportVariableSpaceRequest) -> rpc.ExportVariableSpaceResponse:
+    """Writes a space for another library."""
+    found = await call.get(
+        VariableSpace, request.variable_space_id, revision=request.revision, verb="ExportVariableSpace"
+    )
+    there = await asyncio.to_thread(lambda: Exported(space_of(found), _form(request.format)))
+    return rpc.ExportVariableSpaceResponse(
+        content=json.dumps(there.document, ensure_ascii=False),
+        remarks=_remarks(there.remarks),
+        revision=found.revision,
+    )
 
-    @action("ExportVariableSpace")
-    async def export(self, call: Call, request: rpc.ExportVariableSpaceRequest) -> rpc.ExportVariableSpaceResponse:
-        """Writes a space for another library."""
-        spaces = spaces_of(call)
-        found = await call.get(spaces, request.variable_space_id, revision=request.revision, verb="ExportVariableSpace")
-        there = await asyncio.to_thread(lambda: Exported(space_of(found), _form(request.format)))
-        return rpc.ExportVariableSpaceResponse(
-            content=json.dumps(there.document, ensure_ascii=False),
-            remarks=_remarks(there.remarks),
-            revision=found.revision,
+
+@action(VariableSpace, "ImportVariableSpace")
+async def import_(call: Call, request: rpc.ImportVariableSpaceRequest) -> rpc.ImportVariableSpaceResponse:
+    """Reads what another library wrote."""
+    try:
+        document = json.loads(request.content)
+        space, remarks = await asyncio.to_thread(imported, document, _form(request.format))
+    except (ValueError, RecursionError):
+        raise InvalidFields(FieldViolation("content", "must be JSON")) from None
+    except Invalid as invalid:
+        raise refusal(invalid.violations) from None
+    return rpc.ImportVariableSpaceResponse(variable_space=message_of(space), remarks=_remarks(remarks))
+
+
+@action(VariableSpace, "ExtractVariableSpace")
+async def extract(call: Call, request: rpc.ExtractVariableSpaceRequest) -> rpc.ExtractVariableSpaceResponse:
+    """Proposes what of a program may be tuned."""
+    with from_peer("program"):
+        program = await call.application.program.GetProgram(
+            GetProgramRequest(id=request.program_id, revision=request.program_revision)
         )
-
-    @action("ImportVariableSpace")
-    async def import_(self, call: Call, request: rpc.ImportVariableSpaceRequest) -> rpc.ImportVariableSpaceResponse:
-        """Reads what another library wrote."""
-        try:
-            document = json.loads(request.content)
-            space, remarks = await asyncio.to_thread(imported, document, _form(request.format))
-        except (ValueError, RecursionError):
-            raise InvalidFields(FieldViolation("content", "must be JSON")) from None
-        except Invalid as invalid:
-            raise refusal(invalid.violations) from None
-        return rpc.ImportVariableSpaceResponse(variable_space=message_of(space), remarks=_remarks(remarks))
-
-    @action("ExtractVariableSpace")
-    async def extract(self, call: Call, request: rpc.ExtractVariableSpaceRequest) -> rpc.ExtractVariableSpaceResponse:
-        """Proposes what of a program may be tuned."""
-        with from_peer("program"):
-            program = await call.application.program.GetProgram(
-                GetProgramRequest(id=request.program_id, revision=request.program_revision)
-            )
-            dataset = await _dataset(call, request.dataset_id) if request.dataset_id else None
-        models = list(request.models) or await known_models(call)
-        made = pb.VariableSpace(variables=proposed(program, models, slots=request.slots, dataset=dataset))
-        made.size.CopyFrom(await asyncio.to_thread(lambda: size_of(space_of(made))))
-        return rpc.ExtractVariableSpaceResponse(variable_space=made, program_revision=program.revision)
+        dataset = await _dataset(call, request.dataset_id) if request.dataset_id else None
+    models = list(request.models) or await known_models(call)
+    made = pb.VariableSpace(variables=proposed(program, models, slots=request.slots, dataset=dataset))
+    made.size.CopyFrom(await asyncio.to_thread(lambda: size_of(space_of(made))))
+    return rpc.ExtractVariableSpaceResponse(variable_space=made, program_revision=program.revision)
 
 
 async def _dataset(call: Call, identifier: str) -> Dataset:

@@ -20,11 +20,8 @@ from framework.resource import action
 from framework.structs import struct_of, values_of
 from framework.tasks import stopped
 from services.variables.prompts import offered
-from services.variables.space_edits import spaces_of
 from services.variables.spaces import refusal, space_of, unsatisfied
-
-GENERATIONS = ("GenerateConfigurations", "StreamConfigurations")
-"""What only those may do who may read the space, while it is in use."""
+from services.variables.variable_spaces import VariableSpace
 
 HEARTBEAT_SECONDS = 15.0
 _TOGETHER = 200
@@ -34,46 +31,44 @@ _Request = rpc.GenerateConfigurationsRequest
 _Frame = stream.StreamConfigurationsResponse
 
 
-class Generations:
-    """The drawing, for a resource of spaces."""
+@action(VariableSpace, "GenerateConfigurations")
+async def generate_configurations(
+    call: Call, request: rpc.GenerateConfigurationsRequest
+) -> rpc.GenerateConfigurationsResponse:
+    """Returns configurations that depend on the request and the revision alone.
 
-    @action("GenerateConfigurations")
-    async def generate(
-        self, call: Call, request: rpc.GenerateConfigurationsRequest
-    ) -> rpc.GenerateConfigurationsResponse:
-        """Returns configurations that depend on the request and the revision alone.
+    Raises Unsatisfiable where there seem to be none.
+    """
+    space, revision, pool_size = await _space(call, request, "GenerateConfigurations")
+    try:
+        made = await asyncio.to_thread(generate, space, _strategy(request), _wanted(request))
+    except Unsatisfied as hopeless:
+        raise unsatisfied(hopeless) from None
+    except Invalid as invalid:
+        raise refusal(invalid.violations) from None
+    return rpc.GenerateConfigurationsResponse(
+        configurations=[struct_of(values) for values in made.configurations],
+        revision=revision,
+        next_index=made.next_index,
+        total_points=made.total,
+        stratification=map(_stratification, made.stratification),
+        pool_size=pool_size,
+    )
 
-        Raises Unsatisfiable where there seem to be none.
-        """
-        space, revision, pool_size = await _space(call, request, "GenerateConfigurations")
-        try:
-            made = await asyncio.to_thread(generate, space, _strategy(request), _wanted(request))
-        except Unsatisfied as hopeless:
-            raise unsatisfied(hopeless) from None
-        except Invalid as invalid:
-            raise refusal(invalid.violations) from None
-        return rpc.GenerateConfigurationsResponse(
-            configurations=[struct_of(values) for values in made.configurations],
-            revision=revision,
-            next_index=made.next_index,
-            total_points=made.total,
-            stratification=map(_stratification, made.stratification),
-            pool_size=pool_size,
-        )
 
-    @action("StreamConfigurations")
-    async def stream(self, call: Call, request: stream.StreamConfigurationsRequest) -> AsyncIterator[_Frame]:
-        """Yields configurations one by one, a summary and the end; an end with a failure where none is found."""
-        space, revision, pool_size = await _space(call, request, "StreamConfigurations")
-        try:
-            walk = walk_of(space, _strategy(request), _wanted(request))
-        except Invalid as invalid:
-            raise refusal(invalid.violations) from None
-        told = _Told(space, walk, request)
-        async for frame in told.frames():
-            yield frame
-        yield _Frame(summary=told.summary(revision, pool_size))
-        yield _Frame(end=End(status=unsatisfied(told.hopeless).status() if told.hopeless else Status()))
+@action(VariableSpace, "StreamConfigurations")
+async def stream_configurations(call: Call, request: stream.StreamConfigurationsRequest) -> AsyncIterator[_Frame]:
+    """Yields configurations one by one, a summary and the end; an end with a failure where none is found."""
+    space, revision, pool_size = await _space(call, request, "StreamConfigurations")
+    try:
+        walk = walk_of(space, _strategy(request), _wanted(request))
+    except Invalid as invalid:
+        raise refusal(invalid.violations) from None
+    told = _Told(space, walk, request)
+    async for frame in told.frames():
+        yield frame
+    yield _Frame(summary=told.summary(revision, pool_size))
+    yield _Frame(end=End(status=unsatisfied(told.hopeless).status() if told.hopeless else Status()))
 
 
 class _Told:
@@ -129,7 +124,7 @@ class _Told:
 
 async def _space(call: Call, request: Any, verb: str) -> tuple[Space, int, int]:
     """Returns the space with its pool, its revision, and how large the pool is; raises IllegalState when archived."""
-    found = await call.get(spaces_of(call), request.variable_space_id, revision=request.revision, verb=verb)
+    found = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
     space = await asyncio.to_thread(space_of, found)
     space, pool_size = await offered(call, found.id, space, request.pool_size)
     space = space.within(request.slots) if request.slots else space

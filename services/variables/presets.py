@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ashgrove.variables.v1 import variable_preset_pb2 as pb
 from ashgrove.variables.v1 import variable_preset_requests_pb2 as rpc
-from ashgrove.variables.v1.variable_space_pb2 import VariableSpace
+from ashgrove.variables.v1 import variable_space_pb2 as space_pb
 from google.protobuf.json_format import ParseDict
 
 from domain.expressions import parse
@@ -18,8 +18,8 @@ from framework.errors import FieldViolation, InvalidFields
 from framework.policy import bypass, has_role, owns, policy, signed_in
 from framework.resource import Resource, Storage, action, archiving
 from services.variables.components import refuse_metadata
-from services.variables.space_edits import spaces_of
 from services.variables.spaces import space_of
+from services.variables.variable_spaces import VariableSpace
 
 CATALOGUE = Path(__file__).parent / "presets.json"
 MOST = 1000
@@ -50,7 +50,7 @@ class VariablePreset(Resource[pb.VariablePreset]):
     async def prepare(self, call: Call, new: pb.VariablePreset, old: pb.VariablePreset | None) -> None:
         """Refuses a variable that is none by itself, and constraints that cannot be read; names it by its variable."""
         refuse_metadata(new, _PREFIX)
-        alone = VariableSpace(variables=[new.variable])
+        alone = space_pb.VariableSpace(variables=[new.variable])
         alone.variables[0].when = ""  # it may read variables that only the space has
         try:
             space_of(alone)
@@ -60,28 +60,30 @@ class VariablePreset(Resource[pb.VariablePreset]):
             raise InvalidFields(*unreadable)
         new.name = new.variable.name
 
-    @action("AddDefaultPresets")
-    async def add_defaults(self, call: Call, request: rpc.AddDefaultPresetsRequest) -> rpc.AddDefaultPresetsResponse:
-        """Adds what the organization lacks of the catalogue."""
-        async with call.transaction():
-            known = {each.name for each in await kept(call)}
-            missing = [each for each in catalogue() if each.variable.name not in known]
-            added = [await call.create(VariablePreset, each, prefix=_PREFIX) for each in missing]
-        return rpc.AddDefaultPresetsResponse(variable_presets=added)
 
-    @action("CreateVariableSpaceFromPresets")
-    async def create_space(self, call: Call, request: rpc.CreateVariableSpaceFromPresetsRequest) -> VariableSpace:
-        """Creates a space of copies."""
-        async with call.transaction():
-            known = {each.name: each for each in await kept(call)}
-            lacking = [(index, name) for index, name in enumerate(request.presets) if name not in known]
-            if lacking:
-                raise InvalidFields(
-                    *(FieldViolation(f"presets[{index}]", f"there is no preset {name}") for index, name in lacking)
-                )
-            made = composed([known[name] for name in request.presets])
-            made.name, made.description = request.name, request.description
-            return await call.create(spaces_of(call), made, prefix="variable_space.")
+@action(VariablePreset, "AddDefaultPresets")
+async def add_defaults(call: Call, request: rpc.AddDefaultPresetsRequest) -> rpc.AddDefaultPresetsResponse:
+    """Adds what the organization lacks of the catalogue."""
+    async with call.transaction():
+        known = {each.name for each in await kept(call)}
+        missing = [each for each in catalogue() if each.variable.name not in known]
+        added = [await call.create(VariablePreset, each, prefix=_PREFIX) for each in missing]
+    return rpc.AddDefaultPresetsResponse(variable_presets=added)
+
+
+@action(VariablePreset, "CreateVariableSpaceFromPresets")
+async def create_space(call: Call, request: rpc.CreateVariableSpaceFromPresetsRequest) -> space_pb.VariableSpace:
+    """Creates a space of copies."""
+    async with call.transaction():
+        known = {each.name: each for each in await kept(call)}
+        lacking = [(index, name) for index, name in enumerate(request.presets) if name not in known]
+        if lacking:
+            raise InvalidFields(
+                *(FieldViolation(f"presets[{index}]", f"there is no preset {name}") for index, name in lacking)
+            )
+        made = composed([known[name] for name in request.presets])
+        made.name, made.description = request.name, request.description
+        return await call.create(VariableSpace, made, prefix="variable_space.")
 
 
 async def kept(call: Call) -> Sequence[pb.VariablePreset]:
@@ -96,10 +98,10 @@ async def known_models(call: Call) -> list[str]:
     return [each.string_value for each in choices if each.WhichOneof("kind") == "string_value"]
 
 
-def composed(presets: Sequence[pb.VariablePreset]) -> VariableSpace:
+def composed(presets: Sequence[pb.VariablePreset]) -> space_pb.VariableSpace:
     """Returns a space of copies of presets, and of the constraints that read none but their variables."""
     names = {each.name for each in presets}
-    made = VariableSpace(variables=[each.variable for each in presets])
+    made = space_pb.VariableSpace(variables=[each.variable for each in presets])
     for preset in presets:
         made.constraints.extend(each for each in preset.constraints if parse(each.expression).names() <= names)
     return made

@@ -16,8 +16,8 @@ from framework.policy import bypass, has_role, is_public, owns, policy
 from framework.resource import Resource, Storage, action
 from framework.structs import struct_of, values_of
 from services.variables.runs import refuse_strange_run
-from services.variables.space_edits import spaces_of
 from services.variables.spaces import archived, refusal
+from services.variables.variable_spaces import VariableSpace
 
 MOST_OFFERED = 1000
 """How many values of a pool prompts are drawn from at most."""
@@ -58,25 +58,26 @@ class KeptPromptValue(Resource[pb.PromptValue]):
         new.reference, new.token_count = value.reference, value.token_count
         new.visibility = new.visibility or pb.PromptValue.VISIBILITY_PRIVATE
 
-    @action("AddPromptValue")
-    async def add(self, call: Call, request: AddPromptValueRequest) -> pb.PromptValue:
-        """Keeps a value, or returns the one that says the same already."""
-        wanted = pb.PromptValue()
-        wanted.CopyFrom(request.prompt_value)
-        async with call.transaction():
-            # Whoever adds to the same pool waits here: so no value comes twice, and later ones have later ids.
-            row = await call.row(spaces_of(call), wanted.variable_space_id, lock=True)
-            if row["archived_at"] is not None:
-                raise archived("AddPromptValue")
-            await self.prepare(call, wanted, None)
-            mine: dict[str, Any] = {
-                "variable_space_id": row["id"],
-                "reference": wanted.reference,
-                "owner_id": call.actor.user_id,
-            }
-            for kept in await call.list(KeptPromptValue, mine, limit=1):
-                return kept
-            return await call.create(KeptPromptValue, wanted, prefix="prompt_value.")
+
+@action(KeptPromptValue, "AddPromptValue")
+async def add(call: Call, request: AddPromptValueRequest) -> pb.PromptValue:
+    """Keeps a value, or returns the one that says the same already."""
+    wanted = pb.PromptValue()
+    wanted.CopyFrom(request.prompt_value)
+    async with call.transaction():
+        # Whoever adds to the same pool waits here: so no value comes twice, and later ones have later ids.
+        row = await call.row(VariableSpace, wanted.variable_space_id, lock=True)
+        if row["archived_at"] is not None:
+            raise archived("AddPromptValue")
+        await KeptPromptValue().prepare(call, wanted, None)
+        mine: dict[str, Any] = {
+            "variable_space_id": row["id"],
+            "reference": wanted.reference,
+            "owner_id": call.actor.user_id,
+        }
+        for kept in await call.list(KeptPromptValue, mine, limit=1):
+            return kept
+        return await call.create(KeptPromptValue, wanted, prefix="prompt_value.")
 
 
 async def referred(call: Call, space_id: str, space: Space, values: Mapping[str, Any]) -> Space:

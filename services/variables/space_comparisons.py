@@ -19,8 +19,9 @@ from domain.space import Space
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import action
-from services.variables.space_edits import Spaces, edited, spaces_of
+from services.variables.space_edits import edited
 from services.variables.spaces import size_of, space_of
+from services.variables.variable_spaces import VariableSpace
 
 _SATISFIABILITY = {
     "proven_empty": rpc.AnalyzeVariableSpaceResponse.SATISFIABILITY_PROVEN_EMPTY,
@@ -35,65 +36,61 @@ _VERDICTS = {
 }
 
 
-class SpaceComparisons:
-    """Analyses, differences, merges and copies, for a resource of spaces."""
+@action(VariableSpace, "AnalyzeVariableSpace")
+async def analyze(call: Call, request: rpc.AnalyzeVariableSpaceRequest) -> rpc.AnalyzeVariableSpaceResponse:
+    """Says what is known of a space."""
+    found = await call.get(
+        VariableSpace, request.variable_space_id, revision=request.revision, verb="AnalyzeVariableSpace"
+    )
+    answer = await asyncio.to_thread(lambda: _analysis(space_of(found)))
+    answer.revision = found.revision
+    return answer
 
-    @action("AnalyzeVariableSpace")
-    async def analyze(self, call: Call, request: rpc.AnalyzeVariableSpaceRequest) -> rpc.AnalyzeVariableSpaceResponse:
-        """Says what is known of a space."""
-        spaces = spaces_of(call)
-        found = await call.get(
-            spaces, request.variable_space_id, revision=request.revision, verb="AnalyzeVariableSpace"
+
+@action(VariableSpace, "DiffVariableSpaces")
+async def diff(call: Call, request: rpc.DiffVariableSpacesRequest) -> rpc.DiffVariableSpacesResponse:
+    """Says what differs."""
+    verb = "DiffVariableSpaces"
+    other = request.to_variable_space_id or request.variable_space_id
+    old = await call.get(VariableSpace, request.variable_space_id, revision=request.revision, verb=verb)
+    new = await call.get(VariableSpace, other, revision=request.to_revision, verb=verb)
+    answer = await asyncio.to_thread(lambda: _told(difference(space_of(old), space_of(new))))
+    answer.revision, answer.to_revision = old.revision, new.revision
+    return answer
+
+
+@action(VariableSpace, "MergeVariableSpaces")
+async def merge(call: Call, request: rpc.MergeVariableSpacesRequest) -> rpc.MergeVariableSpacesResponse:
+    """Takes over what another space changed since the common ancestor; conflicts are told, not decided."""
+    async with call.transaction():
+        await call.row(VariableSpace, request.variable_space_id, "MergeVariableSpaces", lock=True)
+        ours = await call.get(VariableSpace, request.variable_space_id)
+        theirs = await call.get(VariableSpace, request.from_variable_space_id, revision=request.from_revision)
+        base = await _ancestor(call, request, ours, theirs)
+        sides = [await asyncio.to_thread(_parts, each) for each in (base, ours, theirs)]
+        made = [merged(*(side[index] for side in sides)) for index in range(2)]
+        answer = _merge_answer(made, base)
+        if answer.conflicts and not request.prefer:
+            return answer
+        if request.prefer == rpc.MergeVariableSpacesRequest.PREFER_THEIRS:
+            made = [each.preferring_theirs() for each in made]
+        space = await edited(call, request, "MergeVariableSpaces", lambda space: _put(space, made))
+    answer.variable_space.CopyFrom(space)
+    return answer
+
+
+@action(VariableSpace, "CloneVariableSpace")
+async def clone(call: Call, request: rpc.CloneVariableSpaceRequest) -> pb.VariableSpace:
+    """Copies a revision under a new name; the copy belongs to the caller and remembers its parent."""
+    async with call.transaction():
+        parent = await call.get(
+            VariableSpace, request.variable_space_id, revision=request.revision, verb="CloneVariableSpace"
         )
-        answer = await asyncio.to_thread(lambda: _analysis(space_of(found)))
-        answer.revision = found.revision
-        return answer
-
-    @action("DiffVariableSpaces")
-    async def diff(self, call: Call, request: rpc.DiffVariableSpacesRequest) -> rpc.DiffVariableSpacesResponse:
-        """Says what differs."""
-        spaces = spaces_of(call)
-        verb = "DiffVariableSpaces"
-        other = request.to_variable_space_id or request.variable_space_id
-        old = await call.get(spaces, request.variable_space_id, revision=request.revision, verb=verb)
-        new = await call.get(spaces, other, revision=request.to_revision, verb=verb)
-        answer = await asyncio.to_thread(lambda: _told(difference(space_of(old), space_of(new))))
-        answer.revision, answer.to_revision = old.revision, new.revision
-        return answer
-
-    @action("MergeVariableSpaces")
-    async def merge(self, call: Call, request: rpc.MergeVariableSpacesRequest) -> rpc.MergeVariableSpacesResponse:
-        """Takes over what another space changed since the common ancestor; conflicts are told, not decided."""
-        spaces = spaces_of(call)
-        async with call.transaction():
-            await call.row(spaces, request.variable_space_id, "MergeVariableSpaces", lock=True)
-            ours = await call.get(spaces, request.variable_space_id)
-            theirs = await call.get(spaces, request.from_variable_space_id, revision=request.from_revision)
-            base = await _ancestor(call, spaces, request, ours, theirs)
-            sides = [await asyncio.to_thread(_parts, each) for each in (base, ours, theirs)]
-            made = [merged(*(side[index] for side in sides)) for index in range(2)]
-            answer = _merge_answer(made, base)
-            if answer.conflicts and not request.prefer:
-                return answer
-            if request.prefer == rpc.MergeVariableSpacesRequest.PREFER_THEIRS:
-                made = [each.preferring_theirs() for each in made]
-            space = await edited(call, request, "MergeVariableSpaces", lambda space: _put(space, made))
-        answer.variable_space.CopyFrom(space)
-        return answer
-
-    @action("CloneVariableSpace")
-    async def clone(self, call: Call, request: rpc.CloneVariableSpaceRequest) -> pb.VariableSpace:
-        """Copies a revision under a new name; the copy belongs to the caller and remembers its parent."""
-        spaces = spaces_of(call)
-        async with call.transaction():
-            parent = await call.get(
-                spaces, request.variable_space_id, revision=request.revision, verb="CloneVariableSpace"
-            )
-            copy = pb.VariableSpace()
-            copy.CopyFrom(parent)
-            copy.name, copy.visibility = request.new_name, pb.VariableSpace.VISIBILITY_PRIVATE
-            lineage = {"parent_variable_space_id": UUID(parent.id), "parent_revision": parent.revision}
-            return await call.create(spaces, copy, hidden=lineage)
+        copy = pb.VariableSpace()
+        copy.CopyFrom(parent)
+        copy.name, copy.visibility = request.new_name, pb.VariableSpace.VISIBILITY_PRIVATE
+        lineage = {"parent_variable_space_id": UUID(parent.id), "parent_revision": parent.revision}
+        return await call.create(VariableSpace, copy, hidden=lineage)
 
 
 def _analysis(space: Space) -> rpc.AnalyzeVariableSpaceResponse:
@@ -138,7 +135,6 @@ def _changes(found: Changes) -> rpc.SpaceChanges:
 
 async def _ancestor(
     call: Call,
-    spaces: Spaces,
     request: rpc.MergeVariableSpacesRequest,
     ours: pb.VariableSpace,
     theirs: pb.VariableSpace,
@@ -148,7 +144,7 @@ async def _ancestor(
     if named[0] and not named[1]:
         raise InvalidFields(FieldViolation("base_revision", "is required where the ancestor is named"))
     identifier, revision = named if named[0] else _common(ours, theirs)
-    return await call.get(spaces, identifier, revision=revision)
+    return await call.get(VariableSpace, identifier, revision=revision)
 
 
 def _common(ours: pb.VariableSpace, theirs: pb.VariableSpace) -> tuple[str, int]:

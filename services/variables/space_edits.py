@@ -12,28 +12,12 @@ from domain.editing import added, removed, reordered, replaced
 from domain.values import Invalid
 from framework.engine import Call
 from framework.errors import InvalidFields, StaleEtag
-from framework.resource import Resource, action
+from framework.resource import action
 from services.variables.spaces import refusal
-
-EDITS = (
-    "AddVariable",
-    "UpdateVariable",
-    "RemoveVariable",
-    "ReorderVariables",
-    "AddConstraint",
-    "RemoveConstraint",
-    "MergeVariableSpaces",
-)
-"""What only those may do who may change the space."""
+from services.variables.variable_spaces import VariableSpace
 
 _PREFIX = "variable_space."
 Edit = Callable[[pb.VariableSpace], None]
-Spaces = type[Resource[pb.VariableSpace]]
-
-
-def spaces_of(call: Call) -> Spaces:
-    """Returns the resource of spaces, whose declaration imports whoever asks here."""
-    return call.engine.registry.by_message(pb.VariableSpace.DESCRIPTOR.full_name).resource
 
 
 def _name(variable: pb.Variable) -> str:
@@ -44,73 +28,75 @@ def _id(constraint: pb.Constraint) -> str:
     return constraint.id
 
 
-class SpaceEdits:
-    """The edits, for a resource of spaces."""
+@action(VariableSpace, "AddVariable")
+async def add_variable(call: Call, request: rpc.AddVariableRequest) -> pb.VariableSpace:
+    """Adds a variable at its place."""
+    place: list[int] = []
 
-    @action("AddVariable")
-    async def add_variable(self, call: Call, request: rpc.AddVariableRequest) -> pb.VariableSpace:
-        """Adds a variable at its place."""
-        place: list[int] = []
+    def edit(space: pb.VariableSpace) -> None:
+        position = request.position if request.HasField("position") else None
+        place.append(len(space.variables) if position is None else position)
+        _set(space.variables, added(list(space.variables), request.variable, _name, position))
 
-        def edit(space: pb.VariableSpace) -> None:
-            position = request.position if request.HasField("position") else None
-            place.append(len(space.variables) if position is None else position)
-            _set(space.variables, added(list(space.variables), request.variable, _name, position))
+    with _told({"name": "variable.name"}, "variables", place, "variable"):
+        return await edited(call, request, "AddVariable", edit)
 
-        with _told({"name": "variable.name"}, "variables", place, "variable"):
-            return await edited(call, request, "AddVariable", edit)
 
-    @action("UpdateVariable")
-    async def update_variable(self, call: Call, request: rpc.UpdateVariableRequest) -> pb.VariableSpace:
-        """Puts a variable in the place of another."""
-        place: list[int] = []
+@action(VariableSpace, "UpdateVariable")
+async def update_variable(call: Call, request: rpc.UpdateVariableRequest) -> pb.VariableSpace:
+    """Puts a variable in the place of another."""
+    place: list[int] = []
 
-        def edit(space: pb.VariableSpace) -> None:
-            place.extend(index for index, each in enumerate(space.variables) if each.name == request.name)
-            _set(space.variables, replaced(list(space.variables), request.name, request.variable, _name))
+    def edit(space: pb.VariableSpace) -> None:
+        place.extend(index for index, each in enumerate(space.variables) if each.name == request.name)
+        _set(space.variables, replaced(list(space.variables), request.name, request.variable, _name))
 
-        with _told({}, "variables", place, "variable"):
-            return await edited(call, request, "UpdateVariable", edit)
+    with _told({}, "variables", place, "variable"):
+        return await edited(call, request, "UpdateVariable", edit)
 
-    @action("RemoveVariable")
-    async def remove_variable(self, call: Call, request: rpc.RemoveVariableRequest) -> pb.VariableSpace:
-        """Takes a variable away; what reads it must go first."""
 
-        def edit(space: pb.VariableSpace) -> None:
-            _set(space.variables, removed(list(space.variables), request.name, _name))
+@action(VariableSpace, "RemoveVariable")
+async def remove_variable(call: Call, request: rpc.RemoveVariableRequest) -> pb.VariableSpace:
+    """Takes a variable away; what reads it must go first."""
 
-        return await edited(call, request, "RemoveVariable", edit)
+    def edit(space: pb.VariableSpace) -> None:
+        _set(space.variables, removed(list(space.variables), request.name, _name))
 
-    @action("ReorderVariables")
-    async def reorder_variables(self, call: Call, request: rpc.ReorderVariablesRequest) -> pb.VariableSpace:
-        """Brings the variables into another order."""
+    return await edited(call, request, "RemoveVariable", edit)
 
-        def edit(space: pb.VariableSpace) -> None:
-            _set(space.variables, reordered(list(space.variables), list(request.names), _name))
 
-        return await edited(call, request, "ReorderVariables", edit)
+@action(VariableSpace, "ReorderVariables")
+async def reorder_variables(call: Call, request: rpc.ReorderVariablesRequest) -> pb.VariableSpace:
+    """Brings the variables into another order."""
 
-    @action("AddConstraint")
-    async def add_constraint(self, call: Call, request: rpc.AddConstraintRequest) -> pb.VariableSpace:
-        """Adds a constraint at the end."""
-        place: list[int] = []
+    def edit(space: pb.VariableSpace) -> None:
+        _set(space.variables, reordered(list(space.variables), list(request.names), _name))
 
-        def edit(space: pb.VariableSpace) -> None:
-            place.append(len(space.constraints))
-            _set(space.constraints, added(list(space.constraints), request.constraint, _id))
+    return await edited(call, request, "ReorderVariables", edit)
 
-        with _told({"name": "constraint.id"}, "constraints", place, "constraint"):
-            return await edited(call, request, "AddConstraint", edit)
 
-    @action("RemoveConstraint")
-    async def remove_constraint(self, call: Call, request: rpc.RemoveConstraintRequest) -> pb.VariableSpace:
-        """Takes a constraint away."""
+@action(VariableSpace, "AddConstraint")
+async def add_constraint(call: Call, request: rpc.AddConstraintRequest) -> pb.VariableSpace:
+    """Adds a constraint at the end."""
+    place: list[int] = []
 
-        def edit(space: pb.VariableSpace) -> None:
-            _set(space.constraints, removed(list(space.constraints), request.constraint_id, _id))
+    def edit(space: pb.VariableSpace) -> None:
+        place.append(len(space.constraints))
+        _set(space.constraints, added(list(space.constraints), request.constraint, _id))
 
-        with _told({"name": "constraint_id"}, "constraints", [], ""):
-            return await edited(call, request, "RemoveConstraint", edit)
+    with _told({"name": "constraint.id"}, "constraints", place, "constraint"):
+        return await edited(call, request, "AddConstraint", edit)
+
+
+@action(VariableSpace, "RemoveConstraint")
+async def remove_constraint(call: Call, request: rpc.RemoveConstraintRequest) -> pb.VariableSpace:
+    """Takes a constraint away."""
+
+    def edit(space: pb.VariableSpace) -> None:
+        _set(space.constraints, removed(list(space.constraints), request.constraint_id, _id))
+
+    with _told({"name": "constraint_id"}, "constraints", [], ""):
+        return await edited(call, request, "RemoveConstraint", edit)
 
 
 async def edited(call: Call, request: Any, verb: str, edit: Edit) -> pb.VariableSpace:
@@ -118,22 +104,21 @@ async def edited(call: Call, request: Any, verb: str, edit: Edit) -> pb.Variable
 
     The row is locked meanwhile: edits of two people never mix, and without an expectation both are done.
     """
-    spaces = spaces_of(call)
     async with call.transaction():
-        row = await call.row(spaces, request.variable_space_id, verb, lock=True)
+        row = await call.row(VariableSpace, request.variable_space_id, verb, lock=True)
         if request.expected_revision not in (0, row["revision"]):
             raise StaleEtag(
                 "the space has another revision than you expect: read it again and retry",
                 current_revision=str(row["revision"]),
             )
         space = pb.VariableSpace()
-        space.CopyFrom(await call.get(spaces, request.variable_space_id))
+        space.CopyFrom(await call.get(VariableSpace, request.variable_space_id))
         try:
             edit(space)
         except Invalid as invalid:
             raise refusal(invalid.violations) from None
         space.etag = request.etag
-        return await call.replace(spaces, space, FieldMask(paths=["variables", "constraints"]), _PREFIX)
+        return await call.replace(VariableSpace, space, FieldMask(paths=["variables", "constraints"]), _PREFIX)
 
 
 def _set(field: Any, items: list[Any]) -> None:

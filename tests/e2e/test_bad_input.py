@@ -79,16 +79,22 @@ BAD = {
     ),
     "an objective that contradicts its metric": Bad(
         started(objectives=[{"metric": "cost", "direction": "DIRECTION_MAXIMIZE"}]),
-        *("INVALID_FIELD", {OF_RUN + "objectives[0].direction"}, "which is one to minimize"),
+        "INVALID_FIELD",
+        {OF_RUN + "objectives[0].direction"},
+        "which is one to minimize",
     ),
     "one metric made better twice": Bad(
         started(objectives=[{"metric": "cost"}, {"metric": "cost"}]),
-        *("INVALID_FIELD", {OF_RUN + "objectives[1].metric"}, "a metric of its own"),
+        "INVALID_FIELD",
+        {OF_RUN + "objectives[1].metric"},
+        "a metric of its own",
     ),
     "no budget": Bad(started(max_trials=0), "INVALID_FIELD", {OF_RUN + "max_trials"}, "greater than or equal to 1"),
     "a dataset smaller than a rung": Bad(
         started(racing={"first_rung": 100}),
-        *("INVALID_FIELD", {OF_RUN + "racing.first_rung"}, "lower it, or add examples"),
+        "INVALID_FIELD",
+        {OF_RUN + "racing.first_rung"},
+        "lower it, or add examples",
     ),
     "a score that is no number": Bad(
         told(1, "NaN"), "INVALID_FIELD", {"completions[0].objectives.gain"}, "must be a finite number"
@@ -107,7 +113,9 @@ BAD = {
     ),
     "a demonstration of unknown fields": Bad(
         written(program_config={"slots": SLOTS}),
-        *("INVALID_FIELD", {OF_PROGRAM + "slots[0].demonstrations[0].inputs.txt"}, "text"),
+        "INVALID_FIELD",
+        {OF_PROGRAM + "slots[0].demonstrations[0].inputs.txt"},
+        "text",
     ),
     "a secret of somebody else": Bad(
         connected(secret="secret://others/key"), "INVALID_FIELD", {"connector.secret"}, "operator"

@@ -3,11 +3,15 @@
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import Event
+from ashgrove.program.v1 import connector_pb2
+from ashgrove.program.v1 import connector_requests_pb2 as rpc
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
 from framework.engine.writing import event_of
 from framework.identifiers import new_id
+from framework.resource import action
+from services.program.resources.connector import Connector
 from services.program.waking import LOOK_SECONDS, PROBES, WORK, left, topic
 
 _LEAVE = """
@@ -17,10 +21,25 @@ VALUES (%(organization)s, %(id)s, %(connector)s, %(owner)s, %(verb)s, %(asked)s,
 _SAID = "SELECT said FROM connector_probes WHERE organization_id = %(organization)s AND id = %(id)s"
 
 
-async def ask_for(call: Call, resource: Any, connector_id: str, verb: str, asked: dict[str, Any]) -> str:
+@action(Connector, "CheckConnector")
+async def check(call: Call, request: rpc.CheckConnectorRequest) -> connector_pb2.Connector:
+    """Has a worker ask the endpoint, and returns the connector with what it said."""
+    await _done(call, await _ask_for(call, request.id, "CheckConnector", {}))
+    return await call.get(Connector, request.id)
+
+
+@action(Connector, "TryConnector")
+async def try_(call: Call, request: rpc.TryConnectorRequest) -> rpc.TryConnectorResponse:
+    """Has a worker make one small call, and returns how it went."""
+    asked = {"prompt": request.prompt or 'Say "ok".', "max_tokens": request.max_tokens or 16}
+    said = await _done(call, await _ask_for(call, request.id, "TryConnector", asked))
+    return rpc.TryConnectorResponse(**said)
+
+
+async def _ask_for(call: Call, connector_id: str, verb: str, asked: dict[str, Any]) -> str:
     """Leaves a probe of a connector that the caller may probe, and returns the probe's id."""
     async with call.transaction() as tx:
-        row = await call.row(resource, connector_id, verb=verb, lock=True)
+        row = await call.row(Connector, connector_id, verb=verb, lock=True)
         identifier = new_id()
         probe = {"organization": row["organization_id"], "id": identifier, "connector": row["id"]}
         author = {"owner": call.actor.user_id, "verb": verb, "request": call.context.request_id}
@@ -40,7 +59,7 @@ def _tried(call: Call, row: dict[str, Any]) -> Event:
     return event
 
 
-async def done(call: Call, identifier: str) -> dict[str, Any]:
+async def _done(call: Call, identifier: str) -> dict[str, Any]:
     """Returns what a probe said; raises DeadlinePassed when the caller's time is over first."""
     names = {"organization": call.context.organization_id, "id": identifier}
     while True:

@@ -5,18 +5,21 @@ from typing import Any
 from uuid import UUID
 
 from ashgrove.program.v1 import connector_pb2
-from ashgrove.program.v1.connector_requests_pb2 import ShareConnectorRequest
+from ashgrove.program.v1.connector_requests_pb2 import ShareConnectorRequest, UnshareConnectorRequest
 from google.protobuf.json_format import MessageToDict
 from psycopg.types.json import Jsonb
 
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields, NotFound
+from framework.resource import action
+from services.program.resources.connector import Connector, ConnectorShare
 
-Share = type[Any]
 
-
-async def share(call: Call, resource: Share, connector: dict[str, Any], request: ShareConnectorRequest) -> Any:
-    """Returns the share with the terms asked for, made or changed."""
+@action(Connector, "ShareConnector")
+async def share(call: Call, request: ShareConnectorRequest) -> connector_pb2.ConnectorShare:
+    """Lets an organization use the connector, or changes its terms."""
+    async with call.transaction():
+        connector = await call.row(Connector, request.id, verb="ShareConnector", lock=True)
     _refuse_unkept(connector, request)
     terms = {
         "name": connector["name"],
@@ -29,19 +32,21 @@ async def share(call: Call, resource: Share, connector: dict[str, Any], request:
     async with there.transaction():
         known = await _known(there, connector["id"])
         if known:
-            return await there.update(resource, known, terms, verb="Update")
+            return await there.update(ConnectorShare, known, terms, verb="Update")
         hidden = {"connector_id": connector["id"], "lender_id": connector["organization_id"], **terms}
-        return await there.create(resource, connector_pb2.ConnectorShare(), hidden=hidden)
+        return await there.create(ConnectorShare, connector_pb2.ConnectorShare(), hidden=hidden)
 
 
-async def withdraw(call: Call, resource: Share, connector: dict[str, Any], organization_id: str) -> Any:
-    """Returns the share, withdrawn; raises NotFound when there never was one."""
-    there = _inside(call, organization_id)
+@action(Connector, "UnshareConnector")
+async def unshare(call: Call, request: UnshareConnectorRequest) -> connector_pb2.ConnectorShare:
+    """Takes the connector back from an organization; raises NotFound when that never had it."""
+    connector = await call.row(Connector, request.id, verb="UnshareConnector")
+    there = _inside(call, request.organization_id)
     async with there.transaction():
         known = await _known(there, connector["id"])
         if not known:
-            raise NotFound("connector_share", organization_id)
-        return await there.update(resource, known, {"status": "STATUS_WITHDRAWN"}, verb="Update")
+            raise NotFound("connector_share", request.organization_id)
+        return await there.update(ConnectorShare, known, {"status": "STATUS_WITHDRAWN"}, verb="Update")
 
 
 def _refuse_unkept(connector: dict[str, Any], request: ShareConnectorRequest) -> None:

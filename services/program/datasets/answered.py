@@ -8,13 +8,16 @@ from ashgrove.program.v1.feedback_requests_pb2 import AddExecutionToDatasetReque
 
 from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields, NotFound
+from framework.resource import action
 from framework.structs import struct_of, values_of
+from services.program.datasets.adding import example_from, lines_of, size_of
 from services.program.datasets.appending import append
-from services.program.resources.dataset import FROM_EXECUTION, Dataset, example_from, lines_of, size_of
+from services.program.resources.dataset import FROM_EXECUTION, Dataset
 from services.program.resources.execution import Execution
 from services.program.resources.feedback import Feedback
 
 
+@action(Execution, FROM_EXECUTION)
 async def add(call: Call, request: AddExecutionToDatasetRequest) -> AddExecutionToDatasetResponse:
     """Adds an execution to a dataset as its next revision; raises IllegalState when there is nothing to add."""
     async with call.transaction():

@@ -16,6 +16,7 @@ from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, increment
 from services.program.datasets.gathering import Gathering
 from services.program.datasets.lines import Line, Lines
+from services.program.resources.dataset import Dataset
 
 COUNTS = {"SPLIT_TRAIN": "train_count", "SPLIT_VALIDATION": "validation_count", "SPLIT_TEST": "test_count"}
 _BATCH = 2000
@@ -68,12 +69,10 @@ async def append(
     `skip` leaves out what the dataset has already; `tell` has the ids returned; `execution_id` is of what they were
     made. Memory holds one batch.
     """
-    from services.program.resources.dataset import Dataset  # whose action this is
-
     async with call.transaction() as tx:
         row = await call.row(Dataset, identifier, verb=verb, lock=True)
         check_etag(row, etag)
-        growth = _Growth(tx, row, Dataset, execution_id)
+        growth = _Growth(tx, row, execution_id)
         for batch in _batches(lines):
             await growth.take(batch, skip=skip, tell=tell)
         growth.done.dataset = await growth.finish(lambda columns: call.update(Dataset, identifier, columns, verb=verb))
@@ -83,7 +82,7 @@ async def append(
 class _Growth:
     """A dataset that grows, its row locked: batch by batch, then its counts, its hash and its revision."""
 
-    def __init__(self, tx: Transaction, row: Mapping[str, Any], resource: Any, execution_id: UUID | None) -> None:
+    def __init__(self, tx: Transaction, row: Mapping[str, Any], execution_id: UUID | None) -> None:
         self.done = Appended(dataset_pb2.Dataset())
         self._tx = tx
         self._row = row
@@ -93,7 +92,7 @@ class _Growth:
             "revision": row["revision"] + 1,
             "execution_id": execution_id,
         }
-        dataset = codec_of(spec_of(resource)).message(row)
+        dataset = codec_of(spec_of(Dataset)).message(row)
         rule = dataset.split_rule
         self._gathering = (
             Gathering(tx, Lines(dataset), self._names, rule.likeness) if rule.HasField("likeness") else None

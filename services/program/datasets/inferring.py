@@ -1,5 +1,6 @@
 """Finds out which fields a file's rows have: the types that hold every value that was seen."""
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -16,8 +17,11 @@ from domain.rows.reading import Read
 from domain.rows.records import Unreadable
 from domain.signatures import inference
 from domain.values import IDENTIFIER, Invalid
+from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
+from framework.resource import action
 from services.program.datasets.receiving import MOST_FAULTS, reader_of
+from services.program.resources.dataset import Dataset
 from services.program.schemas.declared import message_of
 
 MOST_ROWS = 10_000
@@ -30,7 +34,13 @@ _READINGS: Sequence[tuple[re.Pattern[str], Callable[[str], Any]]] = (
 )
 
 
-def inferred(asked: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
+@action(Dataset, "InferDatasetFields")
+async def infer(call: Call, request: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
+    """Says which fields a file's rows have."""
+    return await asyncio.to_thread(_inferred, request)
+
+
+def _inferred(asked: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
     """Returns the fields of a file's rows; raises InvalidFields when nothing of it can be read."""
     reader = reader_of(asked.format)
     try:

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ashgrove.program.v1 import dataset_pb2
-from ashgrove.program.v1.example_requests_pb2 import GetExampleSampleRequest
+from ashgrove.program.v1.example_requests_pb2 import GetExampleSampleRequest, GetExampleSampleResponse
 
+from framework.engine import Call
 from framework.errors import NotFound
-from framework.storage import Transaction
+from framework.resource import action, spec_of
+from framework.storage import Transaction, codec_of
+from services.program.resources.dataset import Dataset, Example
 
 _USUAL = 50
+_VERB = "GetExampleSample"
 # MD5 is no secret here, and the only hash that every PostgreSQL computes alike.
 _DRAWN = """
 SELECT * FROM examples
@@ -19,7 +23,17 @@ ORDER BY md5(%(seed)s || ':' || id::text), id LIMIT %(count)s
 """
 
 
-async def sampled(tx: Transaction, dataset: Mapping[str, Any], asked: GetExampleSampleRequest) -> list[dict[str, Any]]:
+@action(Dataset, _VERB)
+async def sample(call: Call, request: GetExampleSampleRequest) -> GetExampleSampleResponse:
+    """Draws examples at random, the same ones for the same seed."""
+    async with call.transaction() as tx:
+        row = await call.row(Dataset, request.dataset_id, verb=_VERB)
+        drawn = await _sampled(tx, row, request)
+    codec = codec_of(spec_of(Example))
+    return GetExampleSampleResponse(examples=[codec.message(example) for example in drawn])
+
+
+async def _sampled(tx: Transaction, dataset: Mapping[str, Any], asked: GetExampleSampleRequest) -> list[dict[str, Any]]:
     """Returns the rows that a request draws of a dataset that its caller may read; NotFound for a revision to come."""
     if asked.dataset_revision > dataset["revision"]:
         raise NotFound("dataset_revision", f"{dataset['id']}@{asked.dataset_revision}")

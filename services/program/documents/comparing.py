@@ -12,7 +12,8 @@ from domain.comparing import ABSENT
 from domain.documents import Changed, changes
 from domain.values import Json
 from framework.engine import Call
-from framework.resource import Resource, action
+from framework.resource import action
+from services.program.resources.program import Program
 from services.program.schemas.serving import compatibility
 
 _KINDS = {
@@ -22,25 +23,21 @@ _KINDS = {
 }
 
 
-class Comparisons:
-    """The comparison, for the resource of programs."""
-
-    @action("DiffPrograms")
-    async def diff(self, call: Call, request: rpc.DiffProgramsRequest) -> rpc.DiffProgramsResponse:
-        """Tells what differs between two documents."""
-        programs: type[Resource[program_pb2.Program]] = type(self)  # type: ignore[assignment]
-        one = await call.get(programs, request.id, revision=request.revision, verb="DiffPrograms")
-        other = await call.get(
-            programs, request.other_id or request.id, revision=request.other_revision, verb="DiffPrograms"
-        )
-        told = await asyncio.to_thread(lambda: [_told(each) for each in changes(_content(one), _content(other))])
-        return rpc.DiffProgramsResponse(
-            changes=told,
-            same=not told,
-            compatibility=compatibility(one.signature_config, other.signature_config),
-            revision=one.revision,
-            other_revision=other.revision,
-        )
+@action(Program, "DiffPrograms")
+async def diff(call: Call, request: rpc.DiffProgramsRequest) -> rpc.DiffProgramsResponse:
+    """Tells what differs between two documents."""
+    one = await call.get(Program, request.id, revision=request.revision, verb="DiffPrograms")
+    other = await call.get(
+        Program, request.other_id or request.id, revision=request.other_revision, verb="DiffPrograms"
+    )
+    told = await asyncio.to_thread(lambda: [_told(each) for each in changes(_content(one), _content(other))])
+    return rpc.DiffProgramsResponse(
+        changes=told,
+        same=not told,
+        compatibility=compatibility(one.signature_config, other.signature_config),
+        revision=one.revision,
+        other_revision=other.revision,
+    )
 
 
 def _content(program: program_pb2.Program) -> dict[str, Json]:

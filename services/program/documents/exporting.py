@@ -15,14 +15,15 @@ from domain.templates import INSTRUCTIONS, rendered
 from domain.values import Json
 from framework.engine import Call
 from framework.errors import IllegalState
-from framework.resource import Resource, action
+from framework.resource import action
 from services.program.documents.slots import MAIN, demonstrations_of, slot_named
 from services.program.lm.answers import answered
 from services.program.lm.signature import inner_name, input_name
+from services.program.resources.program import Program
 from services.program.schemas.declared import fields_from
 
 FORMAT = "ashgrove.program/1"
-Program = program_pb2.Program
+_Program = program_pb2.Program
 _SETTINGS = ("model", "temperature", "top_p", "max_tokens")
 _PYTHON = {
     "integer": "int",
@@ -40,32 +41,28 @@ _PYTHON = {
 }
 
 
-class Exports:
-    """The export, for the resource of programs."""
-
-    @action("ExportProgram")
-    async def export(self, call: Call, request: rpc.ExportProgramRequest) -> rpc.ExportProgramResponse:
-        """Writes a program down."""
-        programs: type[Resource[Program]] = type(self)  # type: ignore[assignment]
-        found = await call.get(programs, request.id, revision=request.revision, verb="ExportProgram")
-        content = {"program_id": found.id, "content_hash": found.content_hash, **document(found)}
-        if found.type == Program.TYPE_PIPELINE:
-            content["steps"] = await _steps(call, programs, found)
-            content["results"] = _results(found)
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", found.name).strip("-") or "program"
-        return rpc.ExportProgramResponse(
-            content=json.dumps(content, ensure_ascii=False, indent=2),
-            file_name=f"{name}.{found.revision}.json",
-            revision=found.revision,
-        )
+@action(Program, "ExportProgram")
+async def export(call: Call, request: rpc.ExportProgramRequest) -> rpc.ExportProgramResponse:
+    """Writes a program down."""
+    found = await call.get(Program, request.id, revision=request.revision, verb="ExportProgram")
+    content = {"program_id": found.id, "content_hash": found.content_hash, **document(found)}
+    if found.type == _Program.TYPE_PIPELINE:
+        content["steps"] = await _steps(call, found)
+        content["results"] = _results(found)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", found.name).strip("-") or "program"
+    return rpc.ExportProgramResponse(
+        content=json.dumps(content, ensure_ascii=False, indent=2),
+        file_name=f"{name}.{found.revision}.json",
+        revision=found.revision,
+    )
 
 
-def document(program: Program) -> dict[str, Json]:
+def document(program: _Program) -> dict[str, Json]:
     """Returns a program as it is written down; raises IllegalState for one that is code."""
-    if program.type == Program.TYPE_CUSTOM:
+    if program.type == _Program.TYPE_CUSTOM:
         told = "a custom program is code that the operator registered; there is nothing else to write down"
         raise IllegalState(told, action="ExportProgram", status="ACTIVE")
-    if program.type == Program.TYPE_REACT:
+    if program.type == _Program.TYPE_REACT:
         told = "its tools are not in any file: they are asked under the platform's rules, with its secrets"
         raise IllegalState(told, action="ExportProgram", status="ACTIVE")
     signature = program.signature_config
@@ -76,7 +73,7 @@ def document(program: Program) -> dict[str, Json]:
         "format": FORMAT,
         "name": program.name,
         "revision": program.revision,
-        "kind": Program.Type.Name(program.type).removeprefix("TYPE_").lower(),
+        "kind": _Program.Type.Name(program.type).removeprefix("TYPE_").lower(),
         "instructions": signature.instructions,
         "inputs": [_field(each, input_name(each.name)) for each in inputs],
         "outputs": [_field(each, inner_name(each.name)) for each in outputs],
@@ -85,7 +82,7 @@ def document(program: Program) -> dict[str, Json]:
         "demonstrations": [_shown(each) for each in shown],
         "settings": {name: settings[name] for name in _SETTINGS if name in settings},
     }
-    if program.type == Program.TYPE_TEMPLATE:
+    if program.type == _Program.TYPE_TEMPLATE:
         made["messages"] = _messages(program.program_config.template, signature.instructions, shown, outputs)
     return made
 
@@ -137,12 +134,12 @@ def _plain(text: str) -> str:
     return text.replace("{{", "\\{{")
 
 
-def _results(program: Program) -> list[Json]:
+def _results(program: _Program) -> list[Json]:
     bound = program.program_config.pipeline.outputs
     return [MessageToDict(each, preserving_proto_field_name=True) for each in bound]
 
 
-async def _steps(call: Call, programs: type[Resource[Program]], program: Program) -> list[Json]:
+async def _steps(call: Call, program: _Program) -> list[Json]:
     """Returns a pipeline's steps, each program as it is written down itself."""
     found: list[Json] = []
     for step in program.program_config.pipeline.steps:
@@ -151,10 +148,10 @@ async def _steps(call: Call, programs: type[Resource[Program]], program: Program
             told = f"step {step.name} is code that the operator registered; it cannot be written down"
             raise IllegalState(told, action="ExportProgram", status="ACTIVE")
         if step.HasField("program"):
-            inner = await call.get(programs, step.program.program_id, revision=step.program.revision)
+            inner = await call.get(Program, step.program.program_id, revision=step.program.revision)
             plain["program"] = document(inner)
-            if inner.type == Program.TYPE_PIPELINE:
-                plain["program"]["steps"] = await _steps(call, programs, inner)
+            if inner.type == _Program.TYPE_PIPELINE:
+                plain["program"]["steps"] = await _steps(call, inner)
                 plain["program"]["results"] = _results(inner)
         found.append(plain)
     return found

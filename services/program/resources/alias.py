@@ -55,19 +55,20 @@ class ProgramAlias(Resource[program_alias_pb2.ProgramAlias]):
         if faults:
             raise InvalidFields(*faults)
 
-    @action(_ROLLBACK)
-    async def rollback(
-        self, call: Call, request: program_alias_pb2.RollbackProgramAliasRequest
-    ) -> program_alias_pb2.ProgramAlias:
-        """Gives an alias the targets back that it had."""
-        async with call.transaction():
-            row = await call.row(ProgramAlias, request.id, verb=_ROLLBACK, lock=True)
-            wanted = request.revision or row["revision"] - 1
-            if wanted < 1:
-                raise IllegalState("it has never been anything else", action=_ROLLBACK, status="ACTIVE")
-            then = await call.get(ProgramAlias, request.id, revision=wanted, verb=_ROLLBACK)
-            back = program_alias_pb2.ProgramAlias(id=request.id, targets=then.targets, etag=request.etag)
-            return await call.replace(ProgramAlias, back, FieldMask(paths=["targets"]))
+
+@action(ProgramAlias, _ROLLBACK)
+async def rollback(
+    call: Call, request: program_alias_pb2.RollbackProgramAliasRequest
+) -> program_alias_pb2.ProgramAlias:
+    """Gives an alias the targets back that it had."""
+    async with call.transaction():
+        row = await call.row(ProgramAlias, request.id, verb=_ROLLBACK, lock=True)
+        wanted = request.revision or row["revision"] - 1
+        if wanted < 1:
+            raise IllegalState("it has never been anything else", action=_ROLLBACK, status="ACTIVE")
+        then = await call.get(ProgramAlias, request.id, revision=wanted, verb=_ROLLBACK)
+        back = program_alias_pb2.ProgramAlias(id=request.id, targets=then.targets, etag=request.etag)
+        return await call.replace(ProgramAlias, back, FieldMask(paths=["targets"]))
 
 
 async def _program(call: Call, identifier: str) -> program_pb2.Program:

@@ -1,22 +1,8 @@
 """Datasets and their examples: what programs are tried on."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from uuid import UUID
+from collections.abc import Iterator
 
 from ashgrove.program.v1 import dataset_pb2, program_pb2
-from ashgrove.program.v1.dataset_requests_pb2 import BatchCreateExamplesRequest, BatchCreateExamplesResponse
-from ashgrove.program.v1.example_requests_pb2 import (
-    ON_DUPLICATE_SKIP,
-    GetExampleSampleRequest,
-    GetExampleSampleResponse,
-    InferDatasetFieldsRequest,
-    InferDatasetFieldsResponse,
-    RowFault,
-    UploadExamplesRequest,
-    UploadExamplesResponse,
-)
 
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -34,16 +20,9 @@ from framework.policy import (
 )
 from framework.query.aggregates import count
 from framework.query.formulas import sql
-from framework.resource import Resource, Storage, action, archiving, spec_of
-from framework.storage import codec_of
-from framework.structs import struct_of, values_of
+from framework.resource import Resource, Storage, archiving
 from services.program import shapes
-from services.program.datasets.appending import append
-from services.program.datasets.inferring import inferred
-from services.program.datasets.lines import Line, Lines
 from services.program.datasets.looking import looks
-from services.program.datasets.receiving import Intake, receive
-from services.program.datasets.sampling import sampled
 
 _ADD = "BatchCreateExamples"
 _UPLOAD = "UploadExamples"
@@ -89,112 +68,12 @@ class Dataset(Resource[dataset_pb2.Dataset]):
             raise InvalidFields(*faults)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
-    @action(_ADD)
-    async def add(self, call: Call, request: BatchCreateExamplesRequest) -> BatchCreateExamplesResponse:
-        """Adds examples, all or none, as the dataset's next revision."""
-        dataset = await call.get(Dataset, request.dataset_id, verb=_ADD)
-        done = await append(call, request.dataset_id, _ADD, lines_of(dataset, request.examples), tell=True)
-        examples = [example_from(done.dataset, *kept) for kept in done.ids]
-        for position, example in enumerate(examples, start=size_of(done.dataset) - len(examples)):
-            example.position = position
-        return BatchCreateExamplesResponse(examples=examples, dataset=done.dataset)
-
-    @action(_UPLOAD)
-    async def upload(
-        self, call: Call, request: UploadExamplesRequest, more: AsyncIterator[UploadExamplesRequest]
-    ) -> UploadExamplesResponse:
-        """Adds the rows of a file, all or none or the sound ones, as the dataset's next revision."""
-        intake = Intake(await call.get(Dataset, request.dataset_id, verb=_UPLOAD), request)
-        try:
-            await receive(intake, request, more)
-            return await _kept(call, request, intake)
-        finally:
-            intake.close()
-
-    @action(_INFER)
-    async def infer(self, call: Call, request: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
-        """Says which fields a file's rows have."""
-        return await asyncio.to_thread(inferred, request)
-
-    @action(_SAMPLE)
-    async def sample(self, call: Call, request: GetExampleSampleRequest) -> GetExampleSampleResponse:
-        """Draws examples at random, the same ones for the same seed."""
-        async with call.transaction() as tx:
-            row = await call.row(Dataset, request.dataset_id, verb=_SAMPLE)
-            drawn = await sampled(tx, row, request)
-        codec = codec_of(spec_of(Example))
-        return GetExampleSampleResponse(examples=[codec.message(example) for example in drawn])
-
 
 def _ungrouped(dataset: dataset_pb2.Dataset) -> Iterator[FieldViolation]:
     known = {field.name for field in dataset.input_fields}
     for i, name in enumerate(dataset.split_rule.group_fields):
         if name not in known:
             yield FieldViolation(f"dataset.split_rule.group_fields[{i}]", f"{name} is none of the input fields")
-
-
-def size_of(dataset: dataset_pb2.Dataset) -> int:
-    """Returns how many examples a dataset has."""
-    return dataset.train_count + dataset.validation_count + dataset.test_count
-
-
-def lines_of(
-    dataset: dataset_pb2.Dataset, examples: Sequence[dataset_pb2.Example], path: str = "examples[{}]."
-) -> list[Line]:
-    """Returns new examples as lines; raises InvalidFields naming every example and field that does not fit."""
-    faults = [fault for i, example in enumerate(examples) for fault in _faults(dataset, example, path.format(i))]
-    if faults:
-        raise InvalidFields(*faults)
-    lines = Lines(dataset)
-    return [
-        lines.line(
-            _split(each),
-            shapes.fitted(dataset.input_fields, values_of(each.inputs), "inputs"),
-            shapes.fitted(dataset.output_fields, values_of(each.outputs), "outputs"),
-        )
-        for each in examples
-    ]
-
-
-def _split(example: dataset_pb2.Example) -> str:
-    return dataset_pb2.Split.Name(example.split) if example.split else ""
-
-
-def _faults(shape: dataset_pb2.Dataset, example: dataset_pb2.Example, path: str) -> Iterator[FieldViolation]:
-    yield from shapes.value_faults(shape.input_fields, values_of(example.inputs), f"{path}inputs")
-    yield from shapes.value_faults(shape.output_fields, values_of(example.outputs), f"{path}outputs")
-
-
-def example_from(dataset: dataset_pb2.Dataset, identifier: UUID, line: Line) -> dataset_pb2.Example:
-    """Returns a line that a dataset has just been given, but for its position."""
-    made = dataset_pb2.Example(
-        id=str(identifier),
-        dataset_id=dataset.id,
-        split=dataset_pb2.Split.Value(line.split),
-        revision=dataset.revision,
-        created_at=dataset.updated_at,
-        group_key=line.group,
-    )
-    made.inputs.CopyFrom(struct_of(json.loads(line.inputs)))
-    made.outputs.CopyFrom(struct_of(json.loads(line.outputs)))
-    return made
-
-
-async def _kept(call: Call, request: UploadExamplesRequest, intake: Intake) -> UploadExamplesResponse:
-    """Adds what a file brought, unless it was only to be judged."""
-    answer = UploadExamplesResponse(
-        refused_count=intake.refused,
-        faults=[RowFault(row=f.row, column=f.column, expectation=f.expectation) for f in intake.faults],
-    )
-    if request.validate_only:
-        answer.dataset.CopyFrom(await call.get(Dataset, request.dataset_id, verb=_UPLOAD))
-        answer.added_count = intake.counts.total()
-        return answer
-    skip = request.on_duplicate == ON_DUPLICATE_SKIP
-    done = await append(call, request.dataset_id, _UPLOAD, intake.lines(), etag=request.etag, skip=skip)
-    answer.dataset.CopyFrom(done.dataset)
-    answer.added_count, answer.duplicate_count = done.added, done.duplicates
-    return answer
 
 
 class Example(Resource[dataset_pb2.Example]):

@@ -26,13 +26,14 @@ class ProgramDefaults(Resource[pb.ProgramDefaults]):
         policy("Create", "Update", _SET, allow=has_role(Role.ADMIN)),
     ]
 
-    @action(_SET)
-    async def set(self, call: Call, request: pb.SetProgramDefaultsRequest) -> pb.ProgramDefaults:
-        """Puts these defaults in the place of those before."""
-        plain = MessageToDict(request.defaults, preserving_proto_field_name=True)
-        columns: dict[str, Any] = {"defaults": Jsonb(plain)}
-        async with call.transaction() as tx:
-            known = await tx.fetch_one(_KNOWN, {"organization": call.context.organization_id})
-            if known is None:
-                return await call.create(ProgramDefaults, pb.ProgramDefaults(), hidden=columns)
-            return await call.update(ProgramDefaults, str(known["id"]), columns, etag=request.etag)
+
+@action(ProgramDefaults, _SET)
+async def set_defaults(call: Call, request: pb.SetProgramDefaultsRequest) -> pb.ProgramDefaults:
+    """Puts these defaults in the place of those before."""
+    plain = MessageToDict(request.defaults, preserving_proto_field_name=True)
+    columns: dict[str, Any] = {"defaults": Jsonb(plain)}
+    async with call.transaction() as tx:
+        known = await tx.fetch_one(_KNOWN, {"organization": call.context.organization_id})
+        if known is None:
+            return await call.create(ProgramDefaults, pb.ProgramDefaults(), hidden=columns)
+        return await call.update(ProgramDefaults, str(known["id"]), columns, etag=request.etag)

@@ -1,42 +1,26 @@
 """Evaluations and their results: a program revision, run with one configuration over one split of a dataset."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1.evaluation_requests_pb2 import (
-    CancelEvaluationRequest,
-    CompareEvaluationsRequest,
-    CompareEvaluationsResponse,
-    EvaluateProgramRequest,
-    EvaluateProgramResponse,
-    GetEvaluationMatrixRequest,
-    GetEvaluationMatrixResponse,
-    PauseEvaluationRequest,
-)
 from sqlalchemy import ColumnElement, Text, case, func, null
 from sqlalchemy.dialects.postgresql import JSONB
 
 from framework.call import Actor, ActorKind, Role
-from framework.engine import Call, of_readable
+from framework.engine import of_readable
 from framework.policy import WRITES, bypass, field_policy, forbid, has_role, is_service, owns, policy, signed_in
 from framework.policy.row_checks import ColumnIs
 from framework.query import Columns
 from framework.query.formulas import seconds_between, sql
 from framework.query.sources import json_number
-from framework.resource import Resource, StateMachine, Storage, action
-from framework.storage import clock_time, increment
+from framework.resource import Resource, StateMachine, Storage
 from services.program.resources.execution import WORK_COLUMNS, of_readable_program
-from services.program.waking import topic
 
 _CANCEL = "CancelEvaluation"
 _PAUSE = "PauseEvaluation"
 _EVALUATE = "EvaluateProgram"
 _COMPARE = "CompareEvaluations"
 _MATRIX = "GetEvaluationMatrix"
-# Takes an evaluation from its worker, whatever that one still writes.
-_TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 
 
 def _score(row: Columns) -> ColumnElement[Any]:
@@ -117,60 +101,6 @@ class Evaluation(Resource[execution_pb2.Evaluation]):
 
     # The rule above keeps the row from whom it is sealed to; this keeps the scores out of events, and so of the trail.
     field_policies = [field_policy("scores", allow=~is_sealed)]
-
-    @action(_EVALUATE)
-    async def evaluate(self, call: Call, request: EvaluateProgramRequest) -> AsyncIterator[EvaluateProgramResponse]:
-        """Creates an evaluation or attaches to it, and streams its results; the work outlives its caller."""
-        from services.program import evaluating, watching  # they act on this very resource
-
-        identifier = await evaluating.create_or_attach(call, request)
-        async for frame in watching.frames(call, identifier, request.from_sequence):
-            yield frame
-
-    @action(_CANCEL)
-    async def cancel(self, call: Call, request: CancelEvaluationRequest) -> execution_pb2.Evaluation:
-        """Stops an evaluation and keeps what was finished; an ended one stays as it is."""
-        columns = {"completed_at": clock_time(), **_TAKEN}
-        cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
-        await call.follow(lambda: call.engine.hints.publish(topic("evaluation", request.id)))
-        return cancelled
-
-    @action(_COMPARE)
-    async def compare(self, call: Call, request: CompareEvaluationsRequest) -> CompareEvaluationsResponse:
-        """Compares two evaluations item by item."""
-        from services.program import comparing  # it reads this very resource
-
-        return await comparing.compare(call, request)
-
-    @action(_MATRIX)
-    async def matrix(self, call: Call, request: GetEvaluationMatrixRequest) -> GetEvaluationMatrixResponse:
-        """Lays evaluations of one dataset beside each other."""
-        from services.program import comparing  # it reads this very resource
-
-        return await comparing.matrix(call, request)
-
-    @action(_PAUSE)
-    async def pause(self, call: Call, request: PauseEvaluationRequest) -> execution_pb2.Evaluation:
-        """Halts an evaluation and keeps what was finished; a paused or ended one stays as it is."""
-        return await pause(call, request.id)
-
-
-async def pause(
-    call: Call,
-    identifier: str,
-    holds: Callable[[Mapping[str, Any]], bool] = lambda row: True,
-    columns: Mapping[str, Any] = MappingProxyType({}),
-) -> execution_pb2.Evaluation:
-    """Pauses an evaluation, if something holds of its row, and returns it; a paused or ended one stays as it is.
-
-    `columns` are written with it: why it is paused.
-    """
-    async with call.transaction():
-        if not holds(await call.row(Evaluation, identifier, _PAUSE, lock=True)):
-            return await call.get(Evaluation, identifier, verb=_PAUSE)
-        paused = await call.update(Evaluation, identifier, {**columns, **_TAKEN}, verb=_PAUSE)
-        await call.follow(lambda: call.engine.hints.publish(topic("evaluation", identifier)))
-        return paused
 
 
 class EvaluationResult(Resource[execution_pb2.EvaluationResult]):

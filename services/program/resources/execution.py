@@ -1,18 +1,7 @@
 """Executions: one run of a program on one set of inputs, done by a worker while the caller waits."""
 
-from collections.abc import AsyncIterator
-
 from ashgrove.program.v1 import execution_pb2
-from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecuteProgramRequest, BatchExecuteProgramResponse
-from ashgrove.program.v1.execution_requests_pb2 import (
-    CancelExecutionRequest,
-    ExecuteProgramRequest,
-    GetExecutionStepsRequest,
-    GetExecutionStepsResponse,
-    StreamExecutionRequest,
-    StreamExecutionResponse,
-)
-from ashgrove.program.v1.feedback_requests_pb2 import AddExecutionToDatasetRequest, AddExecutionToDatasetResponse
+from ashgrove.program.v1.execution_requests_pb2 import CancelExecutionRequest
 
 from framework.call import Role
 from framework.engine import Call, of_readable
@@ -37,19 +26,6 @@ _CANCEL = "CancelExecution"
 _STREAM, _STEPS = "StreamExecution", "GetExecutionSteps"
 TAKEN = {"fencing_token": increment(), "lease_owner": "", "lease_until": None}
 """Takes work from its worker, whatever that one still writes."""
-
-
-async def _ended(call: Call, begun: execution_pb2.Execution) -> execution_pb2.Execution:
-    from services.program import executing  # it acts on this very resource
-
-    return await executing.ended(call, begun)
-
-
-async def _all_ended(call: Call, begun: BatchExecuteProgramResponse) -> BatchExecuteProgramResponse:
-    from services.program import executing  # it acts on this very resource
-
-    return await executing.all_ended(call, begun)
-
 
 of_readable_program = of_readable(Program, "program_id")
 
@@ -106,47 +82,11 @@ class Execution(Resource[execution_pb2.Execution]):
         policy(EXECUTE, BATCH, allow=signed_in),
     ]
 
-    @action(EXECUTE, then=_ended)
-    async def execute(self, call: Call, request: ExecuteProgramRequest) -> execution_pb2.Execution:
-        """Leaves the execution for a worker, and returns it when it has ended; the work outlives its caller."""
-        from services.program import executing  # it acts on this very resource
 
-        return await executing.execute(call, request)
-
-    @action(BATCH, then=_all_ended)
-    async def execute_many(self, call: Call, request: BatchExecuteProgramRequest) -> BatchExecuteProgramResponse:
-        """Leaves an execution for each of many inputs, and returns them when all have ended."""
-        from services.program import executing  # it acts on this very resource
-
-        return await executing.execute_many(call, request)
-
-    @action(_CANCEL)
-    async def cancel(self, call: Call, request: CancelExecutionRequest) -> execution_pb2.Execution:
-        """Stops an execution; an ended one stays as it is."""
-        columns = {"completed_at": clock_time(), "error_class": "ERROR_CLASS_CANCELLED", **TAKEN, **FORGET}
-        cancelled = await call.update(Execution, request.id, columns, verb=_CANCEL)
-        await call.follow(lambda: call.engine.hints.publish(topic("execution", request.id)))
-        return cancelled
-
-    @action(_STREAM)
-    async def stream(self, call: Call, request: StreamExecutionRequest) -> AsyncIterator[StreamExecutionResponse]:
-        """Tells an execution as it goes; the work outlives its caller."""
-        from services.program import streaming  # it reads this very resource
-
-        async for frame in streaming.frames(call, request.id, request.from_sequence):
-            yield frame
-
-    @action(_STEPS)
-    async def steps(self, call: Call, request: GetExecutionStepsRequest) -> GetExecutionStepsResponse:
-        """Tells what an execution did on its way."""
-        from services.program import streaming  # it reads this very resource
-
-        row = await call.row(Execution, request.id, _STEPS)
-        return GetExecutionStepsResponse(steps=streaming.steps_of(row), left_out_count=row["steps_left_out"])
-
-    @action(FROM_EXECUTION)
-    async def add_to_dataset(self, call: Call, request: AddExecutionToDatasetRequest) -> AddExecutionToDatasetResponse:
-        """Makes an execution an example of a dataset."""
-        from services.program.datasets import answered  # it reads this very resource
-
-        return await answered.add(call, request)
+@action(Execution, _CANCEL)
+async def cancel(call: Call, request: CancelExecutionRequest) -> execution_pb2.Execution:
+    """Stops an execution; an ended one stays as it is."""
+    columns = {"completed_at": clock_time(), "error_class": "ERROR_CLASS_CANCELLED", **TAKEN, **FORGET}
+    cancelled = await call.update(Execution, request.id, columns, verb=_CANCEL)
+    await call.follow(lambda: call.engine.hints.publish(topic("execution", request.id)))
+    return cancelled

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from ashgrove.program.v1 import metric_pb2, program_pb2
+from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1.program_requests_pb2 import CloneProgramRequest
 
 from framework.call import Role
@@ -13,21 +13,19 @@ from framework.query.aggregates import avg, count, histogram, max_of, over_time,
 from framework.query.formulas import sql
 from framework.query.related_rows import first
 from framework.resource import Resource, Rollup, Storage, action, archiving
-from services.program import catalogue, coded, shapes
-from services.program.code.contract import Catalogue
-from services.program.documents.comparing import Comparisons
-from services.program.documents.exporting import Exports
+from services.program import coded, shapes
 from services.program.documents.judging import document_faults
-from services.program.schemas.serving import OF_FIELDS, Schemas
 from services.program.spaces import refuse_strange_space, settle_space
 
 _RUNS = ("ExecuteProgram", "BatchExecuteProgram", "EvaluateProgram")
+_LISTS = ("ListMetrics", "ListCustomPrograms", "ListTools", "ListRetrievers")
+_OF_FIELDS = ("InferSchema", "MergeSchemas", "CheckCompatibility", "WriteJsonSchema", "ValidateValues")
 _COMPLETED = "status = completed"
 _RUN = "status = completed AND cached = false"
 """Those that took time: what an earlier one had found took none."""
 
 
-class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
+class Program(Resource[program_pb2.Program]):
     """Programs: read by their owner and, when public, by the organization; run and changed by their owner."""
 
     rollups = {"optimization_run_count": Rollup("optimizer", "optimization_run", "program_id")}
@@ -49,8 +47,8 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         policy(*WRITES, allow=has_role(Role.USER)),
         policy("Get", "List", allow=owns | is_public),
         policy("CloneProgram", "GetProgramSchema", "DiffPrograms", "ExportProgram", allow=owns | is_public),
-        # What is registered is the same for everybody, and no secret.
-        policy("ListMetrics", "ListCustomPrograms", "ListTools", "ListRetrievers", *OF_FIELDS, allow=signed_in),
+        # What is registered is the same for everybody and no secret, and fields are sent along and kept nowhere.
+        policy(*_LISTS, *_OF_FIELDS, allow=signed_in),
         policy("Create", allow=signed_in & owns),
         policy("Update", "Archive", "Unarchive", *_RUNS, allow=owns),
         policy("Purge", allow=has_role(Role.ADMIN)),
@@ -93,48 +91,16 @@ class Program(Schemas, Comparisons, Exports, Resource[program_pb2.Program]):
         await refuse_strange_space(call, new, old)
         new.visibility = new.visibility or program_pb2.Program.VISIBILITY_PRIVATE
 
-    @action("ListMetrics")
-    async def metrics(self, call: Call, request: metric_pb2.ListMetricsRequest) -> metric_pb2.ListMetricsResponse:
-        """Tells everything that can be measured."""
-        return metric_pb2.ListMetricsResponse(metrics=catalogue.metrics(await _registered(call)))
 
-    @action("ListCustomPrograms")
-    async def custom(
-        self, call: Call, request: metric_pb2.ListCustomProgramsRequest
-    ) -> metric_pb2.ListCustomProgramsResponse:
-        """Tells which code custom programs can run."""
-        programs = catalogue.custom_programs(await _registered(call))
-        return metric_pb2.ListCustomProgramsResponse(custom_programs=programs)
-
-    @action("ListTools")
-    async def tools(self, call: Call, request: metric_pb2.ListToolsRequest) -> metric_pb2.ListToolsResponse:
-        """Tells which code programs can use as tools."""
-        return metric_pb2.ListToolsResponse(tools=catalogue.tools(await _registered(call)))
-
-    @action("ListRetrievers")
-    async def retrievers(
-        self, call: Call, request: metric_pb2.ListRetrieversRequest
-    ) -> metric_pb2.ListRetrieversResponse:
-        """Tells what can look up examples."""
-        return metric_pb2.ListRetrieversResponse(retrievers=catalogue.retrievers(await _registered(call)))
-
-    @action("CloneProgram")
-    async def clone(self, call: Call, request: CloneProgramRequest) -> program_pb2.Program:
-        """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
-        if request.new_name != request.new_name.strip():
-            raise InvalidFields(FieldViolation("new_name", "must neither begin nor end with space"))
-        async with call.transaction():
-            parent = await call.get(Program, request.id, revision=request.revision, verb="CloneProgram")
-            copy = program_pb2.Program()
-            copy.CopyFrom(parent)
-            copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
-            await settle_space(call, copy, request.space, request.new_name, validate_only=request.validate_only)
-            return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})
-
-
-async def _registered(call: Call) -> Catalogue:
-    """Returns what is registered, imported and described by a process that is not this one."""
-    if call.application is None:
-        return Catalogue()
-    registered: Catalogue = await call.application.describing.describe()
-    return registered
+@action(Program, "CloneProgram")
+async def clone(call: Call, request: CloneProgramRequest) -> program_pb2.Program:
+    """Copies a program under a new name; the copy belongs to the caller and remembers its parent."""
+    if request.new_name != request.new_name.strip():
+        raise InvalidFields(FieldViolation("new_name", "must neither begin nor end with space"))
+    async with call.transaction():
+        parent = await call.get(Program, request.id, revision=request.revision, verb="CloneProgram")
+        copy = program_pb2.Program()
+        copy.CopyFrom(parent)
+        copy.name, copy.visibility = request.new_name, program_pb2.Program.VISIBILITY_PRIVATE
+        await settle_space(call, copy, request.space, request.new_name, validate_only=request.validate_only)
+        return await call.create(Program, copy, hidden={"parent_program_id": UUID(parent.id)})

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ashgrove.program.v1 import program_pb2
 from ashgrove.program.v1 import schema_requests_pb2 as rpc
 from ashgrove.program.v1.signature_pb2 import SignatureConfig, SignatureField
 
@@ -18,81 +17,80 @@ from domain.signatures.merging import Conflict, merged
 from domain.values import Invalid, normalise
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
-from framework.resource import Resource, action
+from framework.resource import action
 from framework.structs import struct_of, values_of
 from services.program import shapes
+from services.program.resources.program import Program
 from services.program.schemas.checking import checker_of
 from services.program.schemas.declared import fields_from, message_of
 
-OF_FIELDS = ("InferSchema", "MergeSchemas", "CheckCompatibility", "WriteJsonSchema", "ValidateValues")
-"""What needs no program: fields are sent along, and kept nowhere."""
+
+@action(Program, "InferSchema")
+async def infer(call: Call, request: rpc.InferSchemaRequest) -> rpc.InferSchemaResponse:
+    """Infers fields from examples."""
+    most = request.most_choices if request.HasField("most_choices") else MOST_CHOICES
+
+    def found() -> Sequence[Field]:
+        examples = [normalise(values_of(each), f"examples[{i}]") for i, each in enumerate(request.examples)]
+        return inferred([_by_name(each) for each in examples], most)
+
+    try:
+        fields = await asyncio.to_thread(found)
+    except Invalid as invalid:
+        raise _refusal(invalid) from None
+    return rpc.InferSchemaResponse(fields=map(message_of, fields))
 
 
-class Schemas:
-    """The answers, for the resource of programs."""
+@action(Program, "MergeSchemas")
+async def merge(call: Call, request: rpc.MergeSchemasRequest) -> rpc.MergeSchemasResponse:
+    """Makes one list of fields of two."""
+    one, other = _sound(request.fields, "fields"), _sound(request.other_fields, "other_fields")
+    try:
+        fields = merged(one, other, _CONFLICTS[request.conflict])
+    except Invalid as invalid:
+        raise _refusal(invalid) from None
+    return rpc.MergeSchemasResponse(fields=map(message_of, fields))
 
-    @action("InferSchema")
-    async def infer(self, call: Call, request: rpc.InferSchemaRequest) -> rpc.InferSchemaResponse:
-        """Infers fields from examples."""
-        most = request.most_choices if request.HasField("most_choices") else MOST_CHOICES
 
-        def found() -> Sequence[Field]:
-            examples = [normalise(values_of(each), f"examples[{i}]") for i, each in enumerate(request.examples)]
-            return inferred([_by_name(each) for each in examples], most)
+@action(Program, "CheckCompatibility")
+async def compare(call: Call, request: rpc.CheckCompatibilityRequest) -> rpc.CheckCompatibilityResponse:
+    """Tells what a new signature breaks."""
+    return compatibility(_whole(request.old_signature, "old"), _whole(request.new_signature, "new"))
 
-        try:
-            fields = await asyncio.to_thread(found)
-        except Invalid as invalid:
-            raise _refusal(invalid) from None
-        return rpc.InferSchemaResponse(fields=map(message_of, fields))
 
-    @action("MergeSchemas")
-    async def merge(self, call: Call, request: rpc.MergeSchemasRequest) -> rpc.MergeSchemasResponse:
-        """Makes one list of fields of two."""
-        one, other = _sound(request.fields, "fields"), _sound(request.other_fields, "other_fields")
-        try:
-            fields = merged(one, other, _CONFLICTS[request.conflict])
-        except Invalid as invalid:
-            raise _refusal(invalid) from None
-        return rpc.MergeSchemasResponse(fields=map(message_of, fields))
+@action(Program, "WriteJsonSchema")
+async def write(call: Call, request: rpc.WriteJsonSchemaRequest) -> rpc.WriteJsonSchemaResponse:
+    """Writes fields as JSON Schema."""
+    made = written(_sound(request.fields, "fields"), _dialect(request.dialect))
+    return rpc.WriteJsonSchemaResponse(json_schema=_json(made), losses=_losses(made.losses))
 
-    @action("CheckCompatibility")
-    async def compare(self, call: Call, request: rpc.CheckCompatibilityRequest) -> rpc.CheckCompatibilityResponse:
-        """Tells what a new signature breaks."""
-        return compatibility(_whole(request.old_signature, "old"), _whole(request.new_signature, "new"))
 
-    @action("WriteJsonSchema")
-    async def write(self, call: Call, request: rpc.WriteJsonSchemaRequest) -> rpc.WriteJsonSchemaResponse:
-        """Writes fields as JSON Schema."""
-        made = written(_sound(request.fields, "fields"), _dialect(request.dialect))
-        return rpc.WriteJsonSchemaResponse(json_schema=_json(made), losses=_losses(made.losses))
+@action(Program, "ValidateValues")
+async def judge(call: Call, request: rpc.ValidateValuesRequest) -> rpc.ValidateValuesResponse:
+    """Judges values."""
+    fields, given = _sound(request.fields, "fields"), values_of(request.values)
+    checker = checker_of(request.fields)
+    checked = checker.check(upcast(fields, given) if request.upcast else given, "values", lenient=request.lenient)
+    if not checked.violations:
+        return rpc.ValidateValuesResponse(values=struct_of(checked.values))
+    told = [rpc.SchemaViolation(path=v.path, message=v.message, code=v.code) for v in checked.violations]
+    return rpc.ValidateValuesResponse(violations=told)
 
-    @action("ValidateValues")
-    async def judge(self, call: Call, request: rpc.ValidateValuesRequest) -> rpc.ValidateValuesResponse:
-        """Judges values."""
-        fields, given = _sound(request.fields, "fields"), values_of(request.values)
-        checker = checker_of(request.fields)
-        checked = checker.check(upcast(fields, given) if request.upcast else given, "values", lenient=request.lenient)
-        if not checked.violations:
-            return rpc.ValidateValuesResponse(values=struct_of(checked.values))
-        told = [rpc.SchemaViolation(path=v.path, message=v.message, code=v.code) for v in checked.violations]
-        return rpc.ValidateValuesResponse(violations=told)
 
-    @action("GetProgramSchema")
-    async def of_program(self, call: Call, request: rpc.GetProgramSchemaRequest) -> rpc.GetProgramSchemaResponse:
-        """Writes the schemas of a program."""
-        programs: type[Resource[program_pb2.Program]] = type(self)  # type: ignore[assignment]
-        found = await call.get(programs, request.id, revision=request.revision, verb="GetProgramSchema")
-        signature = found.signature_config
-        inputs, outputs = (
-            written(fields_from(side), _dialect(request.dialect)) for side in (signature.inputs, signature.outputs)
-        )
-        return rpc.GetProgramSchemaResponse(
-            inputs_schema=_json(inputs),
-            outputs_schema=_json(outputs),
-            losses=[*_losses(inputs.losses, "inputs."), *_losses(outputs.losses, "outputs.")],
-            revision=found.revision,
-        )
+@action(Program, "GetProgramSchema")
+async def of_program(call: Call, request: rpc.GetProgramSchemaRequest) -> rpc.GetProgramSchemaResponse:
+    """Writes the schemas of a program."""
+    found = await call.get(Program, request.id, revision=request.revision, verb="GetProgramSchema")
+    signature = found.signature_config
+    inputs, outputs = (
+        written(fields_from(side), _dialect(request.dialect)) for side in (signature.inputs, signature.outputs)
+    )
+    return rpc.GetProgramSchemaResponse(
+        inputs_schema=_json(inputs),
+        outputs_schema=_json(outputs),
+        losses=[*_losses(inputs.losses, "inputs."), *_losses(outputs.losses, "outputs.")],
+        revision=found.revision,
+    )
 
 
 def compatibility(old: SignatureConfig, new: SignatureConfig) -> rpc.CheckCompatibilityResponse:

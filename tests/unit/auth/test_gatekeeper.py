@@ -166,7 +166,11 @@ async def test_only_two_methods_are_public_and_they_carry_no_identity(world: Wor
 
 async def test_services_own_rpcs_do_not_exist_behind_the_gateway(world: World) -> None:
     """A valid key opens no internal service."""
-    for path in ("/ashgrove.auth.v1.AuthInternalService/ExchangeGrant", "/ashgrove.event.v1.EventFeedService/Tail"):
+    for path in (
+        "/ashgrove.auth.v1.AuthInternalService/ExchangeGrant",
+        "/ashgrove.event.v1.EventFeedService/Tail",
+        "/ashgrove.program.v1.ProgramInternalService/TakeExecutions",
+    ):
         assert (await world.check(path, authorization=f"Bearer {world.key}")).HasField("denied_response")
 
 
