@@ -9,6 +9,7 @@ import pytest
 
 from services.auth import passwords
 from services.auth.secrets import make_missing
+from tests.integration.auth.gate import Gate, following
 from tests.integration.auth.house import House, migrated
 from tests.integration.auth.stage import Stage
 
@@ -40,6 +41,13 @@ async def house(auth_url: str, secrets_folder: Path) -> AsyncIterator[House]:
     """The service with a new organization in it."""
     async with House(auth_url, secrets_folder) as opened:
         yield opened
+
+
+@pytest.fixture
+async def gate(house: House) -> AsyncIterator[Gate]:
+    """What the gateway asks, following the house."""
+    async with following(house) as gate:
+        yield gate
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """People of a house's tests: invited, joined, signed in."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.authentication_requests_pb2 import SignInRequest, SignInResponse
@@ -53,3 +55,9 @@ async def sign_in(house: House, email: str, password: str = PASSWORD, organizati
     request = SignInRequest(email=email, password=password, organization_id=organization)
     answer: SignInResponse = await house.call(ANONYMOUS, "SignIn", request)
     return answer
+
+
+async def boss_of_another(house: House) -> Actor:
+    """Returns the administrator of another organization."""
+    founded = await house.found()
+    return replace(house.actor(founded.administrator), organization_id=UUID(founded.organization.id))

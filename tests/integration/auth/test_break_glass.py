@@ -1,7 +1,6 @@
 """Breaking glass: the operator sees no tenant's content but by a way in that is told, short and everybody's to end."""
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -28,17 +27,11 @@ from framework.errors import GrantLost, IllegalState, InvalidFields, NotFound, N
 from framework.events.revocations import Revocations
 from framework.identifiers import new_id
 from framework.rpc.identity import actor_from
-from tests.integration.auth.gate import Gate, following
+from tests.integration.auth.gate import Gate
 from tests.integration.auth.house import OPERATOR, House, context
 from tests.integration.auth.persons import address, invite
 
 ADMIN, VIEWER = user_pb2.User.ROLE_ADMIN, user_pb2.User.ROLE_VIEWER
-
-
-@pytest.fixture
-async def gate(house: House) -> AsyncIterator[Gate]:
-    async with following(house) as gate:
-        yield gate
 
 
 async def break_in(house: House, role: int = VIEWER, by: Actor = OPERATOR, **asked: Any) -> BreakGlassResponse:

@@ -1,23 +1,17 @@
 """Memberships: a person in several organizations says which one a call is for; what ends, ends everywhere."""
 
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.authentication_requests_pb2 import (
-    ChangePasswordRequest,
-    EndSessionRequest,
     RefreshAccessTokenRequest,
     SignInResponse,
 )
-from ashgrove.auth.v1.invitation_pb2 import Invitation
-from ashgrove.auth.v1.invitation_requests_pb2 import CreateInvitationRequest
 from ashgrove.auth.v1.user_requests_pb2 import (
     CreateServiceAccountRequest,
-    CreateUserRequest,
     EndMembershipRequest,
     GetUserRequest,
     ListMembershipsRequest,
@@ -37,27 +31,12 @@ from framework.errors import (
     Unauthenticated,
 )
 from framework.events.revocations import Revocations
-from framework.testing.counting import counted
-from services.auth import people
-from services.auth.people import FORGIVEN
-from services.auth.resetting import reset_password
-from tests.integration.auth.gate import Gate, following
+from tests.integration.auth.gate import Gate
 from tests.integration.auth.house import House, context
-from tests.integration.auth.persons import PASSWORD, accept, address, invite, join, sign_in
+from tests.integration.auth.persons import address, boss_of_another, join, sign_in
 
 ADMIN, USER, VIEWER = user_pb2.User.ROLE_ADMIN, user_pb2.User.ROLE_USER, user_pb2.User.ROLE_VIEWER
 OPTIMIZER = service_actor("optimizer")
-
-
-@pytest.fixture
-async def gate(house: House) -> AsyncIterator[Gate]:
-    async with following(house) as gate:
-        yield gate
-
-
-async def boss_of_another(house: House) -> Actor:
-    founded = await house.found()
-    return replace(house.actor(founded.administrator), organization_id=UUID(founded.organization.id))
 
 
 def acting(joined: SignInResponse) -> Actor:
@@ -222,47 +201,6 @@ async def test_no_administrator_makes_of_anybody_what_only_the_platform_does(hou
         assert (seen.kind, seen.HasField("ended_at")) == (user_pb2.User.KIND_PERSON, False)
 
 
-@pytest.mark.parametrize(
-    "email",
-    [
-        "\u0430nn@example.org",
-        "ann@ex\u0430mple.org",
-        "\uff41nn@example.org",
-        "ann\u200b@example.org",
-        "ann@example\u3002org",
-    ],
-    ids=["Cyrillic", "Cyrillic domain", "full width", "zero width", "ideographic stop"],
-)
-async def test_x74_an_address_of_other_letters_than_ascii_is_none(house: House, email: str) -> None:
-    """X-74: look-alikes in Unicode are refused, in users and in invitations, and nobody signs in with one."""
-    for rpc, request, path in (
-        ("CreateUser", CreateUserRequest(user=user_pb2.User(email=email)), "user.email"),
-        ("CreateInvitation", CreateInvitationRequest(invitation=Invitation(email=email)), "invitation.email"),
-    ):
-        with pytest.raises(InvalidFields) as refused:
-            await house.call(house.admin, rpc, request)
-        assert refused.value.violations[0].path == path
-    with pytest.raises(Unauthenticated):
-        await sign_in(house, email)
-
-
-@pytest.mark.parametrize(
-    "pair",
-    [("all.0ne@x.org", "a11.one@x.org"), ("Bamey@x.org", "barney@x.org"), ("vvim@x.org", "wim@x.org")],
-)
-async def test_x74_a_look_alike_of_a_colleagues_address_is_taken(house: House, pair: tuple[str, str]) -> None:
-    """X-74: by users as by invitations; another organization may have it, and different letters stay different."""
-    first, second = pair
-    await house.call(house.admin, "CreateUser", CreateUserRequest(user=user_pb2.User(email=first)))
-    with pytest.raises(AlreadyExists):
-        await house.call(house.admin, "CreateUser", CreateUserRequest(user=user_pb2.User(email=second)))
-    with pytest.raises(AlreadyExists):
-        await join(house, second)
-    boss = await boss_of_another(house)
-    await house.call(boss, "CreateUser", CreateUserRequest(user=user_pb2.User(email=second)))
-    await house.call(house.admin, "CreateUser", CreateUserRequest(user=user_pb2.User(email=f"x{first}")))
-
-
 async def test_a_service_account_has_keys_and_no_sign_in(house: House) -> None:
     """Administrators make it; its keys say who made them; nobody is invited in its place."""
     request = CreateServiceAccountRequest(handle="nightly-report", role=VIEWER)
@@ -312,109 +250,6 @@ async def test_the_last_sign_in_is_written_later_and_changes_no_lock(house: Hous
     await house.application.sign_ins.write(house.database)
     mine = await house.call(house.admin, "GetUser", GetUserRequest(id=house.administrator.id))
     assert mine.HasField("last_sign_in_at")
-
-
-async def test_x81_a_wrong_password_and_an_unknown_person_answer_alike_and_guessing_is_barred(house: House) -> None:
-    """X-81: and after ten failures in a row the right password is refused for a while, too."""
-    email = address()
-    await join(house, email)
-    answers = set()
-    for who, password in ((address(), PASSWORD), (email, "wrong"), (email[1:], PASSWORD)):
-        with pytest.raises(Unauthenticated) as refused:
-            await sign_in(house, who, password)
-        answers.add(refused.value.status().SerializeToString(deterministic=True))
-    assert len(answers) == 1
-    await sign_in(house, email)
-    for _ in range(FORGIVEN + 1):
-        with pytest.raises(Unauthenticated):
-            await sign_in(house, email, "wrong")
-    with pytest.raises(Unauthenticated):
-        await sign_in(house, email)
-    async with house.database.system() as tx:
-        await tx.execute("UPDATE people SET barred_until = now() WHERE email = %(e)s", {"e": email})
-    await sign_in(house, email)
-
-
-async def test_of_many_guesses_at_once_no_more_than_are_forgiven_are_answered(house: House) -> None:
-    """X-81: a guess that was begun before the bar came down is refused behind it, right or not."""
-    email = address()
-    await join(house, email)
-    async with house.database.system() as tx:
-        person = await people.find(tx, email)
-    for proved in (*[False] * (FORGIVEN + 1), True):
-        async with house.database.system() as tx:
-            assert not await people.note(tx, person, proved=proved)
-
-
-async def test_every_refused_sign_in_runs_the_same_statements(house: House) -> None:
-    """X-81: of nobody, of a wrong password, of whoever belongs nowhere any more."""
-    email, gone = address(), address()
-    await join(house, email)
-    await house.change((await join(house, gone)).user, deactivated=True)
-    kinds = set()
-    for who, password in ((address(), PASSWORD), (email, "wrong"), (gone, PASSWORD)):
-        with counted(house.database) as queries, pytest.raises(Unauthenticated):
-            await sign_in(house, who, password)
-        kinds.add(tuple(queries))
-    assert len(kinds) == 1
-
-
-async def change_password(house: House, email: str, password: str, new: str) -> None:
-    request = ChangePasswordRequest(email=email, password=password, new_password=new)
-    await house.call(ANONYMOUS, "ChangePassword", request)
-
-
-async def test_what_the_operator_resets_is_the_persons_again(house: House, gate: Gate) -> None:
-    """Whoever had the password or a session is out at once; what was handed out sets another, once, and no more."""
-    email = address()
-    held = await join(house, email)
-    await gate.until(held.access_token, admitted=True)
-    with pytest.raises(NotFound):
-        await reset_password(house.database, address())
-    handed = await reset_password(house.database, email.upper())
-    await gate.until(held.access_token, admitted=False)
-    assert (await house.events())[-1]["type"] == "user.password_reset"
-    boss = await boss_of_another(house)
-    for password in (PASSWORD, handed):
-        with pytest.raises(Unauthenticated):
-            await sign_in(house, email, password)
-        with pytest.raises(Unauthenticated):
-            await accept(house, (await invite(house, email, by=boss)).token, email, password)
-    await change_password(house, email, handed, "another long password")
-    with pytest.raises(Unauthenticated):
-        await change_password(house, email, handed, "the third of them all")
-    assert (await sign_in(house, email, "another long password")).user.id == held.user.id
-    assert handed not in str(await house.events())
-
-
-async def test_what_was_handed_out_is_good_for_an_hour(house: House) -> None:
-    email = address()
-    await join(house, email)
-    handed = await reset_password(house.database, email)
-    async with house.database.system() as tx:
-        await tx.execute("UPDATE people SET reset_until = now() WHERE email = %(e)s", {"e": email})
-    with pytest.raises(Unauthenticated):
-        await change_password(house, email, handed, "another long password")
-
-
-async def test_a_new_password_ends_every_session(house: House, gate: Gate) -> None:
-    """Of all the person's organizations; the old one is worth nothing, and without it there is no new one."""
-    email = address()
-    held = await join(house, email)
-    await gate.until(held.access_token, admitted=True)
-    change = ChangePasswordRequest(email=email, password="wrong", new_password="another long password")
-    with pytest.raises(Unauthenticated):
-        await house.call(ANONYMOUS, "ChangePassword", change)
-    assert gate.admits(held.access_token)
-    change.password = PASSWORD
-    await house.call(ANONYMOUS, "ChangePassword", change)
-    await gate.until(held.access_token, admitted=False)
-    with pytest.raises(Unauthenticated):
-        await sign_in(house, email)
-    fresh = await sign_in(house, email, "another long password")
-    await gate.until(fresh.access_token, admitted=True)
-    await house.call(ANONYMOUS, "EndSession", EndSessionRequest(refresh_token=fresh.refresh_token))
-    await gate.until(fresh.access_token, admitted=False)
 
 
 async def test_a_member_elsewhere_is_not_found_here(house: House) -> None:

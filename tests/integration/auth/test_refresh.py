@@ -2,21 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
-import pytest
 from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 
 from framework.call import Role
-from tests.integration.auth.gate import Gate, eventually, following
+from tests.integration.auth.gate import Gate, eventually
 from tests.integration.auth.house import House
-
-
-@pytest.fixture
-async def gate(house: House) -> AsyncIterator[Gate]:
-    async with following(house) as gate:
-        yield gate
 
 
 async def test_a_new_key_is_known_and_a_revoked_one_refused(house: House, gate: Gate) -> None:

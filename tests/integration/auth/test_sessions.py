@@ -18,10 +18,8 @@ from framework.errors import Unauthenticated
 from framework.identifiers import new_id
 from services.auth import refreshing
 from services.auth.refreshing import RefreshToken
+from tests.integration.auth.gate import Gate
 from tests.integration.auth.house import House
-from tests.integration.auth.test_refresh import Gate, gate
-
-__all__ = ["gate"]
 
 
 async def refresh(house: House, token: str) -> Any:

@@ -1,7 +1,5 @@
 """A suspended organization: nobody of it comes in, nothing of it goes on, and all is as it was once it is resumed."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from ashgrove.auth.v1 import organization_pb2
 from ashgrove.auth.v1.organization_requests_pb2 import (
@@ -17,14 +15,8 @@ from framework.errors import GrantLost, IllegalState, NotFound, NotPermitted, Un
 from framework.events.revocations import Revocations
 from framework.identifiers import new_id
 from services.auth.founding import found_organization
-from tests.integration.auth.gate import Gate, following
+from tests.integration.auth.gate import Gate
 from tests.integration.auth.house import OPERATOR, House, context
-
-
-@pytest.fixture
-async def gate(house: House) -> AsyncIterator[Gate]:
-    async with following(house) as gate:
-        yield gate
 
 
 async def suspend(house: House, identifier: str = "") -> organization_pb2.Organization:

@@ -1,4 +1,4 @@
-"""The work on evaluations: taken over, cancelled, failed; no finished example is paid twice."""
+"""The work on evaluations: taken over, gone on with, failed; no finished example is paid twice."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1.evaluation_requests_pb2 import (
-    CancelEvaluationRequest,
-    GetEvaluationRequest,
-    PauseEvaluationRequest,
-)
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 
-from framework.errors import DependencyUnavailable, InvalidFields
+from framework.errors import DependencyUnavailable
 from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.tasks import stopped
@@ -22,9 +17,10 @@ from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.execution_work import ExecutionWork
 from services.program.results import Results
-from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner, Run
-from services.program.waking import EVALUATIONS, WORK, left
+from services.program.running import ModelAway, ModelRejected, Outcome, Run
+from services.program.waking import EVALUATIONS
 from services.program.working import Workshop
+from tests.integration.program.gates import Gate, expire, finished, leased, token, wake
 from tests.integration.program.making import (
     create_dataset,
     create_program,
@@ -36,42 +32,6 @@ from tests.integration.program.making import (
 )
 
 Configuration = Mapping[str, Any]
-
-
-class Gate:
-    """Counts the runs that pass it and holds all after the first few until it is opened."""
-
-    def __init__(self, inner: PrepareRunner, free: int) -> None:
-        self.inner = inner
-        self.free = free
-        self.inputs: list[str] = []
-        self.full = asyncio.Event()
-        self.opened = asyncio.Event()
-        self.waiting = 0
-
-    async def prepare(
-        self, program: program_pb2.Program, configuration: Mapping[str, Any], train: Sequence[Any]
-    ) -> Run:
-        """Prepares the real runner behind the gate."""
-        inner = await self.inner(program, configuration, train)
-
-        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            if len(self.inputs) >= self.free:
-                self.full.set()
-                self.waiting += 1
-                try:
-                    await self.opened.wait()
-                finally:
-                    self.waiting -= 1
-            self.inputs.append(inputs["text"])
-            return await inner(inputs, seed)
-
-        return run
-
-
-async def at_rest(gate: Gate) -> bool:
-    """Whether nobody waits at a gate: the worker has heard of it too that the evaluation is paused."""
-    return not gate.waiting
 
 
 async def test_two_callers_with_one_id_attach_to_the_same_work(bench: Workbench, workshop: Workshop) -> None:
@@ -142,45 +102,6 @@ async def test_every_lease_is_left_for_a_while_once_the_database_has_started(ben
     await stopped([stream])
 
 
-async def wake(bench: Workbench) -> None:
-    """Has every free place of a worker look for an evaluation."""
-    async with bench.database.system() as tx:
-        await bench.database.notify(tx, WORK, left(EVALUATIONS))
-
-
-async def leased(bench: Workbench, identifier: str) -> bool:
-    """Says whether somebody holds an evaluation."""
-    async with bench.database.system() as tx:
-        sql = "SELECT lease_until > clock_timestamp() AS held FROM evaluations WHERE id = %(id)s"
-        return bool((await tx.fetch(sql, {"id": identifier}))[0]["held"])
-
-
-async def token(bench: Workbench, identifier: str) -> int:
-    """Returns how often an evaluation was claimed or taken from its worker."""
-    async with bench.database.system() as tx:
-        (found,) = await tx.fetch("SELECT fencing_token FROM evaluations WHERE id = %(id)s", {"id": identifier})
-    return int(found["fencing_token"])
-
-
-async def finished(bench: Workbench, identifier: str, count: int) -> bool:
-    """Says whether so many examples are finished."""
-    return len(await results_of(bench, identifier)) >= count
-
-
-async def paused(bench: Workbench, get: GetEvaluationRequest) -> bool:
-    """Says whether an evaluation is paused."""
-    return bool((await bench.do("GetEvaluation", get)).status == execution_pb2.WORK_STATUS_PAUSED)
-
-
-async def expire(bench: Workbench, identifier: str) -> None:
-    """Lets the lease of an evaluation run out, and the one who holds it not know."""
-    async with bench.database.system() as tx:
-        await tx.execute(
-            "UPDATE evaluations SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %(id)s",
-            {"id": identifier},
-        )
-
-
 async def test_a_worker_that_is_told_to_stop_leaves_its_work_to_others_at_once(
     bench: Workbench, workshop: Workshop
 ) -> None:
@@ -194,58 +115,6 @@ async def test_a_worker_that_is_told_to_stop_leaves_its_work_to_others_at_once(
     async with working(workshop):
         results, ended = await stream
     assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and len(results) == 12
-
-
-async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_finished(
-    bench: Workbench, workshop: Workshop
-) -> None:
-    """Also the examples in flight are dropped; cancelling twice is no error; the worker is free for other work."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=5)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 5))
-        cancel = CancelEvaluationRequest(id=request.evaluation_id)
-        stopped = await bench.do("CancelEvaluation", cancel)
-        results, ended = await stream
-        assert ended.status == stopped.status == execution_pb2.WORK_STATUS_CANCELLED
-        assert len(results) == ended.finished_count == 5
-        assert await bench.do("CancelEvaluation", cancel) == ended
-        gate.free = 1000
-        _, other = await evaluated(bench, evaluation(made, dataset))
-    assert other.status == execution_pb2.WORK_STATUS_COMPLETED
-    assert len(await results_of(bench, request.evaluation_id)) == 5
-    assert len(gate.inputs) == 5 + 12
-
-
-async def test_an_evaluation_of_a_run_that_nobody_attends_is_paused_until_somebody_comes_back(
-    bench: Workbench, workshop: Workshop
-) -> None:
-    """After a minute without anybody attached; evaluations of people go on, and cannot claim to be of a run."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=2)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()), run_id=str(new_id()))
-    with pytest.raises(InvalidFields):
-        await evaluated(bench, request)
-    bench.user = replace(bench.user, delegate="optimizer")
-    async for _ in frames(bench, request):
-        break
-    get = GetEvaluationRequest(id=request.evaluation_id)
-    async with working(replace(workshop, prepare=gate.prepare)):
-        await until(lambda: finished(bench, request.evaluation_id, 2))
-        async with bench.database.system() as tx:
-            await tx.execute(
-                "UPDATE evaluations SET attached_at = clock_timestamp() - interval '61 seconds' WHERE id = %(id)s",
-                {"id": request.evaluation_id},
-            )
-        await until(lambda: paused(bench, get))
-        await until(lambda: at_rest(gate))
-        gate.opened.set()
-        results, ended = await evaluated(bench, request)
-    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and not ended.error
-    assert len(results) == 12 == len(gate.inputs)
 
 
 async def test_whoever_asks_for_an_evaluation_does_not_hide_it_from_the_workers(bench: Workbench) -> None:
@@ -267,82 +136,6 @@ async def test_whoever_asks_for_an_evaluation_does_not_hide_it_from_the_workers(
         break
     # A minute to come, so that no pause of this machine makes it long ago.
     assert [await written_by_attaching(earlier) for earlier in ("-1 minute", "2 seconds")] == [False, True]
-
-
-async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on_with_the_rest(
-    bench: Workbench, workshop: Workshop
-) -> None:
-    """Whoever listens hears of the pause; pausing twice is no error; nothing finished is run again."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=5)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    pause = PauseEvaluationRequest(id=request.evaluation_id)
-    async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 5))
-        told = await bench.do("PauseEvaluation", pause)
-        before, halted = await stream
-        assert halted == told == await bench.do("PauseEvaluation", pause)
-        assert halted.status == execution_pb2.WORK_STATUS_PAUSED and not halted.HasField("completed_at")
-        assert len(before) == halted.finished_count == 5
-        gate.free = 1000
-        results, ended = await evaluated(bench, request)
-    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED
-    assert results[:5] == before and len({r.example_id for r in results}) == 12 == len(gate.inputs)
-    assert await bench.do("PauseEvaluation", pause) == ended
-
-
-async def test_what_is_answered_as_a_pause_comes_is_kept_and_not_paid_for_again(
-    bench: Workbench, workshop: Workshop
-) -> None:
-    """The worker that the pause took it from writes it down, and begins nothing more once it knows."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=3)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 3))
-        await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
-        gate.opened.set()  # at once: before the worker has looked
-        await stream
-        _, ended = await evaluated(bench, request)
-    assert ended.finished_count == 12 == len(gate.inputs)
-
-
-async def test_a_result_whose_commit_is_under_way_survives_a_pause_and_the_end_of_its_worker(
-    bench: Workbench, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However the worker is stopped: the commit comes to its end, and no example is asked twice."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate, begun, may = Gate(workshop.prepare, free=1), asyncio.Event(), asyncio.Event()
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    keep = Results.keep
-
-    async def slowly(self: Results, *arguments: Any, **told: Any) -> None:
-        begun.set()
-        await may.wait()
-        await keep(self, *arguments, **told)
-
-    async def stopping() -> None:
-        async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
-            await begun.wait()
-            await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
-            await until(lambda: at_rest(gate))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Results, "keep", slowly)
-        stream = asyncio.create_task(evaluated(bench, request))
-        stopped = asyncio.create_task(stopping())
-        await stream
-        await asyncio.sleep(0)
-        may.set()
-        await stopped
-    gate.free = 1000
-    async with working(replace(workshop, prepare=gate.prepare)):
-        results, ended = await evaluated(bench, request)
-    assert ended.status == execution_pb2.WORK_STATUS_COMPLETED and len(results) == 12 == len(gate.inputs)
 
 
 async def test_a_model_that_stays_away_fails_the_evaluation_in_words_for_the_caller(

@@ -1,0 +1,92 @@
+"""Work on evaluations, held where a test wants it, and what is seen of it meanwhile."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ashgrove.program.v1 import execution_pb2, program_pb2
+from ashgrove.program.v1.evaluation_requests_pb2 import (
+    GetEvaluationRequest,
+)
+
+from framework.testing.workbench import Workbench
+from services.program.running import Outcome, PrepareRunner, Run
+from services.program.waking import EVALUATIONS, WORK, left
+from tests.integration.program.making import (
+    results_of,
+)
+
+
+class Gate:
+    """Counts the runs that pass it and holds all after the first few until it is opened."""
+
+    def __init__(self, inner: PrepareRunner, free: int) -> None:
+        self.inner = inner
+        self.free = free
+        self.inputs: list[str] = []
+        self.full = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.waiting = 0
+
+    async def prepare(
+        self, program: program_pb2.Program, configuration: Mapping[str, Any], train: Sequence[Any]
+    ) -> Run:
+        """Prepares the real runner behind the gate."""
+        inner = await self.inner(program, configuration, train)
+
+        async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
+            if len(self.inputs) >= self.free:
+                self.full.set()
+                self.waiting += 1
+                try:
+                    await self.opened.wait()
+                finally:
+                    self.waiting -= 1
+            self.inputs.append(inputs["text"])
+            return await inner(inputs, seed)
+
+        return run
+
+
+async def at_rest(gate: Gate) -> bool:
+    """Whether nobody waits at a gate: the worker has heard of it too that the evaluation is paused."""
+    return not gate.waiting
+
+
+async def wake(bench: Workbench) -> None:
+    """Has every free place of a worker look for an evaluation."""
+    async with bench.database.system() as tx:
+        await bench.database.notify(tx, WORK, left(EVALUATIONS))
+
+
+async def leased(bench: Workbench, identifier: str) -> bool:
+    """Says whether somebody holds an evaluation."""
+    async with bench.database.system() as tx:
+        sql = "SELECT lease_until > clock_timestamp() AS held FROM evaluations WHERE id = %(id)s"
+        return bool((await tx.fetch(sql, {"id": identifier}))[0]["held"])
+
+
+async def token(bench: Workbench, identifier: str) -> int:
+    """Returns how often an evaluation was claimed or taken from its worker."""
+    async with bench.database.system() as tx:
+        (found,) = await tx.fetch("SELECT fencing_token FROM evaluations WHERE id = %(id)s", {"id": identifier})
+    return int(found["fencing_token"])
+
+
+async def finished(bench: Workbench, identifier: str, count: int) -> bool:
+    """Says whether so many examples are finished."""
+    return len(await results_of(bench, identifier)) >= count
+
+
+async def paused(bench: Workbench, get: GetEvaluationRequest) -> bool:
+    """Says whether an evaluation is paused."""
+    return bool((await bench.do("GetEvaluation", get)).status == execution_pb2.WORK_STATUS_PAUSED)
+
+
+async def expire(bench: Workbench, identifier: str) -> None:
+    """Lets the lease of an evaluation run out, and the one who holds it not know."""
+    async with bench.database.system() as tx:
+        await tx.execute(
+            "UPDATE evaluations SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %(id)s",
+            {"id": identifier},
+        )
