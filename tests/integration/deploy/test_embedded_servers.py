@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +119,23 @@ def test_valkey_asks_for_the_password_and_does_not_show_it(tmp_path: Path) -> No
             stranger.ping()
         assert server.process is not None
         assert password not in " ".join(psutil.Process(server.process.pid).cmdline())
+
+
+_COUNTING = """
+import ctypes
+from pathlib import Path
+from deploy.local.postgres import postgres
+forks = []
+noted = ctypes.CFUNCTYPE(None)(lambda: forks.append(1))
+ctypes.CDLL(None)["__register_atfork"](noted, None, None, None)
+with postgres(Path({home!r}), durable=False):
+    print(len(forks))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc says when a process forks")
+def test_postgres_is_started_without_a_fork(home: Path) -> None:
+    """Whoever starts it may have gRPC's threads, and the handlers by which gRPC prepares for a fork crash its child."""
+    command = [sys.executable, "-c", _COUNTING.format(home=str(home))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0"]

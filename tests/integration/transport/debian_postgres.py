@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from deploy.local.ports import free_port
+from deploy.local.privileges import as_user
 from tests.trust import Trust
 
 _NOBODY = 65534
@@ -46,7 +47,8 @@ def secured_postgres(folder: Path, trust: Trust) -> Iterator[str]:
     settings |= {"ssl": "on", "ssl_ca_file": "root.crt", "max_connections": 40}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([server / "postgres", "-D", data, *options], stderr=log, stdout=log, **_identity())
+        command = _as_nobody([server / "postgres", "-D", data, *options])
+        process = subprocess.Popen(command, stderr=log, stdout=log, cwd="/")
     try:
         url = f"postgresql://admin:{PASSWORD}@127.0.0.1:{port}/postgres?sslmode=verify-full"
         _wait(url, trust, process)
@@ -59,14 +61,13 @@ def secured_postgres(folder: Path, trust: Trust) -> Iterator[str]:
 
 def _wait(url: str, trust: Trust, process: "subprocess.Popen[bytes]") -> None:
     mine = trust.settings("starting").with_files(url, ("sslcert", "sslkey", "sslrootcert"), asked=True)
-    for _ in range(400):
+    while True:
         try:
             psycopg.connect(mine).close()
             return
         except psycopg.OperationalError:
             assert process.poll() is None, "the server ended"
             time.sleep(0.02)
-    raise AssertionError("the server did not start")
 
 
 def _install(path: Path, content: bytes) -> None:
@@ -77,9 +78,9 @@ def _install(path: Path, content: bytes) -> None:
         os.chown(path, _NOBODY, _NOBODY)
 
 
-def _identity() -> dict[str, object]:
-    return {"user": _NOBODY, "group": _NOBODY, "extra_groups": [], "cwd": "/"} if os.geteuid() == 0 else {"cwd": "/"}
+def _as_nobody(command: list[object]) -> list[str]:
+    return as_user(_NOBODY if os.geteuid() == 0 else None, [str(word) for word in command])
 
 
 def _run(command: list[object]) -> None:
-    subprocess.run([str(word) for word in command], check=True, capture_output=True, **_identity())  # type: ignore[call-overload]
+    subprocess.run(_as_nobody(command), check=True, capture_output=True, cwd="/")
