@@ -104,6 +104,11 @@ class Row(FrozenTrial):  # type: ignore[misc, unused-ignore]
         return {name: self.distributions[name].to_internal_repr(value) for name, value in self.params.items()}
 
     @cached_property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.state is TrialState.RUNNING  # type: ignore[no-any-return, unused-ignore]
+
+    @cached_property
     def constraints(self) -> dict[str, float]:
         """What it is beyond each threshold: Optuna asks every trial at every suggestion."""
         return dict(super().constraints)

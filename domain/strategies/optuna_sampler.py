@@ -1,5 +1,6 @@
 """Optuna's estimator, told the space. Importing it imports Optuna: half a second."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -8,7 +9,15 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
+from optuna.samplers._tpe._truncnorm import _log_gauss_mass
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
+from optuna.samplers._tpe.probability_distributions import (
+    _BatchedTruncLogNormDistributions,
+    _BatchedTruncNormDistributions,
+)
+from optuna.samplers._tpe.sampler import _split_trials, default_gamma, default_gamma_multiobjective
+from optuna.study import StudyDirection
+from scipy.special import ndtr
 
 from domain.strategies.optuna_rows import Row, Vocabulary
 
@@ -33,6 +42,47 @@ class Kernels(_ParzenEstimator):  # type: ignore[misc, unused-ignore]
         widths[:-1] = np.maximum(widths[:-1], max(least * widths[-1], _half_step(search_space)))
         return made._replace(sigma=widths)
 
+    def log_pdf(self, samples_dict: Any) -> Any:
+        """Return the logarithm of the density at each sample, of samples within the ranges."""
+        mixture = self._mixture_distribution
+        if not all(isinstance(each, _CONTINUOUS) for each in mixture.distributions):
+            return super().log_pdf(samples_dict)
+        return log_density(self._transform(samples_dict), mixture.weights, mixture.distributions)
+
+
+_CONTINUOUS = (_BatchedTruncNormDistributions, _BatchedTruncLogNormDistributions)
+
+
+def log_density(points: Any, weights: Any, ranges: Sequence[Any]) -> Any:
+    """Return the logarithm of a mixture of products of truncated normal distributions, at points within the ranges.
+
+    Optuna's own standardizes each point for each kernel and variable at once, and looks for what lies outside.
+    """
+    squares = np.zeros((len(points), len(weights)))
+    constant = np.log(weights)
+    for place, each in enumerate(ranges):
+        points_here = np.log(points[:, place]) if each.is_log else points[:, place]
+        distance = points_here[:, np.newaxis] - each.mu
+        distance /= each.sigma
+        distance *= distance
+        squares += distance
+        below, above = (each.adapted_low - each.mu) / each.sigma, (each.adapted_high - each.mu) / each.sigma
+        constant -= np.log(each.sigma) + _log_mass(below, above) + _HALF_LOG_TAU
+    squares *= -0.5
+    squares += constant
+    most = squares.max(axis=1)
+    return np.log(np.exp(squares - most[:, np.newaxis]).sum(axis=1)) + most
+
+
+_HALF_LOG_TAU = 0.5 * math.log(math.tau)
+
+
+def _log_mass(below: Any, above: Any) -> Any:
+    """Return the logarithm of what a standard normal distribution has between two ends."""
+    if (below <= 0).all() and (above >= 0).all():  # around the mean nothing cancels
+        return np.log(ndtr(above) - ndtr(below))
+    return _log_gauss_mass(below, above)
+
 
 def _half_step(domain: Any) -> float:
     return 0.0 if domain.step is None or domain.log else domain.step / 2
@@ -52,6 +102,9 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
         for names in sorted({row.names for row in rows}, key=sorted):
             self._groups = [part for group in self._groups for part in _parted(group, names)]
         self._free = words.free
+        self._rows = rows
+        self._asked: list[dict[str, float]] = []
+        self._sides: tuple[list[dict[str, float]], list[dict[str, float]]] | None = None
         self._parzen_estimator_cls = Kernels
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
@@ -60,22 +113,55 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
         """Draws each group, the unconditional one first."""
+        if sum(not row.is_open for row in self._rows) < self._n_startup_trials:
+            return {}
         drawn: dict[str, Any] = {}
         for group in self._groups:
-            drawn |= super().sample_relative(study, trial, group)
+            drawn |= self._sample(study, trial, group)
+        self._asked.append({name: self._free[name].to_internal_repr(value) for name, value in drawn.items()})
         return drawn
 
-    def _get_internal_repr(self, trials: Any, search_space: Any, study: Any) -> dict[str, Any]:
-        """Return the parameters of the trials that have all of these, as arrays; rows know theirs already."""
-        wanted = search_space.keys()
-        found = [values for trial in trials if wanted <= (values := self._internal(trial, study)).keys()]
-        return {name: np.array([values[name] for values in found]) for name in search_space}
+    def _sample(self, study: Any, trial: Any, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Draws the variables of a group, as Optuna's does: but from trials that were divided once."""
+        good, bad = self._divided(study)
+        weights = np.ones(len(good)) if len(study.directions) > 1 else None
+        below = self._estimator(search_space, good, weights)
+        above = self._estimator(search_space, [*bad, *self._asked])
+        candidates = below.sample(self._rng.rng, self._n_ei_candidates)
+        chosen = self._compare(candidates, self._compute_acquisition_func(candidates, below, above))
+        return {name: each.to_external_repr(chosen[name]) for name, each in search_space.items()}
 
-    def _internal(self, trial: Any, study: Any) -> dict[str, float]:
-        if isinstance(trial, Row):
-            return trial.internal  # type: ignore[no-any-return, unused-ignore]
-        params = self._get_params(trial, study)
-        return {name: self._free[name].to_internal_repr(value) for name, value in params.items()}
+    def _estimator(
+        self, group: dict[str, BaseDistribution], trials: Sequence[dict[str, float]], weights: Any = None
+    ) -> Kernels:
+        """Return the density of the trials that have all variables of a group."""
+        wanted = group.keys()
+        found = [values for values in trials if wanted <= values.keys()]
+        observed = {name: np.array([values[name] for values in found]) for name in group}
+        told = None if weights is None else weights[: len(found)]
+        return Kernels(observed, group, self._parzen_estimator_parameters, told)
+
+    def _divided(self, study: Any) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+        """Return the parameters of the good trials, and of the others, each in their order; the same all the time."""
+        if self._sides is None:
+            good = _good(study, self._rows)
+            self._sides = (
+                [each.internal for each in self._rows if each.number in good],
+                [each.internal for each in self._rows if each.number not in good],
+            )
+        return self._sides
+
+
+def _good(study: Any, rows: Sequence[Row]) -> set[int]:
+    """Return the numbers of the trials that Optuna takes for good, which has a look at each for what it may be."""
+    complete = [row for row in rows if not row.is_open]
+    if len(study.directions) > 1 or any(row.constraints for row in complete):
+        most = default_gamma if len(study.directions) == 1 else default_gamma_multiobjective
+        below, _ = _split_trials(study, list(rows), most(len(complete)))
+        return {each.number for each in below}
+    reached = np.array([row.values[0] for row in complete])
+    order = np.argsort(reached if study.direction == StudyDirection.MINIMIZE else -reached, kind="stable")
+    return {complete[place].number for place in order[: default_gamma(len(complete))]}
 
 
 def _parted(group: dict[str, BaseDistribution], names: frozenset[str]) -> Iterator[dict[str, BaseDistribution]]:

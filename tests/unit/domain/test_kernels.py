@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 
 from domain.strategies.optuna_sampler import NARROWEST, Kernels
 
@@ -38,6 +41,23 @@ def test_a_width_is_one_on_the_scale_of_its_variable() -> None:
     x, y = widths(TWO, x=[5.0, 5.0], y=[1.0, 1.0])
     assert y[0] / y[-1] == pytest.approx(x[0] / x[-1]) and y[-1] == pytest.approx(8 * np.log(10))
     assert x[0] > widths(ONE, x=[5.0, 5.0])[0][0]
+
+
+def _columns(pairs: list[tuple[float, float]]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    xs, ys = zip(*pairs, strict=True)
+    return {"x": np.array(xs), "y": np.array(ys)}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 10), st.floats(1e-4, 1e4)), min_size=1, max_size=60),
+    st.lists(st.tuples(st.floats(0.001, 9.999), st.floats(1.001e-4, 0.999e4)), min_size=1, max_size=24),
+)
+def test_the_density_is_optunas(seen: list[tuple[float, float]], asked: list[tuple[float, float]]) -> None:
+    """At points within the ranges, of a linear and a logarithmic one, however the observations lie."""
+    observed, points = _columns(seen), _columns(asked)
+    made = Kernels(observed, TWO, PARAMETERS)
+    theirs = _ParzenEstimator.log_pdf(made, points)
+    assert made.log_pdf(points) == pytest.approx(theirs, rel=1e-9, abs=1e-9)
 
 
 def test_steps_are_never_narrower_than_half_of_one() -> None:

@@ -5,14 +5,16 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 
 from domain.objectives import Objective
+from domain.sampling import random_configuration
 from domain.space import Space
 from domain.strategies import STRATEGIES, Observation, Question
 from domain.strategies.following import Followed
 from domain.strategies.history import MOST, Ranking, bounded
 from domain.strategies.optuna_rows import Phrasebook
-from domain.strategies.optuna_sampler import KnownSpaceSampler
+from domain.strategies.optuna_sampler import Kernels, KnownSpaceSampler
 from domain.strategies.optuna_study import study_of
 
 SPACE = Space.from_json(
@@ -72,16 +74,55 @@ def test_a_history_is_followed_by_what_is_new_in_it() -> None:
     assert followed.fresh([*every[:-1], Observation(200, {}, None)])[1], "one is another: all are new"
 
 
-def test_a_study_of_rows_answers_as_one_that_was_told_them() -> None:
-    """Optuna's own way of adding trials, one by one, is the yardstick of the short one."""
-    history = [each for each in trials(150, 8) if each.objectives]
-    book = Phrasebook(SPACE, (GAIN,))
-    rows = [*book.finished(history), *book.pending([{"x": 0.5, "n": 3, "c": "a"}])]
-    short = study_of(rows, ["maximize"], KnownSpaceSampler(book.words, rows, seed=4))
-    long = optuna.create_study(direction="maximize", sampler=KnownSpaceSampler(book.words, rows, seed=4))
+class _OptunaKernels(Kernels):
+    """Our widths, and Optuna's own density."""
+
+    log_pdf = _ParzenEstimator.log_pdf
+
+
+class _OptunaSampler(optuna.samplers.TPESampler):  # type: ignore[misc, unused-ignore]
+    """Optuna's own way through a study, with our widths."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(multivariate=True, constant_liar=True, seed=seed)
+        self._parzen_estimator_cls = _OptunaKernels
+
+
+_NUMBERS = Space.from_json(
+    [
+        {"name": "x", "float": {"low": 0, "high": 1}},
+        {"name": "y", "float": {"low": 1e-4, "high": 10, "log": True}},
+        {"name": "z", "float": {"low": -5, "high": 1}},
+    ],
+    [],
+)
+_BOUNDED = Objective("cost", direction="minimize", threshold=0.4)
+
+
+@pytest.mark.parametrize("space", [SPACE, _NUMBERS], ids=["mixed", "numbers"])
+@pytest.mark.parametrize(
+    "objectives",
+    [(GAIN,), (COST,), (GAIN, COST), (GAIN, _BOUNDED)],
+    ids=["one", "one to minimize", "two", "one and a bound"],
+)
+@pytest.mark.parametrize("count", [12, 150])
+def test_suggestions_are_those_of_a_study_that_was_told_everything(space: Space, objectives: Any, count: int) -> None:
+    """Optuna's own way is the yardstick: trials added one by one, divided at each question, its own density."""
+    source = random.Random(8)
+    reached = [{"gain": round(source.random(), 1), "cost": source.random()} for _ in range(count)]
+    history = [
+        Observation(number, random_configuration(space, 8, number), each) for number, each in enumerate(reached, 1)
+    ]
+    book = Phrasebook(space, objectives)
+    rows = [*book.finished(history), *book.pending([random_configuration(space, 9, 0)])]
+    directions = [each.direction for each in book.goals]
+    short = study_of(rows, directions, KnownSpaceSampler(book.words, rows, seed=4))
+    long = optuna.create_study(directions=directions, sampler=_OptunaSampler(seed=4))
     for row in rows:
         free: Any = row.distributions
         told = optuna.trial.create_trial(params=row.params, distributions=free, values=row.values, state=row.state)
+        for name, value in row.constraints.items():
+            told.set_constraint(name, value)
         long.add_trial(told)
     for _ in range(5):
-        assert short.ask(book.words.free).params == long.ask(book.words.free).params
+        assert short.ask(book.words.free).params == pytest.approx(long.ask(book.words.free).params, rel=1e-9)
