@@ -1,4 +1,4 @@
-"""Suggest + complete in external runs, beside Optuna over its gRPC proxy and on its RDB, on one embedded PostgreSQL.
+"""Suggest + complete in external runs, beside Optuna over its gRPC proxy and on its RDB, OSS Vizier and MLflow.
 
 Ours goes over gRPC with the real interceptors, identity tokens, story, front, audit events and hints, its callers and
 the service in one process; Optuna's proxy has a process of its own. All commit durably. Figures are trials a second, in
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.asking_optuna import NAMES, PROXY, asked_of_optuna, study_in_memory
+from benchmarks.asking_peers import asked_of_peers
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from framework.events.hints import Hints
@@ -73,6 +74,7 @@ def main() -> None:
     strategies, histories = list(_STRATEGIES)[: 1 if quick else 2], HISTORIES[: 1 if quick else 3]
     with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server, valkey(Path(home)) as broker:
         theirs = asked_of_optuna(server.admin_url, strategies, histories, SECONDS)
+        theirs |= {} if quick else asked_of_peers(Path(home), server.admin_url, SECONDS)
         ours = uvloop.run(_ours(server.admin_url, broker.url, strategies, histories))
         table = Table("what", "1 client", "8 clients", title="suggest + complete, 4 parameters, trials/s")
         for (who, strategy, history), rates in sorted((theirs | ours).items(), key=lambda each: each[0][1:]):
