@@ -28,7 +28,9 @@ class Objective:
     """A score's name and the direction that is better.
 
     A trial worse than the `threshold` is infeasible. `reference` is this objective's coordinate of the point that a
-    hypervolume is measured from, and `best` the end of its range beyond which nothing can be reached.
+    hypervolume is measured from, and `best` the end of its range beyond which nothing can be reached. One that
+    `only_bounds` says what is feasible and nothing else: all that keep its threshold have gained the same, which is so
+    of itself where the threshold is the `best`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Objective:
     threshold: float | None = None
     reference: float | None = None
     best: float | None = None
+    only_bounds: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in ("maximize", "minimize"):
@@ -43,11 +46,10 @@ class Objective:
         for field in ("threshold", "reference"):
             if (value := getattr(self, field)) is not None and not math.isfinite(value):
                 raise ValueError(f"an objective's {field} is a finite number, not {value!r}")
-
-    @property
-    def only_bounds(self) -> bool:
-        """Whether it says what is feasible and nothing else: all that keep its threshold have reached the same."""
-        return self.threshold is not None and self.threshold == self.best
+        if self.only_bounds and self.threshold is None:
+            raise ValueError("an objective that only bounds has a threshold")
+        if self.threshold is not None and self.threshold == self.best:
+            object.__setattr__(self, "only_bounds", True)
 
     @property
     def rising(self) -> bool:
@@ -58,9 +60,14 @@ class Objective:
         """Tells whether `a` is strictly better than `b`."""
         return a > b if self.rising else a < b
 
+    @property
+    def most(self) -> float:
+        """The most that can be gained; infinite where there is no such."""
+        return self._signed(self.threshold) if self.only_bounds and self.threshold is not None else math.inf
+
     def gain(self, value: float) -> float:
-        """Return the value such that more is better."""
-        return value if self.rising else -value
+        """Return the value such that more is better; of one that only bounds, no more than its threshold."""
+        return min(self._signed(value), self.most)
 
     def excess(self, value: float) -> float:
         """Return how far the value lies beyond the threshold, in multiples of it; not above 0 where it is kept.
@@ -69,7 +76,10 @@ class Objective:
         """
         if self.threshold is None:
             return 0.0
-        return (self.gain(self.threshold) - self.gain(value)) / (abs(self.threshold) or 1.0)
+        return (self._signed(self.threshold) - self._signed(value)) / (abs(self.threshold) or 1.0)
+
+    def _signed(self, value: float) -> float:
+        return value if self.rising else -value
 
 
 def violation(reached: Mapping[str, float], objectives: Sequence[Objective]) -> float:
@@ -92,8 +102,8 @@ def dominates(a: Mapping[str, float], b: Mapping[str, float], objectives: Sequen
     beyond_a, beyond_b = violation(a, objectives), violation(b, objectives)
     if beyond_a or beyond_b:
         return beyond_a < beyond_b
-    pairs = [(objective, a[objective.name], b[objective.name]) for objective in objectives]
-    return not any(each.better(y, x) for each, x, y in pairs) and any(each.better(x, y) for each, x, y in pairs)
+    pairs = [(each.gain(a[each.name]), each.gain(b[each.name])) for each in objectives]
+    return not any(x < y for x, y in pairs) and any(x > y for x, y in pairs)
 
 
 def goals(objectives: Sequence[Objective]) -> Sequence[Objective]:

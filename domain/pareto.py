@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.covering import covered
 from domain.hypervolume import TooMuch, volume
-from domain.objectives import Objective, S, Scored, is_feasible, is_scored
+from domain.objectives import Objective, S, Scored, goals, is_feasible, is_scored
 from domain.undominated import Matrix, undominated
 
 _number = attrgetter("number")
@@ -87,16 +87,17 @@ def crowding(points: Sequence[Scored], objectives: Sequence[Objective]) -> list[
 def hypervolume(points: Sequence[Point], objectives: Sequence[Objective]) -> Hypervolume | None:
     """Return the measure of what the points dominate above the reference point, in the objectives' own units.
 
-    None if an objective has no reference. It is exact where that is done in a bounded number of steps, and estimated
-    beyond: each objective more makes it five to ten times as much work. A point that is not better than the reference
-    in every objective adds nothing, and neither does one that is infeasible.
+    None if an objective has no reference; one that only bounds needs none. It is exact where that is done in a bounded
+    number of steps, and estimated beyond: each objective more makes it five to ten times as much work. A point that is
+    not better than the reference in every objective adds nothing, and neither does one that is infeasible.
     """
-    if any(each.reference is None for each in objectives):
+    aims = goals(objectives)
+    if any(each.reference is None for each in aims):
         return None
     bound = [each for each in objectives if each.threshold is not None]
     feasible = [each for each in points if is_feasible(each.objectives, bound)]
-    corner = [each.gain(each.reference or 0.0) for each in objectives]
-    above = gain_matrix(feasible, objectives) - corner
+    corner = [each.gain(each.reference or 0.0) for each in aims]
+    above = gain_matrix(feasible, aims) - corner
     solid = above[(above > 0).all(axis=1)]
     try:
         return Hypervolume(volume([tuple(row) for row in solid.tolist()]))
@@ -135,4 +136,5 @@ def gain_matrix(trials: Sequence[Scored], objectives: Sequence[Objective]) -> Ma
     names = [each.name for each in objectives]
     reached = [trial.objectives or {} for trial in trials]
     signs = [1.0 if each.rising else -1.0 for each in objectives]
-    return np.array([[each[name] for name in names] for each in reached]).reshape(-1, len(names)) * signs + 0.0
+    values = np.array([[each[name] for name in names] for each in reached]).reshape(-1, len(names)) * signs
+    return np.minimum(values, [each.most for each in objectives]) + 0.0

@@ -27,6 +27,8 @@ class Objective:
     """Of an external run: the least value that may be told."""
     high: float | None = None
     """Of an external run: the greatest value that may be told."""
+    only_bounds: bool = False
+    """Whether its threshold is all that counts: a constraint, with nothing to gain by keeping it by more."""
     metric_params: Mapping[str, Any] | None = None
     """What the metric is told beside each example, such as a `rubric` or a `pattern`."""
 
@@ -39,6 +41,7 @@ class Objective:
             reference=self.reference,
             low=self.low,
             high=self.high,
+            only_bounds=self.only_bounds,
             metric_params=to_struct(self.metric_params) if self.metric_params else None,
             aggregation=numbered(_Objective.Aggregation, self.aggregation),
         )

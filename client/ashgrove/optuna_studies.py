@@ -119,8 +119,8 @@ class Study:
         objectives = [Objective(metric, way) for metric, way in zip(given, directions, strict=True)]
         trials = study.get_trials(deepcopy=False)
         constraints, why = _constraints(trials, given)
-        # A violation of 0 is none: what is kept by more is no better, and no reason to be on the front.
-        objectives += [Objective(name, "minimize", threshold=0.0, low=0.0) for name in constraints.values()]
+        # What is kept by more is no better, and no reason to be on the front; but strategies learn from it.
+        objectives += [Objective(name, "minimize", threshold=0.0, only_bounds=True) for name in constraints.values()]
         return cls(objectives, list(_parameters(trials)), trials, constraints, why)
 
     @property
@@ -157,7 +157,7 @@ class Study:
             values = [trial.intermediate_values[max(trial.intermediate_values)]]
         if values is None or not trial.constraints.keys() >= self.constraints.keys():
             return {}, ""
-        values = [*values, *(max(trial.constraints[name], 0.0) for name in self.constraints)]
+        values = [*values, *(trial.constraints[name] for name in self.constraints)]
         if not all(map(math.isfinite, values)):
             return {}, f"it reached {values}, which is no finite number" if trial.state.name == "COMPLETE" else ""
         return dict(zip((each.metric for each in self.objectives), values, strict=True)), ""

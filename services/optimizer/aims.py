@@ -22,7 +22,7 @@ def completed_objectives(wanted: Sequence[Objective], metrics: Sequence[Metric])
     """
     known = {metric.name: metric for metric in metrics}
     faults = [fault for i, objective in enumerate(wanted) for fault in _faults(f"{_PATH}[{i}]", objective, known)]
-    faults += [*_named_twice(wanted), *contradictions(_PATH, wanted)]
+    faults += [*_named_twice(wanted), *_bounds_nothing(wanted), *contradictions(_PATH, wanted)]
     if faults:
         raise InvalidFields(*faults)
     return [_completed(objective, known[objective.metric]) for objective in wanted]
@@ -34,7 +34,7 @@ def own_objectives(wanted: Sequence[Objective]) -> list[Objective]:
     Raises InvalidFields with everything that is missing or contradicts itself, each with its path.
     """
     faults = [fault for i, objective in enumerate(wanted) for fault in _own_faults(f"{_PATH}[{i}]", objective)]
-    faults += _named_twice(wanted)
+    faults += [*_named_twice(wanted), *_bounds_nothing(wanted)]
     if faults:
         raise InvalidFields(*faults)
     return [_own_completed(objective) for objective in wanted]
@@ -96,6 +96,15 @@ def _named_twice(wanted: Sequence[Objective]) -> Iterator[FieldViolation]:
         if objective.metric in seen:
             yield FieldViolation(f"{_PATH}[{i}].metric", "is named twice; an objective is about a metric of its own")
         seen.add(objective.metric)
+
+
+def _bounds_nothing(wanted: Sequence[Objective]) -> Iterator[FieldViolation]:
+    for i, objective in enumerate(wanted):
+        path = f"{_PATH}[{i}].only_bounds"
+        if objective.only_bounds and not objective.HasField("threshold"):
+            yield FieldViolation(path, "needs a threshold: it is all that counts of such an objective")
+        elif objective.only_bounds and not i:
+            yield FieldViolation(path, "must not be set of the first objective: that is the one to make better")
 
 
 def _aggregations(metric: Metric) -> list[Objective.Aggregation.ValueType]:

@@ -35,7 +35,7 @@ WHERE organization_id = %(organization_id)s AND optimization_run_id = %(id)s
   AND status IN ('STATUS_COMPLETED', 'STATUS_FAILED', 'STATUS_DROPPED')
 ORDER BY completed_at, number
 """
-_FREE = ("threshold", "reference")
+_FREE = ("threshold", "reference", "only_bounds")
 Row = Mapping[str, Any]
 
 

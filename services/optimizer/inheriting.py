@@ -78,6 +78,7 @@ def _measured(objective: pb.Objective) -> pb.Objective:
     same.CopyFrom(objective)
     same.ClearField("threshold")
     same.ClearField("reference")
+    same.ClearField("only_bounds")
     return same
 
 

@@ -24,6 +24,7 @@ def _objective(stored: Mapping[str, Any]) -> Objective:
         threshold=stored.get("threshold"),
         reference=stored.get("reference"),
         best=stored.get("low" if minimize else "high"),
+        only_bounds=stored.get("only_bounds", False),
     )
 
 

@@ -63,15 +63,15 @@ def test_numbers_states_and_values_are_kept(storage: str) -> None:
         Trial.STATUS_RUNNING,
     ]
     assert [dict(each.objectives) for each in made] == [
-        {"value": 0.25, "size": 2.5, "weight": 0.0},
+        {"value": 0.25, "size": 2.5, "weight": -1.0},
         *({}, {}, {}, {}),
     ]
     assert set(plain_struct(made[0].configuration)) == {"x", "kind_of"} and made[2].error
     assert plain_struct(made[4].configuration) == {"x": 0.5}
-    assert [(each.metric, each.direction, each.threshold) for each in study.objectives] == [
-        ("value", "minimize", None),
-        ("size", "minimize", 0.0),
-        ("weight", "minimize", 0.0),
+    assert [(each.metric, each.direction, each.threshold, each.only_bounds) for each in study.objectives] == [
+        ("value", "minimize", None, False),
+        ("size", "minimize", 0.0, True),
+        ("weight", "minimize", 0.0, True),
     ]
 
 
@@ -145,5 +145,5 @@ def test_constraints_of_older_versions_have_names(tmp_path: Path) -> None:
     study._storage.set_trial_system_attr(trial._trial_id, "constraints", [0.5, -2.0])
     study.tell(trial, [1, 2])
     found, made = read(url)
-    assert dict(made[0].objectives) == {"value_0": 1, "value_1": 2, "constraint_0": 0.5, "constraint_1": 0}
+    assert dict(made[0].objectives) == {"value_0": 1, "value_1": 2, "constraint_0": 0.5, "constraint_1": -2}
     assert not found.unconstrained

@@ -88,6 +88,19 @@ def test_thresholds_and_references_lie_within_the_declared_range(field: str, val
     assert list(faults) == [f"[0].{field}"] and "0 to 1" in faults[f"[0].{field}"]
 
 
+def test_an_objective_that_only_bounds_has_a_threshold_and_is_not_the_first() -> None:
+    """Whoever measures."""
+    bare, first = Objective(metric="mine", direction=UP, only_bounds=True), Objective(metric="own", direction=UP)
+    bound = Objective(metric="size", direction=DOWN, threshold=0, only_bounds=True)
+    for wanted, path in (([first, bare], "[1]"), ([bound, first], "[0]")):
+        with pytest.raises(InvalidFields) as failure:
+            own_objectives(wanted)
+        assert [v.path for v in failure.value.violations] == [f"optimization_run.objectives{path}.only_bounds"]
+    assert own_objectives([first, bound])[1].only_bounds
+    faults = refused(Objective(metric="exact_match", threshold=0.5, only_bounds=True))
+    assert list(faults) == ["[0].only_bounds"]
+
+
 def test_what_metrics_are_told_is_judged_before_the_run() -> None:
     """What is missing or of no use; parts of one metric are told the same, and measures of every evaluation nothing."""
     known = [Metric(name=name, direction=UP) for name in ("regex", "lm_judge", "cost", "tone.warm", "tone.brief")]
