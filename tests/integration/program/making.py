@@ -178,7 +178,7 @@ async def frames(
 ) -> AsyncIterator[EvaluateProgramResponse]:
     """Streams an evaluation as the user."""
     method = bench.registry.method("EvaluateProgram")
-    context = bench.context(actor or bench.user, "EvaluateProgram", 60.0)
+    context = bench.context(actor or bench.user, "EvaluateProgram", 240.0)
     async for frame in bench.engine.stream(method, context, request):
         assert isinstance(frame, EvaluateProgramResponse)
         yield frame
