@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +16,7 @@ from deploy.local import postgres
 from deploy.local.ports import free_port
 from deploy.local.state import State
 from tests.e2e.api import Api, founded
+from tests.e2e.misbehaving import misbehaving
 from tests.e2e.positions import FUZZED
 
 ORIGIN = "https://app.example.org"
@@ -65,9 +67,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Starts everything and takes it down again."""
+def models() -> Iterator[str]:
+    """Where models that misbehave answer."""
+    with misbehaving() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, models: str) -> Iterator[Stack]:
+    """Starts everything, which may ask the models that misbehave, and takes it down again."""
     told = {"IDENTITY_TOKEN_SECONDS": "2", "ALLOWED_ORIGINS": ORIGIN, "AUDIT_SUMMARY_SECONDS": "1"}
+    told |= {"EGRESS_ALLOW": urlsplit(models).netloc}
     told |= {"ANONYMOUS_RATE": "2", "ANONYMOUS_BURST": str(GUESSES)}
     with running(tmp_path_factory.mktemp("stack"), **told) as made:
         # Once: the first who asks for metrics waits until registered code was imported, longer than two seconds' tokens

@@ -1,6 +1,6 @@
 """What callers of runs and programs get wrong: each is refused with its field and the remedy, over gRPC and REST alike.
 
-docs/bad-input.md lists all of it with the answer; what needs a model that misbehaves is tested beside its code.
+docs/bad-input.md lists all of it with the answer; models that misbehave are asked in `test_misbehaving_models`.
 """
 
 import time
