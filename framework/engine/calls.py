@@ -181,9 +181,14 @@ class Call:
         hidden: Mapping[str, Any] | None = None,
         identifier: str = "",
         prefix: str = "",
+        unread: bool = False,
     ) -> M:
-        """Creates a resource from a message, OUTPUT_ONLY fields ignored; `prefix` leads the paths of violations."""
-        created: M = await creating.create(self, spec_of(resource), message, hidden or {}, identifier, prefix)
+        """Creates a resource from a message, OUTPUT_ONLY fields ignored; `prefix` leads the paths of violations.
+
+        One that is left `unread` costs no round trip beside the commit's, and what is returned lacks its times.
+        """
+        spec = spec_of(resource)
+        created: M = await creating.create(self, spec, message, hidden or {}, identifier, prefix, unread=unread)
         return created
 
     async def create_many(

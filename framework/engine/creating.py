@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from framework.call import Context
 from framework.engine.behaviour import unsound, without_output_only
+from framework.engine.foreseen import foreseen, leave
 from framework.engine.messages import content_of, is_empty, refuse_if
 from framework.engine.permitting import permit_fields
 from framework.engine.reading import load
@@ -18,35 +17,54 @@ from framework.identifiers import new_id
 from framework.policy import rule_of
 from framework.resource import Kind, ResourceSpec
 from framework.storage import Expression, Transaction, codec_of
-from framework.storage.rows import named
+from framework.storage.rows import bare, named
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
 
 
 async def create(
-    call: "Call", spec: ResourceSpec, message: Any, hidden: Mapping[str, Any], identifier: str, prefix: str
+    call: "Call",
+    spec: ResourceSpec,
+    message: Any,
+    hidden: Mapping[str, Any],
+    identifier: str,
+    prefix: str,
+    *,
+    unread: bool = False,
 ) -> Any:
     """Creates a row from a message, once nothing is wrong with it."""
     clean = without_output_only(message)
     refuse_if(unsound(clean, prefix))
     async with call.transaction() as tx:
         await spec.resource().prepare(call, clean, None)
-        created = await insert(tx, spec, call.context, clean, hidden, identifier)
+        created = await insert(tx, spec, call.context, clean, hidden, identifier, unread=unread)
         await permit_fields(tx, spec, call.context, UUID(created.id), message)
     return created
 
 
 async def insert(
-    tx: Transaction, spec: ResourceSpec, context: Context, message: Any, hidden: Mapping[str, Any], identifier: str = ""
+    tx: Transaction,
+    spec: ResourceSpec,
+    context: Context,
+    message: Any,
+    hidden: Mapping[str, Any],
+    identifier: str = "",
+    *,
+    unread: bool = False,
 ) -> Any:
     """Inserts a row and returns it as a message; raises NotPermitted when the policies refuse the row as made.
 
-    They are asked after the insert, of the row itself: defaults, owner and derived columns are in it.
+    They are asked after the insert, of the row itself: defaults, owner and derived columns are in it. One that may be
+    made whatever those are need not be read back: `unread` it lacks the times that the database sets.
     """
     row = new_row(spec, context, message) | dict(hidden)
     if identifier:
         row["id"] = UUID(identifier)
+    if unread and _known_permitted(spec, context, row):
+        made = foreseen(spec, {}, row)
+        await leave(tx, spec, context, "created", (_insert_statement(spec.collection, row), _values(row)), made)
+        return made
     with named_conflict(spec):
         stored = await tx.fetch_one(_insert_statement(spec.collection, row), _values(row))
     assert stored is not None, "what was inserted is returned"
@@ -100,11 +118,6 @@ def content_in(spec: ResourceSpec, message: Any, row: Mapping[str, Any]) -> dict
     """Returns what `content_of` does, out of the row where it holds the same."""
     json = {n for n in spec.storage.content if spec.fields[n].kind is Kind.JSON}
     return {n: bare(row[n]) if n in json else getattr(message, n) for n in spec.storage.content}
-
-
-def bare(value: Any) -> Any:
-    """Returns a column's value as plain data."""
-    return value.obj if isinstance(value, Jsonb) else value
 
 
 def _insert_statement(table: str, row: Mapping[str, Any]) -> str:

@@ -38,17 +38,15 @@ async def change(
     columns: Mapping[str, Any],
     move: str,
     told: str = "updated",
-    fence: Sequence[str] = (),
 ) -> Any:
     """Writes columns, values or expressions, over a row that may make this move; returns the row as a message.
 
-    Raises WriteConflict where the row's state has moved on, or one of the `fence`'s columns is no longer as it was.
+    Raises WriteConflict where the row's state has moved on.
     """
-    statement, values = _update_statement(spec, columns, move, fence), _parameters(spec, old_row, columns, move)
     with named_conflict(spec):
-        stored = await tx.fetch_one(statement, values | {f"{name}_": old_row[name] for name in fence})
+        stored = await tx.fetch_one(*update(spec, old_row, columns, move))
     if stored is None:
-        raise WriteConflict("it moved on meanwhile: read it again and retry")
+        raise moved_on()
     written = codec_of(spec).message(stored)
     paths = {n for n in spec.fields if n in columns}
     old = codec_of(spec).message(old_row)
@@ -57,6 +55,14 @@ async def change(
         paths |= {"revision", "content_hash"}
     await record(tx, spec, context, told, written, sorted(paths - {"updated_at"}), old)
     return written
+
+
+def update(
+    spec: ResourceSpec, row: Mapping[str, Any], columns: Mapping[str, Any], move: str, fence: Sequence[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Returns what writes columns over a row that may make this move, and whose `fence` is still as it was."""
+    values = _parameters(spec, row, columns, move) | {f"{name}_": row[name] for name in fence}
+    return _update_statement(spec, columns, move, fence), values
 
 
 def _update_statement(spec: ResourceSpec, columns: Mapping[str, Any], move: str, fence: Sequence[str]) -> str:
@@ -123,6 +129,11 @@ async def keep_revisions(
     )
 
 
+def moved_on() -> WriteConflict:
+    """Returns the refusal of a change to a row that is not what its writer took it for."""
+    return WriteConflict("it moved on meanwhile: read it again and retry")
+
+
 @contextmanager
 def named_conflict(spec: ResourceSpec) -> Iterator[None]:
     """Names the fields whose values another row has, where the database names only a constraint."""
@@ -181,13 +192,19 @@ async def record(
     paths: Sequence[str] = (),
     old: Any = None,
 ) -> None:
-    """Leaves the event of a write in the outbox, when the resource publishes such events.
+    """Leaves the event of a write in the outbox, when the resource publishes such events."""
+    if what in spec.told:
+        await tx.record(*about(spec, context, what, message, paths, old))
+
+
+def about(
+    spec: ResourceSpec, context: Context, what: str, message: Any, paths: Sequence[str] = (), old: Any = None
+) -> tuple[event_pb2.Event, dict[str, Any]]:
+    """Returns the event of a write, and those fields of it that are JSON data already.
 
     `old` is the resource before: what it held in the changed fields is told too, of a purged one what decides who could
     see it and which others it names, so that those who could can be told that it is gone.
     """
-    if what not in spec.told:
-        return
     event = event_of(context, f"{spec.singular}.{what}", "OK")
     event.audit = kept_as(spec, what)
     event.resource_type, event.resource_id = spec.singular, message.id
@@ -197,7 +214,7 @@ async def record(
     if old is not None:
         kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
         told["before"] = told_of(spec, old, kept)
-    await tx.record(event, told)
+    return event, told
 
 
 def kept_as(spec: ResourceSpec, what: str) -> event_pb2.Event.Audit.ValueType:
@@ -237,17 +254,18 @@ def _actor(actor: Actor) -> event_pb2.Actor:
 
 def told_of(spec: ResourceSpec, message: Any, only: Collection[str] | None = None) -> dict[str, Any]:
     """Returns what events may tell of a resource, or of some fields of it: no untold, sensitive and large ones."""
-    return tellable(spec, plain(without_secrets(message), leaving=_left_out(spec), only=only))
+    return tellable(spec, plain(without_secrets(message), leaving=left_out(spec), only=only))
 
 
 def tellable(spec: ResourceSpec, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what events may tell of a resource without its secrets, given as JSON data."""
-    left_out = _left_out(spec)
-    return {k: v for k, v in data.items() if k not in left_out and _tellable(spec.fields.get(k), v)}
+    untold = left_out(spec)
+    return {k: v for k, v in data.items() if k not in untold and _tellable(spec.fields.get(k), v)}
 
 
 @cache
-def _left_out(spec: ResourceSpec) -> frozenset[str]:
+def left_out(spec: ResourceSpec) -> frozenset[str]:
+    """Returns the fields of which events tell nothing, whatever they hold."""
     # Whoever hears of an event need not be one who may read every field.
     return frozenset(spec.untold) | field_rules(spec).reads.keys()
 

@@ -1,7 +1,6 @@
 """The way to PostgreSQL: pooled psycopg, one tenant and one deadline per transaction, a second role for the system."""
 
 import asyncio
-import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +10,8 @@ import orjson
 import psycopg
 from ashgrove.event.v1.event_pb2 import Event
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb, set_json_loads
-from psycopg_pool import AsyncConnectionPool
 
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
@@ -21,6 +19,7 @@ from framework.plain import plain
 from framework.storage import pipelines
 from framework.storage.failures import mapped
 from framework.storage.pipelines import Connection
+from framework.storage.pools import Pool, pool
 from framework.telemetry import CLIENT, span
 
 RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
@@ -30,13 +29,12 @@ set_json_loads(orjson.loads)  # what is in jsonb has no NaN, and numbers that bo
 
 _TOLD = {"db.system.name": "postgresql"}
 NOTHING_MORE: Mapping[str, Any] = {}
-Pool = AsyncConnectionPool[Connection]
 Asked = psycopg.AsyncCursor[DictRow]
 """A statement that was sent, and whose rows were not taken yet."""
 
 
-_SETTINGS = """SELECT set_config('app.organization_id', %(organization)s, true),
-                      set_config('statement_timeout', %(timeout)s, true)"""
+_SETTINGS = b"SELECT set_config('app.organization_id', $1, true), set_config('statement_timeout', $2, true)"
+_LAZILY = b"SELECT set_config('synchronous_commit', 'off', true)"
 
 
 def as_json(plain: Any) -> Jsonb:
@@ -73,20 +71,23 @@ class Transaction:
 
         What is committed later and does wait makes this durable, too.
         """
-        await self.leave("SET LOCAL synchronous_commit = off")
+        pipelines.leave(self.connection, _LAZILY)
 
     async def send(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Sends a statement without waiting for it: the next one, or the commit, raises when this one failed."""
         with mapped():
             await self.connection.execute(sql, params)
 
-    async def leave(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
+    async def leave(self, sql: str, params: Mapping[str, Any] | None = None, *, tells: bool = False) -> Asked:
         """Has a statement travel with the next one, or with the commit, which raises when this one failed.
 
-        Its rows may be taken with `answer`.
+        Its rows may be taken with `answer`. One that `tells` leaves its event in the outbox by itself.
         """
         async with pipelines.held(self.connection):
-            return await self.ask(sql, params)
+            asked = await self.ask(sql, params)
+        if tells:
+            self._recorded()
+        return asked
 
     async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
         """Sends a statement without waiting, whose rows are to be taken with `answer`, before the commit."""
@@ -94,9 +95,10 @@ class Transaction:
             return await self.connection.execute(sql, params)
 
     async def answer(self, asked: Asked) -> list[dict[str, Any]]:
-        """Returns the rows of a statement that was sent or left before."""
+        """Returns the rows of a statement that was sent or left before; after the commit, too."""
         with mapped():
-            await pipelines.answered(self.connection)
+            if asked.pgresult is None:  # else all is here, and the connection may be somebody else's by now
+                await pipelines.answered(self.connection)
             return await asked.fetchall()
 
     @asynccontextmanager
@@ -151,7 +153,7 @@ class Reads:
     Statements of a pipeline between two syncs are one transaction by themselves, so neither BEGIN nor COMMIT travels.
     """
 
-    def __init__(self, pool: Pool, settings: Mapping[str, str], deadline_seconds: float) -> None:
+    def __init__(self, pool: Pool, settings: tuple[str, str], deadline_seconds: float) -> None:
         self._pool = pool
         self._settings = settings
         self._deadline = deadline_seconds
@@ -161,7 +163,7 @@ class Reads:
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with self._pool.connection(timeout=self._deadline) as connection:
                 async with pipelines.pipelined(connection), pipelines.held(connection):
-                    await connection.execute(_SETTINGS, self._settings)
+                    pipelines.leave(connection, _SETTINGS, *self._settings)
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
 
@@ -176,8 +178,8 @@ class Database:
 
     def __init__(self, url: str, password: str, service: str, *, size: int = 8) -> None:
         self.service = service
-        self._tenant = _pool(url, service, password, service, size)
-        self._system = _pool(url, f"{service}_system", password, service, max(2, size // 2))
+        self._tenant = pool(url, service, password, service, size)
+        self._system = pool(url, f"{service}_system", password, service, max(2, size // 2))
         self._listen = make_conninfo(url, user=f"{service}_system", password=password)
         # Without options: LISTEN needs no search path.
 
@@ -202,7 +204,7 @@ class Database:
             async with self._tenant.connection(timeout=deadline_seconds) as connection:
                 tx = Transaction(connection)
                 async with pipelines.transaction(connection):
-                    await tx.leave(_SETTINGS, settings)
+                    pipelines.leave(connection, _SETTINGS, *settings)
                     yield tx
         if tx.told:
             COMMITTED()
@@ -233,7 +235,7 @@ class Database:
                 if durable:
                     return await (await connection.execute(sql, params)).fetchall()
                 async with pipelines.pipelined(connection), pipelines.held(connection):
-                    await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
+                    pipelines.leave(connection, _LAZILY)
                     cursor = await connection.execute(sql, params)
                 return await cursor.fetchall()
 
@@ -274,24 +276,6 @@ class Database:
             return
 
 
-def _told(organization_id: UUID | None, deadline_seconds: float) -> dict[str, str]:
-    return {"organization": str(organization_id or ""), "timeout": str(max(1, int(deadline_seconds * 1000)))}
-
-
-def _pool(url: str, role: str, password: str, schema: str, size: int) -> Pool:
-    conninfo = make_conninfo(
-        url, user=role, password=password, options=f"-c search_path={schema}", application_name=role
-    )
-    kwargs = {"row_factory": dict_row, "prepare_threshold": 2, "autocommit": True}
-    return AsyncConnectionPool(
-        conninfo, min_size=1, max_size=size, open=False, kwargs=kwargs, connection_class=Connection, check=_check_there
-    )
-
-
-async def _check_there(connection: Connection) -> None:
-    """Raises for an idle connection that the server has said something on: its end, as at a restart. Asks nobody."""
-    looked = select.poll()
-    looked.register(connection.fileno(), select.POLLIN)
-    if looked.poll(0):
-        await connection.close()  # or the pool would keep it
-        raise psycopg.OperationalError("the server ended this connection")
+def _told(organization_id: UUID | None, deadline_seconds: float) -> tuple[str, str]:
+    """Returns the tenant and the milliseconds that a statement may take, as `_SETTINGS` wants them."""
+    return str(organization_id or ""), str(max(1, int(deadline_seconds * 1000)))

@@ -61,6 +61,17 @@ async def held(connection: Connection) -> AsyncIterator[None]:
             pipeline._communicate_gen = usual
 
 
+def leave(connection: Connection, statement: bytes, *parameters: str) -> None:
+    """Has a statement without an answer travel with what a pipeline sends next; one that failed fails that.
+
+    It takes a fifth of the time of a cursor's: settings of a transaction are sent with everything.
+    """
+    pipeline: Any = connection._pipeline
+    values = [value.encode() for value in parameters]
+    pipeline.command_queue.append(partial(connection.pgconn.send_query_params, statement, values))
+    pipeline.result_queue.append(None)
+
+
 async def release(connection: Connection) -> None:
     """Sends what was held, if there is a pipeline and anything in it."""
     pipeline = connection._pipeline

@@ -87,6 +87,11 @@ def _stored(plain: Any) -> Jsonb | None:
     return None if plain is None else Jsonb(plain)
 
 
+def bare(value: Any) -> Any:
+    """Returns a column's value as plain data."""
+    return value.obj if isinstance(value, Jsonb) else value
+
+
 def plain_value(field: Field, message: Any) -> Any:
     """Returns a message-typed, repeated or map field as plain JSON data, None when absent; names as in the proto."""
     return plain_field(message, field.descriptor)

@@ -67,7 +67,7 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
 
 async def _handed(call: Call, waiting: Waiting, asked: "_Asked", columns: Mapping[str, Any]) -> execution_pb2.Execution:
     """Creates an execution as claimed, and hands it to a worker that waits once it is committed."""
-    made = await call.create(Execution, execution_pb2.Execution(), hidden=columns)
+    made = await call.create(Execution, execution_pb2.Execution(), hidden=columns, unread=not call.rehearsing)
     what = package(call.context.organization_id, made, columns, asked.program_as_kept)
 
     async def hand() -> None:

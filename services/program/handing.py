@@ -14,12 +14,12 @@ from uuid import UUID
 import orjson
 from ashgrove.program.v1 import execution_pb2, program_internal_service_pb2_grpc, program_pb2
 from ashgrove.program.v1.program_internal_service_pb2 import TakeExecutionsRequest, TakeExecutionsResponse
-from psycopg.types.json import Jsonb
 
 from framework.call import ActorKind, Context
 from framework.errors import NotPermitted
 from framework.identifiers import new_id
 from framework.storage import Expression, clock_time, from_now
+from framework.storage.rows import bare
 from services.program.waking import LEASE_SECONDS
 
 Ended = execution_pb2.Execution | None
@@ -28,7 +28,6 @@ Answer = asyncio.Future[Ended]
 _MOST_BYTES = 3 * 2**20
 """What a message may have: gRPC refuses those of four megabytes."""
 _IDS = ("organization_id", "id", "owner_id", "program_id", "dataset_id")
-_UNUSED = ("effective_configuration", "cache_key")
 _ABSENT = (*_IDS, "inputs", "inputs_held", "timeout_ms", "max_cost_micros")
 
 
@@ -57,13 +56,12 @@ class Waiting:
         self._idle.append(mine)
         try:
             return await mine
-        except asyncio.CancelledError:
-            if not mine.cancelled():  # it was given one as it left
+        except BaseException:
+            if mine.done() and not mine.cancelled():  # it was given one as it left
                 _answer(mine.result()[1], None)
-            raise
-        finally:
             with suppress(ValueError):
                 self._idle.remove(mine)
+            raise
 
 
 class HandingServicer(program_internal_service_pb2_grpc.ProgramInternalServiceServicer):
@@ -105,13 +103,12 @@ def package(
     organization_id: UUID, made: execution_pb2.Execution, hidden: Mapping[str, Any], program: program_pb2.Program
 ) -> TakeExecutionsResponse:
     """Returns an execution that was made, as it is handed over."""
-    known = {n: value for n, value in hidden.items() if n not in _UNUSED and not isinstance(value, Expression)}
-    row = {name: value.obj if isinstance(value, Jsonb) else value for name, value in known.items()}
-    row |= {"organization_id": organization_id, "id": made.id, "owner_id": made.owner_id}
+    known = {name: bare(value) for name, value in hidden.items() if not isinstance(value, Expression)}
+    row = known | {"organization_id": organization_id, "id": made.id, "owner_id": made.owner_id}
     return TakeExecutionsResponse(row=orjson.dumps(row), program=program)
 
 
 def unpacked(what: TakeExecutionsResponse) -> dict[str, Any]:
-    """Returns the row of an execution that was handed over, as far as its worker needs it."""
+    """Returns the row of an execution that was handed over: what it was made with, without the database's times."""
     row: dict[str, Any] = dict.fromkeys(_ABSENT) | orjson.loads(what.row)
     return row | {name: UUID(row[name]) for name in _IDS if row[name]}

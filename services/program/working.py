@@ -173,10 +173,13 @@ def _pause(workshop: Workshop, away: ModelAway, attempt: int) -> float:
 
 async def held(workshop: Workshop, leases: Leases, row: Row, work: Coroutine[Any, Any, None], stop: Any = None) -> None:
     """Does the work while the lease holds; raises LeaseLost, the work stopped in its middle, once it does not."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(_hold(workshop.database, leases, row, stop))]
+    tasks = [asyncio.create_task(work)]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        first = tasks[0] if tasks[0].done() else tasks[1]
+        done, _ = await asyncio.wait(tasks, timeout=LOOK_SECONDS)  # most of it is over before there is any need to look
+        if not done:
+            tasks.append(asyncio.create_task(_hold(workshop.database, leases, row, stop)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        first = next(task for task in tasks if task.done())
         first.result()
     finally:
         await stopped(tasks)
@@ -186,7 +189,6 @@ async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Ro
     """Looks at the row and renews its lease until the work is somebody else's, ended, or to be stopped."""
     renewed = time.monotonic()
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
         # A database that is away is waited for: the fencing token voids whatever would be too late.
         with suppress(Failure):
             state = await state_of(database, leases, row)
@@ -195,6 +197,7 @@ async def _hold(database: Database, leases: Leases, row: Row, stop: Callable[[Ro
             if time.monotonic() - renewed > RENEW_SECONDS:
                 renewed = time.monotonic()
                 await leases.renew(dict(row), LEASE_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def state_of(database: Database, leases: Leases, row: Row) -> Row | None:

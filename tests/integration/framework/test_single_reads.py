@@ -88,6 +88,17 @@ async def test_a_transaction_that_need_not_wait_leaves_no_trace_either(bench: Wo
             assert await tx.fetch(_WAITS) == [{"waits": "on"}]
 
 
+async def test_what_a_transaction_left_is_answered_after_it_whoever_has_its_connection_then(bench: Workbench) -> None:
+    """What the next one has left is not sent for it."""
+    async with bench.database.tenant(bench.organization_id) as tx:
+        asked = await tx.leave("SELECT 1 AS one")
+    async with bench.database.tenant(bench.organization_id) as other:
+        assert other.connection is tx.connection, "there is but one"
+        queue = other.connection._pipeline.command_queue  # type: ignore[union-attr]
+        waiting = len(queue)
+        assert await tx.answer(asked) == [{"one": 1}] and len(queue) == waiting > 0
+
+
 async def test_notifications_bring_their_words(bench: Workbench) -> None:
     """In order; the first comes without one, for what was missed."""
     words: list[str] = []
