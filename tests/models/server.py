@@ -112,7 +112,8 @@ async def model_server(*script: Step, otherwise: Step | Answers | None = None) -
 
 async def _request(reader: asyncio.StreamReader) -> dict[str, Any] | None:
     line = await reader.readline()
-    if not line:
+    # Ports come again: a channel of gRPC may still look here for whoever listened before, and begins so.
+    if not line or line.startswith(b"PRI "):
         return None
     headers: dict[str, str] = {}
     while (header := (await reader.readline()).strip()) != b"":

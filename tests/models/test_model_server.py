@@ -1,6 +1,7 @@
 """The model server that other tests trust does what its script says."""
 
 import asyncio
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -39,3 +40,13 @@ async def test_it_streams_and_sees_callers_leave(models: ModelServer) -> None:
     while not models.left:  # noqa: ASYNC110 - the server learns of it in its own time
         await asyncio.sleep(0.01)
     assert models.running == 0
+
+
+async def test_a_channel_that_looks_for_another_server_is_no_request(models: ModelServer) -> None:
+    """GRPC goes on looking where a server was, and now and then this one has its port."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(models.url.rpartition(":")[2].partition("/")[0]))
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    assert not models.requests and not models.arrived.is_set()

@@ -138,8 +138,7 @@ async def test_an_execution_that_was_handed_over_can_be_cancelled(
 async def test_nothing_is_handed_to_anybody_else(bench: Workbench, taken: Any) -> None:
     """Neither to users nor to other services: what is handed over is every organization's."""
     for actor in (bench.admin, service_actor("optimizer")):
-        call = taken.stub.TakeExecutions(metadata=taken.as_actor(actor))
-        await call.write(TakeExecutionsRequest())
+        call = taken.stub.TakeExecutions(iter([TakeExecutionsRequest()]), metadata=taken.as_actor(actor))
         with pytest.raises(aio.AioRpcError) as refused:
-            await call.read()
+            await anext(aiter(call))
         assert refused.value.code() == StatusCode.PERMISSION_DENIED
