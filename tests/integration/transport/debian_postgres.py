@@ -1,12 +1,12 @@
 """PostgreSQL with TLS: Debian's server, for the wheel's has none."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 
@@ -26,13 +26,17 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def secured_postgres(folder: Path, trust: Trust) -> Iterator[str]:
+def secured_postgres(trust: Trust) -> Iterator[str]:
     """Runs a server that takes nothing but TLS with certificates of the authority, and yields a superuser's URL."""
+    # Not below pytest's own folder: every pytest that begins beside us closes that to others, and root's server is one.
+    with TemporaryDirectory(prefix="ashgrove-postgres-") as home:
+        yield from _secured(Path(home), trust)
+
+
+def _secured(folder: Path, trust: Trust) -> Iterator[str]:
     server = binaries()
     assert server is not None
     port, data = free_port(), folder / "data"
-    for at in (folder, *folder.parents[:2]):
-        at.chmod(0o755)  # root's server runs as somebody else
     folder.chmod(0o777)
     password = folder / "password"
     password.write_text(PASSWORD)
@@ -56,7 +60,6 @@ def secured_postgres(folder: Path, trust: Trust) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
-        shutil.rmtree(data)
 
 
 def _wait(url: str, trust: Trust, process: "subprocess.Popen[bytes]") -> None:

@@ -23,8 +23,8 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Trust:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, ours: Trust) -> Iterator[str]:
-    with secured_postgres(tmp_path_factory.mktemp("postgres"), ours) as running:
+def url(ours: Trust) -> Iterator[str]:
+    with secured_postgres(ours) as running:
         yield running
 
 
