@@ -15,7 +15,8 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
 
 from framework.call import Actor
-from framework.errors import NotFound, Unauthenticated
+from framework.engine import dispatch
+from framework.errors import DependencyUnavailable, NotFound, Unauthenticated
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import watching
@@ -180,6 +181,38 @@ async def test_watchers_who_know_as_much_share_one_look(bench: Workbench, monkey
     told = [[f.item.sequence for f in await each][:-1] for each in watchers]
     assert told == [[1, 2]] * 40
     assert looks - before < 40, "by themselves they would look twice each, and once more for the end"
+
+
+async def test_a_look_that_fails_ends_its_streams_and_who_comes_back_begins_anew(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what nobody reads any more; nothing of the failure stays."""
+    row = await started(bench)
+    watchers = [asyncio.ensure_future(_collected(watch(bench, row))) for _ in range(3)]
+    await until(lambda: _all_wait(bench, 3))
+
+    async def away(*_: Any) -> Any:
+        raise DependencyUnavailable("database")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watching.story, "read", away)
+        await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
+        for each in watchers:
+            with pytest.raises(DependencyUnavailable):
+                await each
+    assert [f.WhichOneof("frame") for f in await _collected(watch(bench, row))] == ["item", "end"]
+    assert not bench.engine.hubs
+
+
+async def test_what_is_made_for_all_may_hold_nothing_that_is_kept_from_somebody(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method whose answers a field policy guards cannot send one frame to all: that is a fault, and shows nothing."""
+    row = await started(bench)
+    await bench.do("PauseOptimizationRun", PauseOptimizationRunRequest(id=str(row["id"])))
+    monkeypatch.setattr(dispatch, "conceals", lambda *_: True)
+    with pytest.raises(AssertionError, match="WatchOptimizationRun sends to all what some may not see"):
+        await anext(watch(bench, row))
 
 
 async def _all_wait(bench: Workbench, count: int) -> bool:
