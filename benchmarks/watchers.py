@@ -102,8 +102,16 @@ async def _watch(address: str, run: str, count: int, tokens: Sequence[str]) -> N
         asks: Any = channels[place % len(channels)].unary_stream(METHOD)
         token = tokens[place % len(tokens)]
         async with opening:
-            call = asks(b"\x0a" + bytes([len(run)]) + run.encode(), metadata=(("authorization", f"Bearer {token}"),))
-            heard(await call.read())
+            while True:
+                call = asks(request, metadata=(("authorization", f"Bearer {token}"),))
+                try:
+                    heard(await call.read())
+                except aio.AioRpcError as refused:  # the gateway waits a second for its gate, clients come again
+                    if refused.code() is not grpc.StatusCode.UNAVAILABLE:
+                        raise
+                    again.append(call)
+                else:
+                    break
         following.append(asyncio.create_task(follow(call)))
 
     async def follow(call: Any) -> None:
@@ -111,8 +119,12 @@ async def _watch(address: str, run: str, count: int, tokens: Sequence[str]) -> N
             heard(text)
         print(f"a stream ended: {await call.code()} {await call.details()}", file=sys.stderr)
 
+    request = b"\x0a" + bytes([len(run)]) + run.encode()
+    again: list[Any] = []
     following: list[asyncio.Task[None]] = []
     await asyncio.gather(*(one(place) for place in range(count)))
+    if again:
+        print(f"{len(again)} were not let in at once, and came again", file=sys.stderr)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     whole = [sorted(each) for each in list(ways.values())[3:] if len(each) == count]
@@ -147,11 +159,19 @@ class _Door(AuthorizationServicer):
         return CheckResponse(status=Status())
 
 
-def _open_door(server: aio.Server) -> None:
-    """Adds to a server what an Envoy before it asks: whether it is well, and whom it may let in."""
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+def _well(server: aio.Server) -> None:
+    """Adds to a server what an Envoy before it asks it every second."""
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
+
+
+async def _gate() -> None:
+    """Stands where ext_authz stands, in a process of its own as in earnest; says its port and stays."""
+    server = aio.server(options=OPTIONS)
     add_AuthorizationServicer_to_server(_Door(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(port, flush=True)
+    await server.wait_for_termination()
 
 
 @asynccontextmanager
@@ -160,9 +180,16 @@ async def _reached(port: int) -> AsyncIterator[str]:
     if _GATEWAY not in os.environ:
         yield f"127.0.0.1:{port}"
         return
-    with tempfile.TemporaryDirectory() as home:
-        async with envoy(Path(home), port, ()) as gateway:
-            yield f"127.0.0.1:{gateway}"
+    command = (sys.executable, "-m", "benchmarks.watchers", "gate")
+    gate = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert gate.stdout
+    try:
+        with tempfile.TemporaryDirectory() as home:
+            async with envoy(Path(home), port, (), gate=int(await gate.stdout.readline())) as gateway:
+                yield f"127.0.0.1:{gateway}"
+    finally:
+        gate.terminate()
+        await gate.wait()
 
 
 def _resident() -> int:
@@ -175,7 +202,7 @@ async def _ours(count: int) -> None:
         async with workbench(registry(), server.admin_url, _MIGRATIONS, _Peers()) as bench:
             bench.engine.hints = Hints(broker.url)
             working = [asyncio.create_task(bench.engine.hints.run()), asyncio.create_task(_alive(bench))]
-            async with served(bench, servicers=[_open_door]) as service, _reached(service.port) as address:
+            async with served(bench, servicers=[_well]) as service, _reached(service.port) as address:
                 run = await opened(bench, server.admin_url, run_pb.OptimizationRun.STRATEGY_RANDOM, 0)
                 caller = service.as_actor(bench.user)
                 await caller.do("SuggestTrials", pb.SuggestTrialsRequest(id=run, client="a"))
@@ -205,7 +232,7 @@ async def _bare(count: int) -> None:
     handler: Any = grpc.unary_stream_rpc_method_handler(watch)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: handler}),))
     server.add_insecure_port(f"127.0.0.1:{port}")
-    _open_door(server)
+    _well(server)
     await server.start()
     async with _reached(port) as address, _watchers(address, "0" * 36, count, [""]):
         for number in range(ROUNDS):
@@ -239,6 +266,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["watch", address, run, count, *tokens]:
             uvloop.run(_watch(address, run, int(count), tokens))
+        case ["gate"]:
+            uvloop.run(_gate())
         case ["bare", count]:
             uvloop.run(_bare(int(count)))
         case ["ours", count]:

