@@ -74,6 +74,7 @@ def consumers_of(peers: Peers) -> list[Consumer]:
 
 async def worker_process(settings: ProgramSettings) -> Process:
     """Returns a worker process."""
+    # What runs programs and speaks to endpoints is a worker's alone: the API stays small without.
     import httpx
 
     from framework.egress.outlet import Outlet

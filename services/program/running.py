@@ -168,7 +168,7 @@ class Models:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
         iterations = program.program_config.react.max_iterations
         _runner_class()
-        from services.program.lm.react import ReactRunner
+        from services.program.lm.react import ReactRunner  # with DSPy
 
         made = ReactRunner(
             *(signature, effective, train, self.settings, self.http),
@@ -215,14 +215,14 @@ def _laid(program: program_pb2.Program, others: Mapping[str, Json]) -> Parameter
 def _runner_class() -> Any:
     # DSPy's dependencies fetch a price list from the network unless they are told not to.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    from services.program.lm.runner import Runner
+    from services.program.lm.runner import Runner  # with DSPy, once a program needs it
 
     return Runner
 
 
 def _template_runner_class() -> Any:
     _runner_class()
-    from services.program.lm.templates import TemplateRunner
+    from services.program.lm.templates import TemplateRunner  # with DSPy
 
     return TemplateRunner
 

@@ -73,7 +73,7 @@ def seed(value: int) -> None:
 
 
 def _awaited(answer: Any) -> Any:
-    import asyncio
+    import asyncio  # a child that only knows sync functions does without
 
     async def wait() -> Any:
         return await answer

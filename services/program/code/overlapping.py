@@ -47,7 +47,7 @@ def leave(end: SystemExit) -> None:
 
 
 def _turn(loop: "asyncio.AbstractEventLoop") -> None:
-    import asyncio
+    import asyncio  # as above
 
     asyncio.set_event_loop(loop)
     try:

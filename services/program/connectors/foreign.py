@@ -45,7 +45,7 @@ async def chat(
 
 
 def _litellm() -> Any:
-    import litellm
+    import litellm  # heavy, and only who asks through it needs it
 
     # Nothing is told to anybody, printed, or fetched.
     litellm.telemetry = False

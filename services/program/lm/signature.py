@@ -21,7 +21,7 @@ _TAKEN |= {"trajectory", "next_thought", "next_tool_name", "next_tool_args"}
 
 @cache
 def _reserved() -> frozenset[str]:
-    import dspy
+    import dspy  # heavy, and the API writes programs down without it
 
     attributes = {*dir(type(dspy.Signature)), *dir(dspy.Signature), *dir(dspy.Example), *dir(dspy.Prediction)}
     return frozenset(attributes | _TAKEN)
@@ -43,7 +43,7 @@ def input_name(name: str) -> str:
 
 def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
     """Returns a signature as DSPy's class, with these instructions."""
-    import dspy
+    import dspy  # heavy, and the API writes programs down without it
     from dspy.signatures.signature import make_signature
 
     fields: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def dspy_signature(signature: Mapping[str, Any], instructions: str) -> Any:
 
 def chain_of_thought(signature: Any) -> Any:
     """Returns DSPy's ChainOfThought over a signature; a `reasoning` that is declared stays as declared, but first."""
-    import dspy
+    import dspy  # heavy, and the API writes programs down without it
 
     declared = signature.output_fields.get(REASONING)
     return dspy.ChainOfThought(signature.delete(REASONING) if declared else signature, rationale_field=declared)
