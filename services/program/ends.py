@@ -1,17 +1,22 @@
 """Ends of executions, for whoever waits for them: from the worker that was handed one, or from its row."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.batch_execution_requests_pb2 import BatchExecuteProgramResponse
 
 from framework.engine import Call
+from framework.errors import DependencyUnavailable, NotFound
 from services.program.handing import Answer
 from services.program.keeping import shown_to_asker
 from services.program.resources.execution import ENDED, Execution
 from services.program.waking import LOOK_SECONDS, topic
 
 _ANSWER = "what the worker says that an execution was handed to"
+_KEPT = "SELECT FROM executions WHERE id = %(id)s"
 _SILENT_SECONDS = 1.0
 """After which time without an answer is looked whether somebody else ended it."""
 
@@ -49,17 +54,30 @@ async def _answered(call: Call, identifier: str, answer: Answer) -> execution_pb
     """Returns what a worker says that an execution came to; None when it says nothing, or somebody else ended it."""
     while not answer.done():
         await asyncio.wait([answer], timeout=min(_SILENT_SECONDS, call.context.remaining()))
-        if not answer.done() and (await call.row(Execution, identifier))["status"] in ENDED:
+        if not answer.done() and (await _row(call, identifier))["status"] in ENDED:
             return None
     return answer.result()
 
 
 async def _ended(call: Call, identifier: str) -> execution_pb2.Execution:
     while True:
-        row = await call.row(Execution, identifier)
+        row = await _row(call, identifier)
         if row["status"] in ENDED:
             return shown_to_asker(row)
         await _heard(call, identifier)
+
+
+async def _row(call: Call, identifier: str) -> Mapping[str, Any]:
+    """Returns the row; raises DependencyUnavailable where the database has lost it.
+
+    What its caller waits for is committed lazily: a database that dies may not have it any more when it is back.
+    """
+    try:
+        return await call.row(Execution, identifier)
+    except NotFound:
+        if await call.database.once(_KEPT, {"id": UUID(identifier)}):
+            raise
+    raise DependencyUnavailable("the database lost the execution when it stopped; ask again", service="database")
 
 
 async def _heard(call: Call, identifier: str) -> None:

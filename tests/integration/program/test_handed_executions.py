@@ -14,6 +14,7 @@ from ashgrove.program.v1.program_internal_service_pb2 import TakeExecutionsReque
 from grpc import StatusCode, aio
 
 from framework.call import service_actor
+from framework.errors import DependencyUnavailable
 from framework.tasks import stopped
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
@@ -133,6 +134,24 @@ async def test_an_execution_that_was_handed_over_can_be_cancelled(
         (row,) = await bench.database.once("SELECT id FROM executions WHERE status = 'WORK_STATUS_RUNNING'")
         await bench.do("CancelExecution", CancelExecutionRequest(id=str(row["id"])))
         assert (await asking).status == execution_pb2.WORK_STATUS_CANCELLED
+
+
+async def test_an_execution_that_the_database_lost_is_one_to_ask_for_again(
+    bench: Workbench, workshop: Workshop, taken: Any
+) -> None:
+    """One that is waited for is not yet durable; it is not denied as to somebody who may not see it."""
+    program, begun = await create_program(bench), asyncio.Event()
+
+    async def prepare(*_: Any) -> Any:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with taking(bench, taken, replace(workshop, prepare=prepare)):
+        asking = asyncio.create_task(bench.do("ExecuteProgram", asked(program, configuration={})))
+        await begun.wait()
+        await bench.database.once("DELETE FROM executions WHERE status = 'WORK_STATUS_RUNNING' RETURNING id")
+        with pytest.raises(DependencyUnavailable, match="ask again"):
+            await asking
 
 
 async def test_nothing_is_handed_to_anybody_else(bench: Workbench, taken: Any) -> None:
