@@ -22,7 +22,7 @@ from framework.call import Actor
 from framework.errors import NoResultYet, NotFound, NotPermitted
 from framework.resource.registry import is_read
 from framework.testing.workbench import Workbench
-from services.optimizer import story, watching
+from services.optimizer import story
 from services.optimizer.access import project
 from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import LEASE_SECONDS
@@ -124,8 +124,7 @@ async def test_a_watch_of_an_ended_run_replays_and_ends(bench: Workbench) -> Non
     """What was missed comes first, then the end."""
     row = await started(bench)
     await bench.do("CancelOptimizationRun", CancelOptimizationRunRequest(id=str(row["id"])))
-    call = bench.engine.call(bench.context(bench.user, "WatchOptimizationRun"))
-    frames = [f async for f in watching.watch(call, WatchOptimizationRunRequest(id=str(row["id"])))]
+    frames = [f async for f in bench.frames("WatchOptimizationRun", WatchOptimizationRunRequest(id=str(row["id"])))]
     assert [f.WhichOneof("frame") for f in frames] == ["item", "end"]
 
 
