@@ -28,7 +28,7 @@ from framework.events.hints import Hints
 from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.testing.workbench import Workbench, workbench
-from services.optimizer import search
+from services.optimizer import search, under_way
 from services.optimizer.evaluating import Outcome
 from services.optimizer.registry import registry
 from services.optimizer.resources import OptimizationRun
@@ -112,7 +112,7 @@ async def _behind(bench: Workbench, url: str, history: int) -> tuple[float, floa
 
     with (
         patch.object(searching.suggesting, "next", chosen),
-        patch.object(search, "evaluate", evaluated),
+        patch.object(under_way, "evaluate", evaluated),
         patch.object(search, "close", _nothing),
         patch.object(Search, "_space", _the_space),
     ):

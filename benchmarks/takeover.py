@@ -25,7 +25,6 @@ from framework.storage import Leases
 from framework.testing.serving import Caller
 from framework.testing.workbench import Workbench
 from services.optimizer.search import Search
-from services.optimizer.tried import Tried
 from services.optimizer.warm import WarmRuns
 
 HISTORIES = (1000, 9000)
@@ -81,8 +80,9 @@ async def _managed(bench: Workbench, caller: Caller, url: str, history: int) -> 
         for times in (cold, warm):
             began = time.perf_counter()
             if times is cold:
-                search.tried = Tried(await search.ledger.trials())
-            search.tried.begun(await search._suggested(_SPACE))
+                for each in await search.ledger.trials():
+                    search.tried.begun(each)
+            search.tried.begun(await search.choosing.suggested(_SPACE))
             times.append(time.perf_counter() - began)
         await leases.release(row)
     return cold[1:], warm[1:]

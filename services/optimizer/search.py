@@ -1,9 +1,8 @@
 """One run's search: suggest, evaluate, note, until the trials are spent, the run is cancelled or its grant is lost."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ashgrove.variables.v1.variable_space_requests_pb2 import GetVariableSpaceRequest
@@ -11,9 +10,8 @@ from grpc import aio
 
 from domain.sampling import Unsatisfied
 from domain.space import Space
-from domain.strategies import Exhausted, Observation
+from domain.strategies import Exhausted
 from framework.errors import Failure, GrantLost
-from framework.failpoints import Failpoint
 from framework.rpc.assembly import Parts
 from framework.storage import Leases
 from framework.tasks import stopped
@@ -21,34 +19,25 @@ from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
 from services.optimizer.bootstrapping import Bootstrapping, Fruitless
+from services.optimizer.choosing import Choosing
 from services.optimizer.closing import close
 from services.optimizer.enough import enough, may_be_enough
-from services.optimizer.evaluating import Outcome, asking, cancel, ended, evaluate, pause, results_of
+from services.optimizer.evaluating import asking, results_of
+from services.optimizer.held import LEASE_SECONDS
 from services.optimizer.holding_out import LastLook
-from services.optimizer.ledger import LEASE_SECONDS, Ledger
-from services.optimizer.origins import COPIED, Origin, batch_before, to_retry
-from services.optimizer.prompts import offered, parameters
+from services.optimizer.hopeless import Hopeless, hopeless
+from services.optimizer.ledger import Ledger
+from services.optimizer.prompts import offered
 from services.optimizer.repeating import Repeats
 from services.optimizer.spaces import space_of
 from services.optimizer.story import topic
-from services.optimizer.suggesting import Suggesting, again
 from services.optimizer.tried import Tried
-from services.optimizer.waiting import NoneCanGoOn, WaitingRoom
+from services.optimizer.under_way import UnderWay
+from services.optimizer.waiting import NoneCanGoOn
 
-_HOPELESS_AFTER = 5
 _DROPPED = "STATUS_DROPPED"
 _LOOK_SECONDS, _APART_SECONDS = 0.25, 0.1
 """How long to wait for a hint before the next look, and how far apart looks are: its own writes are hinted at, too."""
-SUGGESTED = Failpoint("trial.suggested", "a configuration is chosen, and not written down")
-MEASURED = Failpoint("trial.measured", "a trial's evaluation has ended, and the trial has not")
-
-
-@dataclass(frozen=True)
-class Hopeless:
-    """Why a run cannot go on."""
-
-    words: str
-    error_class: str = "ERROR_CLASS_UNSPECIFIED"
 
 
 class Search:
@@ -66,12 +55,9 @@ class Search:
         self.application = application
         self.row = row
         self.ledger = Ledger(parts, leases, row, lease_seconds)
-        self.grant = str(row["grant_id"])
-        self.suggesting = Suggesting(row)
         self.tried = Tried()
-        self.synchronous = row["schedule"] == "SCHEDULE_SYNCHRONOUS"
-        self.running: dict[asyncio.Task[Outcome], dict[str, Any]] = {}
-        self.waiting = WaitingRoom(row["parallelism"])
+        self.choosing = Choosing(self.ledger, row, self.tried)
+        self.under_way = UnderWay(application, self.ledger, row, self.tried)
         self.reason = "END_REASON_TRIALS"
         self.asides = Asides(application, self.ledger, row)
         self.bootstrapping = Bootstrapping(self.asides)
@@ -98,9 +84,15 @@ class Search:
         finally:
             await self._stop(searching, watching)
 
+    async def rest(self) -> None:
+        """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
+        with suppress(Failure):
+            if await self.ledger.is_paused():
+                await self.under_way.pause([*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished])
+
     async def _stop(self, *tasks: "asyncio.Task[Any]") -> None:
         await stopped(tasks)
-        await stopped(list(self.running))
+        await self.under_way.stop()
 
     async def _ended(self, searching: "asyncio.Task[Hopeless | None]") -> None:
         try:
@@ -124,23 +116,6 @@ class Search:
         await self.ledger.cancel()
         await close(self.parts.database, self.application, self.row)
 
-    async def rest(self) -> None:
-        """Pauses the evaluations of a run that is paused, best effort: it is not this worker's any more."""
-        with suppress(Failure):
-            if await self.ledger.is_paused():
-                running = [*await self.ledger.trials("STATUS_RUNNING"), *self.asides.unfinished]
-                await asyncio.gather(*(self._pause_evaluation(trial) for trial in running))
-
-    async def _pause_evaluation(self, trial: dict[str, Any]) -> None:
-        with suppress(Failure):
-            token = await self.application.tokens.exchange(self.grant)
-            await pause(self.application, token, str(trial["evaluation_id"]))
-
-    async def _cancel_evaluation(self, trial: dict[str, Any]) -> None:
-        with suppress(Failure):
-            token = await self.application.tokens.exchange(self.grant)
-            await cancel(self.application, token, str(trial["evaluation_id"]))
-
     async def _until_cancelling(self) -> None:
         with self.parts.hints.bound(topic(self.row["id"]), heard := asyncio.Event()):
             while True:
@@ -156,7 +131,8 @@ class Search:
     async def _search(self) -> Hopeless | None:
         """Tries every trial; returns why the run failed, None when it did not."""
         space = await self._space()
-        self.tried = Tried(await self.ledger.trials())
+        for row in await self.ledger.trials():
+            self.tried.begun(row)
         self.ledger.spending.begin(self.tried.rows, await self.ledger.seconds_left())
         if self.bootstrapping.is_wanted:
             try:
@@ -165,22 +141,28 @@ class Search:
                 return Hopeless(nothing.words, nothing.error_class)
         await self._meet_the_front()
         for trial in self.tried.open.values():
-            self._launch(space, trial)
+            self.under_way.begin(space, trial)
+        return await self._tried(space)
+
+    async def _tried(self, space: Space) -> Hopeless | None:
         while True:
-            hopeless = await self._fill(space)
-            if hopeless:
-                return hopeless
-            if self.waiting and not self.running:
-                if self.ledger.spending.reason:
-                    await self._cut()
-                    continue
-                raise NoneCanGoOn(self.waiting.cause)
-            if not self.running:
-                if (best := await self.repeats.best(space, self.tried.rows)) is not None:
-                    await self.look.take(space, self.tried.rows, best)
-                    await self.ablation.take(space, self.tried.rows, best)
+            if (why := await self._fill(space)) is not None:
+                return why
+            if self.under_way.running:
+                await self.under_way.some_finish()
+            elif not self.under_way.waiting:
+                await self._look_behind(space)
                 return None
-            await self._some_finish()
+            elif self.ledger.spending.reason:
+                await self.under_way.cut()
+            else:
+                raise NoneCanGoOn(self.under_way.waiting.cause)
+
+    async def _look_behind(self, space: Space) -> None:
+        """Evaluates what is wanted behind the trials, of the one that is the best."""
+        if (best := await self.repeats.best(space, self.tried.rows)) is not None:
+            await self.look.take(space, self.tried.rows, best)
+            await self.ablation.take(space, self.tried.rows, best)
 
     async def _meet_the_front(self) -> None:
         """Reads what each example gave the trials of the front that another worker saw: others race with them."""
@@ -190,43 +172,28 @@ class Search:
             self.ledger.race.full(number, results)
 
     async def _fill(self, space: Space) -> Hopeless | None:
-        """Starts trials while there is room; returns why it is hopeless, when it is."""
-        if why := self._hopeless():
+        """Begins trials while there is room; returns why it is hopeless, when it is."""
+        spent = self.ledger.spending.reason
+        if why := hopeless(self.row, self.tried, spent=bool(spent) or self.choosing.is_done):
             return why
-        if reason := self.ledger.spending.reason or self._enough():
+        if reason := spent or self._enough():
             self.reason = reason
             return None
-        for called in self.waiting.called(self.row["parallelism"] - len(self.running)):
-            self._launch(space, called)
-        for _ in range(self._room(len(self.tried))):
+        self.under_way.call(space)
+        for _ in range(self.under_way.room):
             try:
-                trial = await self._next(space)
+                trial = await self.choosing.next(space)
             except Exhausted:
                 self.reason = "END_REASON_EXHAUSTED"
                 return None
             except Unsatisfied as unsatisfied:
                 # What runs is brought to its end first.
                 told = f"no further configuration of the space was found: {unsatisfied}"
-                return None if self.running else Hopeless(told)
+                return None if self.under_way.running else Hopeless(told)
             if trial is None:
                 return None
-            self.tried.begun(trial)
-            self._launch(space, trial)
+            self.under_way.begin(space, trial)
         return None
-
-    async def _next(self, space: Space) -> dict[str, Any] | None:
-        """Writes down the next trial: what failed before the run was retried, then new ones; None behind the last."""
-        if (failed := self._to_retry()) is not None:
-            return await self.ledger.begin(
-                again(failed, len(self.tried) + 1),
-                failed["informed_count"],
-                failed["pending_then"] or [],
-                Origin("ORIGIN_RETRIED", failed["number"], repeat=failed["repeat"]),
-            )
-        return await self._suggested(space) if self.tried.planned < self.row["max_trials"] else None
-
-    def _to_retry(self) -> Mapping[str, Any] | None:
-        return to_retry(self.tried.rows, self.row["retried_trials"])
 
     def _enough(self) -> str:
         """Returns why the run need not go on; what a dropped trial would have reached, it has not."""
@@ -236,103 +203,7 @@ class Search:
             replace(each, objectives=None) if self.tried.rows[each.number - 1]["status"] == _DROPPED else each
             for each in self.tried.finished
         ]
-        return enough(self.row["limits"], self.suggesting.objectives, ended, self.row["inherited_trials"])
-
-    def _hopeless(self) -> Hopeless | None:
-        # What failed before the run was retried is tried again, and that others could do it says nothing.
-        own = self.tried.rows[self.row["inherited_trials"] :]
-        if any(t["status"] == "STATUS_COMPLETED" for t in own):
-            return None
-        tried = [t for t in own if t["number"] > self.row["retried_trials"]]
-        failed = [t for t in tried if t["status"] == "STATUS_FAILED"]
-        left = self.tried.planned < self.row["max_trials"] or self._to_retry() is not None
-        spent = not left or bool(self.ledger.spending.reason)
-        if failed and (len(failed) >= _HOPELESS_AFTER or (spent and len(failed) == len(tried))):
-            return Hopeless(failed[-1]["error"], failed[-1]["error_class"])
-        return None
-
-    def _room(self, count: int) -> int:
-        """Returns how many trials may start; a synchronous run starts whole batches, and completes a torn one."""
-        batch: int = self.row["parallelism"]
-        if self.synchronous:
-            return (self.row["inherited_trials"] - count) % batch or (0 if self.running or self.waiting else batch)
-        return 0 if self.waiting.is_full else batch - len(self.running)
-
-    async def _some_finish(self) -> None:
-        how = asyncio.ALL_COMPLETED if self.synchronous else asyncio.FIRST_COMPLETED
-        finishing = asyncio.create_task(asyncio.wait(self.running, return_when=how, timeout=self.waiting.seconds_left))
-        spending = asyncio.create_task(self.ledger.spending.until_spent())
-        try:
-            await asyncio.wait([finishing, spending], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await stopped([finishing, spending])
-        await self._keep([task for task in self.running if task.done()])
-        if self.ledger.spending.reason:
-            await self._cut()
-
-    async def _keep(self, done: Sequence["asyncio.Task[Outcome]"]) -> None:
-        # What is finished is kept before it matters that another trial has lost the grant.
-        for task in sorted(done, key=lambda each: (each.exception() is not None, self.running[each]["number"])):
-            trial, outcome = self.running[task], task.result()
-            MEASURED()
-            if outcome.waits_for and self.waiting.enter(trial, outcome):
-                await self.ledger.waiting(trial, outcome.waits_for)
-            else:
-                self.tried.ended(await self.ledger.finish(trial, outcome.final()))
-            del self.running[task]
-            if outcome.lost_to:
-                await self._cancel_evaluation(trial)
-
-    async def _cut(self) -> None:
-        """Stops the trials that run, since nothing is left to spend; what they used is noted with them."""
-        await stopped(list(self.running))
-        await self._keep([task for task in self.running if not task.cancelled()])
-        cut, self.running = [*self.running.values(), *self.waiting.emptied()], {}
-        # Not cancelled before it is written down: whoever took the run over would find that they failed by themselves.
-        await asyncio.gather(*(self._pause_evaluation(trial) for trial in cut))
-        error = f"stopped: the run's limit of {self.ledger.spending.limit} was reached"
-        for trial in cut:
-            usage = self.ledger.spending.of(trial["id"])
-            outcome = Outcome({}, error, "ERROR_CLASS_BUDGET", usage.metric_calls, trial["example_count"], usage)
-            self.tried.ended(await self.ledger.finish(trial, outcome))
-        await asyncio.gather(*(self._cancel_evaluation(trial) for trial in cut))
-
-    async def _suggested(self, space: Space) -> dict[str, Any]:
-        """Chooses the next configuration and writes it down with what informed it, before it is used."""
-        finished, pending = self._informing()
-        number, waiting = len(self.tried) + 1, [t["configuration"] for t in pending]
-        suggestion = await self.suggesting.next(space, number, finished, waiting)
-        SUGGESTED()
-        informed = len(finished), [t["number"] for t in pending]
-        if self.row["repeats"] is not None:
-            return await self.ledger.begin(suggestion, *informed, self.tried.repeated(suggestion.content_hash))
-        if (same := self.tried.original(suggestion.content_hash)) is not None:
-            origin = Origin(COPIED, same["number"], same["evaluation_id"])
-            return await self.ledger.begin(suggestion, *informed, origin)
-        return await self.ledger.begin(suggestion, *informed)
-
-    def _informing(self) -> tuple[list[Observation], list[dict[str, Any]]]:
-        """Returns the finished and the pending trials that a suggestion may know of; whole batches when synchronous."""
-        if self.synchronous:
-            number, inherited = len(self.tried) + 1, self.row["inherited_trials"]
-            return self.tried.until(batch_before(number, self.row["parallelism"], inherited))
-        return list(self.tried.finished), list(self.tried.open.values())
-
-    def _launch(self, space: Space, trial: dict[str, Any]) -> None:
-        ending = self._copied(trial) if trial["origin"] == COPIED else self._evaluated(space, trial)
-        self.running[asyncio.create_task(ending)] = trial
-
-    async def _evaluated(self, space: Space, trial: dict[str, Any]) -> Outcome:
-        """Returns how a trial ends that is evaluated for itself."""
-        tried = trial | {"configuration": parameters(space, trial["configuration"])}
-        return await evaluate(self.application, self.ledger, self.row, tried)
-
-    async def _copied(self, trial: dict[str, Any]) -> Outcome:
-        """Returns how the trial ends that this one is a copy of, at no cost."""
-        number = trial["origin_trial_number"]
-        for task in [each for each, other in self.running.items() if other["number"] == number]:
-            return (await asyncio.shield(task)).copied()
-        return ended(self.tried.rows[number - 1]).copied()
+        return enough(self.row["limits"], self.choosing.suggesting.objectives, ended, self.row["inherited_trials"])
 
     async def _space(self) -> Space:
         request = GetVariableSpaceRequest(

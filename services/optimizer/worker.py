@@ -16,7 +16,7 @@ from framework.tasks import stopped
 from framework.telemetry import CONSUMER, continuing
 from services.optimizer.application import Application
 from services.optimizer.closing import close
-from services.optimizer.ledger import LEASE_SECONDS, Ledger
+from services.optimizer.held import LEASE_SECONDS, HeldRun
 from services.optimizer.search import Search
 from services.optimizer.story import WORK, Fenced
 
@@ -82,10 +82,10 @@ class Worker:
 
     async def _give_up(self, row: dict[str, Any]) -> None:
         """Ends a run as failed: whoever took it next would meet the same fault, for ever."""
-        ledger = Ledger(self.parts, self.leases, row, self.lease_seconds)
+        held = HeldRun(self.parts, self.leases, row, self.lease_seconds)
         with suppress(Failure, Fenced):
             told = "the optimizer could not go on with this run; its results are kept"
-            await ledger.fail(told, "ERROR_CLASS_INTERNAL")
+            await held.fail(told, "ERROR_CLASS_INTERNAL")
             await close(self.parts.database, self.application, row)
 
     @asynccontextmanager

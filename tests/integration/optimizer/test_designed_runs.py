@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from domain.space import BooleanVariable, Constraint, FloatVariable, IntegerVariable, Space
 from framework.testing.workbench import Workbench
-from services.optimizer import search
+from services.optimizer import under_way
 from services.optimizer.evaluating import Outcome
 from services.optimizer.search import Search
 from tests.integration.optimizer.books import claimed, leases_of, parts_of, started
@@ -38,7 +38,7 @@ def searched(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Searched:
             return space
 
         monkeypatch.setattr(Search, "_space", known)
-        monkeypatch.setattr(search, "evaluate", evaluate)
+        monkeypatch.setattr(under_way, "evaluate", evaluate)
         row = await claimed(bench, await started(bench, **fields))
         await Search(parts_of(bench), bench.engine.application, leases_of(bench), row).run()
         ended = await bench.do("GetOptimizationRun", GetOptimizationRunRequest(id=str(row["id"])))

@@ -18,8 +18,7 @@ from google.protobuf.struct_pb2 import Value
 
 from framework.identifiers import new_id
 from framework.testing.waiting import until
-from services.optimizer import ledger as books_of_runs
-from services.optimizer import waiting
+from services.optimizer import held, waiting
 from services.program.connectors.breaker import Breaker
 from services.program.metering import lane
 from services.program.working import Workshop
@@ -39,7 +38,7 @@ SAYS = Say(SV, usage={"prompt_tokens": 60, "completion_tokens": 40})
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for seconds waits for moments."""
     monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(books_of_runs, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(held, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(lane, "Breaker", lambda: Breaker(cool_seconds=0.5))
 
 

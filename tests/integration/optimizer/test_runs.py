@@ -25,7 +25,7 @@ from framework.testing.workbench import Workbench
 from services.optimizer import story
 from services.optimizer.access import project
 from services.optimizer.evaluating import Outcome
-from services.optimizer.ledger import LEASE_SECONDS
+from services.optimizer.held import LEASE_SECONDS
 from services.optimizer.story import Fenced
 from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, ledger, started, told

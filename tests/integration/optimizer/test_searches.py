@@ -15,7 +15,7 @@ from domain.space import Space
 from framework.errors import DependencyUnavailable, GrantLost
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
-from services.optimizer import search
+from services.optimizer import under_way
 from services.optimizer.evaluating import Outcome
 from services.optimizer.search import Search
 from services.optimizer.worker import Worker
@@ -41,7 +41,7 @@ async def play(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Evalu
     monkeypatch.setattr(Search, "_space", space)
     monkeypatch.setattr(Search, "_cancel_evaluation", nothing)
     monkeypatch.setattr(Search, "_pause_evaluation", nothing)
-    yield lambda evaluate: monkeypatch.setattr(search, "evaluate", evaluate)
+    yield lambda evaluate: monkeypatch.setattr(under_way, "evaluate", evaluate)
 
 
 async def by_value(_: Any, __: Any, ___: Any, trial: dict[str, Any]) -> Outcome:
