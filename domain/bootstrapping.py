@@ -1,10 +1,13 @@
 """Demonstrations for a slot: drawn from what a program has answered well, and from examples as they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, TypeVar
 
+from domain.prompt_values import PromptValue
+from domain.prompt_variables import DemoSetVariable
 from domain.seeds import Draw
+from domain.values import Json
 
 MOST_SETS = 256
 """How many sets of demonstrations are drawn for one run at most."""
@@ -35,6 +38,31 @@ def demonstration_sets(
         chosen = _sample(traces, 1 + source.below(min(bootstrapped, len(traces))), source) if traces else []
         # Without traces there are examples alone, and so it is their number that differs.
         yield _filled(chosen, labeled, most if traces else 1 + source.below(most), source)
+
+
+def fitting_values(
+    variables: Sequence[DemoSetVariable], drawn: Iterable[Sequence[Demonstration]], origin: Mapping[str, Json]
+) -> Iterator[PromptValue]:
+    """Yield sets as prompt values of the origin, each once, and such that one of the variables takes it.
+
+    A set that breaks the rules of all of them is shown without as many of its last demonstrations as that takes.
+    """
+    seen = set[str]()
+    for shown in drawn:
+        value = _fitting(variables, shown, origin)
+        if value is not None and value.reference not in seen:
+            seen.add(value.reference)
+            yield value
+
+
+def _fitting(
+    variables: Sequence[DemoSetVariable], shown: Sequence[Demonstration], origin: Mapping[str, Json]
+) -> PromptValue | None:
+    for size in range(len(shown), 0, -1):
+        value = PromptValue.of("demo_set", {**origin, "demonstrations": [dict(each) for each in shown[:size]]})
+        if any(not each.breaks(value) for each in variables):
+            return value
+    return None
 
 
 def _filled(

@@ -4,27 +4,22 @@ The sets that are drawn go into the space's pool of prompt values, so that trial
 whoever reads the run can read them; the run keeps their references. So what was found is found once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from ashgrove.optimizer.v1.bootstrap_pb2 import BootstrapResult
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
-from ashgrove.program.v1.dataset_pb2 import SPLIT_TRAIN, Example
-from ashgrove.program.v1.dataset_requests_pb2 import ListExamplesRequest
+from ashgrove.program.v1.dataset_pb2 import SPLIT_TRAIN
 from ashgrove.program.v1.execution_pb2 import EvaluationResult
-from ashgrove.program.v1.program_pb2 import Program
-from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
 from ashgrove.variables.v1.prompt_value_pb2 import PromptValue as Kept
 from ashgrove.variables.v1.prompt_value_requests_pb2 import AddPromptValueRequest
 
-from domain.bootstrapping import MOST_SETS, Demonstration, demonstration_sets, teaching
+from domain.bootstrapping import MOST_SETS, Demonstration, demonstration_sets, fitting_values, teaching
 from domain.objectives import Objective
 from domain.prompt_values import PromptValue
 from domain.space import DemoSetVariable, Space
 from domain.strategies.bootstrap_random_search import BootstrapRandomSearch, base_of, searched
-from domain.values import Json
 from framework.errors import Failure, GrantLost
 from framework.failpoints import Failpoint
 from framework.plain import made
@@ -36,12 +31,12 @@ from services.optimizer.paired import Row, scored
 from services.optimizer.prompts import SLOT, parameters
 from services.optimizer.spending import Usage
 from services.optimizer.strategies import strategy_of
+from services.optimizer.training import labeled_examples
 
 STRATEGY = "STRATEGY_BOOTSTRAP_RANDOM_SEARCH"
 KEPT = Failpoint("run.bootstrapped", "sets of demonstrations are in the pool, and their run does not name them")
 _TRIES = 4
 """How many sets are drawn for each that is wanted: the same may be drawn twice."""
-_PAGE = 1000
 
 
 class Fruitless(Exception):  # noqa: N818 - what happened
@@ -51,14 +46,6 @@ class Fruitless(Exception):  # noqa: N818 - what happened
         super().__init__(words)
         self.words = words
         self.error_class = error_class
-
-
-@dataclass(frozen=True)
-class _Material:
-    """What sets are drawn from: good answers in the order in which they came, and examples as they are."""
-
-    traces: Sequence[Demonstration]
-    labeled: Sequence[Demonstration]
 
 
 class Bootstrapping:
@@ -100,20 +87,38 @@ class Bootstrapping:
         if self.run["demonstration_sets"] is None:
             await self.asides.ledger.say(RunEvent.TYPE_BOOTSTRAP_STARTED)
         search = _search_of(self.run)
-        labeled = await self._labeled(space)
+        revision = _revision(space, self.run)
+        labeled = await labeled_examples(self.application, self.run, revision)
+        if not labeled:
+            told = f"the dataset has no training examples at revision {revision}, which run and variable allow"
+            raise Fruitless(told)
         shown = teaching(labeled, self.run["seed"], search.max_demonstrations)
         ended = await self._answered(space, shown, search)
-        material = _Material(_traces(ended.results, labeled, shown, self._accepts(search)), labeled)
-        values = dict(islice(_sets(space, material, search, self.run), wanted))
+        traces = _traces(ended.results, labeled, shown, self._accepts(search))
+        values = {each.reference: each for each in islice(self._sets(space, traces, labeled, search), wanted)}
         if not values:
             raise Fruitless("no set of demonstrations fits the variable's rule: raise its token_limit")
         for each in values.values():
             await self._keep(each)
         KEPT()
         if list(values) != self.run["demonstration_sets"]:
-            result = self._result(ended, len(shown), len(material.traces), len(values))
+            result = self._result(ended, len(shown), len(traces), len(values))
             await self.asides.ledger.bootstrapped(result, list(values))
         return values
+
+    def _sets(
+        self,
+        space: Space,
+        traces: Sequence[Demonstration],
+        labeled: Sequence[Demonstration],
+        search: BootstrapRandomSearch,
+    ) -> Iterator[PromptValue]:
+        """Yields different sets, as many as are found."""
+        variables = shown_at(space)
+        most = min(search.max_demonstrations, max(each.max_demonstrations for each in variables))
+        drawn = demonstration_sets(traces, labeled, self.run["seed"], most, search.max_bootstrapped)
+        dataset = {"dataset_id": str(self.run["dataset_id"]), "dataset_revision": _revision(space, self.run)}
+        return fitting_values(variables, islice(drawn, MOST_SETS * _TRIES), {**dataset, "split": "train"})
 
     async def _answered(self, space: Space, shown: Sequence[Demonstration], search: BootstrapRandomSearch) -> Aside:
         """Returns what the program answered to the training split, with some of it shown, until there is enough."""
@@ -133,43 +138,6 @@ class Bootstrapping:
 
     def _accepts(self, search: BootstrapRandomSearch) -> "_Accepts":
         return _Accepts(objectives_of(self.run)[0], search.accept)
-
-    async def _labeled(self, space: Space) -> list[Demonstration]:
-        """Returns the training examples as demonstrations, in their order; raises Fruitless where there are none."""
-        asked = GetProgramRequest(id=str(self.run["program_id"]), revision=self.run["program_revision"])
-        program = await asking(
-            self.application,
-            self.run,
-            "program",
-            lambda caller: self.application.program.GetProgram(asked, metadata=caller),
-        )
-        revision = _revision(space, self.run)
-        examples = [_labeled(program, each) async for page in self._pages(revision) for each in page]
-        if not examples:
-            raise Fruitless(
-                f"the dataset has no training examples at revision {revision}, which run and variable allow"
-            )
-        return examples
-
-    async def _pages(self, revision: int) -> Any:
-        request = ListExamplesRequest(
-            dataset_id=str(self.run["dataset_id"]),
-            filter=f"split = SPLIT_TRAIN AND revision <= {revision}",
-            order_by="position",
-            page_size=_PAGE,
-        )
-        request.read_mask.paths.extend(("id", "inputs", "outputs"))
-        while True:
-            page = await asking(
-                self.application,
-                self.run,
-                "program",
-                lambda caller: self.application.program.ListExamples(request, metadata=caller),
-            )
-            yield page.examples
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def _keep(self, value: PromptValue) -> None:
         """Puts a value into the pool, where it may be already; raises Fruitless where that is refused."""
@@ -241,16 +209,6 @@ def _revision(space: Space, run: Row) -> int:
     return min(int(run["dataset_revision"]), max(each.dataset_revision for each in shown_at(space)))
 
 
-def _labeled(program: Program, example: Example) -> Demonstration:
-    """Returns an example as a demonstration of what the program takes and gives: what else it holds is not shown."""
-    sides = {"inputs": program.signature_config.inputs, "outputs": program.signature_config.outputs}
-    shown: dict[str, Json] = {"example_id": example.id}
-    for side, fields in sides.items():
-        values = values_of(getattr(example, side))
-        shown[side] = {each.name: values[each.name] for each in fields if each.name in values}
-    return shown
-
-
 def _traces(
     results: Sequence[EvaluationResult],
     labeled: Sequence[Demonstration],
@@ -265,30 +223,3 @@ def _traces(
         for each in results
         if each.example_id in asked and each.example_id not in taught and accepts(each)
     ]
-
-
-def _sets(
-    space: Space, material: _Material, search: BootstrapRandomSearch, run: Mapping[str, Any]
-) -> Iterator[tuple[str, PromptValue]]:
-    """Yields different sets by reference, as many as are found, each such that a variable of the space takes it."""
-    variables = shown_at(space)
-    seen = set[str]()
-    most = min(search.max_demonstrations, max(each.max_demonstrations for each in variables))
-    drawn = demonstration_sets(material.traces, material.labeled, run["seed"], most, search.max_bootstrapped)
-    for shown in islice(drawn, MOST_SETS * _TRIES):
-        value = _fitting(variables, shown, run, _revision(space, run))
-        if value is not None and value.reference not in seen:
-            seen.add(value.reference)
-            yield value.reference, value
-
-
-def _fitting(
-    variables: Sequence[DemoSetVariable], shown: Sequence[Demonstration], run: Mapping[str, Any], revision: int
-) -> PromptValue | None:
-    """Returns what is shown as a value, without as many of its last ones as keep a rule from being broken."""
-    content = {"dataset_id": str(run["dataset_id"]), "dataset_revision": revision, "split": "train"}
-    for size in range(len(shown), 0, -1):
-        value = PromptValue.of("demo_set", {**content, "demonstrations": [dict(each) for each in shown[:size]]})
-        if any(not each.breaks(value) for each in variables):
-            return value
-    return None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.bootstrapping import demonstration_sets, teaching
+from domain.bootstrapping import demonstration_sets, fitting_values, teaching
 from domain.objectives import Objective
 from domain.prompt_values import UNCHANGED, PromptValue
 from domain.space import DemoSetVariable, FloatVariable, Space
@@ -47,12 +47,22 @@ def test_no_more_than_half_of_the_examples_teach(count: int, seed: int, most: in
     assert len(taught) == len(set(taught)) == min(most, count // 2)
 
 
+ORIGIN = {"dataset_id": "d", "dataset_revision": 1, "split": "train"}
+
+
+def test_a_set_is_shortened_until_a_variable_takes_it_and_comes_once() -> None:
+    """The last demonstrations go first; what is then the same as another, or nobody's, is left out."""
+    drawn = [shown(9, "own"), shown(8, "own"), shown(2, "own"), []]
+    short = DemoSetVariable("short", slot="main", dataset_id="d", dataset_revision=1, max_demonstrations=3)
+    values = list(fitting_values([short, SHOWN], drawn, ORIGIN))
+    assert [list(each.demonstrations) for each in values] == [shown(8, "own"), shown(2, "own")]
+    elsewhere = DemoSetVariable("other", slot="main", dataset_id="e", dataset_revision=1)
+    assert list(fitting_values([elsewhere], drawn, ORIGIN)) == []
+
+
 def offering(count: int) -> tuple[Space, list[str]]:
     """Return the space with so many sets, and their references in order."""
-    content = {"dataset_id": "d", "dataset_revision": 1, "split": "train"}
-    sets = [
-        PromptValue.of("demo_set", {**content, "demonstrations": shown(size + 1, "given")}) for size in range(count)
-    ]
+    sets = [PromptValue.of("demo_set", {**ORIGIN, "demonstrations": shown(size + 1, "given")}) for size in range(count)]
     return SPACE.offering({each.reference: each for each in sets}), [each.reference for each in sets]
 
 
