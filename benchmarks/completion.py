@@ -23,9 +23,9 @@ from deploy.local.postgres import postgres
 from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.testing.workbench import Workbench, workbench
-from services.optimizer.evaluating import Outcome
 from services.optimizer.front import LIMIT, Front
 from services.optimizer.ledger import Ledger
+from services.optimizer.outcomes import Outcome
 from services.optimizer.registry import registry
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.suggesting import Suggestion

@@ -29,7 +29,7 @@ from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.testing.workbench import Workbench, workbench
 from services.optimizer import search, under_way
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.registry import registry
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.search import Search

@@ -13,8 +13,9 @@ from domain.values import Json, content_hash
 from framework.failpoints import Failpoint
 from framework.tasks import stopped
 from services.optimizer.application import Application
-from services.optimizer.evaluating import Outcome, cancel, evaluate
+from services.optimizer.evaluating import cancel, evaluate
 from services.optimizer.ledger import Ledger
+from services.optimizer.outcomes import Outcome
 from services.optimizer.spending import Usage
 
 LOOKED = Failpoint("run.looked", "a run has looked at a configuration behind its trials, and keeps it in memory")

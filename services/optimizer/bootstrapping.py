@@ -25,7 +25,7 @@ from framework.failpoints import Failpoint
 from framework.plain import made
 from framework.structs import struct_of, values_of
 from services.optimizer.asides import Aside, Asides
-from services.optimizer.evaluating import asking
+from services.optimizer.asking import asking
 from services.optimizer.objectives import objectives_of
 from services.optimizer.paired import Row, scored
 from services.optimizer.prompts import SLOT, parameters

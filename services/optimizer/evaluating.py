@@ -3,10 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ashgrove.program.v1 import execution_pb2
 from ashgrove.program.v1.dataset_pb2 import SPLIT_VALIDATION, Split
@@ -24,24 +24,21 @@ from framework.errors import (
     DependencyUnavailable,
     Failure,
     GrantLost,
-    IllegalState,
-    NotFound,
-    NotPermitted,
     Unauthenticated,
     WriteConflict,
 )
 from framework.failpoints import Failpoint
-from framework.resource import ARCHIVED
 from framework.rpc.channels import as_caller
 from framework.rpc.peer_failures import from_peer
 from framework.structs import struct_of
 from services.optimizer.application import Application
+from services.optimizer.asking import asking, granted
 from services.optimizer.ledger import Ledger
 from services.optimizer.metric_params import metric_params
 from services.optimizer.objectives import aggregations_of, names_of
+from services.optimizer.outcomes import Outcome
 from services.optimizer.spending import Usage, noted, usage_of
 
-T = TypeVar("T")
 PROGRESS_SECONDS = 0.5
 MOST_FAULTS = 5
 """How often in a row a peer may fail at a trial by a fault of its own before the trial fails."""
@@ -53,38 +50,6 @@ ATTACHED = Failpoint("trial.attached", "a trial's evaluation goes on, and nothin
 DROPPING = Failpoint("trial.dropping", "a trial has lost the race, and nothing but its evaluation's pause says so")
 # What every evaluation measures, whichever metrics it is asked for.
 _MEASURES = ("cost", "latency_ms")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended: what it reached, or why it failed."""
-
-    objectives: dict[str, float] = field(default_factory=dict)
-    error: str = ""
-    error_class: str = "ERROR_CLASS_UNSPECIFIED"
-    finished_count: int = 0
-    example_count: int = 0
-    usage: Usage = field(default_factory=Usage)
-    waits_for: str = ""
-    """Which model is away, in words: the trial is not at its end, and is to be evaluated further when it is back."""
-    lost_to: int = 0
-    """The number of the trial that it lost to, when it was dropped; its objectives are imputed then."""
-
-    def final(self) -> "Outcome":
-        """Returns how the trial ends whose model stays away."""
-        if not self.waits_for:
-            return self
-        return replace(self, error=self.waits_for, error_class="ERROR_CLASS_MODEL_UNAVAILABLE", waits_for="")
-
-    def copied(self) -> "Outcome":
-        """Returns how a trial ends that tries the same: likewise, and for nothing."""
-        return replace(self, finished_count=0, usage=Usage())
-
-
-def ended(trial: Mapping[str, Any]) -> Outcome:
-    """Returns how a trial has ended, as its row tells."""
-    told = {name: trial[name] for name in ("objectives", "error", "error_class", "example_count")}
-    return Outcome(**told, lost_to=trial["lost_to_trial_number"])
 
 
 @dataclass
@@ -100,38 +65,6 @@ class _Progress:
     @property
     def finished(self) -> int:
         return max(self.counted, self.sequence)
-
-
-@contextmanager
-def granted(peer: str) -> Iterator[None]:
-    """Raises a Failure in place of a peer's error: GrantLost when the run may no longer do what it needs."""
-    try:
-        with from_peer(peer):
-            yield
-    except (NotFound, NotPermitted) as refused:
-        # It was all there and allowed when the run was made, and nothing is ever deleted.
-        raise GrantLost(f"access was lost: {refused.message}", cause="access lost") from refused
-    except IllegalState as refused:
-        if refused.metadata.get("status") != ARCHIVED:
-            raise
-        # Else its trials would fail for it, one after the other.
-        told = f"{refused.message}; unarchive it and resume this run, or cancel it"
-        raise GrantLost(told, cause="archived") from refused
-
-
-async def asking(
-    application: Application, run: Mapping[str, Any], peer: str, ask: Callable[[aio.Metadata], Awaitable[T]]
-) -> T:
-    """Returns what a peer answers a run; raises GrantLost when the run may no longer ask.
-
-    A peer that is down is waited for.
-    """
-    while True:
-        try:
-            with granted(peer):
-                return await ask(as_caller(await application.tokens.exchange(str(run["grant_id"]))))
-        except DependencyUnavailable:
-            await asyncio.sleep(_BACKOFF[1])
 
 
 async def evaluate(

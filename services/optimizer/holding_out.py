@@ -15,7 +15,7 @@ from domain.space import Space
 from domain.values import Json, content_hash
 from framework.structs import struct_of
 from services.optimizer.asides import Aside, Asides
-from services.optimizer.evaluating import asking
+from services.optimizer.asking import asking
 from services.optimizer.objectives import objectives_of
 from services.optimizer.paired import VERDICTS, Row, baseline_of, gains, scored
 from services.optimizer.prompts import parameters

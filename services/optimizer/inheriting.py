@@ -14,7 +14,7 @@ from framework.engine import Call
 from framework.errors import IllegalState
 from framework.identifiers import new_id
 from framework.storage import Transaction
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.prompts import SLOT, pool_of
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.results import Results

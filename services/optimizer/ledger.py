@@ -1,7 +1,7 @@
 """The books of one run: its trials and findings, each told in the run's story and committed with what it tells."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ashgrove.optimizer.v1 import run_event_pb2
 from ashgrove.optimizer.v1.bootstrap_pb2 import BootstrapResult
@@ -21,6 +21,7 @@ from framework.structs import struct_of
 from services.optimizer.held import LEASE_SECONDS, HeldRun
 from services.optimizer.objectives import aggregations_of
 from services.optimizer.origins import SUGGESTED, Origin
+from services.optimizer.outcomes import Outcome
 from services.optimizer.racing import Race
 from services.optimizer.resources import OptimizationRun, Trial
 from services.optimizer.results import Results, about, best_of_run
@@ -29,9 +30,6 @@ from services.optimizer.story import tell
 from services.optimizer.suggesting import Suggestion
 from services.optimizer.telling import descend, nearly_reached, step, totals
 from services.optimizer.trial_rows import BEGIN, FINISH
-
-if TYPE_CHECKING:
-    from services.optimizer.evaluating import Outcome
 
 _Event = run_event_pb2.RunEvent
 BEGUN = Failpoint("trial.begun", "a trial is written down, and its evaluation not asked for")
@@ -105,7 +103,7 @@ class Ledger(HeldRun):
             await tell(tx, self.row, about(trial, _Event.TYPE_TRIAL_PROGRESSED, **counts), *self._warnings())
         TOLD()
 
-    async def finish(self, trial: Mapping[str, Any], outcome: "Outcome") -> dict[str, Any]:
+    async def finish(self, trial: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
         """Notes how a trial ended, and with it what that means for the run's counts, its best trial and its front.
 
         Returns the trial as it is now.

@@ -1,7 +1,7 @@
 """What a run has reached: its counts, its best trial and its front, kept with every trial that ends."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ashgrove.optimizer.v1 import run_event_pb2
 
@@ -10,10 +10,8 @@ from framework.storage import Transaction
 from framework.structs import struct_of
 from services.optimizer.front import Front
 from services.optimizer.objectives import objectives_of
+from services.optimizer.outcomes import Outcome
 from services.optimizer.run_changes import Changes
-
-if TYPE_CHECKING:
-    from services.optimizer.evaluating import Outcome
 
 _Event = run_event_pb2.RunEvent
 _NUMBER = "SELECT number FROM trials WHERE organization_id = %(organization)s AND id = %(id)s"
@@ -29,7 +27,7 @@ class Results:
         self._best: tuple[Any, int] = (None, 0)
 
     async def judge(
-        self, tx: Transaction, so_far: dict[str, Any], trial: Mapping[str, Any], outcome: "Outcome"
+        self, tx: Transaction, so_far: dict[str, Any], trial: Mapping[str, Any], outcome: Outcome
     ) -> tuple[str, dict[str, Any], list[_Event]]:
         """Returns which count a trial adds to, the run's columns that change with it, and what there is to tell.
 

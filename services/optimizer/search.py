@@ -18,11 +18,12 @@ from framework.tasks import stopped
 from services.optimizer.ablating import Ablation
 from services.optimizer.application import Application
 from services.optimizer.asides import Asides
+from services.optimizer.asking import asking
 from services.optimizer.bootstrapping import Bootstrapping, Fruitless
 from services.optimizer.choosing import Choosing
 from services.optimizer.closing import close
 from services.optimizer.enough import enough, may_be_enough
-from services.optimizer.evaluating import asking, results_of
+from services.optimizer.evaluating import results_of
 from services.optimizer.held import LEASE_SECONDS
 from services.optimizer.holding_out import LastLook
 from services.optimizer.hopeless import Hopeless, hopeless

@@ -12,7 +12,7 @@ from domain.bootstrapping import Demonstration
 from domain.values import Json
 from framework.structs import values_of
 from services.optimizer.application import Application
-from services.optimizer.evaluating import asking
+from services.optimizer.asking import asking
 
 _PAGE = 1000
 Run = Mapping[str, Any]

@@ -10,9 +10,10 @@ from framework.errors import Failure
 from framework.failpoints import Failpoint
 from framework.tasks import stopped
 from services.optimizer.application import Application
-from services.optimizer.evaluating import Outcome, cancel, ended, evaluate, pause
+from services.optimizer.evaluating import cancel, evaluate, pause
 from services.optimizer.ledger import Ledger
 from services.optimizer.origins import COPIED
+from services.optimizer.outcomes import Outcome, ended
 from services.optimizer.prompts import parameters
 from services.optimizer.tried import Tried
 from services.optimizer.waiting import WaitingRoom

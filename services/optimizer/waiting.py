@@ -3,10 +3,9 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 
 MOST_WAITING = 4
 """How many trials of a run may wait while others begin, or twice as many as run at a time."""
@@ -55,7 +54,7 @@ class WaitingRoom:
         soonest = min((each.until for each in self._waiters.values()), default=None)
         return None if soonest is None else max(soonest - time.monotonic(), _A_MOMENT)
 
-    def enter(self, trial: Mapping[str, Any], outcome: "Outcome") -> bool:
+    def enter(self, trial: Mapping[str, Any], outcome: Outcome) -> bool:
         """Lets a trial wait, with what it has finished; returns False when it has waited in vain too often."""
         number, finished = trial["number"], outcome.finished_count
         tries, before = self._tries.get(number, (0, finished))

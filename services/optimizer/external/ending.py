@@ -8,11 +8,11 @@ from typing import Any
 from ashgrove.optimizer.v1 import run_event_pb2, trial_pb2
 
 from framework.storage.database import as_json
-from services.optimizer.evaluating import Outcome
 from services.optimizer.external.rows import ended
 from services.optimizer.external.turn import USED, Turn, message
 from services.optimizer.objectives import names_of
 from services.optimizer.origins import COPIED
+from services.optimizer.outcomes import Outcome
 from services.optimizer.results import Results, about
 from services.optimizer.run_changes import Changes
 from services.optimizer.spending import Usage, noted

@@ -16,12 +16,12 @@ from framework.identifiers import new_id
 from framework.plain import plain, plain_struct
 from framework.resource import action
 from framework.storage.database import as_json
-from services.optimizer.evaluating import Outcome
 from services.optimizer.external.completing import objective_faults
 from services.optimizer.external.ending import Ended, count
 from services.optimizer.external.extending import can_be_partial
 from services.optimizer.external.taking import in_turn
 from services.optimizer.external.turn import Turn
+from services.optimizer.outcomes import Outcome
 from services.optimizer.resources import OptimizationRun
 from services.optimizer.spending import Usage
 

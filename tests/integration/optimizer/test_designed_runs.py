@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from domain.space import BooleanVariable, Constraint, FloatVariable, IntegerVariable, Space
 from framework.testing.workbench import Workbench
 from services.optimizer import under_way
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.search import Search
 from tests.integration.optimizer.books import claimed, leases_of, parts_of, started
 

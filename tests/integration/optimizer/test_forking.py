@@ -10,7 +10,7 @@ from ashgrove.optimizer.v1.trial_pb2 import Trial
 
 from framework.errors import IllegalState, NotFound
 from framework.testing.workbench import Workbench
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.spending import Usage
 from tests.integration.optimizer.books import claimed, started, told
 from tests.integration.optimizer.neighbourhood import Neighbourhood

@@ -22,9 +22,9 @@ from framework.errors import NotFound
 from framework.identifiers import new_id
 from framework.testing.workbench import Workbench
 from services.optimizer import front
-from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
 from services.optimizer.objectives import objectives_of
+from services.optimizer.outcomes import Outcome
 from services.optimizer.story import Fenced
 from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, ledger, started, told

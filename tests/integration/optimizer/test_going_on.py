@@ -15,7 +15,7 @@ from framework.errors import IllegalState, InvalidFields, NotFound
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import continuing, extending
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from tests.integration.optimizer.books import claimed, started, told
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_limits import ended, tenfold

@@ -11,7 +11,7 @@ from ashgrove.program.v1 import execution_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.testing.workbench import Workbench
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.search import Search
 from services.optimizer.spending import Usage
 from tests.integration.optimizer.books import claimed, leases_of, started

@@ -24,8 +24,8 @@ from framework.errors import IllegalState, NotFound, NotPermitted
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer.access import project
-from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
+from services.optimizer.outcomes import Outcome
 from services.optimizer.spending import Usage
 from services.optimizer.story import Fenced
 from services.optimizer.suggesting import Suggestion

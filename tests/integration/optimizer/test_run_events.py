@@ -10,8 +10,8 @@ from ashgrove.optimizer.v1.run_limits_pb2 import RunLimits
 from framework.structs import values_of
 from framework.testing.workbench import Workbench
 from services.optimizer import telling
-from services.optimizer.evaluating import Outcome
 from services.optimizer.ledger import Ledger
+from services.optimizer.outcomes import Outcome
 from services.optimizer.spending import Usage
 from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, ledger, told

@@ -24,8 +24,8 @@ from framework.resource.registry import is_read
 from framework.testing.workbench import Workbench
 from services.optimizer import story
 from services.optimizer.access import project
-from services.optimizer.evaluating import Outcome
 from services.optimizer.held import LEASE_SECONDS
+from services.optimizer.outcomes import Outcome
 from services.optimizer.story import Fenced
 from services.optimizer.suggesting import Suggestion
 from tests.integration.optimizer.books import claimed, ledger, started, told

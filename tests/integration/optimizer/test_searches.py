@@ -16,7 +16,7 @@ from framework.errors import DependencyUnavailable, GrantLost
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.optimizer import under_way
-from services.optimizer.evaluating import Outcome
+from services.optimizer.outcomes import Outcome
 from services.optimizer.search import Search
 from services.optimizer.worker import Worker
 from tests.integration.optimizer.books import alone, claimed, leases_of, parts_of, started, told
