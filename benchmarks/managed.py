@@ -94,7 +94,7 @@ async def _behind(bench: Workbench, url: str, history: int) -> tuple[float, floa
     searching = Search(parts, bench.engine.application, Leases(bench.database, "optimization_runs", "false"), row, 3600)
     between, worked, choosing = list[float](), list[float](), list[float]()
     ended = time.perf_counter(), time.process_time()
-    choose = searching.suggesting.next
+    choose = searching.choosing.suggesting.next
 
     async def chosen(*asked: Any) -> Any:
         began = time.perf_counter()
@@ -111,7 +111,7 @@ async def _behind(bench: Workbench, url: str, history: int) -> tuple[float, floa
         return Outcome({"gain": len(between) * 0.618034 % 1.0 / 1e6}, finished_count=1, example_count=1)
 
     with (
-        patch.object(searching.suggesting, "next", chosen),
+        patch.object(searching.choosing.suggesting, "next", chosen),
         patch.object(under_way, "evaluate", evaluated),
         patch.object(search, "close", _nothing),
         patch.object(Search, "_space", _the_space),

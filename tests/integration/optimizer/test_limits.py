@@ -12,8 +12,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.testing.workbench import Workbench
 from services.optimizer.outcomes import Outcome
-from services.optimizer.search import Search
 from services.optimizer.spending import Usage
+from services.optimizer.under_way import UnderWay
 from tests.integration.optimizer.books import claimed, leases_of, started
 from tests.integration.optimizer.test_searches import Evaluate, now, play, search_of, trials
 
@@ -84,7 +84,7 @@ async def test_trials_that_run_are_stopped_when_nothing_is_left(bench: Workbench
     assert all("limit of tokens" in t.error and t.tokens == 10 * t.finished_count for t in stopped)
 
 
-@pytest.mark.parametrize("dies_at", ["_pause_evaluation", "_cancel_evaluation"])
+@pytest.mark.parametrize("dies_at", ["pause", "_cancel"])
 async def test_whoever_dies_when_nothing_is_left_the_trials_are_stopped_for_it(
     bench: Workbench, play: Any, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
@@ -101,10 +101,10 @@ async def test_whoever_dies_when_nothing_is_left_the_trials_are_stopped_for_it(
     play(greedy)
     row = await started(bench, max_trials=5, parallelism=2, limits={"tokens": 150})
     with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
-        patched.setattr(Search, dies_at, dies)
+        patched.setattr(UnderWay, dies_at, dies)
         await search_of(bench, await claimed(bench, row)).run()
     halted = await trials(bench, row)
-    wanted = Trial.STATUS_FAILED if dies_at == "_cancel_evaluation" else Trial.STATUS_RUNNING
+    wanted = Trial.STATUS_FAILED if dies_at == "_cancel" else Trial.STATUS_RUNNING
     assert {each.status for each in halted} == {wanted}
     await search_of(bench, await claimed(bench, row)).run()
     done = await trials(bench, row)
@@ -131,7 +131,7 @@ async def test_what_was_used_before_a_takeover_counts(bench: Workbench, play: An
     first = search_of(bench, row)
     await first.ledger.start()
     await first._fill(await first._space())
-    await first._some_finish()
+    await first.under_way.some_finish()
     await leases_of(bench).release(row)
     await search_of(bench, await claimed(bench, row)).run()
     run = await now(bench, row)

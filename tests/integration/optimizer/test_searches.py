@@ -18,6 +18,7 @@ from framework.testing.workbench import Workbench
 from services.optimizer import under_way
 from services.optimizer.outcomes import Outcome
 from services.optimizer.search import Search
+from services.optimizer.under_way import UnderWay
 from services.optimizer.worker import Worker
 from tests.integration.optimizer.books import alone, claimed, leases_of, parts_of, started, told
 
@@ -39,8 +40,7 @@ async def play(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Evalu
         return
 
     monkeypatch.setattr(Search, "_space", space)
-    monkeypatch.setattr(Search, "_cancel_evaluation", nothing)
-    monkeypatch.setattr(Search, "_pause_evaluation", nothing)
+    monkeypatch.setattr(UnderWay, "_have", nothing)
     yield lambda evaluate: monkeypatch.setattr(under_way, "evaluate", evaluate)
 
 
