@@ -320,11 +320,24 @@ class Work:
             except TimeoutError:
                 ended = [task.exception() for task in self._going if task.done() and not task.cancelled()]
                 cause = next((fault for fault in ended if fault), None)
-                raise AssertionError(f"{victim} never came to {failpoint}") from cause
+                raise AssertionError(f"{victim} never came to {failpoint}; {await self._standing()}") from cause
         else:
             await self.processes.kill(victim)
         self.kills.append((victim, failpoint))
         await self.note_finished()
+
+    async def _standing(self) -> str:
+        """Returns what executions are under way and what workers hold of limits, for whoever asks why nothing comes."""
+        found = {
+            table: [dict(row) for row in await self.processes.rows(f"SELECT * FROM program.{table} WHERE {which}")]
+            for table, which in (
+                ("executions", "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"),
+                ("model_allowances", "unit IN ('money', 'slots')"),
+                ("model_allotments", "true"),
+                ("model_workers", "true"),
+            )
+        }
+        return f"{len(self.executions)} executions have ended; {found}"
 
     async def note_finished(self) -> None:
         """Notes what is finished now: none of it may ever be lost, or become another."""

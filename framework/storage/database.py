@@ -1,6 +1,7 @@
 """The way to PostgreSQL: pooled psycopg, one tenant and one deadline per transaction, a second role for the system."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -249,9 +250,9 @@ class Database:
         await tx.send("SELECT pg_notify(%(channel)s, %(word)s)", {"channel": channel, "word": word})
 
     async def listen(self, channel: str, *, every: float = 2.0) -> AsyncIterator[str]:
-        """Yields at once, then the word of each notification, and at least every `every` seconds, whatever breaks.
+        """Yields at once, then the word of each notification; and every `every` seconds no word, whatever breaks.
 
-        What is yielded without a notification is no word.
+        However much is told: what nobody told of is looked for by those who hear no word.
         """
         while True:
             try:
@@ -267,11 +268,12 @@ class Database:
     async def _notifications(self, connection: Any, channel: str, every: float) -> AsyncIterator[str]:
         try:
             await connection.execute(f'LISTEN "{channel}"')
-            yield ""
             while True:
-                words = [note.payload async for note in connection.notifies(timeout=every, stop_after=1)]
-                for word in words or [""]:
-                    yield word
+                yield ""
+                due = time.monotonic() + every
+                while (left := due - time.monotonic()) > 0:
+                    for word in [note.payload async for note in connection.notifies(timeout=left, stop_after=1)]:
+                        yield word
         except psycopg.OperationalError:
             return
 

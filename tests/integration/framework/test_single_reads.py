@@ -1,5 +1,6 @@
 """Single reads: one round trip that leaves nothing behind, whichever way psycopg sends what is in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 
 from framework.errors import Failure
 from framework.storage import database, pipelines
+from framework.tasks import stopped
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
 
@@ -111,3 +113,21 @@ async def test_notifications_bring_their_words(bench: Workbench) -> None:
         if len(words) == 3:
             break
     assert words == ["", "one 1", "two 2"]
+
+
+async def test_what_nobody_told_of_is_looked_for_however_much_is_told_of_other_things(bench: Workbench) -> None:
+    """Who hears a word looks for what it names: on a channel that is never silent the rest would wait for ever."""
+
+    async def ring() -> None:
+        while True:
+            async with bench.database.system() as tx:
+                await bench.database.notify(tx, "busy bells", "one 1")
+
+    ringing = asyncio.create_task(ring())
+    heard: list[str] = []
+    async for word in bench.database.listen("busy bells", every=0.5):
+        heard.append(word)
+        if heard.count("") == 3:
+            break
+    await stopped([ringing])
+    assert heard[0] == "" and "one 1" in heard
