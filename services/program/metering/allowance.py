@@ -162,10 +162,13 @@ class Allowance:
             if need > room:
                 return await self._nothing(tx, need - room, row["passed"])
             granted = max(need, room // 8)
-            await tx.execute(_DRAW, {**self.names, "amount": granted})
+            names = {**self.names, "amount": granted}
+            await tx.execute(_DRAW, names)
             if self.key.unit in RETURNED:
-                await tx.execute(_HOLD, {**self.names, "amount": granted})
+                await tx.execute(_HOLD, names)
         DRAWN()
+        if self.id != names["id"]:  # its allotment went back meanwhile, and what was drawn with it
+            return AGAIN_SECONDS
         self.held += granted
         return 0.0
 

@@ -328,6 +328,34 @@ async def test_what_was_drawn_without_an_answer_is_given_back(bench: Workbench) 
     assert await held(bench.database, part) == 0 and await part.take(1) == 0
 
 
+class Between:
+    """A database in which something else happens between a commit and whoever waits for it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.then: Callable[[], Any] | None = None
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Any]:
+        async with self.database.system() as tx:
+            yield tx
+        then, self.then = self.then, None
+        if then is not None:
+            await then()
+
+
+async def test_what_goes_back_while_more_is_drawn_is_not_there_to_be_taken(bench: Workbench) -> None:
+    """What was drawn goes back with what was held: a worker that went on with it would exceed the limit."""
+    between = Between(bench.database)
+    part = slots(between, limit=8)
+    assert await part.take(1) == 0
+    part.spend(0, 1, part.id)
+    between.then = part.give_back
+    assert await part.take(2) > 0
+    assert part.held == await held(bench.database, part) == 0
+    assert await part.take(2) == 0 and await held(bench.database, part) == 2
+
+
 async def test_calls_of_a_worker_that_was_thought_dead_leave_nothing_to_take_twice(bench: Workbench) -> None:
     """What they held went back already: their ends add nothing to what is held since."""
     part = slots(bench.database, limit=2)
