@@ -47,6 +47,21 @@ async def taking(bench: Workbench, made: Any, workshop: Workshop) -> AsyncIterat
         await stopped([task])
 
 
+@asynccontextmanager
+async def in_the_middle(bench: Workbench, workshop: Workshop, made: Any) -> AsyncIterator[asyncio.Task[Any]]:
+    """Somebody who waits for an execution whose worker is in its middle, and comes no further."""
+    program, begun = await create_program(bench), asyncio.Event()
+
+    async def prepare(*_: Any) -> Any:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with taking(bench, made, replace(workshop, prepare=prepare)):
+        asking = asyncio.create_task(bench.do("ExecuteProgram", asked(program, configuration={})))
+        await begun.wait()
+        yield asking
+
+
 async def _idle(bench: Workbench) -> bool:
     return bool(bench.engine.application.waiting)
 
@@ -122,15 +137,7 @@ async def test_an_execution_that_was_handed_over_can_be_cancelled(
     bench: Workbench, workshop: Workshop, taken: Any
 ) -> None:
     """Its worker stops in its middle, and whoever asked for it hears that it was stopped."""
-    program, begun = await create_program(bench), asyncio.Event()
-
-    async def prepare(*_: Any) -> Any:
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with taking(bench, taken, replace(workshop, prepare=prepare)):
-        asking = asyncio.create_task(bench.do("ExecuteProgram", asked(program, configuration={})))
-        await begun.wait()
+    async with in_the_middle(bench, workshop, taken) as asking:
         (row,) = await bench.database.once("SELECT id FROM executions WHERE status = 'WORK_STATUS_RUNNING'")
         await bench.do("CancelExecution", CancelExecutionRequest(id=str(row["id"])))
         assert (await asking).status == execution_pb2.WORK_STATUS_CANCELLED
@@ -140,15 +147,7 @@ async def test_an_execution_that_the_database_lost_is_one_to_ask_for_again(
     bench: Workbench, workshop: Workshop, taken: Any
 ) -> None:
     """One that is waited for is not yet durable; it is not denied as to somebody who may not see it."""
-    program, begun = await create_program(bench), asyncio.Event()
-
-    async def prepare(*_: Any) -> Any:
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with taking(bench, taken, replace(workshop, prepare=prepare)):
-        asking = asyncio.create_task(bench.do("ExecuteProgram", asked(program, configuration={})))
-        await begun.wait()
+    async with in_the_middle(bench, workshop, taken) as asking:
         await bench.database.once("DELETE FROM executions WHERE status = 'WORK_STATUS_RUNNING' RETURNING id")
         with pytest.raises(DependencyUnavailable, match="ask again"):
             await asking

@@ -369,6 +369,10 @@ async def test_calls_of_a_worker_that_was_thought_dead_leave_nothing_to_take_twi
     assert await part.take(2) == 0 and await held(bench.database, part) == 2
 
 
+async def _none_drawn(database: Database, where: Endpoint) -> bool:
+    return not await drawn(database, where, "slots")
+
+
 async def test_limits_are_given_back_after_the_database_was_away(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,8 +391,7 @@ async def test_limits_are_given_back_after_the_database_was_away(
     monkeypatch.setattr(Lane, "tidy", away_once)
     async with gate(bench.database) as made:
         await made.call(where, Work(new_id()), BODY, 5, said())
-        while await drawn(bench.database, where, "slots"):  # noqa: ASYNC110 - the gate does it by a clock
-            await asyncio.sleep(0.05)
+        await until(lambda: _none_drawn(bench.database, where))
     assert tries > 1
 
 
