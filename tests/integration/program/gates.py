@@ -1,19 +1,27 @@
 """Work on evaluations, held where a test wants it, and what is seen of it meanwhile."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from ashgrove.program.v1 import execution_pb2, program_pb2
-from ashgrove.program.v1.evaluation_requests_pb2 import (
-    GetEvaluationRequest,
-)
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest, GetEvaluationRequest
 
+from framework.identifiers import new_id
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.running import Outcome, PrepareRunner, Run
 from services.program.waking import EVALUATIONS, WORK, left
+from services.program.working import Workshop
 from tests.integration.program.making import (
+    create_dataset,
+    create_program,
+    evaluated,
+    evaluation,
     results_of,
+    working,
 )
 
 
@@ -46,6 +54,21 @@ class Gate:
             return await inner(inputs, seed)
 
         return run
+
+
+@asynccontextmanager
+async def in_its_middle(
+    bench: Workbench, workshop: Workshop, free: int, at_once: int
+) -> AsyncIterator[tuple[Gate, EvaluateProgramRequest, "asyncio.Task[Any]"]]:
+    """An evaluation of which so many examples are finished, and no other comes through the gate; and who follows it."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    gate = Gate(workshop.prepare, free)
+    request = evaluation(made, dataset, evaluation_id=str(new_id()))
+    async with working(replace(workshop, prepare=gate.prepare, at_once=at_once)):
+        stream = asyncio.create_task(evaluated(bench, request))
+        await gate.full.wait()
+        await until(lambda: finished(bench, request.evaluation_id, free))
+        yield gate, request, stream
 
 
 async def at_rest(gate: Gate) -> bool:

@@ -20,7 +20,7 @@ from services.program.results import Results
 from services.program.running import ModelAway, ModelRejected, Outcome, Run
 from services.program.waking import EVALUATIONS
 from services.program.working import Workshop
-from tests.integration.program.gates import Gate, expire, finished, leased, token, wake
+from tests.integration.program.gates import Gate, expire, finished, in_its_middle, leased, token, wake
 from tests.integration.program.making import (
     create_dataset,
     create_program,
@@ -68,13 +68,7 @@ async def test_a_worker_whose_lease_ended_while_the_database_was_away_goes_on_wi
     bench: Workbench, workshop: Workshop
 ) -> None:
     """It renews its lease before another of its places would begin anew: nothing answered is asked again."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=5)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 5))
+    async with in_its_middle(bench, workshop, free=5, at_once=2) as (gate, request, stream):
         await expire(bench, request.evaluation_id)
         await wake(bench)
         await until(lambda: leased(bench, request.evaluation_id))

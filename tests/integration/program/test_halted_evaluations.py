@@ -18,7 +18,7 @@ from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.results import Results
 from services.program.working import Workshop
-from tests.integration.program.gates import Gate, at_rest, finished, paused
+from tests.integration.program.gates import Gate, at_rest, finished, in_its_middle, paused
 from tests.integration.program.making import (
     create_dataset,
     create_program,
@@ -34,13 +34,7 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
     bench: Workbench, workshop: Workshop
 ) -> None:
     """Also the examples in flight are dropped; cancelling twice is no error; the worker is free for other work."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=5)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 5))
+    async with in_its_middle(bench, workshop, free=5, at_once=1) as (gate, request, stream):
         cancel = CancelEvaluationRequest(id=request.evaluation_id)
         stopped = await bench.do("CancelEvaluation", cancel)
         results, ended = await stream
@@ -48,7 +42,7 @@ async def test_a_cancelled_evaluation_stops_in_its_middle_and_keeps_what_was_fin
         assert len(results) == ended.finished_count == 5
         assert await bench.do("CancelEvaluation", cancel) == ended
         gate.free = 1000
-        _, other = await evaluated(bench, evaluation(made, dataset))
+        _, other = await evaluated(bench, evaluation(await create_program(bench), await create_dataset(bench)))
     assert other.status == execution_pb2.WORK_STATUS_COMPLETED
     assert len(await results_of(bench, request.evaluation_id)) == 5
     assert len(gate.inputs) == 5 + 12
@@ -86,14 +80,8 @@ async def test_a_paused_evaluation_keeps_what_was_finished_and_attaching_goes_on
     bench: Workbench, workshop: Workshop
 ) -> None:
     """Whoever listens hears of the pause; pausing twice is no error; nothing finished is run again."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=5)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    pause = PauseEvaluationRequest(id=request.evaluation_id)
-    async with working(replace(workshop, prepare=gate.prepare, at_once=2)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 5))
+    async with in_its_middle(bench, workshop, free=5, at_once=2) as (gate, request, stream):
+        pause = PauseEvaluationRequest(id=request.evaluation_id)
         told = await bench.do("PauseEvaluation", pause)
         before, halted = await stream
         assert halted == told == await bench.do("PauseEvaluation", pause)
@@ -110,13 +98,7 @@ async def test_what_is_answered_as_a_pause_comes_is_kept_and_not_paid_for_again(
     bench: Workbench, workshop: Workshop
 ) -> None:
     """The worker that the pause took it from writes it down, and begins nothing more once it knows."""
-    made, dataset = await create_program(bench), await create_dataset(bench)
-    gate = Gate(workshop.prepare, free=3)
-    request = evaluation(made, dataset, evaluation_id=str(new_id()))
-    async with working(replace(workshop, prepare=gate.prepare, at_once=1)):
-        stream = asyncio.create_task(evaluated(bench, request))
-        await gate.full.wait()
-        await until(lambda: finished(bench, request.evaluation_id, 3))
+    async with in_its_middle(bench, workshop, free=3, at_once=1) as (gate, request, stream):
         await bench.do("PauseEvaluation", PauseEvaluationRequest(id=request.evaluation_id))
         gate.opened.set()  # at once: before the worker has looked
         await stream
