@@ -7,7 +7,6 @@ takeover, and nothing that could disagree with the rows.
 
 from collections.abc import Iterator, Sequence
 
-from domain.objectives import goals
 from domain.seeds import digest
 from domain.strategies.strategy import Observation, Question
 from domain.values import Json
@@ -22,13 +21,12 @@ def estimated(question: Question, history: Sequence[Observation]) -> Iterator[di
 
     from domain.strategies.optuna_rows import Phrasebook
     from domain.strategies.optuna_sampler import KnownSpaceSampler
-    from domain.strategies.optuna_study import study_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     book: Phrasebook = question.memory.setdefault("optuna", Phrasebook(question.space, question.objectives))
-    rows = [*book.finished(history), *book.pending(question.pending)]
-    sampler = KnownSpaceSampler(book.words, rows, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
-    study = study_of(rows, [each.direction for each in goals(question.objectives)], sampler)
+    told = book.told(history, question.pending)
+    sampler = KnownSpaceSampler(book.words, told, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
+    # A study without trials, which the sampler knows better: Optuna's looks at each of them at every step.
+    study = optuna.create_study(directions=[each.direction for each in book.goals], sampler=sampler)
     while True:
-        # Each answer stays in the study as a running trial, so that the next one keeps away from it.
         yield book.words.configuration(study.ask(book.words.free).params)

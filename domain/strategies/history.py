@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.objectives import Objective, is_scored, standing
 from domain.pareto import pareto_front
@@ -19,7 +20,7 @@ BEST = 250
 """How many of them are the best ones: ten times what the estimator takes for good."""
 
 _FEW = 64
-Numbers: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.uint64]]"
+Numbers = NDArray[np.uint64]
 _number = attrgetter("number")
 
 
@@ -55,10 +56,10 @@ class Ranking:
         if anew:
             self._places, self._trials, self._numbers = [], [], np.empty(0, dtype=np.uint64)
         self._add([each for each in fresh if is_scored(each, self.objectives)])
-        if len(self._trials) <= MOST:
-            return sorted(self._trials, key=_number)
-        chosen = _strata(self._numbers[BEST:], MOST - BEST, seed)
-        return sorted(self._trials[:BEST] + [self._trials[BEST + place] for place in chosen], key=_number)
+        chosen = np.arange(len(self._trials))
+        if len(chosen) > MOST:
+            chosen = np.append(chosen[:BEST], BEST + _strata(self._numbers[BEST:], MOST - BEST, seed))
+        return [self._trials[place] for place in chosen[np.argsort(self._numbers[chosen])].tolist()]
 
     def _add(self, trials: Sequence[Observation]) -> None:
         if len(trials) > _FEW:
@@ -77,12 +78,11 @@ class Ranking:
 
 
 def remembered(question: Question) -> list[Observation]:
-    """Return what `bounded` returns for a question, from what is remembered of the one before where there is much."""
-    finished, objectives, seed = question.finished, question.objectives, question.run_seed
-    if len(finished) <= MOST or len(objectives) > 1:
-        return bounded(finished, objectives, seed)
-    ranking: Ranking = question.memory.setdefault("ranking", Ranking(objectives))
-    return ranking.bounded(finished, seed)
+    """Return what `bounded` returns for a question, from what is remembered of the one before."""
+    if len(question.objectives) > 1:
+        return bounded(question.finished, question.objectives, question.run_seed)
+    ranking: Ranking = question.memory.setdefault("ranking", Ranking(question.objectives))
+    return ranking.bounded(question.finished, question.run_seed)
 
 
 def _ranked(scored: Sequence[Observation], objectives: Sequence[Objective]) -> list[Observation]:
@@ -96,15 +96,15 @@ def _ranked(scored: Sequence[Observation], objectives: Sequence[Objective]) -> l
 
 def _stratified(ranked: Sequence[Observation], count: int, seed: int) -> list[Observation]:
     numbers = np.array([each.number for each in ranked], dtype=np.uint64)
-    return [ranked[place] for place in _strata(numbers, count, seed)]
+    return [ranked[place] for place in _strata(numbers, count, seed).tolist()]
 
 
-def _strata(numbers: Numbers, count: int, seed: int) -> list[int]:
+def _strata(numbers: Numbers, count: int, seed: int) -> NDArray[np.intp]:
     """Return the place of the smallest lot in each of `count` strata; lots are the trials' own for the whole run."""
     lots = _mixed(numbers, seed)
-    cuts = np.array([len(lots) * index // count for index in range(count + 1)])
+    cuts = len(lots) * np.arange(count + 1) // count
     least = np.repeat(np.minimum.reduceat(lots, cuts[:-1]), np.diff(cuts))
-    return [int(place) for place in np.flatnonzero(lots == least)]  # no two numbers have the same lot
+    return np.flatnonzero(lots == least)  # no two numbers have the same lot
 
 
 def _mixed(numbers: Numbers, seed: int) -> Numbers:

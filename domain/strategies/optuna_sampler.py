@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 from operator import attrgetter
 from typing import Any
 
@@ -19,7 +19,8 @@ from optuna.samplers._tpe.sampler import _split_trials, default_gamma, default_g
 from optuna.study import StudyDirection
 from scipy.special import ndtr
 
-from domain.strategies.optuna_rows import Row, Vocabulary
+from domain.strategies.optuna_rows import Told
+from domain.strategies.optuna_words import Line, Vocabulary
 
 NARROWEST = 0.07
 """How wide a kernel is at least, as a share of a range, for one observation of one variable; of more it narrows.
@@ -28,6 +29,8 @@ Optuna's is a share of one in the number of observations: of the three best of t
 has, each then speaks for a quarter of the range. This one falls as densities of n points in d dimensions are estimated
 best, by n to the power of -1 / (d + 4) (Scott, 1992).
 """
+
+Group = dict[str, BaseDistribution]
 
 
 class Kernels(_ParzenEstimator):  # type: ignore[misc, unused-ignore]
@@ -96,15 +99,14 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
     smaller groups where trials have some of these and not others, as they have in a space that grows.
     """
 
-    def __init__(self, words: Vocabulary, rows: Sequence[Row], **options: Any) -> None:
+    def __init__(self, words: Vocabulary, told: Told, **options: Any) -> None:
         super().__init__(multivariate=True, constant_liar=True, **options)
+        self._words = words
+        self._told = told
         self._groups = _groups(words)
-        for names in sorted({row.names for row in rows}, key=sorted):
+        for names in _patterns(words, told.lines):
             self._groups = [part for group in self._groups for part in _parted(group, names)]
-        self._free = words.free
-        self._rows = rows
-        self._asked: list[dict[str, float]] = []
-        self._sides: tuple[list[dict[str, float]], list[dict[str, float]]] | None = None
+        self._sides: tuple[Line, Line] | None = None
         self._parzen_estimator_cls = Kernels
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
@@ -112,66 +114,67 @@ class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
         return {name: distribution for group in self._groups for name, distribution in group.items()}
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
-        """Draws each group, the unconditional one first."""
-        if sum(not row.is_open for row in self._rows) < self._n_startup_trials:
+        """Draws each group, the unconditional one first; the next answer is to keep away from this one."""
+        if len(self._told.reached) < self._n_startup_trials:
             return {}
+        good, bad = self._sides = self._sides or _divided(study, self._told)
         drawn: dict[str, Any] = {}
         for group in self._groups:
-            drawn |= self._sample(study, trial, group)
-        self._asked.append({name: self._free[name].to_internal_repr(value) for name, value in drawn.items()})
+            drawn |= self._drawn(study, group, good, bad)
+        self._sides = good, np.vstack([bad, self._words.written(drawn)])
         return drawn
 
-    def _sample(self, study: Any, trial: Any, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def _drawn(self, study: Any, group: Group, good: Line, bad: Line) -> dict[str, Any]:
         """Draws the variables of a group, as Optuna's does: but from trials that were divided once."""
-        good, bad = self._divided(study)
         weights = np.ones(len(good)) if len(study.directions) > 1 else None
-        below = self._estimator(search_space, good, weights)
-        above = self._estimator(search_space, [*bad, *self._asked])
+        below = self._estimator(group, good, weights)
+        above = self._estimator(group, bad)
         candidates = below.sample(self._rng.rng, self._n_ei_candidates)
         chosen = self._compare(candidates, self._compute_acquisition_func(candidates, below, above))
-        return {name: each.to_external_repr(chosen[name]) for name, each in search_space.items()}
+        return {name: each.to_external_repr(chosen[name]) for name, each in group.items()}
 
-    def _estimator(
-        self, group: dict[str, BaseDistribution], trials: Sequence[dict[str, float]], weights: Any = None
-    ) -> Kernels:
+    def _estimator(self, group: Group, trials: Line, weights: Any = None) -> Kernels:
         """Return the density of the trials that have all variables of a group."""
-        wanted = group.keys()
-        found = [values for values in trials if wanted <= values.keys()]
-        observed = {name: np.array([values[name] for values in found]) for name in group}
-        told = None if weights is None else weights[: len(found)]
-        return Kernels(observed, group, self._parzen_estimator_parameters, told)
-
-    def _divided(self, study: Any) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-        """Return the parameters of the good trials, and of the others, each in their order; the same all the time."""
-        if self._sides is None:
-            good = _good(study, self._rows)
-            self._sides = (
-                [each.internal for each in self._rows if each.number in good],
-                [each.internal for each in self._rows if each.number not in good],
-            )
-        return self._sides
+        having = trials[:, [self._words.column[name] for name in group]]
+        having = having[~np.isnan(having).any(axis=1)]
+        told = None if weights is None else weights[: len(having)]
+        return Kernels(dict(zip(group, having.T, strict=True)), group, self._parzen_estimator_parameters, told)
 
 
-def _good(study: Any, rows: Sequence[Row]) -> set[int]:
-    """Return the numbers of the trials that Optuna takes for good, which has a look at each for what it may be."""
-    complete = [row for row in rows if not row.is_open]
-    if len(study.directions) > 1 or any(row.constraints for row in complete):
+def _divided(study: Any, told: Told) -> tuple[Line, Line]:
+    """Return the lines of the good trials, and of the others, those that run among them, each in their order."""
+    good = np.zeros(len(told.lines), dtype=bool)
+    good[_good(study, told)] = True
+    return told.lines[good], told.lines[~good]
+
+
+def _good(study: Any, told: Told) -> Any:
+    """Return the places of the trials that Optuna takes for good, which has a look at each for what it may be."""
+    count = len(told.reached)
+    if told.rows:
         most = default_gamma if len(study.directions) == 1 else default_gamma_multiobjective
-        below, _ = _split_trials(study, list(rows), most(len(complete)))
-        return {each.number for each in below}
-    reached = np.array([row.values[0] for row in complete])
-    order = np.argsort(reached if study.direction == StudyDirection.MINIMIZE else -reached, kind="stable")
-    return {complete[place].number for place in order[: default_gamma(len(complete))]}
+        below, _ = _split_trials(study, list(told.rows), most(count))
+        numbers = {each.number for each in below}
+        return [place for place, row in enumerate(told.rows) if row.number in numbers]
+    rising = told.reached if study.direction == StudyDirection.MINIMIZE else -told.reached
+    return np.argsort(rising, kind="stable")[: default_gamma(count)]
 
 
-def _parted(group: dict[str, BaseDistribution], names: frozenset[str]) -> Iterator[dict[str, BaseDistribution]]:
+def _patterns(words: Vocabulary, lines: Line) -> list[frozenset[str]]:
+    """Return which parameters trials have, each combination once."""
+    has = ~np.isnan(lines)
+    different = has[:1] if has.all() else np.unique(has, axis=0)
+    return sorted((frozenset(compress(words.column, each)) for each in different), key=sorted)
+
+
+def _parted(group: Group, names: frozenset[str]) -> Iterator[Group]:
     """Yields what trials of these names have of a group, and what they have not."""
     for has in (True, False):
         if part := {name: each for name, each in group.items() if (name in names) is has}:
             yield part
 
 
-def _groups(words: Vocabulary) -> list[dict[str, BaseDistribution]]:
+def _groups(words: Vocabulary) -> list[Group]:
     # By name, as Optuna orders them: draws depend on the order.
     varied = [each for each in words.leaves if not words.free[each.key].single()]
     varied.sort(key=attrgetter("condition", "key"))

@@ -15,7 +15,6 @@ from domain.strategies.following import Followed
 from domain.strategies.history import MOST, Ranking, bounded
 from domain.strategies.optuna_rows import Phrasebook
 from domain.strategies.optuna_sampler import Kernels, KnownSpaceSampler
-from domain.strategies.optuna_study import study_of
 
 SPACE = Space.from_json(
     [
@@ -113,16 +112,38 @@ def test_suggestions_are_those_of_a_study_that_was_told_everything(space: Space,
     history = [
         Observation(number, random_configuration(space, 8, number), each) for number, each in enumerate(reached, 1)
     ]
-    book = Phrasebook(space, objectives)
-    rows = [*book.finished(history), *book.pending([random_configuration(space, 9, 0)])]
+    book, running = Phrasebook(space, objectives), random_configuration(space, 9, 0)
     directions = [each.direction for each in book.goals]
-    short = study_of(rows, directions, KnownSpaceSampler(book.words, rows, seed=4))
+    sampler = KnownSpaceSampler(book.words, book.told(history, [running]), seed=4)
+    short = optuna.create_study(directions=directions, sampler=sampler)
     long = optuna.create_study(directions=directions, sampler=_OptunaSampler(seed=4))
-    for row in rows:
-        free: Any = row.distributions
-        told = optuna.trial.create_trial(params=row.params, distributions=free, values=row.values, state=row.state)
-        for name, value in row.constraints.items():
-            told.set_constraint(name, value)
-        long.add_trial(told)
+    for each in history:
+        long.add_trial(_trial(book, each.values, each.objectives))
+    long.add_trial(_trial(book, running, None))
     for _ in range(5):
         assert short.ask(book.words.free).params == pytest.approx(long.ask(book.words.free).params, rel=1e-9)
+
+
+def _trial(book: Phrasebook, values: Any, reached: Any) -> optuna.trial.FrozenTrial:
+    """Returns a trial as Optuna makes it; one that runs where nothing is reached."""
+    free, line = book.words.free, book.words.line(values)
+    assert line is not None
+    params = {name: each.to_external_repr(line[book.words.column[name]]) for name, each in free.items()}
+    if reached is None:
+        return optuna.trial.create_trial(params=params, distributions=free, state=optuna.trial.TrialState.RUNNING)
+    made = optuna.trial.create_trial(
+        params=params, distributions=free, values=[reached[each.name] for each in book.goals]
+    )
+    for each in book.objectives:
+        if each.threshold is not None:
+            made.set_constraint(each.name, each.excess(reached[each.name]))
+    return made
+
+
+def test_what_a_phrasebook_remembers_is_bounded() -> None:
+    """Trials are known by being the same ones: others of the same numbers are told as they are."""
+    book = Phrasebook(SPACE, (GAIN,))
+    for seed in range(12):
+        scored = [each for each in trials(300, seed) if each.objectives]
+        assert book.told(scored, []).reached.tolist() == [each.objectives["gain"] for each in scored if each.objectives]
+        assert len(book._trials) <= 3 * MOST
