@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 TOKENS = 1_000_000
 """What a price of tokens is for."""
@@ -13,6 +14,9 @@ MARGIN_PERCENT = 120
 UNCALIBRATED = 0.5
 """Tokens per byte of request where nothing was counted yet: more than any known tokenizer takes of ordinary text."""
 
+MOST_TOKENS = 100_000_000
+"""More than any call takes."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -21,6 +25,20 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
+
+
+def believed(input_tokens: Any, output_tokens: Any, cached_input_tokens: Any = 0) -> Usage | None:
+    """Returns what an endpoint says that a call took; None where that cannot be, and the call is estimated.
+
+    The books of all calls are written together: a count that no column holds would keep every other out of them.
+    """
+    if not (_is_count(input_tokens) and _is_count(output_tokens)):
+        return None
+    return Usage(input_tokens, output_tokens, cached_input_tokens if _is_count(cached_input_tokens) else 0)
+
+
+def _is_count(told: Any) -> bool:
+    return type(told) is int and 0 <= told <= MOST_TOKENS
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _read(kind: str, text: str) -> Json:
         return _number(text)
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return _listed(text) if kind in ("string_list", "token_list") else text
 

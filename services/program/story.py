@@ -181,7 +181,7 @@ def _size(value: Any) -> int | None:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         return None if "\\u0000" in text else len(text.encode())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from domain.pricing import Usage
+from domain.pricing import believed
 from services.program.connectors.answer import Answer
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
@@ -14,6 +14,7 @@ from services.program.connectors.faults import (
     AuthRefused,
     ModelRefused,
     ModelUnavailable,
+    NoCompletion,
     RateLimited,
     TimedOut,
 )
@@ -41,7 +42,7 @@ async def chat(
         )
     except Exception as error:
         raise _fault(litellm, error, endpoint.name) from None  # its words may hold the request, and its headers
-    return _answer(said)
+    return answer_of(said, endpoint.name)
 
 
 def _litellm() -> Any:
@@ -83,11 +84,11 @@ def _fault(litellm: Any, error: Exception, name: str) -> Exception:
     return AnswerLost(f"{name} failed in a way that its provider does not explain ({type(error).__name__})")
 
 
-def _answer(said: Any) -> Answer:
+def answer_of(said: Any, name: str) -> Answer:
+    """Returns what LiteLLM made of a completion; raises NoCompletion where there is none in it."""
+    if not said.choices:
+        raise NoCompletion(f"{name} answers without a completion")
     choice, usage = said.choices[0], getattr(said, "usage", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    took = None
-    if usage is not None:
-        cached = getattr(details, "cached_tokens", None) or 0
-        took = Usage(int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0), int(cached))
+    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0)
+    took = None if usage is None else believed(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached)
     return Answer(choice.message.content or "", took, choice.finish_reason or "stop")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from domain.pricing import Usage
+from domain.pricing import Usage, believed
 from framework.egress.calls import Call, NotAnsweredInTime, NotReached, NotReachedInTime, OutletError, Said
 from services.program.connectors.answer import Answer
 from services.program.connectors.endpoint import Endpoint
@@ -42,7 +42,7 @@ async def chat(
     with _worded(endpoint):
         async with http.lines(_call(endpoint, "chat/completions", headers, streamed)) as (said, lines):
             _refuse(said, endpoint.name)
-            return await _gathered(lines, endpoint.name, on_text)
+            return await gathered(lines, endpoint.name, on_text)
 
 
 async def reachable(http: "Outlet", endpoint: Endpoint, headers: Mapping[str, str]) -> None:
@@ -106,7 +106,7 @@ def whole(content: bytes, name: str) -> Answer:
     """Returns a completion that came in one piece; raises a ModelFault for what is none."""
     try:
         data = json.loads(content)
-    except ValueError as error:  # a proxy's page, for one
+    except (ValueError, RecursionError) as error:  # a proxy's page, for one
         raise AnswerLost(f"{name} answers something that is not JSON") from error
     try:
         choice = data["choices"][0]
@@ -125,28 +125,38 @@ def usage_of(said: Any) -> Usage | None:
     """Returns what an endpoint says that a call took; None where it says nothing of use."""
     if not isinstance(said, Mapping):
         return None
-    tokens = said.get("prompt_tokens"), said.get("completion_tokens")
-    cached = (said.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    if not all(isinstance(count, int) and count >= 0 for count in tokens):
-        return None
-    return Usage(tokens[0] or 0, tokens[1] or 0, cached if isinstance(cached, int) else 0)
+    details = said.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
+    return believed(said.get("prompt_tokens"), said.get("completion_tokens"), cached)
 
 
-async def _gathered(lines: AsyncIterator[str], name: str, on_text: OnText) -> Answer:
+async def gathered(lines: AsyncIterator[str], name: str, on_text: OnText) -> Answer:
+    """Returns the answer that a stream tells, and tells each piece of it as it comes."""
     texts, usage, reason, ended = [], None, "", False
     async for event in _events(lines, name):
         if event is None:
             ended = True
             break
         usage = usage_of(event.get("usage")) or usage
-        for choice in event.get("choices") or ():
-            reason = choice.get("finish_reason") or reason
-            if piece := (choice.get("delta") or {}).get("content"):
-                texts.append(str(piece))
-                await on_text(str(piece))
+        pieces, told = _pieces(event, name)
+        reason = told or reason
+        for piece in pieces:
+            texts.append(piece)
+            await on_text(piece)
     if not ended and not reason:
         raise AnswerLost(f"the connection to {name} broke in the middle of an answer")
     return Answer("".join(texts), usage, reason or "stop")
+
+
+def _pieces(event: Mapping[str, Any], name: str) -> tuple[list[str], str]:
+    """Returns the words of an event and why the answer ends, if it does; raises NoCompletion for another shape."""
+    try:
+        choices = event.get("choices") or ()
+        words = [(choice.get("delta") or {}).get("content") for choice in choices]
+        reasons = [choice.get("finish_reason") for choice in choices]
+    except (TypeError, AttributeError) as error:
+        raise NoCompletion(f"{name} streams in a shape that is not OpenAI's") from error
+    return [str(word) for word in words if word], next((str(each) for each in reasons if each), "")
 
 
 async def _events(lines: AsyncIterator[str], name: str) -> AsyncIterator[dict[str, Any] | None]:
@@ -160,7 +170,7 @@ async def _events(lines: AsyncIterator[str], name: str) -> AsyncIterator[dict[st
             return
         try:
             event = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AnswerLost(f"{name} streams something that is no completion") from error
         if isinstance(event, dict):
             yield event

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from ashgrove.program.v1.example_requests_pb2 import (
@@ -13,10 +14,10 @@ from ashgrove.program.v1.example_requests_pb2 import (
 )
 from ashgrove.program.v1.signature_pb2 import SignatureField
 
-from domain.rows.reading import Read
+from domain.rows.reading import Read, Row
 from domain.rows.records import Unreadable
 from domain.signatures import inference
-from domain.values import IDENTIFIER, Invalid
+from domain.values import IDENTIFIER, Invalid, normalise
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
 from framework.resource import action
@@ -43,14 +44,16 @@ async def infer(call: Call, request: InferDatasetFieldsRequest) -> InferDatasetF
 def _inferred(asked: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
     """Returns the fields of a file's rows; raises InvalidFields when nothing of it can be read."""
     reader = reader_of(asked.format)
+    faults: list[RowFault] = []
+    every = chain(reader.feed(asked.content), reader.end() if _is_whole(asked) else ())
     try:
-        rows = [*reader.feed(asked.content), *(reader.end() if _is_whole(asked) else ())][:MOST_ROWS]
+        # No further than is looked at: a few bytes of Parquet may say a row a billion times.
+        rows = _sound(islice(every, MOST_ROWS), faults)
     except Unreadable as fault:
         raise InvalidFields(FieldViolation("content", f"must be {fault}")) from fault
-    faults = [RowFault(row=n, expectation=f"must be {row}") for n, row in rows if isinstance(row, Unreadable)]
     inputs, outputs = _sides(rows, asked.outputs)
     if not inputs:
-        raise InvalidFields(FieldViolation("content", faults[0].expectation if faults else "holds no rows"))
+        raise InvalidFields(FieldViolation("content", _told(faults[0]) if faults else "holds no rows"))
     if not reader.typed:
         _read_columns(inputs)
         _read_columns(outputs)
@@ -65,17 +68,36 @@ def _inferred(asked: InferDatasetFieldsRequest) -> InferDatasetFieldsResponse:
     return answer
 
 
+def _told(fault: RowFault) -> str:
+    return f"its column {fault.column} in row {fault.row} {fault.expectation}" if fault.column else fault.expectation
+
+
 def _is_whole(asked: InferDatasetFieldsRequest) -> bool:
     # What does not end a line may be the half of one, unless there is no other.
     return asked.format == EXAMPLE_FORMAT_PARQUET or asked.content.endswith(b"\n") or asked.content.count(b"\n") < 2
 
 
-def _sides(rows: Sequence[Read], names: Collection[str]) -> tuple[_Side, _Side]:
-    """Returns the inputs and the outputs of the rows that can be read."""
-    sides: tuple[_Side, _Side] = ([], [])
-    for _, row in rows:
+def _sound(rows: Iterable[Read], faults: list[RowFault]) -> list[Row]:
+    """Returns the rows that hold what JSON can; adds to the faults what is wrong with the others."""
+    found = []
+    for number, row in rows:
         if isinstance(row, Unreadable):
+            faults.append(RowFault(row=number, expectation=f"must be {row}"))
             continue
+        try:
+            found.append(normalise(row, "row"))
+        except Invalid as invalid:
+            faults += [
+                RowFault(row=number, column=each.path.partition(".")[2][:200], expectation=each.message)
+                for each in invalid.violations
+            ]
+    return found
+
+
+def _sides(rows: Sequence[Row], names: Collection[str]) -> tuple[_Side, _Side]:
+    """Returns the inputs and the outputs of the rows."""
+    sides: tuple[_Side, _Side] = ([], [])
+    for row in rows:
         for side, found in zip(sides, _divided(row, names), strict=True):
             side.append(found)
     return sides

@@ -2,13 +2,15 @@
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from domain.rows.reading import MOST_COLUMNS, Read
-from domain.rows.records import Unreadable
+import orjson
+
+from domain.rows.reading import MOST_COLUMNS, Read, Row
+from domain.rows.records import LONGEST_RECORD, Unreadable
 
 _ROWS = 500
 
@@ -38,9 +40,9 @@ class Parquet:
                 _check(source.schema_arrow.names)
                 number = 0
                 for batch in source.iter_batches(batch_size=_ROWS):
-                    for row in batch.to_pylist():
+                    for row in _rows(batch):
                         number += 1
-                        yield number, {name: _plain(value) for name, value in row.items()}
+                        yield number, row
             except (pyarrow.ArrowException, OSError, ValueError) as error:
                 raise Unreadable("a whole Parquet file") from error
 
@@ -53,14 +55,37 @@ def _check(columns: list[str]) -> None:
         raise Unreadable(f"each column once; {min(twice)[:80]} is there twice")
 
 
+def _rows(batch: Any) -> Iterator[Row | Unreadable]:
+    """Yields rows; in place of one that is longer than a line of text may be, its fault."""
+    names: Sequence[str] = batch.schema.names
+    columns = [_cells(name, column) for name, column in zip(names, batch.columns, strict=True)]
+    may_be_long = batch.nbytes > LONGEST_RECORD
+    for cells in zip(*columns, strict=True):
+        row = dict(zip(names, cells, strict=True))
+        if may_be_long and len(orjson.dumps(row, default=str)) > LONGEST_RECORD:
+            yield Unreadable(f"at most {LONGEST_RECORD} bytes")
+        else:
+            yield row
+
+
+def _cells(name: str, column: Any) -> list[Any]:
+    try:
+        return [_plain(value) for value in column.to_pylist()]
+    except UnicodeDecodeError:
+        raise Unreadable(f"UTF-8 throughout; the column {name[:80]} is not") from None
+    except (ValueError, OverflowError):  # Python has no such times
+        told = "a file whose times are of the years 1 to 9999, and round to the microsecond"
+        raise Unreadable(f"{told}; those of the column {name[:80]} are not") from None
+
+
 def _plain(value: Any) -> Any:
-    """Returns a cell as JSON has it: times as ISO 8601, decimals as numbers."""
+    """Returns a cell as JSON has it: times as ISO 8601, decimals as numbers, maps as lists of pairs."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -43,7 +43,7 @@ class Intake:
         self._keeps_rest = asked.on_error == ON_ERROR_KEEP_REST
         # Rolls over to disk by itself.
         self._spool: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
-        self._bytes = 0
+        self._bytes = self._spooled = 0
         self.faults: list[Fault] = []
         self.refused = 0
         self.counts: Counter[str] = Counter()
@@ -86,12 +86,18 @@ class Intake:
         if isinstance(found, Line):
             self.counts[found.split] += 1
             if self._keeps_rest or not self.faults:
-                self._spool.write(found.written())
+                self._keep(found)
             return
         self.refused += 1
         self.faults += found[: MOST_FAULTS - len(self.faults)]
         if len(self.faults) >= MOST_FAULTS and not self._keeps_rest:
             raise self._refusal()
+
+    def _keep(self, line: Line) -> None:
+        # A few bytes of Parquet may say a row a billion times.
+        self._spooled += self._spool.write(line.written())
+        if self._spooled > MOST_BYTES:
+            raise InvalidFields(FieldViolation("body", f"its rows may take {MOST_BYTES} bytes; send it in parts"))
 
     def _refusal(self) -> InvalidFields:
         return InvalidFields(*(FieldViolation(_place(fault), fault.expectation) for fault in self.faults))

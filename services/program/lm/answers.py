@@ -13,7 +13,9 @@ from services.program.lm.engine import OutputUnparsable
 from services.program.schemas.checking import Checker
 
 _MARKED = re.compile(r"\[\[ ## (\w+) ## \]\]\n?(.*?)(?=\n\[\[ ## |\Z)", re.DOTALL)
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
+# Apart, so that no length of white space makes the search take more than one pass.
+_OPENED = re.compile(r"```(?:json)?[ \t\r]*\n")
+_CLOSED = re.compile(r"\n[ \t]*```")
 
 
 def answer_of(text: str, outputs: Checker) -> dict[str, Json]:
@@ -50,9 +52,8 @@ def _said(text: str, fields: tuple[Field, ...]) -> dict[str, Any]:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    fenced = _FENCED.search(text)
     begin, end = text.find("{"), text.rfind("}")
-    for piece in (text, fenced[1] if fenced else "", text[begin : end + 1] if 0 <= begin < end else ""):
+    for piece in (text, _fenced(text), text[begin : end + 1] if 0 <= begin < end else ""):
         try:
             found = json.loads(piece)
         except (ValueError, RecursionError):
@@ -60,3 +61,10 @@ def _object(text: str) -> dict[str, Any] | None:
         if isinstance(found, dict):
             return found
     return None
+
+
+def _fenced(text: str) -> str:
+    """Returns what stands in the first fence, the empty text where there is none."""
+    opened = _OPENED.search(text)
+    closed = _CLOSED.search(text, opened.end()) if opened else None
+    return text[opened.end() : closed.start()] if opened and closed else ""

@@ -205,9 +205,13 @@ class Engine:
         size = sum(nearest.tokens(each["content"] or "") for each in asked.messages)
         reserved = LOCAL_PRICE.cost_nanos(Usage(size, asked.max_tokens or 0)) or 0
         budget.reserve(reserved)
-        answer = self._local(asked)
-        budget.settle(reserved, LOCAL_PRICE.cost_nanos(answer.usage or Usage()) or 0)
-        return answer
+        took = Usage()
+        try:
+            answer = self._local(asked)
+            took = answer.usage or took
+            return answer
+        finally:
+            budget.settle(reserved, LOCAL_PRICE.cost_nanos(took) or 0)
 
     async def _through(self, endpoint: Endpoint, work: Any, asked: Asked) -> tuple[Answer, Charge]:
         """Asks a connector; the time that a call waits for its turn is not the model's."""

@@ -10,9 +10,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from services.program.lm.ngrams import cosine, vector
+from services.program.lm.remembered import remembered
 
 VERSION = "local/nearest-demo@1"
 WINDOW_TOKENS = 2048
@@ -140,13 +140,13 @@ def _joined(text: str) -> str:
     return "\n".join(_fields(text).values()) or text
 
 
-@lru_cache(maxsize=50_000)
+@remembered
 def _fields(text: str) -> Mapping[str, str]:
     """Returns the fields of a turn, written with markers or as JSON; shared, never changed."""
     if text.lstrip().startswith("{"):
         try:
             return {str(k): str(v) for k, v in json.loads(text).items()}
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return {name: value.strip() for name, value in _FIELD.findall(text) if name != "completed"}
 

@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
-from functools import lru_cache
+
+from services.program.lm.remembered import remembered
 
 Vector = dict[str, float]
 
 
-@lru_cache(maxsize=50_000)
+@remembered
 def vector(text: str) -> Vector:
     """Returns the log-tf vector of the text's character 1-, 2- and 3-grams, of unit length; shared, never changed."""
     marked = f"^{text.casefold()}$"

@@ -152,13 +152,16 @@ class Entry:
         }
 
 
+_Opening = tuple[Entry, "asyncio.Future[None]"]
+
+
 class Books:
     """Writes entries: an opening is durable before its call begins, a closing soon after it ended."""
 
     def __init__(self, database: Database, worker: str) -> None:
         self.worker = worker
         self._database = database
-        self._openings: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._openings: list[_Opening] = []
         self._closings: list[Entry] = []
         self._wake = asyncio.Event()
         self._written = asyncio.Event()
@@ -195,16 +198,31 @@ class Books:
                 await self._batch([entry for entry, done in opened if not done.cancelled()], closed)
             except Failure as failure:
                 self._closings = closed + self._closings
-                for _, done in opened:
-                    if not done.done():
-                        done.set_exception(failure)
+                _refuse(opened, failure)
                 _log.warning("the books of model calls: %s; trying again", failure)
                 await asyncio.sleep(0.5)
                 continue
+            except Exception:  # the database does not take one of them, and does not say which
+                await self._apart(opened, closed)
             for _, done in opened:
                 if not done.done():
                     done.set_result(None)
         self._written.set()
+
+    async def _apart(self, opened: Sequence[_Opening], closed: Sequence[Entry]) -> None:
+        """Writes entries one by one: what cannot be written keeps nobody else's out of the books."""
+        for entry, done in opened:
+            try:
+                await self._batch([entry], [])
+            except Exception as fault:
+                _refuse([(entry, done)], fault)
+        for entry in closed:
+            try:
+                await self._batch([], [entry])
+            except Failure:
+                self._closings.append(entry)
+            except Exception:
+                _log.exception("how call %s ended cannot be written: it stands at what was set aside", entry.id)
 
     async def _batch(self, opened: Sequence[Entry], closed: Sequence[Entry]) -> None:
         async with self._database.system() as tx:
@@ -219,6 +237,12 @@ class Books:
             OPENED()
         if closed:
             CLOSED()
+
+
+def _refuse(opened: Iterable[_Opening], fault: Exception) -> None:
+    for _, done in opened:
+        if not done.done():
+            done.set_exception(fault)
 
 
 async def settle(tx: Transaction, entries: Sequence[Entry], worker: str) -> None:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from framework.errors import Failure
 from framework.failpoints import Failpoint
 from framework.storage import Database, Transaction
+from services.program.connectors.endpoint import EVERYBODY
 
 _log = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
@@ -56,7 +57,6 @@ UPDATE model_allowances SET drawn = drawn - %(amount)s
 WHERE connector_id = %(connector_id)s AND organization_id = %(organization_id)s AND unit = %(unit)s
   AND window_start = %(window_start)s
 """
-EVERYBODY = UUID(int=0)
 
 
 async def renew(database: Database, worker: str) -> bool:

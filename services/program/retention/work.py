@@ -63,8 +63,8 @@ class Retention:
         """Does one pass and returns what it did; nothing while another process is at it."""
         done = Counts()
         try:
-            for step in (let_lapse(self.database), delete_old(self.database, self.keep_days)):
-                done += await step
+            done += await let_lapse(self.database)
+            done += await delete_old(self.database, self.keep_days)
         except Busy:
             _log.info("another process lets go of what is kept no longer")
         self.counts += done

@@ -1,6 +1,7 @@
 """Pydantic models of declared fields, built at run time."""
 
 import keyword
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Optional
 
@@ -166,7 +167,8 @@ def _multiple(step: float) -> AfterValidator:
 
     def judged(value: float) -> float:
         parts = value / step
-        if abs(parts - round(parts)) > 1e-9 * max(1.0, abs(parts)):
+        # Beyond what doubles tell apart every value is a multiple.
+        if math.isfinite(parts) and abs(parts - round(parts)) > 1e-9 * max(1.0, abs(parts)):
             raise _refused(f"must be a multiple of {step:g}")
         return value
 

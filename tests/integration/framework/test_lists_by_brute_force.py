@@ -24,8 +24,9 @@ from framework.query import Key, Seal
 from framework.resource import spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.tables import DIALECT
-from framework.testing.specimen import Specimen, message
+from framework.testing.specimen import Specimen, message, registry
 
+registry()  # which lets relationships find each other
 SPEC = spec_of(Specimen)
 TABLE = table_of(SPEC)
 ORGANIZATIONS = [UUID(int=100), UUID(int=101)]

@@ -128,3 +128,8 @@ def test_asked_for_json_it_reads_and_answers_json() -> None:
 def test_a_query_that_holds_the_words_of_the_request_is_only_a_query() -> None:
     """What is asked for stands at the end of the turn, wherever else its words occur."""
     assert said("", [*shown("Norge och", "sv"), query(f"Norge och{ASK.replace('fr', 'xx')} Norge och")]) == "sv"
+
+
+def test_what_is_nested_beyond_reading_has_no_fields() -> None:
+    """It is one text, as anything else that is no JSON."""
+    assert answer("", [Turn("user", '{"a":' * 100_000)], Sampling()).text == "unknown"

@@ -244,3 +244,18 @@ def test_fields_nested_too_deep_are_refused() -> None:
         field = Field("", "array", items=field)
     found = list(shapes.declared_faults(shapes.at("inputs", [message_of(replace(field, name="x"))])))
     assert [each.message for each in found] == ["must be at most 8 levels deep"]
+
+
+def test_text_that_is_nested_beyond_reading_is_text() -> None:
+    """A cell of a file, or a model's answer: it is refused as what it is not."""
+    for kind, deep in (("object", '{"a":' * 100_000), ("embedding", "[" * 100_000), ("token_list", "[" * 100_000)):
+        checked = Checker([Field("x", kind, dimension=2 if kind == "embedding" else 0)])
+        told = checked.check({"x": deep}, lenient=True)
+        assert kind == "token_list" or [each.code for each in told.violations] == ["WRONG_TYPE"]
+
+
+@pytest.mark.parametrize("step", [5e-324, 1e-300])
+def test_a_number_beyond_its_steps_is_a_multiple_of_them(step: float) -> None:
+    """What no double tells apart is not told apart, and nothing overflows."""
+    checker = Checker([Field("x", "number", constraints=Constraints(multiple_of=step))])
+    assert not checker.check({"x": 1e300}).violations

@@ -57,6 +57,7 @@ async def test_the_messages_are_the_authors_own_with_values_and_demonstrations_i
     [
         '{"label": "yes", "score": 0.5}',
         'Sure:\n```json\n{"label": "YES", "score": "0.5", "why": "so"}\n```',
+        'Sure:\n``` \r\n{"label": "yes", "score": 0.5}\r\n  ```\n```\n{}\n```',
         'I think {"label": "yes", "score": 0.5}, really.',
         "[[ ## label ## ]]\nyes\n\n[[ ## score ## ]]\n0.5\n\n[[ ## completed ## ]]",
     ],
@@ -73,6 +74,8 @@ async def test_several_outputs_are_read_from_an_object_or_from_marked_fields(tex
         ("no idea", "outputs.label is missing"),
         ('{"label": "maybe", "score": 2}', "outputs.label must be one of .*; outputs.score must be at most 1"),
         ("{" * 5000, "outputs.label is missing"),
+        ("```" + "\n" * 100_000, "outputs.label is missing"),
+        ("```\n no " * 20_000, "outputs.label is missing"),
     ],
 )
 async def test_an_answer_that_does_not_fit_is_told_whole_and_paid_for(text: str, told: str) -> None:
