@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 LEAST_GAPS = 3
 """From how many ended trials on there is a forecast."""
 _TWO_SIDED_95 = 1.96
+_CENTURY = 100 * 365.25 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ def forecast(
 ) -> Forecast | None:
     """Return when the first limit is reached; None unless there are enough gaps between the ends of the latest trials.
 
+    None, too, where it may take more than a century: calendars end.
+
     `limits` and `used` are by name, `max_trials` among them with what has ended. `seconds_left` is the limit of time.
     """
     if len(gaps) < LEAST_GAPS or not ended:
@@ -38,7 +41,8 @@ def forecast(
     seconds = mean * left[limit]
     if seconds_left < seconds:
         return Forecast(seconds_left, max(min(seconds - doubt, seconds_left), 0.0), seconds_left, "seconds")
-    return Forecast(seconds, max(seconds - doubt, 0.0), min(seconds + doubt, seconds_left), limit)
+    high = min(seconds + doubt, seconds_left)
+    return Forecast(seconds, max(seconds - doubt, 0.0), high, limit) if high < _CENTURY else None
 
 
 def _trials_left(most: float, used: float, ended: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ashgrove.collection import Listed
 from ashgrove.domains import Choice, Domain, Float, Integer
-from ashgrove.errors import AshgroveError, FailedPrecondition
+from ashgrove.errors import AshgroveError, FailedPrecondition, Unavailable
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2, trial_pb2
 from ashgrove.receiving import Received
@@ -260,7 +260,11 @@ class Ahead:
     def _flush(self, next_count: int = 0) -> None:
         told, self._told = self._told, []
         if told:
-            answer = self._completed(told, {"next_count": next_count, "lease_seconds": self._lease_seconds})
+            try:
+                answer = self._completed(told, {"next_count": next_count, "lease_seconds": self._lease_seconds})
+            except Unavailable:
+                self._told = told  # whatever is told next takes it along: told twice it changes nothing
+                raise
             self._hear(answer, answer.next if next_count else None)
 
     @property

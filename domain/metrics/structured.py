@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.metrics.measure import mean
 from domain.metrics.text import exact_match
-from domain.values import Json, is_finite
+from domain.values import Invalid, Json, is_finite, normalise
 
 _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?([eE][+-]?\d{1,3})?")
 _LONGEST = 1_000_000
@@ -59,8 +59,8 @@ def _read(value: Json) -> Json:
     if not isinstance(value, str) or len(value) > _LONGEST or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return normalise(json.loads(value))
+    except (ValueError, RecursionError, Invalid):  # NaN and its like are none of JSON's
         return value
 
 

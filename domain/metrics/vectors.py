@@ -12,10 +12,11 @@ _DIMENSION = 1024
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     """Return the cosine of the angle between two vectors, -1 to 1; 0 where one of them is nothing."""
-    sizes = math.sqrt(math.fsum(x * x for x in one)) * math.sqrt(math.fsum(y * y for y in other))
-    if not sizes:
+    size, other_size = math.hypot(*one), math.hypot(*other)
+    if not (size and other_size):
         return 0.0
-    return max(-1.0, min(1.0, math.fsum(x * y for x, y in zip(one, other, strict=True)) / sizes))
+    # Of length 1 first: products of what is large, or small, are beyond all doubles.
+    return max(-1.0, min(1.0, math.fsum((x / size) * (y / other_size) for x, y in zip(one, other, strict=True))))
 
 
 def ngrams(text: str) -> list[float]:

@@ -183,7 +183,7 @@ async def _executed(call: Call, found: Sound, example: Example, tried: dict[str,
         inputs=struct_of(inputs),
         configuration=struct_of(tried),
         dataset_id=found.dataset.id,
-        seed=found.run.seed + index,
+        seed=(found.run.seed + index) % 2**63,
     )
     with from_peer("program"):
         executed: Execution = await call.application.program.ExecuteProgram(request)

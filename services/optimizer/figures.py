@@ -115,9 +115,7 @@ def _estimate(run: Run, row: Mapping[str, Any]) -> CompletionEstimate | None:
     used = {"max_trials": float(row["count"]), **{name: row[name] for name in _LIMITED}}
     seconds_left = max(run.limits.seconds - row["seconds"], 0.0) if run.limits.seconds else math.inf
     found = forecast(row["gaps"] or [], row["count"], limits, used, seconds_left)
-    if found is None or not math.isfinite(found.high):
-        return None
-    return _told(found, row)
+    return None if found is None else _told(found, row)
 
 
 def _told(found: Forecast, row: Mapping[str, Any]) -> CompletionEstimate:

@@ -69,4 +69,6 @@ def _source(name: str, settings: Mapping[str, Any], others: Mapping[str, Any], d
 
 def same_run(*parts: Json | Mapping[str, Json] | Sequence[Json]) -> str:
     """Returns the key of a run: equal for what would be asked alike, whoever asks."""
-    return hashlib.sha256(canonical_json(list(parts))).hexdigest()
+    # As text: a seed may be larger than JSON's numbers are exact.
+    exact = [str(each) if type(each) is int else each for each in parts]
+    return hashlib.sha256(canonical_json(exact)).hexdigest()

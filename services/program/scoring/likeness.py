@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from domain.metrics import mean
 from domain.metrics.text import text_of
 from domain.metrics.vectors import LOCAL, cosine, ngrams
+from domain.pricing import believed
+from domain.values import is_finite
 from framework.egress.calls import Call, OutletError, Said
 from services.program import tracing
 from services.program.lm.engine import ModelSettings
@@ -75,7 +77,8 @@ class Embeddings:
             data = await self._posted(model, texts)
             span.set("gen_ai.usage.input_tokens", _tokens(data))
         try:
-            vectors = [each["embedding"] for each in sorted(data["data"], key=lambda each: int(each["index"]))]
+            found = sorted(data["data"], key=lambda each: int(each["index"]))
+            vectors = [_vector(each["embedding"]) for each in found]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelRejected(f"{model} answered in a shape that is not OpenAI's") from error
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
@@ -90,7 +93,7 @@ class Embeddings:
         _refuse(said, model)
         try:
             return json.loads(said.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelAway(f"the endpoint of {model} answers something that is not JSON") from error
 
     def _asked(self, model: str, texts: Sequence[str]) -> Call:
@@ -107,10 +110,16 @@ def _refuse(said: Said, model: str) -> None:
         raise ModelRejected(f"the endpoint of {model} refused the request with {said.status}")
 
 
+def _vector(said: Any) -> list[float]:
+    if not (isinstance(said, list) and all(map(is_finite, said))):
+        raise ValueError("a vector is made of finite numbers")
+    return said
+
+
 def _tokens(data: Any) -> int:
     said = data.get("usage") if isinstance(data, Mapping) else None
-    told = said.get("prompt_tokens") if isinstance(said, Mapping) else None
-    return told if isinstance(told, int) else 0
+    took = believed(said.get("prompt_tokens"), 0) if isinstance(said, Mapping) else None
+    return took.input_tokens if took else 0
 
 
 async def weak(model: str, texts: Sequence[str]) -> Embedded:

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
 from ashgrove.client import Client
+from ashgrove.errors import Unavailable
 from ashgrove.optimizer.v1 import external_requests_pb2 as pb
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 
@@ -65,3 +67,31 @@ async def test_trials_asked_for_ahead_are_told_in_batches(bench: Workbench) -> N
 
         assert await asyncio.to_thread(works) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert (await now(bench, run)).completed_trials == 9
+
+
+async def test_what_a_service_that_was_away_did_not_hear_is_told_with_the_next(bench: Workbench) -> None:
+    """Nothing that was evaluated is lost: not what was kept for one call with others either."""
+    run = await opened(bench, max_trials=6)
+    async with served(bench) as service:
+
+        def works() -> None:
+            with Client(f"127.0.0.1:{service.port}", api_key=service.issuer.token(bench.user)) as client:
+                connection = client.runs._connection
+                asked, away = connection.call, True
+
+                def call(method: Any, request: Any, *more: Any) -> Any:
+                    if away and isinstance(request, pb.CompleteTrialsRequest):
+                        raise Unavailable("away for a moment")
+                    return asked(method, request, *more)
+
+                connection.call = call  # type: ignore[method-assign]
+                for trial in client.runs.asking(run, "me", ahead=3):
+                    if trial.number != 3:
+                        trial.tell({"gain": trial.values["x"]})
+                        continue
+                    with pytest.raises(Unavailable):
+                        trial.tell({"gain": trial.values["x"]})
+                    away = False
+
+        await asyncio.to_thread(works)
+    assert (await now(bench, run)).completed_trials == 6

@@ -15,7 +15,7 @@ from framework.identifiers import new_id
 from framework.patterns import matcher
 from framework.testing.workbench import Workbench
 from services.program.lm.engine import ModelSettings
-from services.program.running import Models, Outcome, Run
+from services.program.running import ModelRejected, Models, Outcome, Run
 from services.program.scoring.likeness import Embeddings
 from services.program.working import Workshop
 from tests.integration.program.making import create_dataset, create_program, evaluated, evaluation, working
@@ -134,6 +134,10 @@ async def test_vectors_come_from_the_endpoint_when_a_model_is_named(bench: Workb
             server.otherwise = Reply(400)
             _, failed = await ended(bench, made, dataset, **asked)
         assert len(server.requests) == 4 and server.requests[0]["input"] == ["sv", "sv"]
+        for odd in ("[NaN, 1]", '["a"]', "7", "[[1]]"):
+            server.otherwise = Reply(200, f'{{"data": [{{"index": 0, "embedding": {odd}}}]}}')
+            with pytest.raises(ModelRejected, match="in a shape that is not OpenAI's"):
+                await embed("e", ["x"])
     assert results[0].scores["embedding_similarity"] == pytest.approx(1.0) and last.scores["embedding_similarity"] < 1
     assert failed.error_class == execution_pb2.ERROR_CLASS_MODEL_REFUSED
 

@@ -94,3 +94,5 @@ def test_the_end_is_foretold_by_the_limit_that_is_reached_first() -> None:
     short = forecast([1.0, 3.0, 1.0, 3.0], 4, limits, {"max_trials": 4.0}, 7.5)
     assert short is not None and (short.seconds, short.high, short.limit) == (7.5, 7.5, "seconds")
     assert forecast(gaps[:2], 2, limits, {"max_trials": 2.0}, math.inf) is None
+    rare = [400.0 * 86_400] * 4
+    assert forecast(rare, 4, {"max_trials": 10_000.0}, {"max_trials": 4.0}, math.inf) is None

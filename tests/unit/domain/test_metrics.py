@@ -75,6 +75,9 @@ def test_token_f1_is_the_mean_over_the_expected_fields() -> None:
         ("json_match", '{"a": 1, "b": [1, 2]}', {"a": 1.0, "b": [1, 3], "c": 9}, {}, 2 / 3),
         ("json_match", {"a": []}, "[", {}, 0.0),
         ("json_match", [{"a": "X "}], [{"a": "x"}], {}, 1.0),
+        ("json_match", "[1]", "[NaN]", {}, 0.0),
+        ("json_match", "[1]", f"[{10**30}]", {}, 0.0),
+        ("json_match", "[1]", "[" * 500 + "]" * 500, {}, 0.0),
     ],
 )
 def test_each_metric_scores_as_it_says(name: str, expected: Any, predicted: Any, params: Any, score: float) -> None:
@@ -144,6 +147,13 @@ def test_vectors_are_like_what_they_are_of() -> None:
     one, near, far = map(ngrams, ("a cat sat", "A cat sat!", "xyz"))
     assert cosine(one, one) == pytest.approx(1.0)
     assert 0.5 < cosine(one, near) < 1 and cosine(one, far) == 0.0 == cosine(one, [0.0] * len(one))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_vectors_of_any_length_have_an_angle(size: float) -> None:
+    """Also where their products are beyond all doubles."""
+    assert cosine([size, size], [size, size]) == pytest.approx(1.0)
+    assert cosine([size, size], [size, -size]) == pytest.approx(0.0)
 
 
 def test_a_paired_test_tells_chance_from_difference() -> None:
