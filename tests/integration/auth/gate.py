@@ -2,20 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
+from framework.testing.waiting import until
 from services.auth.credentials import Credential, Credentials
 from services.auth.gatekeeper import Gatekeeper
 from services.auth.refresh import Refresher
 from tests.integration.auth.house import House
 
 GET = "/ashgrove.program.v1.ProgramService/GetProgram"
-
-
-async def eventually(true: Callable[[], bool]) -> None:
-    """Returns once the condition holds: a quarter second is promised, and no test measures speed."""
-    while not true():  # noqa: ASYNC110 - what is waited for is another process's memory in real life
-        await asyncio.sleep(0.01)
 
 
 class Gate:
@@ -37,7 +32,7 @@ class Gate:
 
     async def until(self, secret: str, *, admitted: bool) -> None:
         """Returns as soon as the gate decides so, by itself."""
-        await eventually(lambda: self.admits(secret) is admitted)
+        await until(lambda: self.admits(secret) is admitted)
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,8 @@ from ashgrove.auth.v1 import user_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import RevokeApiKeyRequest
 
 from framework.call import Role
-from tests.integration.auth.gate import Gate, eventually
+from framework.testing.waiting import until
+from tests.integration.auth.gate import Gate
 from tests.integration.auth.house import House
 
 
@@ -41,7 +42,7 @@ async def test_x75_a_demotion_reaches_the_gate(house: House, gate: Gate) -> None
     made = await house.key(house.actor(user))
     await gate.until(made.secret, admitted=True)
     await house.change(user, role=user_pb2.User.ROLE_VIEWER)
-    await eventually(lambda: gate.gatekeeper._credential(made.secret)[0].role is Role.VIEWER)  # type: ignore[union-attr]
+    await until(lambda: gate.gatekeeper._credential(made.secret)[0].role is Role.VIEWER)  # type: ignore[union-attr]
 
 
 async def test_changes_are_numbered_without_gaps_whoever_writes(house: House) -> None:

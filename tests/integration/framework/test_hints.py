@@ -31,8 +31,7 @@ async def test_topics_told_in_a_row_are_each_heard_and_told_no_more_often_than_n
         for _ in range(100):
             hints.soon("a")
             hints.soon("b")
-        async with asyncio.timeout(20):
-            await asyncio.gather(*(event.wait() for event in heard.values()))
+        await asyncio.gather(*(event.wait() for event in heard.values()))
     await hints.close()
     assert sorted(left) == ["a", "b"]
     await stopped([listening])
@@ -46,7 +45,6 @@ async def test_what_was_told_has_left_when_the_hints_are_closed(valkey_url: str)
     with theirs.bound("a", heard := asyncio.Event()):
         ours.soon("a")
         await ours.close()
-        async with asyncio.timeout(20):
-            await heard.wait()
+        await heard.wait()
     await stopped([listening])
     await theirs.close()

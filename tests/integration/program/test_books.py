@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 
-from domain.pricing import Price
 from framework.identifiers import new_id
 from framework.storage import Database
 from framework.testing.workbench import Workbench
-from services.program.connectors.endpoint import Endpoint
 from services.program.metering.books import Books, Entry
+from tests.integration.program.metered import endpoint
 
 BEYOND = 10**30
 """More than any column holds."""
@@ -17,8 +16,7 @@ BEYOND = 10**30
 
 def entry(reserved: int = 10) -> Entry:
     """A call of somebody's through a connector of their own."""
-    where = Endpoint(new_id(), new_id(), "m", "openai", "http://m/v1", "m1", prices=(Price(1, 1),))
-    return Entry(where, new_id(), None, None, "PROGRAM", 3, 4, reserved, 100)
+    return Entry(endpoint(), new_id(), None, None, "PROGRAM", 3, 4, reserved, 100)
 
 
 async def statuses(database: Database, *entries: Entry) -> list[str | None]:
