@@ -1,7 +1,5 @@
 """API keys as a resource: who may have and end them, and what can be had for one."""
 
-from datetime import UTC, datetime
-
 from ashgrove.auth.v1 import api_key_pb2
 from ashgrove.auth.v1.api_key_requests_pb2 import (
     CreateApiKeyRequest,
@@ -17,6 +15,7 @@ from framework.policy import anyone, bypass, has_role, is_guest, is_operator, po
 from framework.resource import Resource, Storage, action
 from services.auth import keys, scopes
 from services.auth.founding import key_columns
+from services.auth.revoking import revoked
 
 
 class ApiKey(Resource[api_key_pb2.ApiKey]):
@@ -61,7 +60,5 @@ async def revoke_api_key(call: Call, request: RevokeApiKeyRequest) -> api_key_pb
     """Revokes a key; one that is revoked stays as it is."""
     async with call.transaction():
         row = await call.row(ApiKey, request.id, "RevokeApiKey", lock=True)
-        if row["revoked_at"] is not None:
-            return await call.get(ApiKey, request.id, verb="RevokeApiKey")
-        now = datetime.now(UTC)
-        return await call.update(ApiKey, request.id, {"revoked_at": now}, verb="RevokeApiKey")
+        key: api_key_pb2.ApiKey = await revoked(call, ApiKey, row, "RevokeApiKey")
+        return key

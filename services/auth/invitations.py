@@ -17,6 +17,7 @@ from framework.policy import anyone, field_policy, forbid, has_role, is_guest, p
 from framework.resource import Resource, Storage, action
 from services.auth import keys
 from services.auth.names import SHAPE
+from services.auth.revoking import revoked
 
 DEFAULT_DAYS, MOST_DAYS = 7, 30
 # Somebody who signs in already, somebody else whose address looks the same, or what is no person.
@@ -76,7 +77,5 @@ async def revoke_invitation(call: Call, request: RevokeInvitationRequest) -> inv
         row = await call.row(Invitation, request.id, "RevokeInvitation", lock=True)
         if row["accepted_at"] is not None:
             raise IllegalState("it was accepted; legal: EndMembership of the member", user_id=str(row["user_id"]))
-        if row["revoked_at"] is not None:
-            return await call.get(Invitation, request.id, verb="RevokeInvitation")
-        now = datetime.now(UTC)
-        return await call.update(Invitation, request.id, {"revoked_at": now}, verb="RevokeInvitation")
+        invitation: invitation_pb2.Invitation = await revoked(call, Invitation, row, "RevokeInvitation")
+        return invitation

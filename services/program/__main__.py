@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from ashgrove.areas import AuthArea, VariablesArea
@@ -29,11 +28,10 @@ from services.program.code.pool import Workers
 from services.program.describing import Describing
 from services.program.handing import HandingServicer
 from services.program.registry import registry
+from services.program.retention.batches import Counts
+from services.program.retention.work import Retention
 from services.program.settings import ProgramSettings
 from services.program.unsealing import sealed_as_before, unseal
-
-if TYPE_CHECKING:
-    from services.program.retention.batches import Counts
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -81,7 +79,6 @@ async def worker_process(settings: ProgramSettings) -> Process:
     from services.program.connectors.desk import Desk
     from services.program.connectors.directory import Directory
     from services.program.metering.gate import Gate
-    from services.program.retention.work import Retention
     from services.program.running import Models
     from services.program.scoring.likeness import Embeddings
     from services.program.taking import Taking
@@ -152,9 +149,7 @@ def _retain(executions: int | None, model_calls: int | None) -> None:
         click.echo(f"{count} {what}: {of}")
 
 
-async def _retained(settings: ProgramSettings, keep_days: dict[str, int]) -> "Counts":
-    from services.program.retention.work import Retention
-
+async def _retained(settings: ProgramSettings, keep_days: dict[str, int]) -> Counts:
     async with opened(settings, "program") as database:
         return await Retention(database, keep_days).once()
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.auth.buckets import Bucket, Buckets, Memory
+from tests.tries import tries
 
 _HOUR = 1 / 3600
 
@@ -63,7 +64,7 @@ async def test_without_redis_each_process_counts_for_itself() -> None:
     assert not alone.shared
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5_000_000), st.integers(1, 4)), max_size=60), st.integers(1, 8))
 def test_never_more_than_burst_and_rate_allow(calls: list[tuple[int, int]], burst: int) -> None:
     """Over any time in which calls come, at any pace and cost; and a wait is never told too short."""

@@ -13,6 +13,7 @@ from framework.engine import Call
 from framework.storage import Expression, appended, decrement, greatest, increment, least, merged
 from framework.testing.specimen import Specimen, message, registry
 from framework.testing.workbench import Workbench, workbench
+from tests.tries import tries
 
 numbers = st.integers(-1000, 1000)
 texts = st.text("abc", min_size=1, max_size=2)
@@ -47,7 +48,7 @@ def call(bench: Workbench) -> Call:
 
 
 @given(st.lists(st.sampled_from(sorted(CHANGES)).flatmap(lambda n: st.tuples(st.just(n), CHANGES[n][1])), max_size=12))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_writers_at_the_same_time_lose_nothing(bench: Workbench, changes: list[tuple[str, Expression]]) -> None:
     """What comes out is what they would make of it one after another, in any order."""
     one = await created(bench)

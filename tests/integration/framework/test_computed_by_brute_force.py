@@ -32,13 +32,12 @@ from framework.storage import codec_of, table_of
 from framework.storage.rows import enum_name
 from framework.storage.tables import DIALECT
 from framework.testing.specimen import Piece, Specimen, message, registry
+from tests.tries import tries
 
 registry()  # which verifies the formulas and lets relationships find each other
 SPECIMEN, PIECE = spec_of(Specimen), spec_of(Piece)
 MINE, OTHER = UUID(int=100), UUID(int=101)
 SEAL = Seal(secrets.token_bytes(32))
-USUAL = settings().max_examples
-"""How many examples the profile asks for: 100, and ten times as many of a thorough run."""
 actors = st.builds(
     Actor,
     kind=st.just(ActorKind.USER),
@@ -159,7 +158,7 @@ def holds(value: Any, operator: str, wanted: Any) -> bool:
     return bool(value < wanted if operator == "<" else value >= wanted)
 
 
-@settings(max_examples=USUAL * 2 // 5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds, actors, st.one_of(st.none(), conditions()), orders, st.integers(1, 3))
 def test_lists_by_computed_fields_are_what_brute_force_picks(
     connection: psycopg.Connection[Any], world: Any, actor: Actor, condition: Any, keys: list[Key], size: int
@@ -233,7 +232,7 @@ def _ordered(value: Any) -> Any:
     return (value is None, value if value is not None else 0)
 
 
-@settings(max_examples=USUAL * 3 // 5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     worlds,
     actors,
@@ -290,7 +289,7 @@ def _plain(values: Any) -> dict[str, Any]:
     return {name: MessageToDict(value) for name, value in values.items()}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds, actors, st.integers(1, 5))
 def test_histograms_are_what_brute_force_counts(
     connection: psycopg.Connection[Any], world: Any, actor: Actor, bins: int
@@ -307,7 +306,7 @@ def test_histograms_are_what_brute_force_counts(
 EXTREMES = [5e-324, -5e-324, 1.7e308, -1.7e308, 1e-300, 0.0, float("inf"), float("-inf"), float("nan")]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(EXTREMES), st.sampled_from([2**31 - 1, -(2**31)])), min_size=2, max_size=7))
 def test_no_value_makes_a_measure_fail(connection: psycopg.Connection[Any], values: list[tuple[float, int]]) -> None:
     """Neither sums that overflow nor means that underflow: an error would tell of rows that nobody may see."""

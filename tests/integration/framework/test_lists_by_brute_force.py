@@ -25,6 +25,7 @@ from framework.resource import spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.tables import DIALECT
 from framework.testing.specimen import Specimen, message, registry
+from tests.tries import tries
 
 registry()  # which lets relationships find each other
 SPEC = spec_of(Specimen)
@@ -135,7 +136,7 @@ def _order(key: Key) -> str:
     return f"{path}{' desc' if key.descending else ''}{nulls}"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows, actors, st.one_of(filters, st.just(EVERYTHING)), orders, st.integers(1, 3))
 def test_a_list_is_what_brute_force_picks(
     connection: psycopg.Connection[Any],
@@ -155,7 +156,7 @@ def test_a_list_is_what_brute_force_picks(
     assert connection.execute(*page.total()).fetchall() == [{"total": len(picked)}]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows, actors, st.lists(st.sampled_from(MASKS), min_size=1, max_size=3), orders)
 def test_a_masked_list_is_the_list_masked(
     connection: psycopg.Connection[Any],

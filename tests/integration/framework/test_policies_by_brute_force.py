@@ -44,6 +44,7 @@ from framework.resource import ResourceSpec, spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.tables import DIALECT
 from framework.testing.specimen import Piece, Specimen, message
+from tests.tries import tries
 
 SPEC = spec_of(Specimen)
 ORGANIZATIONS = [UUID(int=100), UUID(int=101)]
@@ -96,7 +97,7 @@ list_policies = st.one_of(
     policies_of(list_checks, 3),
 )
 Stood = list[tuple[Any, UUID]]
-EXAMPLES = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=tries(200), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from framework.policy import Check, Policy, anyone, bypass, forbid, has_role, po
 from framework.policy.act_checks import asked_of, possible, settled
 from framework.policy.explaining import verdict_of
 from framework.storage.tables import compiled
+from tests.tries import tries
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def passing(connection: psycopg.Connection[Any], check: Check, actor: Actor) -> 
 
 
 ACTS = ["Get", "Update"]
-EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=tries(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @EXAMPLES

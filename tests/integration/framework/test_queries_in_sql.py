@@ -22,6 +22,7 @@ from framework.testing.specimen import Specimen
 from framework.testing.workbench import PASSWORD
 from services.auth.registry import registry
 from services.auth.resources import User
+from tests.tries import tries
 
 SPEC = spec_of(User)
 TABLE = table_of(SPEC)
@@ -84,7 +85,7 @@ def connection(postgres_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield made
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(soup, sound), st.one_of(soup, st.sampled_from(["name desc, small", "flag", ""])))
 def test_any_filter_and_order_is_answered_or_refused(
     connection: psycopg.Connection[Any], text: str, order_by: str

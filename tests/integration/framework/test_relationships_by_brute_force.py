@@ -31,6 +31,7 @@ from framework.resource import ResourceSpec, spec_of
 from framework.storage import codec_of, table_of
 from framework.storage.tables import DIALECT
 from framework.testing.specimen import Piece, Specimen, message, registry
+from tests.tries import tries
 
 registry()
 WHOLE, PART = spec_of(Specimen), spec_of(Piece)
@@ -301,7 +302,7 @@ def _unpacked(packed: Any) -> Any:
     return made
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     worlds,
     st.one_of(questions, st.just(Question("", lambda world, one: True))),

@@ -25,6 +25,7 @@ from framework.tasks import stopped
 from framework.testing.workbench import Workbench, workbench
 from services.variables.registry import registry
 from services.variables.resources import VariableSpace
+from tests.tries import tries
 
 MIGRATIONS = Path("services/variables/migrations")
 
@@ -266,7 +267,7 @@ ACTS = st.tuples(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(ACTS, min_size=5, max_size=40))
 def test_a_watcher_ends_up_with_what_a_list_shows(postgres_url: str, acts: list[tuple[str, int]]) -> None:
     """After any writes, changes of access, departures and returns; and no id is told to one who could never see it."""

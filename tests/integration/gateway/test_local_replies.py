@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from ashgrove.error.v1.reason_pb2 import Reason
+from envoy.service.auth.v3.external_auth_pb2_grpc import AuthorizationServicer, add_AuthorizationServicer_to_server
 from google.protobuf.json_format import ParseDict
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -57,11 +58,21 @@ async def test_what_reaches_no_service_is_refused_in_the_usual_shape(
     assert status.code in {c.value[0] for c in grpc.StatusCode}
 
 
-async def test_an_ext_authz_that_does_not_answer_is_told_as_unavailable(tmp_path: Path) -> None:
-    """And nothing of what stands behind the gateway."""
+class Silent(AuthorizationServicer):
+    """An ext_authz that takes every question and answers none."""
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_an_ext_authz_that_does_not_answer_is_told_as_unavailable(tmp_path: Path, is_there: bool) -> None:
+    """And nothing of what stands behind the gateway: whoever is not known to be let in is not."""
     server, health = grpc.aio.server(), HealthServicer()
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if is_there:
+        add_AuthorizationServicer_to_server(Silent(), server)
     upstream = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

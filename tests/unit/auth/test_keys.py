@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.auth import keys
+from tests.tries import tries
 
 PEPPER = b"pepper"
 
@@ -30,7 +31,7 @@ def test_one_wrong_digit_is_noticed(position: int, digit: str) -> None:
     assert keys.is_well_formed(changed) == (changed == key)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=tries(50))
 @given(st.text(max_size=200))
 def test_any_text_has_an_answer_and_a_digest(text: str) -> None:
     """No text makes the parser or the digest raise."""

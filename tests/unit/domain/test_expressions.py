@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.expressions import ANY, BOOLEAN, NUMBER, TEXT, Absent, Expression, Fault, Kind, parse
 from domain.expressions.faults import Malformed
 from domain.expressions.kinds import object_of
+from tests.tries import tries
 
 SCOPE = {
     "n": NUMBER,
@@ -213,7 +214,7 @@ SIGNS = [*"+-*/%!?:()[]{},.<", "==", "!=", ">=", "&&", "||", "in"]
 WORDS = st.sampled_from(NAMES + SIGNS)
 
 
-@settings(max_examples=500)
+@settings(max_examples=tries(500))
 @given(st.lists(WORDS, max_size=20).map(" ".join) | st.text(max_size=30))
 def test_any_text_is_refused_or_runs_to_a_value_or_a_fault(text: str) -> None:
     """Total: nothing else is ever raised, and numbers are finite."""

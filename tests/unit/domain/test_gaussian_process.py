@@ -19,6 +19,7 @@ from domain.sampling import random_configurations
 from domain.seeds import suggestion_seed
 from domain.space import BooleanVariable, ChoiceVariable, FloatVariable, IntegerVariable, Space
 from domain.strategies import STRATEGIES, Observation, Question
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces
 
 SPACE = Space(
@@ -50,7 +51,7 @@ def test_every_kind_of_value_has_its_place() -> None:
     assert middle is not None and middle[1] == pytest.approx(0.5) and middle[3] == pytest.approx(1 / 3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(conditional_spaces(), st.integers(0, 10**6))
 def test_a_configuration_that_is_not_moved_comes_back(space: Space, seed: int) -> None:
     """To the rounding of its floats; whatever is conditional in it."""

@@ -23,6 +23,7 @@ from domain.space import (
     Space,
 )
 from domain.values import Invalid, canonical_json
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces, spaces, structured_spaces
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -37,7 +38,7 @@ def made(space: Space, strategy: str, **wanted: Any) -> Generated | None:
         return None
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 @given(space=spaces(most=4) | conditional_spaces() | structured_spaces(), seed=SEEDS, index=st.integers(0, 3))
 def test_lists_are_valid_and_go_on_where_they_ended(strategy: str, space: Space, seed: int, index: int) -> None:

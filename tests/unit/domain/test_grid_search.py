@@ -11,6 +11,7 @@ from domain.grid import Levels, grid_place, grid_points
 from domain.space import ChoiceVariable, Constraint, FloatVariable, IntegerVariable, Space
 from domain.strategies import Exhausted, Observation, Question
 from domain.strategies.grid_search import GridStrategy
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces
 
 SPACE = Space(
@@ -53,7 +54,7 @@ def test_single_variables_have_levels_of_their_own() -> None:
     assert len(rates) == 4
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(conditional_spaces(), st.integers(0, 10**6))
 def test_a_point_is_found_at_the_place_that_it_came_from(space: Space, begin: int) -> None:
     """Inverse to the walk, inactive scalars and all."""

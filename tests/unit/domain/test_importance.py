@@ -23,6 +23,7 @@ from domain.space import (
     IntegerVariable,
     Space,
 )
+from tests.tries import tries
 from tests.unit.domain.arbitrary import structured_spaces
 
 METHODS = ("ped_anova", "fanova")
@@ -153,7 +154,7 @@ def test_variables_inside_others_have_effects_of_their_own() -> None:
     assert by_key["h.choice"].region == ("p",)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(structured_spaces(with_constraints=False), st.integers(0, 99), st.sampled_from(METHODS))
 def test_the_same_trials_give_the_same_answer_of_whatever_space(space: Space, seed: int, method: Any) -> None:
     """Finite numbers, whatever the kinds of variables."""

@@ -28,13 +28,14 @@ from domain.space import (
     Space,
 )
 from domain.values import Invalid, canonical_json
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces, spaces, structured_spaces
 
 ANY = spaces() | conditional_spaces() | structured_spaces()
 NAMES = sorted(FORMATS)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @pytest.mark.parametrize("name", NAMES)
 @given(space=ANY)
 def test_where_nothing_is_told_the_way_back_gives_an_equal_space(name: str, space: Space) -> None:
@@ -50,7 +51,7 @@ def test_where_nothing_is_told_the_way_back_gives_an_equal_space(name: str, spac
     assert imported(again.document, form)[0].content_hash == back.content_hash
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @pytest.mark.parametrize("name", NAMES)
 @given(space=ANY, seed=st.integers(0, 99))
 def test_every_value_has_one_on_the_other_side_that_leads_back(name: str, space: Space, seed: int) -> None:

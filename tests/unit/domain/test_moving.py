@@ -22,6 +22,7 @@ from domain.space import (
     Space,
 )
 from domain.values import canonical_json
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces, small_spaces, spaces, structured_spaces
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -36,7 +37,7 @@ def drawn(space: Space, seed: int) -> dict[str, Any] | None:
         return None
 
 
-@settings(max_examples=150)
+@settings(max_examples=tries(150))
 @given(SPACES, SEEDS, st.floats(0.01, 1))
 def test_what_is_perturbed_is_valid_and_the_same_for_the_same_seed(space: Space, seed: int, scale: float) -> None:
     """Whatever the kinds, conditions and constraints."""
@@ -47,7 +48,7 @@ def test_what_is_perturbed_is_valid_and_the_same_for_the_same_seed(space: Space,
     assert repr(perturbed(space, values, Draw(seed, "move"), scale)) == repr(moved)
 
 
-@settings(max_examples=150)
+@settings(max_examples=tries(150))
 @given(spaces() | small_spaces() | structured_spaces(with_constraints=False), SEEDS)
 def test_what_is_perturbed_differs_where_there_is_anything_else(space: Space, seed: int) -> None:
     """In a variable that can be chosen."""
@@ -124,7 +125,7 @@ def test_a_step_of_a_parent_drops_its_children_and_draws_new_ones() -> None:
     assert {tuple(each) for each in moved} == {("mode", "n"), ("mode", "m")}
 
 
-@settings(max_examples=150)
+@settings(max_examples=tries(150))
 @given(SPACES, SEEDS)
 def test_what_is_crossed_is_valid_and_mixes_its_parents(space: Space, seed: int) -> None:
     """The same for the same seed; without constraints every chosen value is a parent's, unless it is newly active."""

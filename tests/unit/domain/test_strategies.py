@@ -20,6 +20,7 @@ from domain.space import BooleanVariable, ChoiceVariable, Constraint, FloatVaria
 from domain.strategies import SAMPLER_VERSION, STRATEGIES, Exhausted, Observation, Question
 from domain.strategies.history import bounded
 from domain.values import canonical_json
+from tests.tries import tries
 from tests.unit.domain.arbitrary import conditional_spaces, spaces
 
 SCORE = (Objective("score", "maximize"),)
@@ -54,7 +55,7 @@ def seen(space: Space, count: int, seed: int = 7) -> list[Observation]:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 @pytest.mark.parametrize("objectives", [SCORE, TWO])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=tries(25), deadline=None)
 @given(space=spaces(), count=st.integers(0, 14), seed=st.integers(0, 2**63 - 1))
 def test_every_suggestion_is_valid(
     name: str, objectives: Sequence[Objective], space: Space, count: int, seed: int
@@ -69,7 +70,7 @@ def test_every_suggestion_is_valid(
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(space=conditional_spaces(), count=st.sampled_from([0, 3, 14]), seed=st.integers(0, 2**63 - 1))
 def test_conditions_and_constraints_hold_in_every_suggestion(name: str, space: Space, count: int, seed: int) -> None:
     """Inactive variables are absent, constraints hold; an unsatisfiable space is said to be one."""

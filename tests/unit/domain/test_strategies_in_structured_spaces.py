@@ -24,6 +24,7 @@ from domain.space import (
     Space,
 )
 from domain.strategies import STRATEGIES, Observation, Question, refusal
+from tests.tries import tries
 
 SCORE = (Objective("score"),)
 SPACE = Space(
@@ -79,7 +80,7 @@ def test_leaves_are_named_by_their_paths_and_know_what_they_depend_on() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name in STRATEGIES if not refusal(name, SPACE, SCORE)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 @given(count=st.sampled_from([0, 4, 25]), seed=SEEDS)
 def test_every_suggestion_is_valid(name: str, count: int, seed: int) -> None:
     """Whichever strategy can search such a space; and the same arguments give the same answer."""

@@ -27,6 +27,7 @@ from domain.space import (
     Space,
 )
 from domain.values import Invalid, canonical_json
+from tests.tries import tries
 from tests.unit.domain.arbitrary import structured_spaces
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -354,7 +355,7 @@ def test_variables_within_groups_count() -> None:
     assert faults(Space, (GroupVariable("a", inner), GroupVariable("b", inner))) == [("variables", "OUT_OF_RANGE")]
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(structured_spaces(with_constraints=False, values=2))
 def test_the_size_is_the_number_of_configurations(space: Space) -> None:
     """Against enumeration of everything that could be given, absence included."""

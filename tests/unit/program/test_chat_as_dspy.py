@@ -20,6 +20,7 @@ from services.program.lm.parameters import Parameters
 from services.program.lm.runner import Shape, fault_of, lm_of
 from services.program.lm.signature import chain_of_thought, dspy_signature, inner_name, input_name
 from services.program.metering.gate import Charge
+from tests.tries import tries
 from tests.unit.domain.arbitrary import TEXT
 from tests.unit.domain.arbitrary_signatures import sides, values
 
@@ -112,7 +113,7 @@ async def _came_of(way: Any) -> Any:
 
 
 @given(cases())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 async def test_the_same_is_asked_and_read_as_by_dspy(case: dict[str, Any]) -> None:
     """Over signatures of all types, demonstrations with and without gaps, and answers that fit and that do not."""
     (asked, came), (ours, came_to_us) = await asked_both_ways(case)

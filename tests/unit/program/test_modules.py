@@ -24,6 +24,7 @@ from services.program.lm.parameters import parameters
 from services.program.lm.runner import Runner
 from services.program.lm.templates import TemplateRunner
 from tests.models import ModelServer, Say, model_server
+from tests.tries import tries
 from tests.unit.domain.arbitrary import TEXT
 from tests.unit.domain.arbitrary_signatures import sides
 
@@ -56,7 +57,7 @@ def _sides(inputs: list[Any], outputs: list[Any]) -> list[tuple[str, list[Any]]]
 
 
 @given(documents())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 def test_a_document_is_the_same_again_after_it_was_a_module(made: dict[str, Any]) -> None:
     """Types, constraints, names that DSPy keeps for itself, demonstrations and settings."""
     assert document_of(module_of(made)) == made

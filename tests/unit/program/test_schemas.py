@@ -18,9 +18,10 @@ from domain.values import Invalid, is_same, normalise
 from services.program import shapes
 from services.program.schemas.checking import Checker
 from services.program.schemas.declared import field_from, message_of
+from tests.tries import tries
 from tests.unit.domain.arbitrary_signatures import fitting, perhaps_fitting, sides, values
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=tries(30), deadline=None)
 
 
 @given(fitting())
