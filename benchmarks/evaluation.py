@@ -2,12 +2,15 @@
 
 The ideal is what the answers alone take at that concurrency; what a bare aiohttp client takes for them, on the same
 server and machine, stands beside it. The model is a real HTTP server in a process of its own; worker, database, hints
-and caller are as in earnest. What is above the bare client is DSPy, judging and keeping.
+and caller are as in earnest. What is above the bare client is DSPy, judging and keeping, and what an evaluation takes
+from the call to its first question and from its last answer to its end, however many examples it has: an evaluation of
+one example shows that by itself.
 """
 
 import asyncio
 import multiprocessing
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -18,12 +21,13 @@ from typing import Any
 import aiohttp
 import uvloop
 from ashgrove.program.v1 import dataset_pb2
+from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramRequest
 from rich.console import Console
 
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
-from framework.testing.workbench import hinted, workbench
+from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.lm.engine import ModelSettings
 from services.program.registry import registry
 from services.program.running import Models
@@ -39,8 +43,9 @@ from tests.integration.program.making import (
 )
 from tests.models import Say, model_server
 
-EXAMPLES, AT_ONCE, LATENCY, ROUNDS = 1000, 50, 0.05, 3
+EXAMPLES, AT_ONCE, LATENCY, ROUNDS, ALONE = 1000, 50, 0.05, 3, 15
 MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
+_console = Console()
 _SAID = "[[ ## language ## ]]\nsv\n\n[[ ## completed ## ]]"
 
 
@@ -77,26 +82,41 @@ def model(pipe: Any) -> None:
 
 
 async def _measured(database: str, redis: str, url: str, examples: int, at_once: int) -> None:
-    console, ideal = Console(), examples * LATENCY / at_once
     async with workbench(registry(), database, MIGRATIONS) as bench, Outlet(at_once) as http, hinted(bench, redis):
         models = Models(ModelSettings(base_url=url), http)
         await models.warm()
-        made, dataset = await create_program(bench), await create_dataset(bench, train=4, validation=0)
-        for start in range(0, examples, 500):
-            batch = [example(i, dataset_pb2.SPLIT_VALIDATION) for i in range(start, min(start + 500, examples))]
-            await add(bench, dataset.id, batch)
-        workshop = replace(Workshop(bench.engine, models.prepare), at_once=at_once)
-        async with working(workshop):
+        made = await create_program(bench)
+        one, many = [evaluation(made, await _dataset(bench, n), configuration={"model": "m"}) for n in (1, examples)]
+        async with working(replace(Workshop(bench.engine, models.prepare), at_once=at_once)):
             for _ in range(ROUNDS):
-                alone = await _alone(url, examples, at_once)
-                began, used = time.perf_counter(), _processor()
-                _, ended = await evaluated(bench, evaluation(made, dataset, configuration={"model": "m"}))
-                took, spent = time.perf_counter() - began, _processor() - used
-                each = spent / examples * 1000
-                told = f"{ended.finished_count} examples, {ended.failed_count} failed"
-                bare = f"{took / alone:.2f} of a bare client's {alone:.2f} s"
-                console.print(f"{took:.2f} s, {took / ideal:.2f} of the ideal {ideal:.2f} s, {bare}; {told}")
-                console.print(f"  the worker's processor: {spent:.2f} s, {each:.2f} ms an example")
+                await _round(bench, many, examples * LATENCY / at_once, await _alone(url, examples, at_once))
+            took = [await _took(bench, one) for _ in range(ALONE)]
+    beside = (statistics.median(took) - LATENCY) * 1000
+    _console.print(f"of one example: {beside:.0f} ms beside its answer, {(min(took) - LATENCY) * 1000:.0f} at best")
+
+
+async def _dataset(bench: Workbench, examples: int) -> dataset_pb2.Dataset:
+    dataset = await create_dataset(bench, train=4, validation=0, name=f"of {examples}")
+    for start in range(0, examples, 500):
+        batch = [example(i, dataset_pb2.SPLIT_VALIDATION) for i in range(start, min(start + 500, examples))]
+        await add(bench, dataset.id, batch)
+    return dataset
+
+
+async def _round(bench: Workbench, asked: EvaluateProgramRequest, ideal: float, alone: float) -> None:
+    began, used = time.perf_counter(), _processor()
+    _, ended = await evaluated(bench, asked)
+    took, spent = time.perf_counter() - began, _processor() - used
+    told = f"{ended.finished_count} examples, {ended.failed_count} failed"
+    bare = f"{took / alone:.2f} of a bare client's {alone:.2f} s"
+    _console.print(f"{took:.2f} s, {took / ideal:.2f} of the ideal {ideal:.2f} s, {bare}; {told}")
+    _console.print(f"  the worker's processor: {spent:.2f} s, {spent / ended.finished_count * 1000:.2f} ms an example")
+
+
+async def _took(bench: Workbench, asked: EvaluateProgramRequest) -> float:
+    began = time.perf_counter()
+    await evaluated(bench, asked)
+    return time.perf_counter() - began
 
 
 async def _alone(url: str, examples: int, at_once: int) -> float:

@@ -8,9 +8,10 @@ second cancellation for a task that took no notice of the first.
 import asyncio
 import time
 from collections.abc import Collection, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 _AGAIN_SECONDS = 0.5
+T = TypeVar("T")
 
 
 async def stopped(tasks: Collection["asyncio.Task[Any]"]) -> None:
@@ -45,17 +46,16 @@ async def finished(tasks: Collection["asyncio.Task[Any]"], patience: float) -> N
         raise cancelled
 
 
-async def together(works: Collection[Coroutine[Any, Any, None]]) -> None:
-    """Does works side by side and returns when all are done; the first fault, or a cancellation, stops them all.
+async def together(works: Collection[Coroutine[Any, Any, T]]) -> list[T]:
+    """Does works side by side and returns what each came to, in their order, when all are done.
 
-    No task group: that cancels once, and waits without end for one that took no notice.
+    The first fault, or a cancellation, stops them all. No task group: that cancels once, and waits without end for one
+    that took no notice.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            if task.done():
-                task.result()
+        return [task.result() for task in tasks if task.done()]
     finally:
         await stopped(tasks)

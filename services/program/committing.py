@@ -1,7 +1,9 @@
 """Commits what comes close together with one commit: what comes during one shares the next."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from framework.tasks import finished, stopped
@@ -11,10 +13,15 @@ T = TypeVar("T")
 
 
 class Committing(Generic[T]):
-    """One commit at a time, in the order in which things came."""
+    """One commit at a time, in the order in which things came.
 
-    def __init__(self, commit: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+    What came during one waits for more, until it is so many seconds old that it began, or somebody waits for it.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[T]], Awaitable[None]], apart: float = 0.0) -> None:
         self._commit = commit
+        self._apart = apart
+        self._wanted = asyncio.Event()
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -26,12 +33,19 @@ class Committing(Generic[T]):
             self._task = asyncio.create_task(self._run())
         return done
 
+    async def committed(self, one: "asyncio.Future[None]") -> None:
+        """Returns once something that was added is committed, which waits for nothing more to come."""
+        if not one.done():
+            self._wanted.set()
+        await one
+
     async def close(self, patience: float = PATIENCE_SECONDS) -> None:
         """Commits what has come, also where nobody waits for it any more, and nothing after that; gives up in the end.
 
         Who is cancelled while it waits for that waits on, as long.
         """
         if self._task is not None:
+            self._wanted.set()
             try:
                 await finished([self._task], patience)
             finally:
@@ -40,6 +54,8 @@ class Committing(Generic[T]):
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
+            began = time.monotonic()
+            self._wanted.clear()
             fault: Exception | None = None
             try:
                 await self._commit([one for one, _ in batch])
@@ -47,6 +63,13 @@ class Committing(Generic[T]):
                 fault = raised
             for _, done in batch:
                 _settle(done, fault)
+            if self._waiting:
+                await self._gather(began + self._apart)
+
+    async def _gather(self, until: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._wanted.wait()
 
 
 def _settle(done: "asyncio.Future[None]", fault: Exception | None) -> None:

@@ -1,6 +1,6 @@
 """Creates an evaluation or attaches to the one that is there."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,15 +47,16 @@ async def evaluate(call: Call, request: Request) -> AsyncIterator[EvaluateProgra
 
 async def _create_or_attach(call: Call, request: Request) -> str:
     """Returns the id of the evaluation; raises AlreadyExists when the id names a different one."""
-    # The rule for a program holds on every attach: who lost it no longer reads on.
-    await call.row(Program, request.program_id, _VERB)
-    if request.evaluation_id and await _attach(call, request):
-        return request.evaluation_id
+    if request.evaluation_id:
+        # The rule for a program holds on every attach: who lost it no longer reads on.
+        await call.row(Program, request.program_id, _VERB)
+        if await _attach(call, request):
+            return request.evaluation_id
     try:
         return await _create(call, request)
     except AlreadyExists:
         if not await _attach(call, request):
-            raise
+            raise AlreadyExists("another evaluation has the same id; choose others", resource="evaluation") from None
         return request.evaluation_id
 
 
@@ -129,9 +130,8 @@ def _canonical(values: Mapping[str, Json]) -> bytes:
 async def _create(call: Call, request: Request) -> str:
     async with call.transaction() as tx:
         hidden = await _asked(call, tx, request)
-        made = await call.create(
-            Evaluation, execution_pb2.Evaluation(), hidden=hidden, identifier=request.evaluation_id
-        )
+        new, identifier = execution_pb2.Evaluation(), request.evaluation_id
+        made = await call.create(Evaluation, new, hidden=hidden, identifier=identifier, unread=True)
         await call.database.notify(tx, WORK, left(EVALUATIONS))
     return made.id
 
@@ -145,13 +145,17 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
     shapes.fit(program.signature_config, dataset.input_fields, dataset.output_fields)
     refuse_unlimited(program, request)
     run = _run(call, request)
-    columns: dict[str, Any] = {
+    drawn = {
         "organization_id": call.context.organization_id,
-        "program_id": UUID(program.id),
-        "program_revision": program.revision,
         "dataset_id": UUID(dataset.id),
         "dataset_revision": request.dataset_revision or dataset.revision,
         "split": dataset_pb2.Split.Name(request.split),
+    }
+    counted = await tx.leave(_COUNT, drawn)  # travels with the next question
+    return {
+        **drawn,
+        "program_id": UUID(program.id),
+        "program_revision": program.revision,
         "configuration": Jsonb(refuse_faults(program, values_of(request.configuration))),
         "metrics": Jsonb(known_metrics(request)),
         "metric_params": Jsonb(known_params(request)),
@@ -165,8 +169,8 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "sealed": _is_sealed(run, dataset_pb2.Split.Name(request.split)),
         "request_id": call.context.request_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),
+        "example_count": _some(drawn, await tx.answer(counted)),
     }
-    return columns | {"example_count": await _examples(tx, columns)}
 
 
 def _run(call: Call, request: Request) -> UUID | None:
@@ -177,14 +181,14 @@ def _run(call: Call, request: Request) -> UUID | None:
     return UUID(request.run_id) if request.run_id else None
 
 
-async def _examples(tx: Transaction, columns: Mapping[str, Any]) -> int:
-    names = ("organization_id", "dataset_id", "split", "dataset_revision")
-    row = await tx.fetch_one(_COUNT, {name: columns[name] for name in names})
-    if row is None or row["count"] == 0:
-        split = columns["split"].removeprefix("SPLIT_").lower()
+def _some(drawn: Mapping[str, Any], counted: Sequence[Mapping[str, Any]]) -> int:
+    """Returns how many examples there are to run; raises IllegalState where there are none."""
+    count = int(counted[0]["count"])
+    if count == 0:
+        split = drawn["split"].removeprefix("SPLIT_").lower()
         raise IllegalState(
-            f"the dataset has no {split} examples at revision {columns['dataset_revision']}; "
+            f"the dataset has no {split} examples at revision {drawn['dataset_revision']}; "
             "legal: add some with BatchCreateExamples, or choose another split",
-            split=columns["split"],
+            split=drawn["split"],
         )
-    return int(row["count"])
+    return count

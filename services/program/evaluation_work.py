@@ -2,16 +2,19 @@
 
 import logging
 import math
+from asyncio import Future
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
+from datetime import UTC
 from typing import Any
 
+from ashgrove.program.v1 import program_pb2
 from psycopg.types.json import Jsonb
 
 from domain.pricing import NANOS, micros
 from domain.racing import ordered
 from framework.failpoints import Failpoint
-from framework.storage import Leases
+from framework.storage import FENCE, Leases, clock_time
 from framework.tasks import together
 from services.program import tracing
 from services.program.code.contract import CodeFault
@@ -27,7 +30,7 @@ from services.program.resources.program import Program
 from services.program.results import GivenUp, Results, Unmeasured
 from services.program.running import ModelAway, ModelRejected, Outcome, Run, class_column, failed_by, shown
 from services.program.scoring.making import scorers_of
-from services.program.waking import topic
+from services.program.waking import halted, topic
 from services.program.working import (
     LeaseLost,
     Row,
@@ -36,7 +39,6 @@ from services.program.working import (
     examples_of,
     held,
     kept,
-    now,
     patiently,
     pinned_program,
     work_of,
@@ -45,6 +47,8 @@ from services.program.working import (
 ABANDONED_SECONDS = 60.0
 RUN_PATIENCE_SECONDS = 2.0
 """How long at once a model is waited for on behalf of a run, which has other trials go on meanwhile."""
+APART_SECONDS = 0.02
+"""How far apart results are committed that no example waits for."""
 ANSWERED = Failpoint("result.answered", "an example is answered and paid for, and its result not written down")
 KEPT = Failpoint("result.kept", "results are committed, and nobody has heard of them")
 ENDING = Failpoint("evaluation.ending", "every result of an evaluation is kept, and it has not ended")
@@ -76,7 +80,7 @@ class EvaluationWork:
         """Which way the first metric is better, once that is known."""
         self._cut: GivenUp | None = None
         """Why no further example begins, where the run has used what it may."""
-        self._keeping = Committing(self._committed)
+        self._keeping = Committing(self._committed, APART_SECONDS)
         self._answered = row["finished_count"] > row["failed_count"]
 
     async def do(self) -> None:
@@ -118,9 +122,7 @@ class EvaluationWork:
         """Runs what has no result yet; raises Unmeasured when there is a measure without any value."""
         registered = registered_among(self.row["metrics"])
         database, configuration = self.workshop.database, self.row["configuration"] or {}
-        program = await pinned_program(database, self.row)
-        train = await examples_of(database, self.row, "SPLIT_TRAIN")
-        examples = await examples_of(database, self.row, self.row["split"])
+        program, train, examples = await self._pinned()
         inputs = [field.name for field in program.signature_config.inputs]
         whose = self.row["organization_id"]
         if self.work.budget.limit_nanos is not None:
@@ -139,6 +141,13 @@ class EvaluationWork:
         self._check_spent(len(todo))
         self.results.check_measured()
 
+    async def _pinned(self) -> tuple[program_pb2.Program, list[dict[str, Any]], list[dict[str, Any]]]:
+        """Returns the program, the examples to learn from and those to run."""
+        database, splits = self.workshop.database, ("SPLIT_TRAIN", self.row["split"])
+        reading: list[Coroutine[Any, Any, Any]] = [examples_of(database, self.row, split) for split in splits]
+        program, train, examples = await together([pinned_program(database, self.row), *reading])
+        return program, train, examples
+
     def _check_spent(self, left: int) -> None:
         """Raises GivenUp when a limit had no room for what is left."""
         if self._cut is not None and left:
@@ -155,11 +164,11 @@ class EvaluationWork:
 
     async def _lane(self, run: Run, judge: Judge, todo: deque[Row], inputs: list[str]) -> None:
         """Runs examples one after the other; while one runs, the result of the last is committed."""
-        keeping: Awaitable[None] | None = None
+        keeping: Future[None] | None = None
         try:
             while todo and not self.results.spent:
                 if keeping is not None and self.row["run_allowance"]:
-                    await keeping  # what the run has used is what is committed
+                    await self._keeping.committed(keeping)  # what the run has used is what is committed
                 # While the books are read, other lanes take what is left.
                 if await self._run_has_spent() or not todo:
                     break
@@ -169,13 +178,13 @@ class EvaluationWork:
                 before, keeping = keeping, self._keeping.add(finished)
                 self.results.note(finished)
                 if before is not None:
-                    await before
+                    await self._keeping.committed(before)
         except Exception:
             if keeping is not None:
-                await keeping  # it is paid for
+                await self._keeping.committed(keeping)  # it is paid for
             raise
         if keeping is not None:
-            await keeping
+            await self._keeping.committed(keeping)
         self.results.check_budget()
 
     async def _run_has_spent(self) -> bool:
@@ -232,23 +241,21 @@ class EvaluationWork:
         """Ends the evaluation under its lease; one that has ended already stays as it is."""
         call, identifier = self.workshop.call(self.row, "EvaluateProgram"), str(self.row["id"])
         async with call.transaction() as tx:
-            if not await self.leases.extend(tx, dict(self.row)):
+            row = await self.leases.held(tx, dict(self.row))
+            if row is None or row["status"] in ENDED:
                 return
-            row = await call.row(Evaluation, identifier)
-            if row["status"] in ENDED:
-                return
-            ended = await now(tx)
-            columns = {"error": error, "error_class": class_column(error_class), "completed_at": ended}
+            columns = {"error": error, "error_class": class_column(error_class), "completed_at": clock_time()}
             columns |= self._spent(row)
             if move == "complete":
                 columns["direction"] = f"DIRECTION_{self._direction.upper()}"
-            await call.update(Evaluation, identifier, columns, move=move)
+            ended = await call.settle(Evaluation, row, columns, move=move, fence=FENCE)
             if move == "complete" and self.row["run_id"] is None:
-                told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": ended.isoformat()}
+                evaluated_at = ended.completed_at.ToDatetime(UTC).isoformat()
+                told = {"scores": self.results.scores, "evaluation_id": identifier, "evaluated_at": evaluated_at}
                 # An archived program too is told what its last evaluation said.
                 columns = {"performance_metrics": Jsonb(told)}
                 await call.update(Program, str(self.row["program_id"]), columns, move="evaluated")
-        await self.workshop.engine.hints.publish(topic("evaluation", identifier))
+        await self.workshop.engine.hints.publish(halted(identifier))
 
     def _spent(self, row: Row) -> dict[str, Any]:
         """Returns the cost with what unfinished examples took: under a limit, all that was spent is told."""

@@ -12,7 +12,7 @@ from framework.resource import action
 from framework.storage import clock_time
 from services.program.resources.evaluation import Evaluation
 from services.program.resources.execution import TAKEN
-from services.program.waking import topic
+from services.program.waking import halted
 
 _CANCEL, _PAUSE = "CancelEvaluation", "PauseEvaluation"
 
@@ -22,7 +22,7 @@ async def cancel(call: Call, request: CancelEvaluationRequest) -> execution_pb2.
     """Stops an evaluation and keeps what was finished; an ended one stays as it is."""
     columns = {"completed_at": clock_time(), **TAKEN}
     cancelled = await call.update(Evaluation, request.id, columns, verb=_CANCEL)
-    await call.follow(lambda: call.engine.hints.publish(topic("evaluation", request.id)))
+    await call.follow(lambda: call.engine.hints.publish(halted(request.id)))
     return cancelled
 
 
@@ -46,5 +46,5 @@ async def paused(
         if not holds(await call.row(Evaluation, identifier, _PAUSE, lock=True)):
             return await call.get(Evaluation, identifier, verb=_PAUSE)
         written = await call.update(Evaluation, identifier, {**columns, **TAKEN}, verb=_PAUSE)
-        await call.follow(lambda: call.engine.hints.publish(topic("evaluation", identifier)))
+        await call.follow(lambda: call.engine.hints.publish(halted(identifier)))
         return written

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from domain.aggregation import Aggregate, Aggregation, aggregate
 from domain.metrics import Measure
 from framework.errors import AlreadyExists
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
-from framework.storage import Database
+from framework.storage import Database, as_json
 from services.program.code.contract import CodeFault
 from services.program.judging import Finished
 from services.program.resources.execution import PAUSED
@@ -92,6 +90,8 @@ class Results:
     async def load(self, measures: Sequence[Measure]) -> None:
         """Begins to measure, and reads what earlier workers finished: none of it is run again."""
         self._scores = {measure.name: aggregate(measure.aggregation) for measure in measures}
+        if not self.evaluation["finished_count"]:  # by the row as it was claimed, which nobody else adds to since
+            return
         async with self.database.system() as tx:
             for row in await tx.fetch(_KEPT, names_of(self.evaluation)):
                 failure = (row["error_class"].removeprefix("ERROR_CLASS_"), row["error"]) if row["error"] else None
@@ -198,8 +198,8 @@ class Results:
             **{f"metric_{what}": sum(one.took(what) for one in batch) for what in _TOOK},
             "cost_incomplete": any(one.cost_incomplete for one in batch),
             **{f"latency_{how}": total.value() or 0.0 for how, total in self._latency.items()},
-            "scores": Jsonb(self.scores),
-            "results": Jsonb([_written(i, one) for i, one in enumerate(batch, start=1)]),
+            "scores": as_json(self.scores),
+            "results": as_json([_written(i, one) for i, one in enumerate(batch, start=1)]),
         }
 
 

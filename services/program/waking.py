@@ -18,6 +18,11 @@ def topic(kind: str, identifier: object) -> str:
     return f"{kind}:{identifier}"
 
 
+def halted(identifier: object) -> str:
+    """Returns the topic of the hint that an evaluation goes on no further: it has ended, or is paused."""
+    return topic("halted evaluation", identifier)
+
+
 def left(table: str, count: int = 1) -> str:
     """Returns the word that so much work was left in a table."""
     return f"{table} {count}"

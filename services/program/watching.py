@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
@@ -10,11 +11,12 @@ from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
+from framework.events.hints import Hints
 from framework.resource import spec_of
 from framework.storage import codec_of
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 from services.program.resources.execution import ENDED, PAUSED
-from services.program.waking import topic
+from services.program.waking import halted, topic
 
 HEARTBEAT_SECONDS = 15.0
 ATTACH_SECONDS = 5.0
@@ -40,29 +42,64 @@ async def frames(call: Call, identifier: str, position: int) -> AsyncIterator[Ev
 
     Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are results.
     """
-    row, results = await _look(call, identifier, position, attached=True)
-    spoken = attached = looked = time.monotonic()
-    yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position), evaluation=_evaluation(row))
-    while True:
-        for result in results:
-            position, spoken = result["sequence"], time.monotonic()
-            yield EvaluateProgramResponse(item=codec_of(spec_of(EvaluationResult)).message(result))
-        if row["status"] in (*ENDED, PAUSED) and len(results) < _BATCH:
-            yield EvaluateProgramResponse(end=End(status=Status()), evaluation=_evaluation(row))
-            return
-        if not results:
-            await call.engine.hints.wait(topic("evaluation", identifier), _LOOK_SECONDS)
-        if len(results) < _BATCH:
-            # Results come by the hundred a second: what comes close together is read together.
-            await asyncio.sleep(max(0.0, looked + _GATHER_SECONDS - time.monotonic()))
-        if time.monotonic() - spoken > HEARTBEAT_SECONDS:
-            spoken = time.monotonic()
-            yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position))
-        call.engine.revocations.check(call.context)
-        looked = time.monotonic()
-        due = looked - attached > ATTACH_SECONDS
-        attached = looked if due else attached
-        row, results = await _look(call, identifier, position, attached=due)
+    with _news(call.engine.hints, identifier) as news:
+        row, results = await _look(call, identifier, position, attached=True)
+        spoken = attached = looked = time.monotonic()
+        yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position), evaluation=_evaluation(row))
+        while True:
+            for result in results:
+                position, spoken = result["sequence"], time.monotonic()
+                yield EvaluateProgramResponse(item=codec_of(spec_of(EvaluationResult)).message(result))
+            if row["status"] in (*ENDED, PAUSED) and len(results) < _BATCH:
+                yield EvaluateProgramResponse(end=End(status=Status()), evaluation=_evaluation(row))
+                return
+            if len(results) < _BATCH:
+                await news.worth_a_look(looked, idle=not results)
+            if time.monotonic() - spoken > HEARTBEAT_SECONDS:
+                spoken = time.monotonic()
+                yield EvaluateProgramResponse(heartbeat=Heartbeat(sequence=position))
+            call.engine.revocations.check(call.context)
+            looked = time.monotonic()
+            due = looked - attached > ATTACH_SECONDS
+            attached = looked if due else attached
+            row, results = await _look(call, identifier, position, attached=due)
+
+
+class _News:
+    """What hints have told since the last look: that there is something, and that nothing more will come."""
+
+    def __init__(self) -> None:
+        self.something = asyncio.Event()
+        self.all = asyncio.Event()
+
+    async def worth_a_look(self, looked: float, *, idle: bool) -> None:
+        """Returns when there may be something, or a while after the last look; what is told from here on is the next's.
+
+        Results come by the hundred a second: what comes close together is read together, the end is not waited for.
+        """
+        if idle:
+            await _told(self.something, _LOOK_SECONDS)
+        await _told(self.all, looked + _GATHER_SECONDS - time.monotonic())
+        self.something.clear()
+        self.all.clear()
+
+
+@contextmanager
+def _news(hints: Hints, identifier: str) -> Iterator[_News]:
+    """Notes what is told for the length of a block: nothing is missed between two waits."""
+    news = _News()
+    with (
+        hints.bound(topic("evaluation", identifier), news.something),
+        hints.bound(halted(identifier), news.something),
+        hints.bound(halted(identifier), news.all),
+    ):
+        yield news
+
+
+async def _told(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _look(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from ashgrove.program.v1 import program_pb2
@@ -16,7 +15,7 @@ from framework.call import Context, service_actor
 from framework.engine import Call, Engine
 from framework.errors import DeadlinePassed, DependencyUnavailable, Failure
 from framework.resource import spec_of
-from framework.storage import Database, Leases, Transaction, codec_of
+from framework.storage import Database, Leases, codec_of
 from framework.tasks import stopped
 from services.program.bounds import Bounds
 from services.program.code.pool import Workers
@@ -204,11 +203,3 @@ async def state_of(database: Database, leases: Leases, row: Row) -> Row | None:
     """Returns a leased row as it is now, with the database's time; None when somebody else has it."""
     found = await database.once(_STATE.format(table=leases.table), names_of(row) | {"owner": row["lease_owner"]})
     return found[0] if found else None
-
-
-async def now(tx: Transaction) -> datetime:
-    """Returns the time by the database's clock, as every state of work tells it."""
-    row = await tx.fetch_one("SELECT clock_timestamp() AS now")
-    assert row is not None
-    found: datetime = row["now"]
-    return found

@@ -39,6 +39,25 @@ async def test_what_comes_during_a_commit_shares_the_next_in_its_order() -> None
     assert book.batches == [[1], [2, 3], [4]]
 
 
+async def test_what_came_during_a_commit_waits_for_more_until_somebody_waits_for_it() -> None:
+    """What comes when there is none is committed at once."""
+    book = Book()
+    committing = Committing(book.commit, apart=3600)
+    first = committing.add(1)
+    await asyncio.sleep(0)
+    second = committing.add(2)
+    book.may.set()
+    await first
+    third = committing.add(3)
+    await asyncio.sleep(0)
+    assert book.batches == [[1]] and not second.done()
+    await committing.committed(second)
+    assert book.batches == [[1], [2, 3]] and third.done()
+    fourth, fifth = committing.add(4), committing.add(5)
+    await committing.close()
+    assert book.batches[2:] == [[4, 5]] and fourth.done() and fifth.done()
+
+
 async def test_a_fault_is_told_to_those_whose_commit_it_was() -> None:
     """What comes afterwards is tried anew."""
     book = Book()
