@@ -16,17 +16,16 @@ STARTUP = 10
 
 
 def estimated(question: Question, history: Sequence[Observation]) -> Iterator[dict[str, Json]]:
-    """Asks a study of the scored trials in their order, then the pending ones, which count as bad until they end."""
-    import optuna
-
+    """Asks the estimator of the scored trials in their order; the pending ones count as bad until they end."""
     from domain.strategies.optuna_rows import Phrasebook
-    from domain.strategies.optuna_sampler import KnownSpaceSampler
+    from domain.strategies.optuna_sampler import Estimator, at_random
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     book: Phrasebook = question.memory.setdefault("optuna", Phrasebook(question.space, question.objectives))
-    told = book.told(history, question.pending)
-    sampler = KnownSpaceSampler(book.words, told, seed=digest(question.seed, "tpe", size=4), n_startup_trials=STARTUP)
-    # A study without trials, which the sampler knows better: Optuna's looks at each of them at every step.
-    study = optuna.create_study(directions=[each.direction for each in book.goals], sampler=sampler)
+    told, seed = book.told(history, question.pending), digest(question.seed, "tpe", size=4)
+    if len(told.reached) < STARTUP:
+        ask = at_random(book.words, seed)
+    else:
+        ask = Estimator(book.words, told, book.study, seed).drawn
     while True:
-        yield book.words.configuration(study.ask(book.words.free).params)
+        # Each answer counts as a bad one, so that the next one keeps away from it.
+        yield book.words.configuration(ask())

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
@@ -18,6 +19,7 @@ from domain.values import Json
 
 _SOME_TIME = datetime(2000, 1, 1)  # Optuna wants times of its trials and makes no use of them
 _NO_WORDS = -1
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Told(NamedTuple):
@@ -37,6 +39,8 @@ class Phrasebook:
     def __init__(self, space: Space, objectives: Sequence[Objective]) -> None:
         self.words = Vocabulary(space)
         self.objectives, self.goals = objectives, goals(objectives)
+        self.study = optuna.create_study(directions=[each.direction for each in self.goals])
+        """One without trials: it says which way the goals go."""
         self._is_plain = len(self.goals) == 1 and all(each.threshold is None for each in objectives)
         self._forget()
 

@@ -1,14 +1,15 @@
-"""Optuna's estimator, told the space. Importing it imports Optuna: half a second."""
+"""Optuna's estimator, told the space and what was tried in it. Importing it imports Optuna: half a second."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress, groupby
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, _get_single_value
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.samplers._tpe._truncnorm import _log_gauss_mass
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.probability_distributions import (
@@ -30,7 +31,10 @@ has, each then speaks for a quarter of the range. This one falls as densities of
 best, by n to the power of -1 / (d + 4) (Scott, 1992).
 """
 
+CANDIDATES = 24
+"""How many points are drawn where good trials lie, for the one that promises most."""
 Group = dict[str, BaseDistribution]
+_PARAMETERS = TPESampler()._parzen_estimator_parameters
 
 
 class Kernels(_ParzenEstimator):  # type: ignore[misc, unused-ignore]
@@ -61,20 +65,23 @@ def log_density(points: Any, weights: Any, ranges: Sequence[Any]) -> Any:
 
     Optuna's own standardizes each point for each kernel and variable at once, and looks for what lies outside.
     """
-    squares = np.zeros((len(points), len(weights)))
+    # In two arrays only: for a thousand kernels each is large enough to be mapped anew wherever it is made.
+    total, distance = np.empty((2, len(points), len(weights)))
     constant = np.log(weights)
+    total[:] = 0.0
     for place, each in enumerate(ranges):
-        points_here = np.log(points[:, place]) if each.is_log else points[:, place]
-        distance = points_here[:, np.newaxis] - each.mu
+        here = np.log(points[:, place]) if each.is_log else points[:, place]
+        np.subtract(here[:, np.newaxis], each.mu, out=distance)
         distance /= each.sigma
         distance *= distance
-        squares += distance
+        total += distance
         below, above = (each.adapted_low - each.mu) / each.sigma, (each.adapted_high - each.mu) / each.sigma
         constant -= np.log(each.sigma) + _log_mass(below, above) + _HALF_LOG_TAU
-    squares *= -0.5
-    squares += constant
-    most = squares.max(axis=1)
-    return np.log(np.exp(squares - most[:, np.newaxis]).sum(axis=1)) + most
+    total *= -0.5
+    total += constant
+    most = total.max(axis=1)
+    total -= most[:, np.newaxis]
+    return np.log(np.exp(total, out=total).sum(axis=1)) + most
 
 
 _HALF_LOG_TAU = 0.5 * math.log(math.tau)
@@ -91,54 +98,59 @@ def _half_step(domain: Any) -> float:
     return 0.0 if domain.step is None or domain.log else domain.step / 2
 
 
-class KnownSpaceSampler(TPESampler):  # type: ignore[misc, unused-ignore]
-    """The estimator for rows of a known space.
+class Estimator:
+    """What Optuna's estimator promises of the trials of a run, told at once and divided once.
 
-    Optuna's own compares the distributions of all trials at the first suggestion, and learns only from trials that
+    Its own sampler compares the distributions of all trials at the first suggestion, and learns only from trials that
     have every variable. Here variables under one condition are drawn together, by the trials that have them; in
     smaller groups where trials have some of these and not others, as they have in a space that grows.
     """
 
-    def __init__(self, words: Vocabulary, told: Told, **options: Any) -> None:
-        super().__init__(multivariate=True, constant_liar=True, **options)
+    def __init__(self, words: Vocabulary, told: Told, study: optuna.Study, seed: int) -> None:
+        """`study` has no trials: it says which way the goals go."""
         self._words = words
-        self._told = told
         self._groups = _groups(words)
         for names in _patterns(words, told.lines):
             self._groups = [part for group in self._groups for part in _parted(group, names)]
-        self._sides: tuple[Line, Line] | None = None
-        self._parzen_estimator_cls = Kernels
+        self._good, self._bad = _divided(study, told)
+        self._weighs_alike = len(study.directions) > 1
+        self._chance = np.random.RandomState(seed)
 
-    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
-        """Return every variable that has more than one value."""
-        return {name: distribution for group in self._groups for name, distribution in group.items()}
-
-    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
-        """Draws each group, the unconditional one first; the next answer is to keep away from this one."""
-        if len(self._told.reached) < self._n_startup_trials:
-            return {}
-        good, bad = self._sides = self._sides or _divided(study, self._told)
-        drawn: dict[str, Any] = {}
+    def drawn(self) -> dict[str, Any]:
+        """Return a value for every parameter, the unconditional ones first; the next ones keep away from these."""
+        free = self._words.free
+        params: dict[str, Any] = {name: _get_single_value(each) for name, each in free.items() if each.single()}
         for group in self._groups:
-            drawn |= self._drawn(study, group, good, bad)
-        self._sides = good, np.vstack([bad, self._words.written(drawn)])
-        return drawn
+            params |= self._of_group(group)
+        self._bad = np.vstack([self._bad, self._words.written(params)])
+        return params
 
-    def _drawn(self, study: Any, group: Group, good: Line, bad: Line) -> dict[str, Any]:
-        """Draws the variables of a group, as Optuna's does: but from trials that were divided once."""
-        weights = np.ones(len(good)) if len(study.directions) > 1 else None
-        below = self._estimator(group, good, weights)
-        above = self._estimator(group, bad)
-        candidates = below.sample(self._rng.rng, self._n_ei_candidates)
-        chosen = self._compare(candidates, self._compute_acquisition_func(candidates, below, above))
-        return {name: each.to_external_repr(chosen[name]) for name, each in group.items()}
+    def _of_group(self, group: Group) -> dict[str, Any]:
+        weights = np.ones(len(self._good)) if self._weighs_alike else None
+        below, above = self._density(group, self._good, weights), self._density(group, self._bad)
+        candidates = below.sample(self._chance, CANDIDATES)
+        best = int(np.argmax(below.log_pdf(candidates) - above.log_pdf(candidates)))
+        return {name: _within(each, candidates[name][best].item()) for name, each in group.items()}
 
-    def _estimator(self, group: Group, trials: Line, weights: Any = None) -> Kernels:
+    def _density(self, group: Group, trials: Line, weights: Any = None) -> Kernels:
         """Return the density of the trials that have all variables of a group."""
         having = trials[:, [self._words.column[name] for name in group]]
         having = having[~np.isnan(having).any(axis=1)]
         told = None if weights is None else weights[: len(having)]
-        return Kernels(dict(zip(group, having.T, strict=True)), group, self._parzen_estimator_parameters, told)
+        return Kernels(dict(zip(group, having.T, strict=True)), group, _PARAMETERS, told)
+
+
+def at_random(words: Vocabulary, seed: int) -> Callable[[], dict[str, Any]]:
+    """Return what draws a value for every parameter, of which nothing is known yet."""
+    study = optuna.create_study(sampler=RandomSampler(seed))
+    return lambda: study.ask(words.free).params
+
+
+def _within(domain: BaseDistribution, value: float) -> Any:
+    """Return a value as a parameter; that of a logarithm may have left the range in its last digit."""
+    if isinstance(domain, FloatDistribution):
+        return min(max(value, domain.low), domain.high)
+    return domain.to_external_repr(value)
 
 
 def _divided(study: Any, told: Told) -> tuple[Line, Line]:

@@ -102,14 +102,6 @@ class Transaction:
                 await pipelines.answered(self.connection)
             return await asked.fetchall()
 
-    @asynccontextmanager
-    async def together(self) -> AsyncIterator[None]:
-        """Has the statements that a block sends leave together at its end, in one go; none may be waited for in it."""
-        async with pipelines.held(self.connection):
-            yield
-        with mapped():
-            await pipelines.release(self.connection)
-
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for many rows in one round trip."""
         with mapped():

@@ -71,8 +71,11 @@ class Leases:
         return rows[0] if rows else None
 
     async def ask(self, tx: Transaction, row: dict[str, Any], seconds: float = 10.0) -> Asked:
-        """Sends what `held` does: the row as it is now is its answer, none when somebody else has it."""
-        return await tx.ask(
+        """Has what `held` does leave with the next statement, or when its answer is asked for: the row as it is now.
+
+        There is none when somebody else has it.
+        """
+        return await tx.leave(
             f"""UPDATE {self.table} SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
                 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
                   AND lease_owner = %(owner)s RETURNING *""",

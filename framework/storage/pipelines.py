@@ -72,13 +72,6 @@ def leave(connection: Connection, statement: bytes, *parameters: str) -> None:
     pipeline.result_queue.append(None)
 
 
-async def release(connection: Connection) -> None:
-    """Sends what was held, if there is a pipeline and anything in it."""
-    pipeline = connection._pipeline
-    if pipeline is not None and pipeline.command_queue:
-        await connection.wait(pipeline._communicate_gen())
-
-
 async def answered(connection: Connection) -> None:
     """Sends what was held, and returns once all that was sent is answered: what asks for the answers leaves with it."""
     pipeline = connection._pipeline

@@ -116,7 +116,7 @@ class Front:
             "size": len(change.front),
             **measured,
         }
-        await tx.send(_WRITE, self.ids | row)
+        await tx.leave(_WRITE, self.ids | row)
         return _Event(
             type=_Event.TYPE_FRONT_CHANGED,
             trial_number=point.number,

@@ -64,7 +64,7 @@ class HeldRun:
             if not await self.leases.extend(tx, self.row, self.lease_seconds):
                 raise Fenced
             yield call, tx
-        await self.parts.hints.publish(topic(self.id))
+        self.parts.hints.soon(topic(self.id))
 
     @asynccontextmanager
     async def written(self, sql: str, params: dict[str, Any]) -> AsyncIterator[Written]:
@@ -74,9 +74,8 @@ class HeldRun:
         """
         call = self.parts.engine.call(self.context)
         async with call.transaction() as tx:
-            async with tx.together():
-                holding = await self.leases.ask(tx, self.row, self.lease_seconds)
-                writing = await tx.ask(sql, self._ids | params)
+            holding = await self.leases.ask(tx, self.row, self.lease_seconds)
+            writing = await tx.leave(sql, self._ids | params)
             held = await tx.answer(holding)
             if not held:
                 raise Fenced
@@ -84,7 +83,7 @@ class HeldRun:
             if not rows:
                 raise WriteConflict("the trial has ended already")
             yield Written(call, tx, held[0], rows[0])
-        await self.parts.hints.publish(topic(self.id))
+        self.parts.hints.soon(topic(self.id))
 
     async def start(self) -> None:
         """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""

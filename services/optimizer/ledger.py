@@ -8,23 +8,23 @@ from ashgrove.optimizer.v1.bootstrap_pb2 import BootstrapResult
 from ashgrove.optimizer.v1.repeats_pb2 import RepeatedTrial, RepeatsResult
 from psycopg.types.json import Jsonb
 
-from framework.engine import Call
 from framework.engine.writing import tell_many, told_of
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
 from framework.resource import spec_of
 from framework.rpc.assembly import Parts
-from framework.storage import Leases, Transaction, codec_of
+from framework.storage import Leases, codec_of
 from framework.storage.database import as_json
 from framework.structs import struct_of
-from services.optimizer.held import LEASE_SECONDS, HeldRun
+from services.optimizer.held import LEASE_SECONDS, HeldRun, Written
 from services.optimizer.objectives import aggregations_of
 from services.optimizer.origins import SUGGESTED, Origin
 from services.optimizer.outcomes import Outcome
 from services.optimizer.racing import Race
 from services.optimizer.resources import OptimizationRun, Trial
 from services.optimizer.results import Results, about, best_of_run
+from services.optimizer.run_changes import NO_CHANGES, Changes
 from services.optimizer.spending import Spending, Usage
 from services.optimizer.story import tell
 from services.optimizer.suggesting import Suggestion
@@ -46,11 +46,14 @@ class Ledger(HeldRun):
         self.spending = Spending(row["limits"])
         self.race = Race(row, self.results.objectives, aggregations_of(row))
 
-    async def _tell(self, call: Call, tx: Transaction, what: str, trial: Mapping[str, Any], *events: _Event) -> None:
-        """Tells of a trial in the audit trail, and in the story of the run, whose row is held; it is not waited for."""
+    async def _tell(self, at: Written, what: str, *events: _Event, changing: Changes = NO_CHANGES) -> None:
+        """Tells of a trial in the audit trail, and in the story of the run, whose row changes with that.
+
+        It is not waited for: it leaves with the commit.
+        """
         spec = spec_of(Trial)
-        await tell_many(tx, spec, call.context, what, [told_of(spec, codec_of(spec).message(trial))])
-        await tell(tx, self.row, *events, fenced=False)
+        await tell_many(at.tx, spec, at.call.context, what, [told_of(spec, codec_of(spec).message(at.trial))])
+        await tell(at.tx, self.row, *events, fenced=False, changing=changing)
 
     def _warnings(self) -> list[_Event]:
         """Returns what is to be told of limits that are nearly reached, each once."""
@@ -85,15 +88,14 @@ class Ledger(HeldRun):
             "origin_trial_number": origin.trial_number,
             "repeat": origin.repeat,
         }
-        async with self.written(BEGIN, {"begun": as_json([begun]), "extensions": 0}) as (call, tx, run, trial):
-            event = about(trial, _Event.TYPE_TRIAL_STARTED)
+        async with self.written(BEGIN, {"begun": as_json([begun]), "extensions": 0}) as at:
+            event = about(at.trial, _Event.TYPE_TRIAL_STARTED)
             event.configuration.CopyFrom(struct_of(suggestion.values))
-            members = await self.results.front.members_at(tx, run["front_version"])
+            members = await self.results.front.members_at(at.tx, at.run["front_version"])
             descend(event, suggestion.values, members, origin.trial_number)
-            async with tx.together():
-                await self._tell(call, tx, "created", trial, *step(self.row, suggestion.number), event)
+            await self._tell(at, "created", *step(self.row, suggestion.number), event)
         BEGUN()
-        return trial
+        return at.trial
 
     async def progress(self, trial: Mapping[str, Any], finished: int, examples: int, usage: Usage) -> None:
         """Notes how many of a trial's examples are finished, and what they took."""
@@ -118,20 +120,19 @@ class Ledger(HeldRun):
             "metric_calls": outcome.finished_count,
             **_used(outcome.usage),
         }
-        async with self.written(FINISH, {"told": as_json([end])}) as (call, tx, run, ended):
+        async with self.written(FINISH, {"told": as_json([end])}) as at:
             self.spending.note(trial["id"], outcome.usage)
-            counter, columns, events = await self.results.judge(tx, run, ended, outcome)
-            run[counter] += 1
-            events[0].totals.CopyFrom(totals(run, self.spending.total))
-            columns |= {"waits": 0} if run["waits"] and not outcome.error else {}
-            async with tx.together():
-                await self.results.keep(tx, {counter: 1}, columns)
-                await self._tell(call, tx, "updated", ended, *events, *self._warnings())
+            counter, columns, events = await self.results.judge(at.tx, at.run, at.trial, outcome)
+            at.run[counter] += 1
+            events[0].totals.CopyFrom(totals(at.run, self.spending.total))
+            columns |= {"waits": 0} if at.run["waits"] and not outcome.error else {}
+            changing = Changes({counter: 1}, columns)
+            await self._tell(at, "updated", *events, *self._warnings(), changing=changing)
         FINISHED()
         if self.race.is_on:
             in_full = status == "STATUS_COMPLETED"
             self.race.ended(trial["number"], in_full=in_full, front=await self.front())
-        return ended
+        return at.trial
 
     async def repeated(self, result: RepeatsResult, trials: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         """Notes what fresh evaluations found, and with it which trial is the best; returns the run's row as it is then.

@@ -27,11 +27,6 @@ async def test_what_is_held_leaves_with_the_next_statement(connection: Connectio
             assert _waiting(connection)
         await connection.execute("SELECT 2")
         assert not _waiting(connection)
-        async with pipelines.held(connection):
-            third = await connection.execute("SELECT 3 AS found")
-        await pipelines.release(connection)
-        assert not _waiting(connection)
-        assert await third.fetchall() == [{"found": 3}]
 
 
 async def test_what_asks_for_answers_leaves_with_what_is_asked(connection: Connection) -> None:

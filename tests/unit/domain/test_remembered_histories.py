@@ -14,7 +14,7 @@ from domain.strategies import STRATEGIES, Observation, Question
 from domain.strategies.following import Followed
 from domain.strategies.history import MOST, Ranking, bounded
 from domain.strategies.optuna_rows import Phrasebook
-from domain.strategies.optuna_sampler import Kernels, KnownSpaceSampler
+from domain.strategies.optuna_sampler import Estimator, Kernels
 
 SPACE = Space.from_json(
     [
@@ -114,14 +114,13 @@ def test_suggestions_are_those_of_a_study_that_was_told_everything(space: Space,
     ]
     book, running = Phrasebook(space, objectives), random_configuration(space, 9, 0)
     directions = [each.direction for each in book.goals]
-    sampler = KnownSpaceSampler(book.words, book.told(history, [running]), seed=4)
-    short = optuna.create_study(directions=directions, sampler=sampler)
+    short = Estimator(book.words, book.told(history, [running]), book.study, seed=4)
     long = optuna.create_study(directions=directions, sampler=_OptunaSampler(seed=4))
     for each in history:
         long.add_trial(_trial(book, each.values, each.objectives))
     long.add_trial(_trial(book, running, None))
     for _ in range(5):
-        assert short.ask(book.words.free).params == pytest.approx(long.ask(book.words.free).params, rel=1e-9)
+        assert short.drawn() == pytest.approx(long.ask(book.words.free).params, rel=1e-9)
 
 
 def _trial(book: Phrasebook, values: Any, reached: Any) -> optuna.trial.FrozenTrial:
