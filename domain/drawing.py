@@ -8,6 +8,8 @@ from domain.seeds import Draw
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared
 from domain.values import Invalid, Json
 
+_NOTHING = object()
+
 
 def completed(
     rules: Rules,
@@ -31,16 +33,18 @@ def completed(
             except Fault:
                 continue
         elif active is not None:
-            fits = name in kept and name not in anew and _fits(variable, active, kept[name])
-            values[name] = kept[name] if fits else active.draw(source if isinstance(source, Draw) else source(name))
+            taken = _taken(variable, active, kept[name]) if name in kept and name not in anew else _NOTHING
+            if taken is _NOTHING:
+                taken = active.draw(source if isinstance(source, Draw) else source(name))
+            values[name] = taken
     return values
 
 
-def _fits(variable: Declared, active: Active, value: Json) -> bool:
+def _taken(variable: Declared, active: Active, value: Json) -> Json:
+    """Return a value as the active branch has it, on its steps and of its type; _NOTHING where it takes no such."""
     if not isinstance(variable, ConditionalVariable):
-        return True
+        return value
     try:
-        active.accept(value, variable.name)
+        return active.accept(value, variable.name)
     except Invalid:
-        return False
-    return True
+        return _NOTHING

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from deploy.local import postgres as postgres_server
 from deploy.local.valkey import valkey
@@ -13,8 +13,9 @@ pytest_plugins = ["tests.models.fixtures"]
 # Rules of the suite fail with what was compared, as other tests do.
 pytest.register_assert_rewrite("framework.testing.suite", "framework.testing.asserting")
 # Speed is never asserted: an example that a busy machine holds up is not a fault.
-settings.register_profile("usual", deadline=None)
-settings.register_profile("thorough", max_examples=1000, deadline=None)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", _PATIENT)
+settings.register_profile("thorough", _PATIENT, max_examples=1000)
 settings.load_profile("usual")
 
 

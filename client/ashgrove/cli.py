@@ -38,7 +38,7 @@ def run() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (AshgroveError, FileNotFoundError, ValueError) as error:
+    except (AshgroveError, OSError, ValueError) as error:
         Console(stderr=True).print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):

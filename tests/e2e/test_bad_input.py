@@ -232,6 +232,10 @@ ROWS = {
     "a cell of two megabytes": (b"text,language\n" + b"x" * 2_000_000 + b",sv\n", {"rows[1]"}),
     "columns that are none": (b"text,language,colour\nhej,sv,red\n", {"rows[1].colour"}),
     "mixed types": (b'{"text": "hej", "language": "sv"}\n{"text": 3, "language": "sv"}\n', {"rows[2].text"}),
+    "a number beyond all doubles": (
+        b'{"text": "hej", "language": "sv"}\n{"text": 1e999, "language": "sv"}\n',
+        {"rows[2].text"},
+    ),
     "another encoding": ("text,language\nhej,sv\n".encode("utf-16"), {"body"}),
 }
 

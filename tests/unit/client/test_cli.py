@@ -208,3 +208,14 @@ def test_an_unknown_collection_is_refused_before_anything_is_drawn_or_written(
         assert told.startswith("there is nothing to export called nope; there are ") and "programs" in told
         assert "━" not in told and told.count("\n") == 1
     assert not list(tmp_path.iterdir()) and not gateway.asked
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(
+    gateway: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    """Whatever is in the way: here a file where a folder should be."""
+    (tmp_path / "a").write_text("")
+    monkeypatch.setattr("sys.argv", ["ashgrove", "export", "programs", "--out", str(tmp_path / "a" / "b")])
+    with pytest.raises(SystemExit) as ended:
+        cli.run()
+    assert ended.value.code == 1 and "Not a directory" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from domain.space import (
     BooleanVariable,
     ChoiceVariable,
     ComputedVariable,
+    ConditionalVariable,
     Constraint,
     FloatVariable,
     HybridBranch,
@@ -155,3 +156,18 @@ def test_a_range_too_narrow_for_two_values_has_one() -> None:
     assert space.size().discrete_cardinality == 1 and not space.size().is_infinite
     near = perturbed(space, {"a": 10.0}, Draw(0))
     assert near == space.validate(near) == {"a": 10.0}
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_value_that_changes_its_branch_is_one_of_the_other(seed: int) -> None:
+    """It stays where the other branch takes it, and as that one has it: on its steps, of its type."""
+    space = Space(
+        (
+            ChoiceVariable("kind", ("any", "steps", "whole")),
+            ConditionalVariable("a", 'kind == "any"', FloatVariable("a", 0, 4), FloatVariable("a", 0, 4, step=0.5)),
+            ConditionalVariable("b", 'kind == "whole"', IntegerVariable("b", 1, 3), FloatVariable("b", 0, 4)),
+        )
+    )
+    one, two = random_configurations(space, 2, seed)
+    for made in (crossed(space, one, two, Draw(seed, "x")), perturbed(space, one, Draw(seed, "y"))):
+        assert repr(space.validate(made)) == repr(made)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.leaves import found, leaves, made
@@ -82,6 +82,7 @@ def test_leaves_are_named_by_their_paths_and_know_what_they_depend_on() -> None:
 @pytest.mark.parametrize("name", sorted(name for name in STRATEGIES if not refusal(name, SPACE, SCORE)))
 @settings(max_examples=tries(20), deadline=None)
 @given(count=st.sampled_from([0, 4, 25]), seed=SEEDS)
+@example(count=25, seed=9_356_825_028_334_336)  # a value of one branch that fits the other, where it is written 1.0
 def test_every_suggestion_is_valid(name: str, count: int, seed: int) -> None:
     """Whichever strategy can search such a space; and the same arguments give the same answer."""
     arguments = (SPACE, SCORE, seen(SPACE, count), [], count + 1, seed)
