@@ -210,12 +210,13 @@ def test_an_unknown_collection_is_refused_before_anything_is_drawn_or_written(
     assert not list(tmp_path.iterdir()) and not gateway.asked
 
 
-def test_a_file_that_cannot_be_written_is_one_sentence(
-    gateway: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Any
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Any
 ) -> None:
-    """Whatever is in the way: here a file where a folder should be."""
-    (tmp_path / "a").write_text("")
-    monkeypatch.setattr("sys.argv", ["ashgrove", "export", "programs", "--out", str(tmp_path / "a" / "b")])
+    """Whatever is in the way: here a folder where the key should be."""
+    monkeypatch.delenv("ASHGROVE_API_KEY", raising=False)
+    monkeypatch.setenv("ASHGROVE_API_KEY_FILE", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["ashgrove", "programs", "list"])
     with pytest.raises(SystemExit) as ended:
         cli.run()
-    assert ended.value.code == 1 and "Not a directory" in capsys.readouterr().err
+    assert ended.value.code == 1 and "Is a directory" in capsys.readouterr().err
