@@ -32,6 +32,7 @@ from framework.tasks import stopped
 from framework.testing.serving import Caller
 from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.handing import Waiting
+from services.program.known import Known
 from services.program.lm.engine import ModelSettings
 from services.program.registry import registry
 from services.program.running import Models
@@ -67,7 +68,7 @@ _WAYS = ("direct", "in the service", "bare by gRPC", "by gRPC")
 
 
 async def _measured(url: str, redis: str) -> Found:
-    ours = SimpleNamespace(models=ModelSettings(), waiting=Waiting())
+    ours = SimpleNamespace(models=ModelSettings(), waiting=Waiting(), known=Known())
     async with (
         workbench(registry(), url, _MIGRATIONS, ours) as bench,
         hinted(bench, redis),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.engine import writing
 from framework.engine.behaviour import merged, unsound
-from framework.engine.foreseen import complete, foreseen, leave
+from framework.engine.foreseen import complete, foreseen, written
 from framework.engine.messages import changed, refuse_if
 from framework.engine.permitting import permit_change, permitted_paths
 from framework.engine.reading import load
@@ -73,18 +73,16 @@ async def settle(
     """Changes a row in hand that the caller holds by a fence, without reading or locking it before.
 
     It is for whoever may do this to any row, such as a worker: raises NotPermitted for all others, and WriteConflict
-    when the row is held by them no longer. What comes of it is foreseen: all travels with the commit.
+    when the row is held by them no longer. What comes of it is foreseen: all of it is one statement.
     """
     if rule_of(spec, verb).decide(call.context) is not True:
         raise NotPermitted(f"you may not settle this {spec.called}", action=verb)
     columns = _leading(call.engine.registry, spec, row, columns, move)
     paths = sorted(spec.fields.keys() & columns.keys() - {"updated_at"})
-    written, old = foreseen(spec, row, columns), codec_of(spec).message({name: row.get(name) for name in paths})
+    made, old = foreseen(spec, row, columns), codec_of(spec).message({name: row.get(name) for name in paths})
     write = writing.update(spec, row, columns, move, fence)
-    async with call.transaction() as tx:
-        asked = await leave(tx, spec, call.context, "updated", write, written, paths, old)
-    for answer in await tx.answer(asked):
-        return complete(spec, written, answer)
+    for answer in await written(call, spec, "updated", write, made, paths, old):
+        return complete(spec, made, answer)
     raise writing.moved_on()
 
 

@@ -58,6 +58,11 @@ class Call:
         """The service's database."""
         return self.engine.database
 
+    @property
+    def seconds(self) -> float:
+        """How long a transaction of this call may last; raises DeadlinePassed when its time is over."""
+        return min(self.context.remaining(), LONGEST_SECONDS)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Opens the call's transaction, or joins the one that is open."""
@@ -65,7 +70,7 @@ class Call:
             yield self._open
             return
         organization = self.actor.organization_id
-        async with self.database.tenant(organization, min(self.context.remaining(), LONGEST_SECONDS)) as tx:
+        async with self.database.tenant(organization, self.seconds) as tx:
             self._open = tx
             following = self._following = []
             try:
@@ -74,6 +79,11 @@ class Call:
                 self._open = None
         for follow in following:
             await follow()
+
+    @property
+    def alone(self) -> bool:
+        """Whether no transaction is open: what is written is committed by itself."""
+        return self._open is None
 
     @asynccontextmanager
     async def within(self, tx: Transaction) -> AsyncIterator[None]:
@@ -93,10 +103,9 @@ class Call:
             await follow()
 
     async def follow(self, act: Follow) -> None:
-        """Does something once the open transaction is committed, at once where none is open.
+        """Does something once the open transaction is committed, at once where none is open, and not when it is undone.
 
-        It is not done when the transaction is undone, as everything is that is only tried: it is for what cannot be
-        undone, and must bear to be missed when the process ends in between.
+        It is for what cannot be undone, and must bear to be missed when the process ends in between.
         """
         if self._open is None:
             await act()
@@ -114,7 +123,7 @@ class Call:
         """Returns what queries go through: the call's open transaction, or single reads."""
         if self._open is not None:
             return self._open
-        return self.database.reads(self.actor.organization_id, min(self.context.remaining(), LONGEST_SECONDS))
+        return self.database.reads(self.actor.organization_id, self.seconds)
 
     async def row(
         self, resource: type[Resource[M]], identifier: str, verb: str = "Get", *, lock: bool = False
@@ -135,10 +144,7 @@ class Call:
     async def ask_row(
         self, resource: type[Resource[M]], identifier: str, verb: str
     ) -> Callable[[], Awaitable[dict[str, Any]]]:
-        """Leaves the question for a row, which is locked, to travel with the next statement of the open transaction.
-
-        What it returns takes the answer as `row` does.
-        """
+        """Leaves the question for a row, locked, with what is sent next; what it returns takes the answer as `row`."""
         spec, tx = spec_of(resource), self._open
         assert tx is not None, "what is left travels with something"
         answer = await reading.ask(tx, spec, self.context, identifier, verb)
@@ -282,8 +288,7 @@ class Call:
         order_by: str = "",
     ) -> Sequence[M]:
         """Returns the resources that the caller may list whose columns have these values."""
-        spec = spec_of(resource)
-        selection = Selection(spec, self.context)
+        spec, selection = spec_of(resource), Selection(spec_of(resource), self.context)
         table, order = table_of(spec), order_from(order_by, selection.readable)
         clauses = [
             reading.scope(spec, self.context, "List"),

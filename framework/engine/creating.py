@@ -7,7 +7,7 @@ from uuid import UUID
 
 from framework.call import Context
 from framework.engine.behaviour import unsound, without_output_only
-from framework.engine.foreseen import foreseen, leave
+from framework.engine.foreseen import foreseen, telling
 from framework.engine.messages import content_of, is_empty, refuse_if
 from framework.engine.permitting import permit_fields
 from framework.engine.reading import load
@@ -61,14 +61,15 @@ async def insert(
     row = new_row(spec, context, message) | dict(hidden)
     if identifier:
         row["id"] = UUID(identifier)
-    if unread and _known_permitted(spec, context, row):
+    if unread and known_permitted(spec, context, row):
         made = foreseen(spec, {}, row)
-        await leave(tx, spec, context, "created", (_insert_statement(spec.collection, row), _values(row)), made)
+        written = insert_statement(spec.collection, row), values_of(row)
+        await tx.leave(*telling(spec, context, "created", written, made), tells="created" in spec.told)
         return made
     with named_conflict(spec):
-        stored = await tx.fetch_one(_insert_statement(spec.collection, row), _values(row))
+        stored = await tx.fetch_one(insert_statement(spec.collection, row), values_of(row))
     assert stored is not None, "what was inserted is returned"
-    if not _known_permitted(spec, context, stored):
+    if not known_permitted(spec, context, stored):
         stored = await permitted(tx, spec, context, message, row)
     created = codec_of(spec).message(stored)
     if spec.revisioned:
@@ -77,7 +78,7 @@ async def insert(
     return created
 
 
-def _known_permitted(spec: ResourceSpec, context: Context, stored: Mapping[str, Any]) -> bool:
+def known_permitted(spec: ResourceSpec, context: Context, stored: Mapping[str, Any]) -> bool:
     """Says whether the row in hand settles that it may be made; what asks the act is for the database."""
     rule = rule_of(spec, "Create")
     return not rule.asked and rule.check.allows(context.actor, stored)
@@ -120,10 +121,13 @@ def content_in(spec: ResourceSpec, message: Any, row: Mapping[str, Any]) -> dict
     return {n: bare(row[n]) if n in json else getattr(message, n) for n in spec.storage.content}
 
 
-def _insert_statement(table: str, row: Mapping[str, Any]) -> str:
-    given = [v.sql(c) if isinstance(v, Expression) else f"%({c})s" for c, v in row.items()]
-    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(given)}) RETURNING *"
+def insert_statement(table: str, row: Mapping[str, Any], condition: str = "") -> str:
+    """Returns what inserts a row, if a condition holds where there is one, and returns it whole."""
+    given = ", ".join(v.sql(c) if isinstance(v, Expression) else f"%({c})s" for c, v in row.items())
+    source = f"SELECT {given} WHERE {condition}" if condition else f"VALUES ({given})"
+    return f"INSERT INTO {table} ({', '.join(row)}) {source} RETURNING *"
 
 
-def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of what inserts a row."""
     return {c: v.value if isinstance(v, Expression) else v for c, v in row.items()}

@@ -6,14 +6,16 @@ commit; the times, which only the database knows, it puts into the event itself.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framework.call import Context
 from framework.engine.writing import about, left_out
-from framework.plain import plain
 from framework.resource import Kind, ResourceSpec
-from framework.storage import Asked, Expression, Transaction, as_json, codec_of
+from framework.storage import Expression, as_json, codec_of
 from framework.storage.rows import bare
+
+if TYPE_CHECKING:
+    from framework.engine.calls import Call
 
 # As protobuf reads it; by itself it would leave out zeros at the end.
 _TIME = """to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -27,8 +29,27 @@ def foreseen(spec: ResourceSpec, row: Mapping[str, Any], columns: Mapping[str, A
     return codec_of(spec).message({name: value for name, value in known.items() if name not in _times(spec)})
 
 
-async def leave(
-    tx: Transaction,
+async def written(
+    call: "Call",
+    spec: ResourceSpec,
+    what: str,
+    write: tuple[str, Mapping[str, Any]],
+    message: Any,
+    paths: Sequence[str] = (),
+    old: Any = None,
+    *,
+    durable: bool = True,
+) -> Sequence[Mapping[str, Any]]:
+    """Runs what `telling` returns: in the open transaction, or as one by itself, which is `durable` or not."""
+    statement, values = telling(spec, call.context, what, write, message, paths, old)
+    if call.alone:
+        organization = call.context.organization_id
+        return await call.database.write(organization, statement, values, call.seconds, durable=durable)
+    async with call.transaction() as tx:
+        return await tx.answer(await tx.leave(statement, values, tells=what in spec.told))
+
+
+def telling(
     spec: ResourceSpec,
     context: Context,
     what: str,
@@ -36,21 +57,21 @@ async def leave(
     message: Any,
     paths: Sequence[str] = (),
     old: Any = None,
-) -> Asked:
-    """Leaves a statement that returns the row it writes, and the event of it, for whatever is sent next.
+) -> tuple[str, dict[str, Any]]:
+    """Returns a statement that writes a row and leaves the event of it.
 
-    `message` is what was foreseen. The answer is the row's times and its `lock_version`, or nothing where there was no
-    such row: then nothing is told either.
+    `message` is what was foreseen. The answer is the row's times and its `lock_version`, or nothing where no row was
+    written: then nothing is told either.
     """
     statement, values = write
     names = ", ".join([*_times(spec), "lock_version"])
     if what not in spec.told:
-        return await tx.leave(f"WITH written AS ({statement}) SELECT {names} FROM written", values)
-    event, told = about(spec, context, what, message, paths, old)
-    data = told.pop("data")
-    parts = {"tenant_": context.organization_id, "event_": as_json({**plain(event), **told}), "data_": as_json(data)}
-    telling = f"WITH written AS ({statement}), {_told(spec)} SELECT {names} FROM written"
-    return await tx.leave(telling, {**values, **parts}, tells=True)
+        return f"WITH written AS ({statement}) SELECT {names} FROM written", dict(values)
+    event = about(spec, context, what, message, paths, old)
+    data = as_json(event.pop("data"))
+    parts = {"tenant_": context.organization_id, "event_": as_json(event), "data_": data}
+    told_too = f"WITH written AS ({statement}), {_told(spec)} SELECT {names} FROM written"
+    return told_too, {**values, **parts}
 
 
 def complete(spec: ResourceSpec, message: Any, answer: Mapping[str, Any]) -> Any:

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from ashgrove.event.v1 import event_pb2
@@ -14,7 +15,7 @@ from framework.engine.canonical import canonical
 from framework.engine.messages import content_of
 from framework.errors import AlreadyExists, WriteConflict
 from framework.identifiers import new_id
-from framework.plain import plain
+from framework.plain import made, plain
 from framework.policy import deciding_fields, field_rules
 from framework.resource import Kind, ResourceSpec
 from framework.resource.fields import Field
@@ -166,13 +167,10 @@ async def tell_many(
     """
     if what not in spec.told:
         return
-    event = event_of(context, f"{spec.singular}.{what}", "OK")
-    event.audit = kept_as(spec, what)
-    event.resource_type = spec.singular
-    envelope = plain(event)
+    event = _event(spec, context, what)
     events = [
         {
-            **envelope,
+            **event,
             "id": str(new_id()),
             "resource_id": data["id"],
             "subject": f"{spec.collection}/{data['id']}",
@@ -194,27 +192,30 @@ async def record(
 ) -> None:
     """Leaves the event of a write in the outbox, when the resource publishes such events."""
     if what in spec.told:
-        await tx.record(*about(spec, context, what, message, paths, old))
+        await tx.record(about(spec, context, what, message, paths, old))
 
 
 def about(
     spec: ResourceSpec, context: Context, what: str, message: Any, paths: Sequence[str] = (), old: Any = None
-) -> tuple[event_pb2.Event, dict[str, Any]]:
-    """Returns the event of a write, and those fields of it that are JSON data already.
+) -> dict[str, Any]:
+    """Returns the event of a write, as JSON data.
 
     `old` is the resource before: what it held in the changed fields is told too, of a purged one what decides who could
     see it and which others it names, so that those who could can be told that it is gone.
     """
-    event = event_of(context, f"{spec.singular}.{what}", "OK")
-    event.audit = kept_as(spec, what)
-    event.resource_type, event.resource_id = spec.singular, message.id
-    event.subject = f"{spec.collection}/{message.id}"
-    event.changed_paths.extend(paths)
-    told = {"data": told_of(spec, message)}
+    event = _event(spec, context, what)
+    event |= {"resource_id": message.id, "subject": f"{spec.collection}/{message.id}", "data": told_of(spec, message)}
+    if paths:
+        event["changed_paths"] = list(paths)
     if old is not None:
         kept = paths or {*deciding_fields(spec), *(n for n, f in spec.fields.items() if f.kind is Kind.UUID)}
-        told["before"] = told_of(spec, old, kept)
-    return event, told
+        event["before"] = told_of(spec, old, kept)
+    return event
+
+
+def _event(spec: ResourceSpec, context: Context, what: str) -> dict[str, Any]:
+    audit = {"audit": event_pb2.Event.Audit.Name(kept)} if (kept := kept_as(spec, what)) else {}
+    return {**envelope(context, f"{spec.singular}.{what}", "OK"), "resource_type": spec.singular, **audit}
 
 
 def kept_as(spec: ResourceSpec, what: str) -> event_pb2.Event.Audit.ValueType:
@@ -223,33 +224,33 @@ def kept_as(spec: ResourceSpec, what: str) -> event_pb2.Event.Audit.ValueType:
 
 
 def event_of(context: Context, kind: str, outcome: str) -> event_pb2.Event:
-    """Returns the envelope of an event that this call causes."""
-    actor = context.actor
-    organization = str(actor.organization_id) if actor.organization_id else ""
-    event = event_pb2.Event(
-        id=str(new_id()),
-        type=kind,
-        organization_id=organization,
-        action=context.action,
-        outcome=outcome,
-        request_id=context.request_id,
-        trace_id=context.trace_id,
-        actor=_actor(actor),
-        client_address=context.address,
-        user_agent=context.user_agent,
-    )
-    event.occurred_at.GetCurrentTime()
-    return event
+    """Returns the envelope of an event that this call causes, as a message."""
+    return made(event_pb2.Event, envelope(context, kind, outcome))
 
 
-def _actor(actor: Actor) -> event_pb2.Actor:
-    return event_pb2.Actor(
-        kind=_KINDS[actor.kind],
-        id=actor.id,
-        credential_id=actor.credential_id,
-        delegate=actor.delegate,
-        label=actor.label,
-    )
+def envelope(context: Context, kind: str, outcome: str) -> dict[str, Any]:
+    """Returns the envelope of an event that this call causes, as JSON data."""
+    told = {
+        "id": str(new_id()),
+        "type": kind,
+        "organization_id": str(context.actor.organization_id or ""),
+        "action": context.action,
+        "outcome": outcome,
+        "request_id": context.request_id,
+        "trace_id": context.trace_id,
+        "actor": _told_actor(context.actor),
+        "client_address": context.address,
+        "user_agent": context.user_agent,
+        "occurred_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+@lru_cache(maxsize=1024)
+def _told_actor(actor: Actor) -> Mapping[str, Any]:
+    told = {"kind": event_pb2.Actor.Kind.Name(_KINDS[actor.kind]), "id": actor.id}
+    told |= {"credential_id": actor.credential_id, "delegate": actor.delegate, "label": actor.label}
+    return {name: value for name, value in told.items() if value}
 
 
 def told_of(spec: ResourceSpec, message: Any, only: Collection[str] | None = None) -> dict[str, Any]:

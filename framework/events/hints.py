@@ -31,11 +31,19 @@ class Hints:
 
         What happens a hundred times a second is hinted at a hundred times, however much of it there is.
         """
+        self._leave_with(topic, 0.0)
+
+    def later(self, topic: str) -> None:
+        """Publishes a topic as `soon` does, once whoever tells it has done what others wait for."""
+        self._leave_with(topic, _APART_SECONDS)
+
+    def _leave_with(self, topic: str, seconds: float) -> None:
         self._leaving[topic] = None
         if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell())
+            self._telling = asyncio.create_task(self._tell(seconds))
 
-    async def _tell(self) -> None:
+    async def _tell(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
         while self._leaving:
             topics, self._leaving = self._leaving, {}
             for topic in topics:

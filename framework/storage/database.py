@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb, set_json_loads
 from framework.failpoints import Failpoint
 from framework.identifiers import new_id
 from framework.plain import plain
-from framework.storage import pipelines
+from framework.storage import direct, pipelines
 from framework.storage.failures import mapped
 from framework.storage.pipelines import Connection
 from framework.storage.pools import Pool, pool
@@ -29,13 +29,13 @@ COMMITTED = Failpoint("write.committed", "a write and its event are committed, t
 set_json_loads(orjson.loads)  # what is in jsonb has no NaN, and numbers that both read alike
 
 _TOLD = {"db.system.name": "postgresql"}
-NOTHING_MORE: Mapping[str, Any] = {}
 Asked = psycopg.AsyncCursor[DictRow]
 """A statement that was sent, and whose rows were not taken yet."""
 
 
 _SETTINGS = b"SELECT set_config('app.organization_id', $1, true), set_config('statement_timeout', $2, true)"
 _LAZILY = b"SELECT set_config('synchronous_commit', 'off', true)"
+_SETTINGS_LAZILY = _SETTINGS + b", set_config('synchronous_commit', 'off', true)"
 
 
 def as_json(plain: Any) -> Jsonb:
@@ -109,17 +109,13 @@ class Transaction:
                 await cursor.executemany(sql, rows)
             await pipelines.settle(self.connection)
 
-    async def record(self, event: Event, told: Mapping[str, Any] = NOTHING_MORE) -> None:
-        """Leaves an event in the outbox: it is told if and only if this transaction commits.
-
-        `told` are fields of it that are JSON data already, such as `data`.
-        """
-        event.id = event.id or str(new_id())
-        organization = UUID(event.organization_id) if event.organization_id else None
-        data = as_json({**plain(event), **told})
+    async def record(self, event: Event | Mapping[str, Any]) -> None:
+        """Leaves an event, or the JSON data that it is, in the outbox: told if and only if this transaction commits."""
+        data = {"id": str(new_id()), **(plain(event) if isinstance(event, Event) else event)}
+        organization = UUID(data["organization_id"]) if data.get("organization_id") else None
         await self.leave(
             "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, %(event)s)",
-            {"organization": organization, "event": data},
+            {"organization": organization, "event": as_json(data)},
         )
         self._recorded()
 
@@ -141,10 +137,7 @@ class Transaction:
 
 
 class Reads:
-    """Single queries of one organization.
-
-    Statements of a pipeline between two syncs are one transaction by themselves, so neither BEGIN nor COMMIT travels.
-    """
+    """Single queries of one organization, each a transaction and a round trip by itself."""
 
     def __init__(self, pool: Pool, settings: tuple[str, str], deadline_seconds: float) -> None:
         self._pool = pool
@@ -155,10 +148,7 @@ class Reads:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with self._pool.connection(timeout=self._deadline) as connection:
-                async with pipelines.pipelined(connection), pipelines.held(connection):
-                    pipelines.leave(connection, _SETTINGS, *self._settings)
-                    cursor = await connection.execute(sql, params)
-                return await cursor.fetchall()
+                return await pipelines.single(connection, sql, params, (_SETTINGS, *self._settings))
 
     async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Returns the first row, or None."""
@@ -206,6 +196,28 @@ class Database:
         """Returns what runs single queries as `tenant` would, each a transaction and a round trip of its own."""
         return Reads(self._tenant, _told(organization_id, deadline_seconds), deadline_seconds)
 
+    async def write(
+        self,
+        organization_id: UUID,
+        sql: str,
+        params: Mapping[str, Any],
+        deadline_seconds: float = 30.0,
+        *,
+        durable: bool = True,
+    ) -> list[dict[str, Any]]:
+        """Runs one statement that writes as `tenant` would, a transaction and a round trip by itself; returns its rows.
+
+        It leaves its event in the outbox by itself. Unless it has to be `durable` it is committed as
+        `Transaction.lazily` says.
+        """
+        settings = [value.encode() for value in _told(organization_id, deadline_seconds)]
+        before = [_SETTINGS, *settings] if durable else [_SETTINGS_LAZILY, *settings]
+        with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
+            async with self._tenant.connection(timeout=deadline_seconds) as connection:
+                rows = await direct.run(connection, sql, params, before)
+        COMMITTED()
+        return rows
+
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
@@ -227,10 +239,7 @@ class Database:
             async with self._system.connection() as connection:
                 if durable:
                     return await (await connection.execute(sql, params)).fetchall()
-                async with pipelines.pipelined(connection), pipelines.held(connection):
-                    pipelines.leave(connection, _LAZILY)
-                    cursor = await connection.execute(sql, params)
-                return await cursor.fetchall()
+                return await pipelines.single(connection, sql, params, (_LAZILY,))
 
     async def ping(self) -> None:
         """Raises unless the database answers now."""

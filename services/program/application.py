@@ -7,6 +7,7 @@ from framework.egress import EgressPolicy
 from framework.secrets import SecretReferences
 from services.program.describing import Describing
 from services.program.handing import Waiting
+from services.program.known import Known
 from services.program.lm.engine import ModelSettings
 
 
@@ -22,3 +23,5 @@ class Application:
     """Which model is meant where nobody names one, and where it lives."""
     waiting: Waiting = field(default_factory=Waiting)
     """The workers that wait for executions to be handed to them."""
+    known: Known = field(default_factory=Known)
+    """The programs that were executed last."""

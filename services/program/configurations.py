@@ -21,6 +21,8 @@ def refuse_faults(program: program_pb2.Program, configuration: Mapping[str, Json
 
     What the parameters of a custom program may be is its code's to say.
     """
+    if not configuration:
+        return {}
     try:
         plain: dict[str, Json] = normalise(dict(configuration), "configuration")
         if program.type == program_pb2.Program.TYPE_PIPELINE:

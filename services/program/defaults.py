@@ -1,7 +1,7 @@
 """What holds where neither a program nor a call says anything: the organization's defaults over the operator's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,11 @@ from services.program.lm.engine import ModelSettings
 TIMEOUT, LIMIT = "execution_timeout_ms", "execution_max_cost_micros"
 """What is about an execution as a whole, and no parameter of a program."""
 _RETENTION = "execution_retention"
-_THEIRS = "SELECT defaults FROM program_defaults WHERE organization_id = %(organization)s"
+_THEIRS = "SELECT defaults, lock_version FROM program_defaults WHERE organization_id = %(organization)s"
+_SAME = """
+(SELECT lock_version FROM program_defaults WHERE organization_id = %(defaults_of)s)
+    IS NOT DISTINCT FROM %(defaults_version)s::bigint
+"""
 _OF_RUN = """
 SELECT defaults FROM evaluations WHERE organization_id = %(organization)s AND run_id = %(run)s
 ORDER BY created_at, id LIMIT 1
@@ -28,6 +32,8 @@ class Defaults:
     organization: Mapping[str, Json] = field(default_factory=dict)
     retention: Mapping[str, int] = field(default_factory=dict)
     """What executions keep where their program does not say: as it is now, so that no work is pinned to it."""
+    version: int | None = None
+    """Which of its organization's they are; None where it has none."""
 
     @property
     def parameters(self) -> dict[str, Json]:
@@ -36,7 +42,11 @@ class Defaults:
 
     def stored(self) -> dict[str, Any]:
         """Returns them as a column keeps them: work goes on with what it began with."""
-        return {name: value for name, value in asdict(self).items() if name != "retention"}
+        return {"system": dict(self.system), "organization": dict(self.organization)}
+
+    def standing(self, call: Call) -> tuple[str, dict[str, Any]]:
+        """Returns the clause that they are still the organization's."""
+        return _SAME, {"defaults_of": call.context.organization_id, "defaults_version": self.version}
 
 
 def kept_defaults(stored: Mapping[str, Any] | None) -> Defaults:
@@ -61,7 +71,8 @@ async def defaults_answered(call: Call, tx: Transaction, asked: Asked) -> Defaul
     if LIMIT in said:
         said[LIMIT] = int(said[LIMIT])  # JSON of protos writes large integers as text
     retention = said.pop(_RETENTION, {})
-    return Defaults({"model": models_of(call).default_model}, said, retention)
+    version = rows[0]["lock_version"] if rows else None
+    return Defaults({"model": models_of(call).default_model}, said, retention, version)
 
 
 async def defaults_of_evaluation(call: Call, tx: Transaction, run: UUID | None) -> Defaults:

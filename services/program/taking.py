@@ -13,8 +13,8 @@ from framework.errors import Failure
 from framework.rpc.channels import as_caller
 from framework.rpc.service_tokens import ServiceTokens
 from framework.tasks import together
-from services.program.execution_work import tell
 from services.program.handing import unpacked
+from services.program.waking import topic
 from services.program.worker import EXECUTIONS_AT_ONCE, Worker
 from services.program.working import Row
 
@@ -49,7 +49,7 @@ class Taking:
             while (what := await call.read()) is not aio.EOF:
                 row = unpacked(what)
                 await call.write(TakeExecutionsRequest(ended=await self._done(row, what.program)))
-                await tell(self._worker.workshop, row)
+                self._worker.workshop.engine.hints.later(topic("execution", row["id"]))  # for who else may wait
         finally:
             call.cancel()
 

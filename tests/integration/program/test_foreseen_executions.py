@@ -83,6 +83,22 @@ async def test_what_ends_is_returned_whole_and_told_once(bench: Workbench) -> No
     assert event["changed_paths"] == ["completed_at", "latency_ms", "outputs", "status"]
 
 
+async def test_what_ends_in_an_open_transaction_is_committed_with_it(bench: Workbench) -> None:
+    """Nothing is left of it where that is undone."""
+    made = await begun(bench)
+    (row,) = await bench.database.once("SELECT * FROM executions WHERE id = %(id)s", {"id": UUID(made.id)})
+    worker = call(bench, service_actor("program", bench.organization_id))
+    with pytest.raises(ZeroDivisionError):
+        async with worker.transaction():
+            await worker.settle(Execution, row, {"latency_ms": 1.5}, move="complete", fence=FENCE)
+            raise ZeroDivisionError
+    assert (await read(bench, made.id)).status == made.status and not await bench.events("execution.updated")
+    async with worker.transaction():
+        ended = await worker.settle(Execution, row, {"latency_ms": 1.5}, move="complete", fence=FENCE)
+    assert await read(bench, made.id) == ended
+    await told(bench, "updated")
+
+
 async def test_what_may_not_be_made_is_refused_unread_too(bench: Workbench) -> None:
     """Nothing is written, and nothing told but the refusal."""
     with pytest.raises(NotPermitted):

@@ -19,6 +19,7 @@ from framework.tasks import stopped
 from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.handing import Waiting
+from services.program.known import Known
 from services.program.lm.engine import ModelSettings
 from services.program.worker import Worker
 from services.program.working import Workshop
@@ -30,7 +31,7 @@ from tests.integration.program.test_keeping import NEVER, row_of
 @pytest.fixture
 async def taken(bench: Workbench) -> AsyncIterator[Any]:
     """What makes a worker take what is handed over, by a real port."""
-    bench.engine.application = SimpleNamespace(models=ModelSettings(), waiting=Waiting())
+    bench.engine.application = SimpleNamespace(models=ModelSettings(), waiting=Waiting(), known=Known())
     async with handing(bench) as made:
         yield made
     bench.engine.application = None
