@@ -55,6 +55,16 @@ async def ask(
     return answer
 
 
+async def require(
+    tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, known: Mapping[str, Any]
+) -> None:
+    """Leaves the question that `load` asks for a row to lock it; it is Unmet by one that is not as it is known."""
+    sql, params = _question(spec, context, identifier, verb, True, STORED)
+    same = "".join(f" AND {name} = %({name}_known)s" for name in known)
+    given = {f"{name}_known": value for name, value in known.items()}
+    await tx.require(f"SELECT 1 FROM ({sql}) AS found WHERE allowed_{same}", params | given)
+
+
 def _question(
     spec: ResourceSpec, context: Context, identifier: str, verb: str, lock: bool, fetched: Fetched
 ) -> tuple[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from framework.storage.atomic import (
     transaction_time,
 )
 from framework.storage.database import Asked, Database, Reads, Transaction, as_json
+from framework.storage.failures import Unmet
 from framework.storage.leases import FENCE, LEASE_COLUMNS, Leases
 from framework.storage.rows import Codec, codec_of
 from framework.storage.tables import table_of
@@ -27,6 +28,7 @@ __all__ = [
     "Leases",
     "Reads",
     "Transaction",
+    "Unmet",
     "appended",
     "as_json",
     "clock_time",

@@ -90,6 +90,14 @@ class Transaction:
             self._recorded()
         return asked
 
+    async def require(self, sql: str, params: Mapping[str, Any]) -> None:
+        """Leaves a question that must have an answer: without one whoever waits next, or the commit, is Unmet.
+
+        Nobody waits for the answer, and nothing that is sent behind it is done without one.
+        """
+        # There is no logarithm of zero: an error that no other statement makes.
+        await self.leave(f"SELECT ln(count(*)) AS met FROM ({sql}) AS required", params)
+
     async def ask(self, sql: str, params: Mapping[str, Any] | None = None) -> Asked:
         """Sends a statement without waiting, whose rows are to be taken with `answer`, before the commit."""
         with mapped():

@@ -17,11 +17,17 @@ from framework.errors import (
 )
 
 
+class Unmet(Exception):  # noqa: N818 - not an error: somebody else was faster
+    """What a transaction required does not hold: nothing of it was done."""
+
+
 @contextmanager
 def mapped() -> Iterator[None]:
     """Raises a `Failure` in place of the database errors that a caller can act on."""
     try:
         yield
+    except pg.InvalidArgumentForLogarithm as error:  # as `Transaction.require` has it, and nobody else
+        raise Unmet from error
     except pg.UniqueViolation as error:
         constraint = error.diag.constraint_name or ""
         raise AlreadyExists("another resource has these unique values; choose others", constraint=constraint) from error

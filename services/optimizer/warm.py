@@ -1,8 +1,9 @@
 """What this process remembers of external runs: all of it can be dropped, and is read again with the same answers."""
 
+import time
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -12,6 +13,7 @@ from domain.space import Space
 from domain.strategies import Observation
 from domain.values import content_hash
 from framework.storage import Transaction
+from services.optimizer.as_left import AsLeft
 from services.optimizer.portions import Portions
 from services.optimizer.results import Results
 from services.optimizer.suggesting import Suggesting, budget_of, observed
@@ -19,6 +21,9 @@ from services.optimizer.suggesting import Suggesting, budget_of, observed
 RUNS = 64
 OBSERVATIONS = 100_000
 """How many finished trials are remembered of all runs together: some hundred megabytes at worst."""
+MOST_PERMITTED = 256
+READ_SECONDS = 10.0
+"""For how long turns read a run that another process was found to have turns at."""
 
 # The trials are numbered as they finish, with the run's row locked: none can come in below what was read.
 _FINISHED = """
@@ -44,6 +49,12 @@ class Warm:
         self.watermark = 0
         self.warned: set[str] = set()
         """The limits that this process knows to be warned of, as they are in the row that it was made of."""
+        self.left: AsLeft | None = None
+        """How this process's last turn left it; None where the next one has to read it."""
+        self.permitted: set[Any] = set()
+        """Who was found to be allowed what at it: turns of others read, to tell them what they may not."""
+        self.read_until = 0.0
+        """Until when, by the monotonic clock, each turn reads it: somebody else has turns at it, too."""
 
     def fits(self, row: Mapping[str, Any]) -> bool:
         """Tells whether the run is still the one that this was made of: neither space nor limits were extended."""
@@ -51,6 +62,19 @@ class Warm:
         return bool(
             self.extensions == row["space_extensions"] and self.suggesting.budget == budget_of(row) and same_limits
         )
+
+    def mistook(self) -> None:
+        """Forgets what a turn that took the run for what it was no more may have noted: it has read nothing."""
+        self.results, self.warned = Results(self.row), set()
+        self.left, self.read_until = None, time.monotonic() + READ_SECONDS
+
+    def leave(self, left: AsLeft, permitted: Set[Any]) -> None:
+        """Remembers how a turn has left it, and who was found to be allowed what; not where others have turns, too."""
+        if left.is_small and time.monotonic() >= self.read_until:
+            self.left = left
+        if len(self.permitted) > MOST_PERMITTED:
+            self.permitted.clear()
+        self.permitted |= permitted
 
     @property
     def looks_back(self) -> bool:

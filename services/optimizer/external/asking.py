@@ -65,6 +65,7 @@ async def given_trials(
 async def _started(at: Turn) -> None:
     if at.status == "STATUS_PENDING":
         began = {"started_at": transaction_time()}
+        at.is_foreseen = False
         await at.call.update(OptimizationRun, str(at.row["id"]), began, verb=_VERB, move="start")
         await at.say(_Event(type=_Event.TYPE_RUN_STARTED))
         at.row["status"] = "STATUS_RUNNING"

@@ -35,7 +35,7 @@ class Ended:
 
 async def finish(at: Turn, ends: Sequence[Mapping[str, Any]]) -> dict[int, trial_pb2.Trial]:
     """Writes how open trials ended, and those that are copies of them; returns the trials by number."""
-    numbered = [{**end, "place": place} for place, end in enumerate(ends, 1)]
+    numbered = [{**end, "place": place, "completed_at": at.clock.began} for place, end in enumerate(ends, 1)]
     await at.tx.send(FINISH, at.ids | {"told": as_json(numbered)})
     trials = {end["number"]: at.open.pop(end["number"]) for end in numbered}
     rows = {end["number"]: ended(at.row, trials[end["number"]], end, at.clock) for end in numbered}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from services.optimizer.external.turn import Clock
+from services.optimizer.as_left import Clock
 
 _NEW = {
     "evaluation_id": None,

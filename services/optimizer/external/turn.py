@@ -1,10 +1,8 @@
 """One client's turn at a run: its row locked, its open trials read, what is remembered of it at hand."""
 
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any
 
 from ashgrove.optimizer.v1 import external_requests_pb2, run_event_pb2, trial_pb2
@@ -14,6 +12,7 @@ from framework.engine.writing import tell_many, told_of
 from framework.errors import LeaseLost
 from framework.resource import spec_of
 from framework.storage import Transaction, codec_of, transaction_time
+from services.optimizer.as_left import Clock
 from services.optimizer.enough import enough, may_be_enough
 from services.optimizer.external import space
 from services.optimizer.origins import COPIED
@@ -43,21 +42,6 @@ WHERE organization_id = %(organization)s AND optimization_run_id = %(run)s AND s
 
 
 @dataclass
-class Clock:
-    """The database's clock, as a transaction has read it."""
-
-    began: datetime
-    """What the whole transaction has for the time, as `now()` in its statements."""
-    read: datetime
-    _since: float = field(default_factory=time.monotonic)
-
-    @property
-    def now(self) -> datetime:
-        """The time by now: what was read, and as much later as it is here."""
-        return self.read + timedelta(seconds=time.monotonic() - self._since)
-
-
-@dataclass
 class Turn:
     """What a turn has in hand; what it writes is committed when it ends."""
 
@@ -71,6 +55,8 @@ class Turn:
     clock: Clock
     is_news: bool = False
     """Whether something has happened that those who wait for the run should hear of."""
+    is_foreseen: bool = True
+    """Whether the row and the open trials are here what they are in the database by now, down to their versions."""
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -166,6 +152,7 @@ class Turn:
         added = {f"told_{name}": more for name, more in used.columns.items() if more}
         if added:
             await (await self.warm()).results.keep(self.tx, added, {})
+            self.row["lock_version"] += 1
         for name, more in added.items():
             self.row[name] += more
 
@@ -200,6 +187,7 @@ class Turn:
         """Ends the run; trials that nobody finished are cancelled with it."""
         await self.tx.send(_END_OPEN, self.ids)
         ended = {**columns, "completed_at": transaction_time()}
+        self.is_foreseen = False
         await self.call.update(OptimizationRun, str(self.row["id"]), ended, verb=self.verb, move="end")
         await self.say(_Event(type=_Event.TYPE_RUN_ENDED, error=columns.get("error", "")))
         self.row |= columns
@@ -210,6 +198,8 @@ class Turn:
         if events:
             self.is_news = True
             await tell(self.tx, self.row, *events, fenced=False, changing=changing)
+            self.row["last_sequence"] += len(events)
+            self.row["lock_version"] += bool(changing.sql)
 
     async def tell_of(self, what: str, trials: Iterable[trial_pb2.Trial]) -> None:
         """Tells the audit trail of trials that were created or updated."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from framework.errors import Failure
-from framework.storage import database, pipelines
+from framework.storage import Unmet, database, pipelines
 from framework.tasks import stopped
 from framework.testing.specimen import message, registry
 from framework.testing.workbench import Workbench, workbench
@@ -99,6 +100,29 @@ async def test_what_a_transaction_left_is_answered_after_it_whoever_has_its_conn
         queue = other.connection._pipeline.command_queue  # type: ignore[union-attr]
         waiting = len(queue)
         assert await tx.answer(asked) == [{"one": 1}] and len(queue) == waiting > 0
+
+
+async def test_what_is_required_and_is_not_there_undoes_all(bench: Workbench) -> None:
+    """Whoever waits next hears so, or the commit; what is there is nobody's business."""
+    there, nothing = "SELECT %(one)s::int", "SELECT %(one)s::int WHERE false"
+    told = "INSERT INTO outbox (organization_id, event) VALUES (%(organization)s, '{}')"
+    for required, waits in product((there, nothing), (False, True)):
+        expected = pytest.raises(Unmet) if required is nothing else nullcontext()
+        before = await _waiting_events(bench)
+        with expected:
+            async with bench.database.tenant(bench.organization_id) as tx:
+                await tx.require(required, {"one": 1})
+                await tx.leave(told, {"organization": bench.organization_id})
+                if waits:
+                    await tx.fetch("SELECT 1")
+        assert await _waiting_events(bench) - before == (required is there)
+
+
+async def _waiting_events(bench: Workbench) -> int:
+    async with bench.database.system() as tx:
+        waiting = "SELECT count(*) AS count FROM outbox WHERE organization_id = %(organization)s"
+        (found,) = await tx.fetch(waiting, {"organization": bench.organization_id})
+    return int(found["count"])
 
 
 async def test_notifications_bring_their_words(bench: Workbench) -> None:

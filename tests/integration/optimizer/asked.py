@@ -61,7 +61,7 @@ async def let_end(bench: Workbench, run: str, *numbers: int) -> None:
     """Has the leases on trials end, as time does."""
     async with bench.database.system() as tx:
         await tx.execute(
-            """UPDATE trials SET lease_until = now() - interval '1 second'
+            """UPDATE trials SET lease_until = now() - interval '1 second', lock_version = lock_version + 1
                WHERE optimization_run_id = %(run)s AND number = ANY(%(numbers)s)""",
             {"run": run, "numbers": list(numbers)},
         )
