@@ -32,6 +32,13 @@ class Told(NamedTuple):
     rows: Sequence["Row"]
     """The scored ones as Optuna's trials, where more than one number divides them; else none."""
 
+    def of(self, columns: Sequence[int]) -> "Told":
+        """Return the trials that have all of these parameters, and of these alone."""
+        lines = self.lines[:, columns]
+        having = np.flatnonzero(~np.isnan(lines).any(axis=1))
+        scored = having[having < len(self.reached)]
+        return Told(lines[having], self.reached[scored], [self.rows[place] for place in scored] if self.rows else ())
+
 
 class Phrasebook:
     """The trials of one run in Optuna's words: what was said once is remembered, at most twice a bounded history."""

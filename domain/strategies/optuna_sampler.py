@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress, groupby
 from operator import attrgetter
 from typing import Any
@@ -98,6 +99,23 @@ def _half_step(domain: Any) -> float:
     return 0.0 if domain.step is None or domain.log else domain.step / 2
 
 
+@dataclass
+class Part:
+    """Variables that are drawn together, and the trials that have all of them, divided among themselves.
+
+    Optuna divides all trials of a run at once. A branch that reaches less at first has no good ones then: nothing is
+    learned of it, not even what is best there, until chance finds a point of it that beats the refined ones of others.
+    """
+
+    group: Group
+    good: Line
+    bad: Line
+
+    def density(self, trials: Line, weights: Any = None) -> Kernels:
+        """Return the density of these trials."""
+        return Kernels(dict(zip(self.group, trials.T, strict=True)), self.group, _PARAMETERS, weights)
+
+
 class Estimator:
     """What Optuna's estimator promises of the trials of a run, told at once and divided once.
 
@@ -109,10 +127,10 @@ class Estimator:
     def __init__(self, words: Vocabulary, told: Told, study: optuna.Study, seed: int) -> None:
         """`study` has no trials: it says which way the goals go."""
         self._words = words
-        self._groups = _groups(words)
+        groups = _groups(words)
         for names in _patterns(words, told.lines):
-            self._groups = [part for group in self._groups for part in _parted(group, names)]
-        self._good, self._bad = _divided(study, told)
+            groups = [part for group in groups for part in _parted(group, names)]
+        self._parts = [self._part(group, told, study) for group in groups]
         self._weighs_alike = len(study.directions) > 1
         self._chance = np.random.RandomState(seed)
 
@@ -120,24 +138,25 @@ class Estimator:
         """Return a value for every parameter, the unconditional ones first; the next ones keep away from these."""
         free = self._words.free
         params: dict[str, Any] = {name: _get_single_value(each) for name, each in free.items() if each.single()}
-        for group in self._groups:
-            params |= self._of_group(group)
-        self._bad = np.vstack([self._bad, self._words.written(params)])
+        for part in self._parts:
+            params |= self._of_part(part)
+        line = self._words.written(params)
+        for part in self._parts:
+            part.bad = np.vstack([part.bad, line[self._columns(part.group)]])
         return params
 
-    def _of_group(self, group: Group) -> dict[str, Any]:
-        weights = np.ones(len(self._good)) if self._weighs_alike else None
-        below, above = self._density(group, self._good, weights), self._density(group, self._bad)
+    def _part(self, group: Group, told: Told, study: optuna.Study) -> Part:
+        return Part(group, *_divided(study, told.of(self._columns(group))))
+
+    def _columns(self, group: Group) -> list[int]:
+        return [self._words.column[name] for name in group]
+
+    def _of_part(self, part: Part) -> dict[str, Any]:
+        weights = np.ones(len(part.good)) if self._weighs_alike else None
+        below, above = part.density(part.good, weights), part.density(part.bad)
         candidates = below.sample(self._chance, CANDIDATES)
         best = int(np.argmax(below.log_pdf(candidates) - above.log_pdf(candidates)))
-        return {name: _within(each, candidates[name][best].item()) for name, each in group.items()}
-
-    def _density(self, group: Group, trials: Line, weights: Any = None) -> Kernels:
-        """Return the density of the trials that have all variables of a group."""
-        having = trials[:, [self._words.column[name] for name in group]]
-        having = having[~np.isnan(having).any(axis=1)]
-        told = None if weights is None else weights[: len(having)]
-        return Kernels(dict(zip(group, having.T, strict=True)), group, _PARAMETERS, told)
+        return {name: _within(each, candidates[name][best].item()) for name, each in part.group.items()}
 
 
 def at_random(words: Vocabulary, seed: int) -> Callable[[], dict[str, Any]]:
