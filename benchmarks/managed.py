@@ -45,7 +45,7 @@ SELECT organization_id, gen_random_uuid(), id, n,
 FROM optimizer.optimization_runs, generate_series(1, %(count)s) AS n WHERE id = %(run)s
 """
 _COUNT = "UPDATE optimizer.optimization_runs SET completed_trials = %(count)s WHERE id = %(run)s"
-HISTORIES = (0, 1000)
+HISTORIES = (0, 1000, 10_000)
 _MIGRATIONS = Path(__file__).parents[1] / "services" / "optimizer" / "migrations"
 _SPACE = Space.from_json([{"name": name, "float": {"low": 0, "high": 1}} for name in "abcd"], [])
 _Run = run_pb.OptimizationRun
