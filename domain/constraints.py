@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.values import Violation
+from domain.values import Violation, told_faults
 
 LONGEST_TEXT = 1000
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -28,9 +28,7 @@ class Constraint:
             message = "must be a lower-case identifier of at most 63 letters, digits, hyphens and underscores"
             yield Violation(f"{path}.id", message, "INVALID_NAME")
         for field, text in (("message", self.message), ("suggested_fix", self.suggested_fix)):
-            if not isinstance(text, str) or len(text) > LONGEST_TEXT:
-                message = f"must be text of at most {LONGEST_TEXT} characters"
-                yield Violation(f"{path}.{field}", message, "OUT_OF_RANGE")
+            yield from told_faults(text, f"{path}.{field}", LONGEST_TEXT)
         if not isinstance(self.expression, str):
             yield Violation(f"{path}.expression", "must be text", "WRONG_TYPE")
 

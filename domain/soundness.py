@@ -9,7 +9,7 @@ from domain.module_variables import ModuleVariable, implied_constraints
 from domain.prompt_variables import PromptVariable
 from domain.rules import Rules, read_rules
 from domain.structured_variables import ComputedVariable, ConditionalVariable, Declared, GroupVariable
-from domain.values import IDENTIFIER, Invalid, Violation, shown
+from domain.values import IDENTIFIER, Invalid, Violation, shown, told_faults
 
 MOST_VARIABLES = 1000
 MOST_CONSTRAINTS = 1000
@@ -95,9 +95,7 @@ def _variable_faults(variable: Declared, path: str) -> Iterator[Violation]:
     if not isinstance(variable.name, str) or not IDENTIFIER.fullmatch(variable.name):
         message = "must be a lower-case identifier of at most 63 letters, digits and underscores"
         yield Violation(f"{path}.name", message, "INVALID_NAME")
-    if not isinstance(variable.description, str) or len(variable.description) > LONGEST_DESCRIPTION:
-        message = f"must be text of at most {LONGEST_DESCRIPTION} characters"
-        yield Violation(f"{path}.description", message, "OUT_OF_RANGE")
+    yield from told_faults(variable.description, f"{path}.description", LONGEST_DESCRIPTION)
     if not isinstance(variable.when, str):
         yield Violation(f"{path}.when", f"must be text, not {shown(variable.when)}", "WRONG_TYPE")
     yield from variable.notes.faults(path)

@@ -132,6 +132,14 @@ def _represented(value: Json) -> str:
         return f"a {type(value).__name__} too large to show"
 
 
+def told_faults(text: Any, path: str, longest: int) -> Iterator[Violation]:
+    """Yield why something is no text for people of at most so many characters, or none that can be kept."""
+    if not isinstance(text, str) or len(text) > longest:
+        yield Violation(path, f"must be text of at most {longest} characters", "OUT_OF_RANGE")
+    else:
+        yield from _text_faults(text, path)
+
+
 def is_number(value: Any) -> bool:
     """Tell whether a value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

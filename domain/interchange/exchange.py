@@ -10,7 +10,7 @@ from domain.interchange.parameters import Condition, Parameter, defaults_of, par
 from domain.interchange.report import Reading, Remark, Report
 from domain.leaves import found, made
 from domain.space import BooleanVariable, ChoiceVariable, Space, Variable
-from domain.values import Invalid, Json, Violation, canonical_json, shown
+from domain.values import Invalid, Json, Violation, canonical_json, is_finite, shown
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Exported:
             labels = [canonical_json(label) for label in each.labels]
             try:
                 value = each.variable.at(labels.index(canonical_json(value)))
-            except ValueError:
+            except (ValueError, Invalid):
                 message = f"is none of its choices: {shown(value)}"
                 raise Invalid([Violation(f"parameters.{name}", message, "NOT_A_CHOICE")]) from None
-        elif not isinstance(origin, ChoiceVariable | BooleanVariable) and origin.cardinality is not None:
+        elif not isinstance(origin, ChoiceVariable | BooleanVariable) and origin.cardinality and is_finite(value):
             value = origin.at(origin.index(value))
         return origin.accept(value, f"parameters.{name}")
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 
-from domain.values import Json, canonical_json, normalise
+from domain.values import Invalid, Json, canonical_json, normalise
 
 CODED = "json:"
 """What a label begins with that is a value's JSON."""
@@ -35,5 +35,8 @@ def labels(choices: Sequence[Json], native: Native) -> list[Json]:
 def choices_of(labelled: Sequence[Json]) -> list[Json]:
     """Return what labels stand for; raises ValueError for a code that is no JSON."""
     if labelled and all(isinstance(each, str) and each.startswith(CODED) for each in labelled):
-        return [json.loads(each.removeprefix(CODED)) for each in labelled]
+        try:
+            return [normalise(json.loads(each.removeprefix(CODED))) for each in labelled]
+        except (RecursionError, Invalid) as fault:  # NaN and its like are none of JSON's
+            raise ValueError("a label's code is no JSON") from fault
     return [normalise(each) for each in labelled]

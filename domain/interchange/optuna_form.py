@@ -51,7 +51,8 @@ def _conditions(entry: Reading, variables: Mapping[str, Variable]) -> Iterator[t
             each["parent"].fault("must be the name of a parameter")
         elif isinstance(variable, ChoiceVariable | BooleanVariable):
             places = [value.place(variable.cardinality) for value in each["values"].items()]
-            yield parent, [variable.at(place) for place in places]
+            if variable.cardinality:  # one without choices is refused for that
+                yield parent, [variable.at(place) for place in places]
         else:
             yield parent, [value.number() for value in each["values"].items()]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import json_to_distribution
 
 from domain.interchange import FORMATS, Exported, imported
+from domain.interchange.labels import choices_of
 from domain.notes import Notes
 from domain.seeds import Draw
 from domain.space import (
@@ -177,3 +178,49 @@ def test_no_document_does_more_than_be_refused(name: str, document: Any) -> None
         imported(document, FORMATS[name])
     except Invalid as invalid:
         assert all(each.path for each in invalid.violations)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 10**400, "x", [1], {}, None, True])
+def test_a_parameter_that_is_no_number_is_refused_by_its_name(name: str, odd: Any) -> None:
+    """Also where numbers are rounded to the nearest that there is."""
+    space = Space((IntegerVariable("n", 0, 9), FloatVariable("f", 0, 1, step=0.5)))
+    there = Exported(space, FORMATS[name])
+    for each in ("n", "f"):
+        with pytest.raises(Invalid) as refused:
+            there.decode({**there.encode({"n": 1, "f": 0.5}), each: odd})
+        assert [fault.path for fault in refused.value.violations] == [f"parameters.{each}"]
+
+
+@pytest.mark.parametrize("code", ["json:x", "json:NaN", "json:1e999", f"json:{10**30}", "json:" + "[" * 100_000])
+def test_a_label_that_is_no_json_stands_for_nothing(code: str) -> None:
+    """Whatever Python would make of it."""
+    with pytest.raises(ValueError):
+        choices_of(["json:1", code])
+
+
+def test_a_condition_on_a_choice_of_nothing_is_refused() -> None:
+    """No value of it could be meant."""
+    nothing = {"name": "a", "distribution": {"name": "CategoricalDistribution", "attributes": {"choices": []}}}
+    below = {"name": "IntDistribution", "attributes": {"low": 0, "high": 2}}
+    document = {
+        "parameters": [nothing, {"name": "b", "distribution": below, "conditions": [{"parent": "a", "values": [0]}]}]
+    }
+    with pytest.raises(Invalid) as refused:
+        imported(document, FORMATS["optuna"])
+    assert [each.path for each in refused.value.violations] == ["content.parameters[1].conditions[0].values[0]"]
+
+
+def test_words_that_nothing_could_keep_are_refused() -> None:
+    """Half of a surrogate pair, as JSON may escape it."""
+    entry = {
+        "type": "uniform_float",
+        "name": "x",
+        "lower": 0,
+        "upper": 1,
+        "log": False,
+        "meta": {"description": "\ud800"},
+    }
+    with pytest.raises(Invalid) as refused:
+        imported({"hyperparameters": [entry]}, FORMATS["configspace"])
+    assert [each.path for each in refused.value.violations] == ["variables[0].description"]
