@@ -156,17 +156,6 @@ class Call:
 
         return row
 
-    async def require_row(
-        self, resource: type[Resource[M]], identifier: str, verb: str, known: Mapping[str, Any]
-    ) -> None:
-        """Locks a row with what travels next, on which the caller may do this, and whose columns are as they are known.
-
-        Nobody waits for it: the open transaction is Unmet where it is otherwise, and nothing of it done. For verbs that
-        depend on no state.
-        """
-        assert self._open is not None, "what is required travels with something"
-        await reading.require(self._open, spec_of(resource), self.context, identifier, verb, known)
-
     async def get(
         self,
         resource: type[Resource[M]],

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from framework.engine import Call
 from framework.engine.calls import LONGEST_SECONDS
-from framework.engine.reading import identifier_of
-from framework.errors import IllegalState, NotFound, NotPermitted
+from framework.engine.reading import identifier_of, require
+from framework.errors import Failure, IllegalState, NotFound, NotPermitted
 from framework.failpoints import Failpoint
 from framework.resource import spec_of
 from framework.storage import Transaction, Unmet
@@ -71,7 +71,7 @@ async def in_turn(call: Call, identifier: str, verb: str, act: Act) -> Any:
 async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked]) -> list[Any]:
     """Takes turns in one transaction, as many as there is time for, or none.
 
-    What this process left as it is and still remembers is read only if that was a mistake.
+    A run that this process remembers is read only where it was mistaken about it, and before anybody is refused.
     """
     warm = runs.get(key)
     left = warm.left if warm is not None else None
@@ -82,6 +82,8 @@ async def _taken(runs: WarmRuns, key: tuple[Any, UUID], portion: Sequence[_Asked
                 return await _together(runs, portion, _Found(key, left))
             except Unmet:
                 warm.mistook()
+            except Failure:
+                pass  # nobody is refused by what may be out of date: it was not waited for whether it is
     return await _together(runs, portion, _Found(key))
 
 
@@ -160,7 +162,8 @@ class _Found:
 
     async def _require(self, asked: _Asked, tx: Transaction) -> None:
         assert self.left is not None
-        await asked.call.require_row(OptimizationRun, str(self.key[1]), asked.verb, self.left.versions)
+        run, context = str(self.key[1]), asked.call.context
+        await require(tx, spec_of(OptimizationRun), context, run, asked.verb, self.left.versions)
         self._clock = self._clock or await self.left.require(tx)
 
     async def _read(self, asked: _Asked, tx: Transaction) -> None:
