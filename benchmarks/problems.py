@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,23 @@ def zdt1(values: Mapping[str, Any]) -> tuple[float, float]:
     return first, g * (1 - math.sqrt(first / g))
 
 
+_PLACES, _WORDS = [f"c{n}" for n in range(6)], [f"word {n}" for n in range(5)]
+_ALONE = np.random.default_rng(7).normal(size=(6, 5))
+_TOGETHER = np.random.default_rng(8).normal(scale=0.5, size=(6, 6, 5, 5))
+
+
+def categorical(values: Mapping[str, Any]) -> tuple[float]:
+    """Returns a function of six choices of five, as prompts are put together: what each adds, and each pair."""
+    chosen = [_WORDS.index(values[name]) for name in _PLACES]
+    return (_of_choices(chosen),)
+
+
+def _of_choices(chosen: Sequence[int]) -> float:
+    alone = sum(_ALONE[place, each] for place, each in enumerate(chosen))
+    pairs = combinations(enumerate(chosen), 2)
+    return -float(alone + sum(_TOGETHER[one, other, mine, yours] for (one, mine), (other, yours) in pairs))
+
+
 def _ask_conditional(trial: Any) -> dict[str, Any]:
     kind = trial.suggest_categorical("kind", ["flat", "deep", "odd"])
     if kind == "flat":
@@ -139,6 +157,15 @@ PROBLEMS = (
         _ask_conditional,
         60,
         0.0,
+    ),
+    Problem(
+        "categorical",
+        Space.from_json([{"name": name, "choice": {"choices": _WORDS}} for name in _PLACES], []),
+        _LOSS,
+        categorical,
+        lambda trial: {name: trial.suggest_categorical(name, _WORDS) for name in _PLACES},
+        40,
+        min(_of_choices(chosen) for chosen in product(range(5), repeat=6)),
     ),
     Problem(
         "ZDT1",
