@@ -83,7 +83,7 @@ class HeldRun:
             if not rows:
                 raise WriteConflict("the trial has ended already")
             yield Written(call, tx, held[0], rows[0])
-        self.parts.hints.soon(topic(self.id))
+        self.parts.hints.later(topic(self.id))  # with that of the trial that follows: one hint for both
 
     async def start(self) -> None:
         """Notes that a worker has the run: the first, or one that took over; raises Fenced when it was cancelled."""
