@@ -73,7 +73,10 @@ class Hints:
 
     @contextmanager
     def bound(self, topic: str, event: asyncio.Event) -> Iterator[None]:
-        """Has every hint on a topic set an event for the length of a block: none is missed between two waits."""
+        """Has every hint on a topic set an event for the length of a block: none is missed between two waits.
+
+        Who looks for news clears it before: what is told during a look need not be in it.
+        """
         self._waiting[topic].add(event)
         try:
             yield
@@ -86,10 +89,8 @@ class Hints:
 
     async def heard(self, topic: str, timeout: float) -> None:
         """Returns at a hint on the topic, or after the timeout, for those whom somebody wakes without Redis too."""
-        event = asyncio.Event()
-        with self.bound(topic, event), suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await event.wait()
+        with self.bound(topic, event := asyncio.Event()):
+            await set_within(event, timeout)
 
     def _leave(self, topic: str, event: asyncio.Event) -> None:
         self._waiting[topic].discard(event)
@@ -117,3 +118,10 @@ class Hints:
         if self._telling is not None:
             await self._telling
         await self._redis.aclose()
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> None:
+    """Returns once an event is set, or after so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()

@@ -147,11 +147,11 @@ class Models:
         fixed, others = tuned(program.signature_config, configuration)
         effective = _laid(program, others)
         runner = await self._ready(program, effective, train)
+        # An example may have been written with another signature than the program has.
+        read = shapes.reading_as(program.signature_config.inputs)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            # An example may have been written with another signature than the program has.
-            given = shapes.read_as(program.signature_config.inputs, {**inputs, **fixed})
-            return await _once(runner, given, seed)
+            return await _once(runner, read({**inputs, **fixed}), seed)
 
         return run
 
@@ -176,9 +176,10 @@ class Models:
             tools=tools,
             iterations=iterations,
         )
+        read = shapes.reading_as(program.signature_config.inputs)
 
         async def run(inputs: Mapping[str, Any], seed: int) -> Outcome:
-            return await _once(made, shapes.read_as(program.signature_config.inputs, {**inputs, **fixed}), seed)
+            return await _once(made, read({**inputs, **fixed}), seed)
 
         return run
 

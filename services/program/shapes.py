@@ -1,6 +1,7 @@
 """Shapes: which fields there are, what each may hold, and what is wrong with values that should have the shape."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from ashgrove.program.v1 import signature_pb2 as pb
 
@@ -49,9 +50,9 @@ def fitted(fields: Iterable[pb.SignatureField], values: Mapping[str, Json], path
     return checked.values
 
 
-def read_as(fields: Iterable[pb.SignatureField], values: Mapping[str, Json]) -> dict[str, Json]:
-    """Returns stored values as these fields have them now, whatever earlier fields they were written with."""
-    return upcast(checker_of(fields).fields, values)
+def reading_as(fields: Iterable[pb.SignatureField]) -> Callable[[Mapping[str, Json]], dict[str, Json]]:
+    """Returns what reads stored values as these fields have them now, whatever fields they were written with."""
+    return partial(upcast, checker_of(fields).fields)
 
 
 def fit(program: pb.SignatureConfig, inputs: Iterable[pb.SignatureField], outputs: Iterable[pb.SignatureField]) -> None:

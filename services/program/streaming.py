@@ -1,5 +1,6 @@
 """Streams an execution: the pieces that were missed, then each new one, then the end with the result."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,6 +18,7 @@ from google.protobuf.json_format import ParseDict
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
+from framework.events.hints import set_within
 from framework.resource import action, spec_of
 from framework.storage import codec_of
 from services.program.keeping import shown_to_asker
@@ -41,7 +43,12 @@ async def stream(call: Call, request: StreamExecutionRequest) -> AsyncIterator[F
 
     Raises Unauthenticated once the caller's key, role or membership is lost, whether or not there are pieces.
     """
-    identifier, position = request.id, request.from_sequence
+    with call.engine.hints.bound(topic("execution", request.id), heard := asyncio.Event()):
+        async for frame in _frames(call, request.id, request.from_sequence, heard):
+            yield frame
+
+
+async def _frames(call: Call, identifier: str, position: int, heard: asyncio.Event) -> AsyncIterator[Frame]:
     row, pieces = await _look(call, identifier, position)
     spoken, status = time.monotonic(), row["status"]
     yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(call, row))
@@ -56,7 +63,8 @@ async def stream(call: Call, request: StreamExecutionRequest) -> AsyncIterator[F
             spoken, status = time.monotonic(), row["status"]
             yield Frame(heartbeat=Heartbeat(sequence=position), execution=execution_of(call, row))
         if not pieces:
-            await call.engine.hints.wait(topic("execution", identifier), _LOOK_SECONDS)
+            await set_within(heard, _LOOK_SECONDS)
+        heard.clear()
         if time.monotonic() - spoken > HEARTBEAT_SECONDS:
             spoken = time.monotonic()
             yield Frame(heartbeat=Heartbeat(sequence=position))

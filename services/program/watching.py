@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from ashgrove.event.v1.event_pb2 import End, Heartbeat
@@ -11,7 +11,7 @@ from ashgrove.program.v1.evaluation_requests_pb2 import EvaluateProgramResponse
 from google.rpc.status_pb2 import Status
 
 from framework.engine import Call
-from framework.events.hints import Hints
+from framework.events.hints import Hints, set_within
 from framework.resource import spec_of
 from framework.storage import codec_of
 from services.program.resources.evaluation import Evaluation, EvaluationResult
@@ -78,8 +78,8 @@ class _News:
         Results come by the hundred a second: what comes close together is read together, the end is not waited for.
         """
         if idle:
-            await _told(self.something, _LOOK_SECONDS)
-        await _told(self.all, looked + _GATHER_SECONDS - time.monotonic())
+            await set_within(self.something, _LOOK_SECONDS)
+        await set_within(self.all, looked + _GATHER_SECONDS - time.monotonic())
         self.something.clear()
         self.all.clear()
 
@@ -94,12 +94,6 @@ def _news(hints: Hints, identifier: str) -> Iterator[_News]:
         hints.bound(halted(identifier), news.all),
     ):
         yield news
-
-
-async def _told(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 async def _look(

@@ -53,10 +53,10 @@ class Assembly:
                 timeout = said.pop("timeout_ms", step.timeout_ms if step.HasField("timeout_ms") else None)
                 signature = SignatureConfig(inputs=inputs.get(step.name), outputs=step.template.outputs)
                 ready[step.name] = Ready(step, await self._do(stack, program, step, signature, said, depth), timeout)
-            flow = Flow(program, ready)
+            flow, read = Flow(program, ready), shapes.reading_as(program.signature_config.inputs)
 
             async def run(given: Mapping[str, Any], seed: int) -> Outcome:
-                return await flow.run(shapes.read_as(program.signature_config.inputs, {**given, **fixed}), seed)
+                return await flow.run(read({**given, **fixed}), seed)
 
             yield run
 

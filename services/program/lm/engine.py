@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -192,7 +193,7 @@ class Engine:
         began = time.perf_counter()
         local = self.model.startswith(LOCAL)
         texts = self.settings.traced_texts
-        with asking(self._endpoint(), self._body(asked) if on() else {}, texts=texts) as span:
+        with asking(self._endpoint, self._body(asked) if on() else {}, texts=texts) as span:
             answer = told_by(span, self._afforded(asked) if local else await self._remote(asked), texts=texts)
         price = LOCAL_PRICE if local else self.settings.price
         took = answer.usage or Usage()
@@ -243,9 +244,10 @@ class Engine:
         key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return await bounded(
-            self.timeout_seconds, native.chat(self.http, self._endpoint(), headers, self._body(asked), listener())
+            self.timeout_seconds, native.chat(self.http, self._endpoint, headers, self._body(asked), listener())
         )
 
+    @cached_property
     def _endpoint(self) -> Endpoint:
         """Returns the endpoint of the settings: the operator's own, without limits and books."""
         if self.model.startswith(LOCAL):

@@ -102,6 +102,7 @@ class Runner:
         self._shape = Shape(
             [f["name"] for f in signature["inputs"]], [f["name"] for f in signature["outputs"]], reasons
         )
+        self._given = [(name, inner_name(name)) for name in self._shape.given]
         self._outputs = Checker(fields_of(signature["outputs"]))
         asked = self._shape.asked
         given = None if parameters.demonstrations is None else [each.example() for each in parameters.demonstrations]
@@ -139,7 +140,7 @@ class Runner:
     ) -> dict[str, Any]:
         async def ask() -> dict[str, Any]:
             said = await self._asked(demonstrations, given)
-            return self._judged({name: said[inner_name(name)] for name in self._shape.given})
+            return self._judged({name: said[inner] for name, inner in self._given})
 
         return await readable(self._parameters.parse_attempts, charged, ask)
 
