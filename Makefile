@@ -82,7 +82,7 @@ quick: lint types unit contract ## Lint, types, and the tests without a stack
 
 test-full: test ## The tests, kills at every failpoint, and the property tests again with many more examples
 	@$(BIN)/pytest tests/crash -q
-	@$(BIN)/pytest tests/unit tests/contract tests/integration -q --hypothesis-profile=thorough
+	@$(BIN)/pytest tests/unit tests/contract tests/integration -q -m hypothesis --hypothesis-profile=thorough
 
 demo: setup ## Run the main job end to end (starts the stack if none runs)
 	@$(PY) -m demo

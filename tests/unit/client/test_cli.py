@@ -27,6 +27,15 @@ def gateway(served: Served, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return served[0]
 
 
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *line: str) -> str:
+    """Returns what a command that fails says to people."""
+    monkeypatch.setattr("sys.argv", ["ashgrove", *line])
+    with pytest.raises(SystemExit) as ended:
+        cli.run()
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -73,11 +82,7 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(
 ) -> None:
     """No stack trace reaches a person."""
     gateway.answer = lambda request, context: context.abort(grpc.StatusCode.NOT_FOUND, "there is no program p")
-    monkeypatch.setattr("sys.argv", ["ashgrove", "programs", "get", "p"])
-    with pytest.raises(SystemExit) as ended:
-        cli.run()
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == "there is no program p\n"
+    assert said(monkeypatch, capsys, "programs", "get", "p") == "there is no program p\n"
 
 
 def test_without_a_key_the_remedy_is_named(
@@ -86,11 +91,7 @@ def test_without_a_key_the_remedy_is_named(
     """The sentence says which variable to set, or how to start a stack."""
     monkeypatch.delenv("ASHGROVE_API_KEY", raising=False)
     monkeypatch.setenv("ASHGROVE_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["ashgrove", "programs", "list"])
-    with pytest.raises(SystemExit) as ended:
-        cli.run()
-    assert ended.value.code == 1
-    assert "ASHGROVE_API_KEY" in capsys.readouterr().err
+    assert "ASHGROVE_API_KEY" in said(monkeypatch, capsys, "programs", "list")
 
 
 def _front() -> pareto_front_pb2.ParetoFront:
@@ -147,11 +148,8 @@ def test_a_setting_that_a_run_does_not_have_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
 ) -> None:
     """Beside those that it has; nothing is asked of the gateway."""
-    monkeypatch.setattr("sys.argv", ["ashgrove", "runs", "create", "p", "s", "d", option, value])
     monkeypatch.setenv("ASHGROVE_API_KEY", "ag_x")
-    with pytest.raises(SystemExit) as ended:
-        cli.run()
-    assert ended.value.code == 1 and words in capsys.readouterr().err
+    assert words in said(monkeypatch, capsys, "runs", "create", "p", "s", "d", option, value)
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
@@ -172,14 +170,6 @@ def test_metrics_and_custom_programs_are_listed_with_what_is_wrong_with_them(gat
     gateway.answer = lambda request, context: metric_pb2.ListCustomProgramsResponse(custom_programs=[program])
     lines = CliRunner().invoke(cli.main, ["programs", "custom", "--json"]).output.splitlines()
     assert [json.loads(line) for line in lines] == [{"entry_point": "a@1", "error": "it raises at import"}]
-
-
-def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *line: str) -> str:
-    """Returns what a command that fails says to people."""
-    monkeypatch.setattr("sys.argv", ["ashgrove", *line])
-    with pytest.raises(SystemExit):
-        cli.run()
-    return capsys.readouterr().err
 
 
 def test_what_is_no_id_is_told_with_where_ids_are_shown(
@@ -216,7 +206,4 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     """Whatever is in the way: here a folder where the key should be."""
     monkeypatch.delenv("ASHGROVE_API_KEY", raising=False)
     monkeypatch.setenv("ASHGROVE_API_KEY_FILE", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["ashgrove", "programs", "list"])
-    with pytest.raises(SystemExit) as ended:
-        cli.run()
-    assert ended.value.code == 1 and "Is a directory" in capsys.readouterr().err
+    assert "Is a directory" in said(monkeypatch, capsys, "programs", "list")
