@@ -59,10 +59,17 @@ async def require(
     tx: Transaction, spec: ResourceSpec, context: Context, identifier: str, verb: str, known: Mapping[str, Any]
 ) -> None:
     """Leaves the question that `load` asks for a row to lock it; it is Unmet by one that is not as it is known."""
-    sql, params = _question(spec, context, identifier, verb, True, STORED)
+    await tx.require(*as_known(spec, context, identifier, verb, known, lock=True))
+
+
+def as_known(
+    spec: ResourceSpec, context: Context, identifier: str, verb: str, known: Mapping[str, Any], *, lock: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Returns what finds a row where `load` would return one, and its columns are as they are known."""
+    sql, params = _question(spec, context, identifier, verb, lock, STORED)
     same = "".join(f" AND {name} = %({name}_known)s" for name in known)
     given = {f"{name}_known": value for name, value in known.items()}
-    await tx.require(f"SELECT 1 FROM ({sql}) AS found WHERE allowed_{same}", params | given)
+    return f"SELECT 1 FROM ({sql}) AS found WHERE allowed_{same}", params | given
 
 
 def _question(

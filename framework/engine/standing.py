@@ -5,22 +5,15 @@ and whether the caller may see it and do this to it now.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import and_, bindparam, select, true
 
-from framework.call import Actor, Context
 from framework.engine.creating import insert_statement, known_permitted, new_row, values_of
 from framework.engine.foreseen import foreseen, written
-from framework.engine.readable import walled
-from framework.policy import guard_of, rule_of
-from framework.policy.policies import Answers
-from framework.resource import Resource, ResourceSpec, spec_of
-from framework.storage import table_of
-from framework.storage.tables import compiled
+from framework.engine.reading import as_known
+from framework.policy import guard_of
+from framework.resource import Resource, spec_of
 
 if TYPE_CHECKING:
     from framework.engine.calls import Call
@@ -52,25 +45,5 @@ def standing(call: "Call", resource: type[Resource[M]], identifier: str, verb: s
     """Returns the clause that a row stands as it was read, and that the caller may see it and do this to it."""
     spec, context = spec_of(resource), call.context
     assert not guard_of(spec, context.actor), "what one may read of it another may not"
-    acts = (rule_of(spec, "Get").answers(context), rule_of(spec, verb).answers(context))
-    condition, parameters = _condition(spec, context.actor, verb, acts)
-    return condition, parameters | {"standing_": UUID(identifier), "stands_": lock_version}
-
-
-# Keyed by the actor's facts, as what loads a row is.
-@lru_cache(maxsize=4096)
-def _condition(
-    spec: ResourceSpec, actor: Actor, verb: str, acts: tuple[Answers, Answers]
-) -> tuple[str, dict[str, Any]]:
-    table = table_of(spec)
-    permitted = [
-        rule_of(spec, name).passing(answers).where(actor, table)
-        for name, answers in zip(("Get", verb), acts, strict=True)
-    ]
-    same = [table.c[name] == bindparam(its, type_=table.c[name].type) for name, its in _SAME.items()]
-    inside = walled(spec, Context(actor, verb, "", 0.0), table, and_(*permitted))
-    sql, params = compiled(select(true().label("stands")).where(and_(inside, *same)))
-    return f"EXISTS ({sql})", {name: value for name, value in params.items() if name not in _SAME.values()}
-
-
-_SAME = {"id": "standing_", "lock_version": "stands_"}
+    sql, params = as_known(spec, context, identifier, verb, {"lock_version": lock_version})
+    return f"EXISTS ({sql})", params
