@@ -14,6 +14,7 @@ from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
 from services.program.running import Outcome, PrepareRunner, Run
 from services.program.waking import EVALUATIONS, WORK, left
+from services.program.worker import GRACE_SECONDS
 from services.program.working import Workshop
 from tests.integration.program.making import (
     create_dataset,
@@ -107,9 +108,18 @@ async def paused(bench: Workbench, get: GetEvaluationRequest) -> bool:
 
 
 async def expire(bench: Workbench, identifier: str) -> None:
-    """Lets the lease of an evaluation run out, and the one who holds it not know."""
+    """Lets the lease of an evaluation run out, and the one who holds it not know; others may begin at once."""
+    await until(lambda: _settled(bench))
     async with bench.database.system() as tx:
         await tx.execute(
             "UPDATE evaluations SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %(id)s",
             {"id": identifier},
         )
+
+
+async def _settled(bench: Workbench) -> bool:
+    """Tells whether the database has run for longer than leases are left for once it has started."""
+    settled = "SELECT pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %(grace)s) AS it"
+    async with bench.database.system() as tx:
+        row = await tx.fetch_one(settled, {"grace": GRACE_SECONDS})
+    return row is not None and bool(row["it"])
