@@ -182,6 +182,8 @@ def _divided(study: Any, told: Told) -> tuple[Line, Line]:
 def _good(study: Any, told: Told) -> Any:
     """Return the places of the trials that Optuna takes for good, which has a look at each for what it may be."""
     count = len(told.reached)
+    if not count:  # of a branch that nobody has tried yet
+        return []
     if told.rows:
         most = default_gamma if len(study.directions) == 1 else default_gamma_multiobjective
         below, _ = _split_trials(study, list(told.rows), most(count))
