@@ -108,13 +108,23 @@ async def paused(bench: Workbench, get: GetEvaluationRequest) -> bool:
 
 
 async def expire(bench: Workbench, identifier: str) -> None:
-    """Lets the lease of an evaluation run out, and the one who holds it not know; others may begin at once."""
+    """Lets the first lease of an evaluation run out, and the one who holds it not know; others may begin at once."""
     await until(lambda: _settled(bench))
     async with bench.database.system() as tx:
         await tx.execute(
-            "UPDATE evaluations SET lease_until = clock_timestamp() - interval '1 second' WHERE id = %(id)s",
+            """UPDATE evaluations SET lease_until = clock_timestamp() - interval '1 second'
+               WHERE id = %(id)s AND fencing_token = 1""",
             {"id": identifier},
         )
+
+
+async def taken_over(bench: Workbench, identifier: str) -> bool:
+    """Says whether another has an evaluation by now; else its first lease ends, which its holder may have renewed."""
+    if await token(bench, identifier) > 1:
+        return True
+    await expire(bench, identifier)
+    await wake(bench)
+    return False
 
 
 async def _settled(bench: Workbench) -> bool:

@@ -20,7 +20,7 @@ from services.program.results import Results
 from services.program.running import ModelAway, ModelRejected, Outcome, Run
 from services.program.waking import EVALUATIONS
 from services.program.working import Workshop
-from tests.integration.program.gates import Gate, expire, finished, in_its_middle, leased, token, wake
+from tests.integration.program.gates import Gate, expire, finished, in_its_middle, leased, taken_over, token, wake
 from tests.integration.program.making import (
     create_dataset,
     create_program,
@@ -53,8 +53,8 @@ async def test_a_takeover_runs_only_what_is_not_finished(bench: Workbench, works
         stream = asyncio.create_task(evaluated(bench, request))
         await stalled.full.wait()
         await until(lambda: finished(bench, request.evaluation_id, 5))
-        await expire(bench, request.evaluation_id)
         async with working(replace(workshop, prepare=fresh.prepare), "fresh"):
+            await until(lambda: taken_over(bench, request.evaluation_id))
             results, ended = await stream
         stalled.opened.set()
     assert ended.status == execution_pb2.WORK_STATUS_COMPLETED
