@@ -117,7 +117,7 @@ class Part:
 
 
 class Estimator:
-    """What Optuna's estimator promises of the trials of a run, told at once and divided once.
+    """What Optuna's estimator promises of the trials of a run, which are told and divided at once.
 
     Its own sampler compares the distributions of all trials at the first suggestion, and learns only from trials that
     have every variable. Here variables under one condition are drawn together, by the trials that have them; in

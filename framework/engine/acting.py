@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.engine import writing
 from framework.engine.behaviour import merged, unsound
-from framework.engine.foreseen import complete, foreseen, written
+from framework.engine.foreseen import complete, foreseen, telling, written
 from framework.engine.messages import changed, refuse_if
 from framework.engine.permitting import permit_change, permitted_paths
 from framework.engine.reading import load
@@ -81,7 +81,8 @@ async def settle(
     paths = sorted(spec.fields.keys() & columns.keys() - {"updated_at"})
     made, old = foreseen(spec, row, columns), codec_of(spec).message({name: row.get(name) for name in paths})
     write = writing.update(spec, row, columns, move, fence)
-    for answer in await written(call, spec, "updated", write, made, paths, old):
+    told = telling(spec, call.context, "updated", write, made, paths, old)
+    for answer in await written(call, told, tells="updated" in spec.told):
         return complete(spec, made, answer)
     raise writing.moved_on()
 

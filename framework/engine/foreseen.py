@@ -30,23 +30,13 @@ def foreseen(spec: ResourceSpec, row: Mapping[str, Any], columns: Mapping[str, A
 
 
 async def written(
-    call: "Call",
-    spec: ResourceSpec,
-    what: str,
-    write: tuple[str, Mapping[str, Any]],
-    message: Any,
-    paths: Sequence[str] = (),
-    old: Any = None,
-    *,
-    durable: bool = True,
+    call: "Call", told: tuple[str, Mapping[str, Any]], *, tells: bool, durable: bool = True
 ) -> Sequence[Mapping[str, Any]]:
     """Runs what `telling` returns: in the open transaction, or as one by itself, which is `durable` or not."""
-    statement, values = telling(spec, call.context, what, write, message, paths, old)
     if call.alone:
-        organization = call.context.organization_id
-        return await call.database.write(organization, statement, values, call.seconds, durable=durable)
+        return await call.database.write(call.context.organization_id, *told, call.seconds, durable=durable)
     async with call.transaction() as tx:
-        return await tx.answer(await tx.leave(statement, values, tells=what in spec.told))
+        return await tx.answer(await tx.leave(*told, tells=tells))
 
 
 def telling(

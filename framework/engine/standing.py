@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.protobuf.message import Message
 
 from framework.engine.creating import insert_statement, known_permitted, new_row, values_of
-from framework.engine.foreseen import foreseen, written
+from framework.engine.foreseen import foreseen, telling, written
 from framework.engine.reading import as_known
 from framework.policy import guard_of
 from framework.resource import Resource, spec_of
@@ -38,7 +38,8 @@ async def create_while(
         return None
     made: M = foreseen(spec, {}, row)
     write = insert_statement(spec.collection, row, condition), {**parameters, **values_of(row)}
-    return made if await written(call, spec, "created", write, made, durable=False) else None
+    told = telling(spec, call.context, "created", write, made)
+    return made if await written(call, told, tells="created" in spec.told, durable=False) else None
 
 
 def standing(call: "Call", resource: type[Resource[M]], identifier: str, verb: str, lock_version: int) -> Clause:
