@@ -9,6 +9,7 @@ from services.program.code.contract import CodeFault, Limits
 from services.program.code.pool import Workers
 
 TIGHT = Limits(call_ms=120_000, cpu_seconds=1, memory_mb=200)
+NARROW = Limits(call_ms=120_000, cpu_seconds=60, memory_mb=200)  # memory may take a second of CPU time to be had
 HASTY = Limits(call_ms=300, prepare_ms=20_000)
 CALM = Limits()
 
@@ -31,8 +32,8 @@ async def _fault(workers: Workers, program: str, parameters: dict[str, Any], lim
         ("leave@1", {"politely": True}, CALM, "CRASH", "the code ended its process with exit status 3"),
         ("leave-later@1", {}, CALM, "CRASH", "the code ended its process with exit status 4"),
         ("hang-up@1", {}, CALM, "CRASH", "the code closed the channel on which it is called"),
-        ("leak@1", {}, TIGHT, "MEMORY_LIMIT", "the code used more than 200 MB of memory"),
-        ("delegate@1", {"leak": True}, TIGHT, "MEMORY_LIMIT", "the code used more than 200 MB of memory"),
+        ("leak@1", {}, NARROW, "MEMORY_LIMIT", "the code used more than 200 MB of memory"),
+        ("delegate@1", {"leak": True}, NARROW, "MEMORY_LIMIT", "the code used more than 200 MB of memory"),
         ("gulp@1", {}, CALM, "MEMORY_LIMIT", "the program ran out of memory"),
         ("loop@1", {}, TIGHT, "CPU_LIMIT", "the code used more than 1 s of CPU time"),
         ("delegate@1", {}, TIGHT, "CPU_LIMIT", "the code used more than 1 s of CPU time"),
