@@ -18,6 +18,7 @@ from aiohttp.helpers import get_env_proxy_for_url
 from framework.egress.calls import Broken, Call, NotAnsweredInTime, NotReached, NotReachedInTime, Said
 from framework.egress.guarding import Guard
 from framework.egress.policy import RESPONSE_BYTES
+from framework.egress.sending import SentAtOnce
 from framework.egress.transport import UNSOUND
 
 _OURS = {"user-agent": "ashgrove", "accept": "*/*", "accept-encoding": "identity"}
@@ -98,6 +99,7 @@ class Outlet:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                request_class=SentAtOnce,
             )
         return self._session
 
