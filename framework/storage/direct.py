@@ -50,9 +50,8 @@ async def _run(
     values = [_written(params[name]) for name in names]
     pgconn.enter_pipeline_mode()
     try:
-        for statement, *settings in before:
-            pgconn.send_query_params(statement, settings)
-        named = _send(connection, text, values)
+        named = [_send(connection, statement, settings) for statement, *settings in before]
+        named.append(_send(connection, text, values))
         pgconn.pipeline_sync()
         answers = await connection.wait(_answers(pgconn))
     finally:
@@ -60,23 +59,23 @@ async def _run(
     for answer in answers:
         if answer.status == ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(answer)
-    _prepared.setdefault(connection, {}).update(named)
+    _prepared.setdefault(connection, {}).update(each for each in named if each)
     return _rows(answers[-1])
 
 
-def _send(connection: Connection, text: bytes, values: Sequence[bytes | None]) -> Mapping[bytes, bytes]:
-    """Sends a statement; returns the name by which it is prepared, if nothing fails, where it was not before."""
+def _send(connection: Connection, text: bytes, values: Sequence[bytes | None]) -> tuple[bytes, bytes] | None:
+    """Sends a statement; returns it with the name by which it is prepared, if nothing fails, where it was not before."""
     pgconn, known = connection.pgconn, _prepared.get(connection, {})
     if (name := known.get(text)) is not None:
         pgconn.send_query_prepared(name, values)
-        return {}
+        return None
     if len(known) >= MOST_PREPARED:
         pgconn.send_query_params(text, values)
-        return {}
+        return None
     name = b"direct_%d" % next(_numbers)
     pgconn.send_prepare(name, text)
     pgconn.send_query_prepared(name, values)
-    return {text: name}
+    return text, name
 
 
 @lru_cache(maxsize=4096)

@@ -55,8 +55,9 @@ class Execution(Resource[execution_pb2.Execution]):
         "feedback_count": count("feedback"),
         "mean_feedback_score": avg("feedback", "score"),
     }
-    # Events are kept for their own time, which need not be the executions'.
-    untold = ("inputs", "outputs")
+    # Events are kept for their own time, which need not be the executions'; and what a run was done with follows from
+    # its program's revision and what the call said.
+    untold = ("inputs", "outputs", "effective_configuration")
     states = StateMachine(
         "status",
         moves={
