@@ -8,7 +8,7 @@ import math
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 from google.protobuf import json_format, message_factory, struct_pb2
@@ -23,6 +23,7 @@ from framework.structs import struct_of, value_of
 M = TypeVar("M", bound=Message)
 Convert = Callable[[Any], Any]
 _LARGEST = 2**53
+_SHORT = 64
 _LONG = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -190,7 +191,7 @@ def _arguments(descriptor: Descriptor, data: Mapping[str, Any]) -> Mapping[str, 
     """Returns what a message's constructor makes the same of as `json_format` would of the data."""
     given = [(name, read, data[name]) for name, read in _readers(descriptor).items() if name in data]
     # Null is absent, but for the one message that holds it.
-    found = {name: read(value) for name, read, value in given if value is not None or read is value_of}
+    found = {name: read(value) for name, read, value in given if value is not None or read is _value_read}
     return {**data, **found} if found else data
 
 
@@ -225,13 +226,26 @@ def _one_reader(field: FieldDescriptor) -> Convert:
     return partial(_arguments, nested)
 
 
+def _value_read(plain: Any) -> Any:
+    """Returns a Value; the same one for what is small, which comes again and again: constructors copy it."""
+    kind = type(plain)
+    small = kind is bool or kind is int or (kind is str and len(plain) <= _SHORT)
+    # A negative zero is found under zero's name.
+    if small or (kind is float and (plain or math.copysign(1.0, plain) > 0)):
+        return _small_value(plain)
+    return value_of(plain)
+
+
+_small_value = lru_cache(maxsize=4096, typed=True)(value_of)
+
+
 def _time(text: str) -> Any:
     return moment(datetime.fromisoformat(text)) if len(text) <= _MICROSECONDS else _parsed(Timestamp, text)
 
 
 _READ: Mapping[str, Convert] = {
     "google.protobuf.Struct": struct_of,
-    "google.protobuf.Value": value_of,
+    "google.protobuf.Value": _value_read,
     "google.protobuf.Timestamp": _time,
 }
 

@@ -13,9 +13,8 @@ from ashgrove.event.v1.event_pb2 import Actor, Event
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from framework.engine.writing import told_of
+from framework.engine.writing import left_out, told_of
 from framework.events.recent import stamped
-from framework.policy import field_rules
 from framework.resource import Registry, ResourceSpec
 from framework.testing.factories import sound
 from services.describe import registries
@@ -121,7 +120,7 @@ def _exported(registry: Registry) -> str:
 def _resource(registry: Registry, spec: ResourceSpec) -> Iterator[str]:
     yield f"### {spec.noun}\n\n| type | when |\n|---|---|"
     yield from (f"| `{spec.singular}.{what}` | {_WHEN[what]} |" for what in _WHEN if what in spec.publishes)
-    left = [name for name, f in spec.fields.items() if f.sensitive or name in field_rules(spec).reads]
+    left = [name for name, f in spec.fields.items() if f.sensitive or name in left_out(spec)]
     kept = [f"`{name}`" for name in spec.fields if name not in left]
     yield f"\nFields of `data`: {', '.join(kept)}."
     yield f"Left out: {', '.join(f'`{name}`' for name in left) or 'nothing but large values'}.\n"

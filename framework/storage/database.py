@@ -20,7 +20,7 @@ from framework.plain import plain
 from framework.storage import direct, pipelines
 from framework.storage.failures import mapped
 from framework.storage.pipelines import Connection
-from framework.storage.pools import Pool, pool
+from framework.storage.pools import Pool, lent, pool
 from framework.telemetry import CLIENT, span
 
 RECORDED = Failpoint("write.recorded", "a write and its event stand in a transaction that is not committed")
@@ -155,7 +155,7 @@ class Reads:
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
-            async with self._pool.connection(timeout=self._deadline) as connection:
+            async with lent(self._pool, self._deadline) as connection:
                 return await pipelines.single(connection, sql, params, (_SETTINGS, *self._settings))
 
     async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
@@ -192,7 +192,7 @@ class Database:
         """
         settings = _told(organization_id, deadline_seconds)
         with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._tenant.connection(timeout=deadline_seconds) as connection:
+            async with lent(self._tenant, deadline_seconds) as connection:
                 tx = Transaction(connection)
                 async with pipelines.transaction(connection):
                     pipelines.leave(connection, _SETTINGS, *settings)
@@ -221,7 +221,7 @@ class Database:
         settings = [value.encode() for value in _told(organization_id, deadline_seconds)]
         before = [_SETTINGS, *settings] if durable else [_SETTINGS_LAZILY, *settings]
         with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._tenant.connection(timeout=deadline_seconds) as connection:
+            async with lent(self._tenant, deadline_seconds) as connection:
                 rows = await direct.run(connection, sql, params, before)
         COMMITTED()
         return rows
@@ -230,7 +230,7 @@ class Database:
     async def system(self) -> AsyncIterator[Transaction]:
         """Opens one transaction as the `_system` role, which sees every organization of this service."""
         with mapped(), span("system transaction", _TOLD, kind=CLIENT, alone=False):
-            async with self._system.connection() as connection, pipelines.transaction(connection):
+            async with lent(self._system) as connection, pipelines.transaction(connection):
                 tx = Transaction(connection)
                 yield tx
         if tx.told:
@@ -244,7 +244,7 @@ class Database:
         Unless it has to be `durable` it is committed as `Transaction.lazily` says.
         """
         with mapped(), span("system statement", _TOLD, kind=CLIENT, alone=False):
-            async with self._system.connection() as connection:
+            async with lent(self._system) as connection:
                 if durable:
                     return await (await connection.execute(sql, params)).fetchall()
                 return await pipelines.single(connection, sql, params, (_LAZILY,))

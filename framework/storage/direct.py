@@ -64,7 +64,7 @@ async def _run(
 
 
 def _send(connection: Connection, text: bytes, values: Sequence[bytes | None]) -> tuple[bytes, bytes] | None:
-    """Sends a statement; returns it with the name by which it is prepared, if nothing fails, where it was not before."""
+    """Sends a statement; returns it with its name, where it was not prepared before and is if nothing fails."""
     pgconn, known = connection.pgconn, _prepared.get(connection, {})
     if (name := known.get(text)) is not None:
         pgconn.send_query_prepared(name, values)

@@ -1,6 +1,8 @@
 """Pools of connections to PostgreSQL, each checked before it is lent, which asks nobody."""
 
 import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -21,6 +23,19 @@ def pool(url: str, role: str, password: str, schema: str, size: int) -> Pool:
     return AsyncConnectionPool(
         conninfo, min_size=1, max_size=size, open=False, kwargs=kwargs, connection_class=Connection, check=_check_there
     )
+
+
+@asynccontextmanager
+async def lent(pool: Pool, seconds: float | None = None) -> AsyncIterator[Connection]:
+    """Lends a connection to what ends its transactions by itself: the pool's own way sees to a commit once more.
+
+    One that is left in the middle of a transaction is rolled back by the pool.
+    """
+    connection = await pool.getconn(seconds)
+    try:
+        yield connection
+    finally:
+        await pool.putconn(connection)
 
 
 async def _check_there(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ashgrove.program.v1 import program_pb2
 from google.protobuf.json_format import MessageToDict
 
-from domain.values import Json
+from domain.values import Json, canonical_json
 from services.program import shapes
 from services.program.code.contract import CodeFault
 from services.program.configurations import settings_of, tuned
@@ -127,7 +127,7 @@ class Models:
         self.settings = settings
         self.http = http
         self.desk = desk
-        self._kept: dict[tuple[Any, ...], Any] = {}
+        self._kept: dict[tuple[Any, ...], Run] = {}
 
     async def warm(self) -> None:
         """Imports and makes what running takes, so that the first caller does not wait for it.
@@ -143,10 +143,22 @@ class Models:
     async def prepare(
         self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
     ) -> Run:
+        """Returns what runs the program; where it draws on no examples it is kept, since executions come in numbers."""
+        if train:
+            return await self._prepared(program, configuration, train)
+        key = _key(program, configuration)
+        run = self._kept.pop(key, None) or await self._prepared(program, configuration, train)
+        self._kept[key] = run  # the last to be forgotten
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        return run
+
+    async def _prepared(
+        self, program: program_pb2.Program, configuration: Mapping[str, Json], train: Sequence[Mapping[str, Any]]
+    ) -> Run:
         """Returns what runs the program; mining rules takes a while, so it happens off the event loop."""
         fixed, others = tuned(program.signature_config, configuration)
-        effective = _laid(program, others)
-        runner = await self._ready(program, effective, train)
+        runner = await asyncio.to_thread(self._runner, program, _laid(program, others), train)
         # An example may have been written with another signature than the program has.
         read = shapes.reading_as(program.signature_config.inputs)
 
@@ -183,21 +195,6 @@ class Models:
 
         return run
 
-    async def _ready(
-        self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]
-    ) -> Any:
-        """Returns a runner; one that draws on no examples is kept, since executions of a program come in numbers."""
-        if train:
-            return await asyncio.to_thread(self._runner, program, effective, train)
-        parts = program.signature_config, program.program_config
-        told = (part.SerializeToString(deterministic=True) for part in parts)
-        key = (program.type, *told, effective.model_dump_json())
-        runner = self._kept.pop(key, None) or await asyncio.to_thread(self._runner, program, effective, train)
-        self._kept[key] = runner  # the last to be forgotten
-        if len(self._kept) > KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
-        return runner
-
     def _runner(self, program: program_pb2.Program, effective: Parameters, train: Sequence[Mapping[str, Any]]) -> Any:
         signature = MessageToDict(program.signature_config, preserving_proto_field_name=True)
         if program.type == program_pb2.Program.TYPE_TEMPLATE:
@@ -207,10 +204,21 @@ class Models:
         return _runner_class()(signature, effective, train, self.settings, self.http, reasons=reasons, desk=self.desk)
 
 
+def _key(program: program_pb2.Program, configuration: Mapping[str, Json]) -> tuple[Any, ...]:
+    """Returns what a program that draws on no examples runs alike by."""
+    parts = program.signature_config, program.program_config
+    told = (part.SerializeToString(deterministic=True) for part in parts)
+    return program.type, *told, canonical_json([dict(configuration), dict(_defaults())])
+
+
 def _laid(program: program_pb2.Program, others: Mapping[str, Json]) -> Parameters:
     """Returns a configuration over the program's settings over what the work began with."""
+    return parameters({**_defaults(), **settings_of(program)}, others)
+
+
+def _defaults() -> Mapping[str, Json]:
     work = current_work()
-    return parameters({**(work.defaults if work else {}), **settings_of(program)}, others)
+    return work.defaults if work else {}
 
 
 def _runner_class() -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from framework.engine.writing import left_out
 from framework.events.measures import METRICS
 from services.auth import gate_measures
 from services.describe import registries
@@ -26,6 +27,21 @@ def test_every_event_of_every_resource_is_in_it() -> None:
         f"{s.singular}.{what}" for registry in registries() for s in registry.specs.values() for what in s.publishes
     }
     assert told and told <= set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", page(), re.MULTILINE))
+
+
+def test_no_field_is_in_it_that_no_event_tells() -> None:
+    """Such as those that a resource declares untold: they are named as left out."""
+    sections = page().split("\n### ")
+    for spec in (spec for registry in registries() for spec in registry.specs.values() if spec.publishes):
+        (section,) = (each for each in sections if each.startswith(f"{spec.noun}\n"))
+        told, left = (_fields(section, begins) for begins in ("Fields of `data`:", "Left out:"))
+        assert told | left == spec.fields.keys() and not told & left, spec.noun
+        assert left == {name for name, f in spec.fields.items() if f.sensitive or name in left_out(spec)}, spec.noun
+
+
+def _fields(section: str, begins: str) -> set[str]:
+    (line,) = (line for line in section.splitlines() if line.startswith(begins))
+    return set(re.findall(r"`(\w+)`", line.removeprefix(begins)))
 
 
 def test_alarms_name_metrics_that_are_measured() -> None:
