@@ -127,3 +127,16 @@ def test_json_that_is_older_than_its_message_is_still_read() -> None:
 def test_rows_that_are_older_than_their_column_are_read() -> None:
     """Their enum is the empty text."""
     assert codec_of(spec_of(Piece)).message({"color": "", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}).color == 0
+
+
+@given(
+    st.lists(st.sampled_from([0, 0.0, -0.0, 1, 1.0, True, False, "1", "", None, "x" * 100, [1], {"a": 1}]), max_size=8)
+)
+def test_values_that_look_alike_are_told_apart_and_stand_by_themselves(values: list[Any]) -> None:
+    """Small ones are made once, and given to every message that has one."""
+    read = [made(Specimen.message, {"anything": value}) for value in values]
+    again = [Specimen.message(anything=value_of(value)) for value in values]
+    assert [each.SerializeToString() for each in read] == [each.SerializeToString() for each in again]
+    for each in read:
+        each.anything.string_value = "changed"
+    assert [made(Specimen.message, {"anything": value}) for value in values] == again
