@@ -33,8 +33,12 @@ async def _nothing() -> None:
     """Is what is left of something done."""
 
 
+async def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    await _going_on(work, waits_for)
+
+
 @types.coroutine
-def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+def _going_on(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     """Tells whoever drives this what the work waits for, and the work what it is answered."""
     with suppress(StopIteration):
         while True:

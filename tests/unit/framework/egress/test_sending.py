@@ -1,6 +1,7 @@
 """A call leaves as soon as it is made; what does not fit its connection at once goes on as it should."""
 
 import asyncio
+import inspect
 import socket
 import threading
 from collections.abc import Iterator
@@ -151,8 +152,10 @@ class Work:
 
 async def test_what_is_begun_goes_on_with_what_it_is_answered() -> None:
     work = Work()
-    going_on = asyncio.create_task(begun(work.do()))
+    rest = begun(work.do())
     assert work.seen == ["begun"], "before anybody waits for it"
+    assert inspect.iscoroutine(rest), "tasks of later Pythons take nothing else"
+    going_on = asyncio.create_task(rest)
     work.waits_for.set_result(1)
     await asyncio.sleep(0)
     work.then.set_result(2)
