@@ -44,6 +44,9 @@ Every error carries a canonical code, a sentence that says what would be right, 
 `reason` is one of these and whose metadata's `docs` names the page. Wrong fields are in `google.rpc.BadRequest`, each
 with its path; `google.rpc.RetryInfo` says when to come back. gRPC, gRPC-Web and REST tell the same: over REST the body
 is the status as JSON.
+
+The Python client raises a class of `ashgrove.errors` for each code, such as `NotFound`, `ResourceExhausted` and
+`DeadlineExceeded`, all of them `AshgroveError`, with `reason`, `metadata`, `violations` and, in seconds, `retry_after`.
 """
 
 

@@ -1,4 +1,4 @@
-"""What a call can fail with: one class per code, each with reason, metadata and every wrong field."""
+"""What a call can fail with: one class per code, each with reason, metadata, every wrong field and when to return."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,10 @@ class Violation:
 
 
 class AshgroveError(Exception):
-    """A call failed; the message says why and what to do."""
+    """A call failed; the message says why and what to do.
+
+    `retry_after` is in how many seconds it is worth to come back; None where the server does not say.
+    """
 
     def __init__(
         self,
@@ -24,12 +27,14 @@ class AshgroveError(Exception):
         reason: str = "",
         metadata: dict[str, str] | None = None,
         violations: tuple[Violation, ...] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
         self.metadata = metadata or {}
         self.violations = violations
+        self.retry_after = retry_after
 
 
 class NotFound(AshgroveError):
@@ -60,6 +65,14 @@ class Unauthenticated(AshgroveError):
     """The key or token does not hold."""
 
 
+class ResourceExhausted(AshgroveError):
+    """A limit is reached: wait for `retry_after` seconds, or ask for less."""
+
+
+class DeadlineExceeded(AshgroveError):
+    """The answer took longer than the caller, or the server, would wait; the act may have been done all the same."""
+
+
 class Unavailable(AshgroveError):
     """A part of the platform does not answer; retry later."""
 
@@ -72,6 +85,8 @@ _BY_CODE: dict[grpc.StatusCode, type[AshgroveError]] = {
     grpc.StatusCode.ABORTED: Aborted,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
 }
 
@@ -92,10 +107,10 @@ def from_status(status: status_pb2.Status) -> AshgroveError:
 
 
 def _made(code: grpc.StatusCode, message: str, status: status_pb2.Status) -> AshgroveError:
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
-        if not detail.Unpack(info):
-            detail.Unpack(bad)
+        _ = detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(retry)
     violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
+    seconds = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
     kind = _BY_CODE.get(code, AshgroveError)
-    return kind(message, info.reason, dict(info.metadata), violations)
+    return kind(message, info.reason, dict(info.metadata), violations, seconds)

@@ -24,6 +24,8 @@ _KINDS = [
     (grpc.StatusCode.ABORTED, errors.Aborted),
     (grpc.StatusCode.PERMISSION_DENIED, errors.PermissionDenied),
     (grpc.StatusCode.UNAUTHENTICATED, errors.Unauthenticated),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.ResourceExhausted),
+    (grpc.StatusCode.DEADLINE_EXCEEDED, errors.DeadlineExceeded),
     (grpc.StatusCode.UNAVAILABLE, errors.Unavailable),
     (grpc.StatusCode.INTERNAL, errors.AshgroveError),
 ]
@@ -54,6 +56,7 @@ def test_each_code_is_a_class_of_its_own(served: Served, code: grpc.StatusCode, 
     with pytest.raises(errors.AshgroveError, match="said why") as caught:
         client.programs.get("a")
     assert type(caught.value) is kind
+    assert caught.value.retry_after is None
 
 
 def test_an_invalid_argument_names_every_wrong_field(served: Served) -> None:
@@ -76,6 +79,23 @@ def test_an_invalid_argument_names_every_wrong_field(served: Served) -> None:
         client.programs.get("a")
     assert [(v.path, v.message) for v in caught.value.violations] == [("name", "say one"), ("type", "choose one")]
     assert (caught.value.reason, caught.value.metadata) == ("INVALID_FIELDS", {"resource": "program"})
+
+
+def test_a_limit_says_when_to_come_back(served: Served) -> None:
+    """In seconds, whichever of the details come before and after."""
+    scripted, client = served
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(2500)
+    info = error_details_pb2.ErrorInfo(reason="LIMIT_REACHED", metadata={"limit": "calls of a key"})
+
+    def refuse(request: Any, context: Any) -> None:
+        context.set_trailing_metadata([("grpc-status-details-bin", _packed(retry, info))])
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls")
+
+    scripted.answer = refuse
+    with pytest.raises(errors.ResourceExhausted, match="too many calls") as caught:
+        client.programs.get("a")
+    assert (caught.value.retry_after, caught.value.reason) == (2.5, "LIMIT_REACHED")
 
 
 def test_a_list_goes_through_all_pages(served: Served) -> None:
