@@ -8,7 +8,6 @@ one example shows that by itself.
 """
 
 import asyncio
-import multiprocessing
 import os
 import statistics
 import sys
@@ -27,6 +26,7 @@ from rich.console import Console
 from deploy.local.postgres import postgres
 from deploy.local.valkey import valkey
 from framework.egress.outlet import Outlet
+from framework.testing.beside import beside
 from framework.testing.workbench import Workbench, hinted, workbench
 from services.program.lm.engine import ModelSettings
 from services.program.registry import registry
@@ -57,17 +57,11 @@ def main(examples: int = EXAMPLES, at_once: int = AT_ONCE) -> None:
         tempfile.TemporaryDirectory() as other,
         valkey(Path(other)) as hints,
     ):
-        here, there = multiprocessing.Pipe()
         # By its own module's name, whoever runs this one: the process imports it anew.
         from benchmarks.evaluation import model
 
-        answering = multiprocessing.get_context("spawn").Process(target=model, args=(there,), daemon=True)
-        answering.start()
-        try:
-            uvloop.run(_measured(server.admin_url, hints.url, here.recv(), examples, at_once))
-        finally:
-            answering.terminate()
-            answering.join()
+        with beside(model) as url:
+            uvloop.run(_measured(server.admin_url, hints.url, url, examples, at_once))
 
 
 def model(pipe: Any) -> None:

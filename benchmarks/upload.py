@@ -7,7 +7,6 @@ while a file came in, for a file and for one five times as long.
 
 import asyncio
 import json
-import multiprocessing
 import os
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.postgres import postgres
+from framework.testing.beside import beside
 from framework.testing.serving import served
 from framework.testing.workbench import workbench
 from services.program.registry import registry
@@ -38,19 +38,11 @@ MIGRATIONS = Path(__file__).parents[1] / "services" / "program" / "migrations"
 def main(rows: int = ROWS) -> None:
     """Measures, and prints rows a second, their ratio to a bare COPY, and the service's memory."""
     with tempfile.TemporaryDirectory() as home, postgres(Path(home)) as server:
-        here, there = multiprocessing.Pipe()
         # By its own module's name, whoever runs this one: the process imports it anew.
         from benchmarks.upload import serve
 
-        spawning = multiprocessing.get_context("spawn")
-        service = spawning.Process(target=serve, args=(server.admin_url, there), daemon=True)
-        service.start()
-        try:
-            port, token, pid = here.recv()
+        with beside(serve, server.admin_url) as (port, token, pid):
             uvloop.run(_measured(server.admin_url, port, token, pid, rows))
-        finally:
-            service.terminate()
-            service.join()
 
 
 def serve(url: str, pipe: Any) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from framework.testing.beside import beside
 from tests.models import Reply, Say, Stall, model_server
 from tests.models.script import Step
 
@@ -35,11 +35,5 @@ def _serve(pipe: Any) -> None:
 @contextmanager
 def misbehaving() -> Iterator[str]:
     """Serves for the length of a block, and yields the base URL."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
-    process.start()
-    try:
-        yield here.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with beside(_serve) as url:
+        yield url
