@@ -1,7 +1,7 @@
 """How large a space is: conditions are summed over their branches, never multiplied."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -91,7 +91,7 @@ def extent_of(variable: Declared) -> Extent:
     if isinstance(variable, PromptVariable) and variable.mutable:
         return Extent(1, is_infinite=True, open=1)
     if isinstance(variable, GroupVariable):
-        size = size_of(variable.inner.rules)
+        size = variable.inner.size()
         dimensions = size.discrete_dimensions, size.continuous_dimensions
         more = size.conditional_dimensions, size.is_estimated
         return Extent(size.discrete_cardinality, *dimensions, size.is_infinite, *more)
@@ -133,7 +133,8 @@ def _tied_count(tied: Sequence[Declared], rules: Rules) -> tuple[int, bool]:
         return bound, True
     if len(parents) > MOST_PARENTS or math.prod(e.combinations for e in extents) * len(tied) > MOST_BRANCHES:
         return bound, True
-    return _branches(parents, children, rules, {}), False
+    known = {id(form): extent_of(form).combinations for each in children for form in _forms(each)}
+    return _branches(parents, children, known, rules, {}), False
 
 
 def _asked(tied: Sequence[Declared], rules: Rules) -> set[str]:
@@ -149,14 +150,27 @@ def _asked(tied: Sequence[Declared], rules: Rules) -> set[str]:
     return asked
 
 
-def _branches(parents: Sequence[Declared], children: Iterable[Declared], rules: Rules, values: dict[str, Json]) -> int:
+def _forms(variable: Declared) -> Iterable[Declared]:
+    """Return what a variable may be by the values of its parents, beside inactive."""
+    return variable.branches.values() if isinstance(variable, ConditionalVariable) else (variable,)
+
+
+def _branches(
+    parents: Sequence[Declared],
+    children: Sequence[Declared],
+    known: Mapping[int, int],
+    rules: Rules,
+    values: dict[str, Json],
+) -> int:
+    """Count the combinations; `known` has those of each form of a child, by identity: asked for 100,000 times."""
     if not parents:
         active = (rules.active(each, values) for each in children)
-        return math.prod(extent_of(each).combinations for each in active if each is not None)
+        return math.prod(known[id(each)] for each in active if each is not None)
     first, others = rules.active(parents[0], values), parents[1:]
     if first is None:
-        return _branches(others, children, rules, values)
-    return sum(_branches(others, children, rules, {**values, **point}) for point in _points(first, rules, values))
+        return _branches(others, children, known, rules, values)
+    points = _points(first, rules, values)
+    return sum(_branches(others, children, known, rules, {**values, **point}) for point in points)
 
 
 def _points(variable: Active, rules: Rules, values: dict[str, Json]) -> Iterable[dict[str, Json]]:

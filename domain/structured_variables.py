@@ -103,9 +103,19 @@ class GroupVariable:
     @cached_property
     def inner(self) -> "Space":
         """The space of its variables; raises Invalid unless they are sound."""
+        if isinstance(self._judged, Invalid):
+            raise Invalid(self._judged.violations)
+        return self._judged
+
+    @cached_property
+    def _judged(self) -> "Space | Invalid":
+        # Once, also where it is refused: each level asks twice, which of eight levels is 256 times.
         from domain.space import Space
 
-        return Space(self.variables)
+        try:
+            return Space(self.variables)
+        except Invalid as invalid:
+            return invalid
 
     @property
     def reads_as(self) -> Kind:

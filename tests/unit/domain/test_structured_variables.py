@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from domain import space as space_module
 from domain.designs import configuration
 from domain.sampling import Unsatisfied, random_configuration, random_configurations
 from domain.space import (
@@ -353,6 +354,36 @@ def test_variables_within_groups_count() -> None:
     """A thousand variables in all, wherever they stand."""
     inner = tuple(BooleanVariable(f"v{index}") for index in range(600))
     assert faults(Space, (GroupVariable("a", inner), GroupVariable("b", inner))) == [("variables", "OUT_OF_RANGE")]
+
+
+def test_groups_within_groups_are_judged_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the innermost is refused: each level is asked for its faults and for what it reads as."""
+    judged: list[int] = []
+    judge = space_module.judge_space
+
+    def counting(*arguments: Any) -> Any:
+        judged.append(1)
+        return judge(*arguments)
+
+    monkeypatch.setattr(space_module, "judge_space", counting)
+    variable: Any = BooleanVariable("b", when="nothing")
+    for _ in range(8):
+        variable = GroupVariable("g", (variable,))
+    (found,) = faults(Space, (variable,))
+    assert found == ("variables[0]" + ".group.variables[0]" * 8 + ".when", "UNKNOWN_NAME")
+    assert len(judged) == 9
+
+
+def test_groups_within_groups_are_counted_once_each() -> None:
+    """However often the branches above one are gone through: here two hundred thousand times."""
+    members: tuple[Any, ...] = (*(BooleanVariable(f"p{i}") for i in range(4)), BooleanVariable("q", when="p0 || p3"))
+    for _ in range(5):
+        members = (*members[:4], GroupVariable("q", members, when="p0 || p3"))
+    counted = 12 * 2 + 4
+    for _ in range(5):
+        counted = 12 * counted + 4
+    size = Space(members).size()
+    assert (size.discrete_cardinality, size.is_estimated) == (counted, False)
 
 
 @settings(max_examples=tries(40))
