@@ -11,16 +11,26 @@ from domain.values import Json
 MOST = 5000
 """How many combinations are looked at."""
 
+MOST_VALUES = 250_000
+"""How many values those may have together: a second's work."""
+
 
 def every_configuration(space: Space) -> list[dict[str, Json]] | None:
-    """Return every valid configuration, in the order of the grid; None where there are more than MOST combinations.
+    """Return every valid configuration, in the order of the grid; None where there are too many combinations.
 
-    Continuous variables and choices that allow custom values have no end, either.
+    That is more than MOST, or more than MOST_VALUES values in them; continuous variables and choices that allow custom
+    values have no end.
     """
     size = space.size()
-    if size.is_infinite or size.discrete_cardinality > MOST:
+    if size.is_infinite or size.discrete_cardinality > min(MOST, MOST_VALUES // max(_width(space), 1)):
         return None
     return [space.ordered(values) for values in _combinations(space.rules) if not space.rules.broken(values)]
+
+
+def _width(space: Space) -> int:
+    """Return how many variables there are, those within groups included."""
+    groups = (each.inner for each in space.variables if isinstance(each, GroupVariable))
+    return len(space.variables) + sum(map(_width, groups))
 
 
 def _combinations(rules: Rules) -> list[dict[str, Json]]:

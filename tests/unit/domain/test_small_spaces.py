@@ -9,7 +9,7 @@ from domain.difficulty import complexity, difficulty
 from domain.enumeration import every_configuration
 from domain.sampling import Unsatisfied, random_configurations
 from domain.satisfiability import emptiness
-from domain.space import BooleanVariable, Constraint, FloatVariable, IntegerVariable, Space
+from domain.space import BooleanVariable, Constraint, FloatVariable, GroupVariable, IntegerVariable, Space
 from domain.values import canonical_json
 from tests.unit.domain.arbitrary import conditional_spaces, spaces, structured_spaces
 
@@ -40,6 +40,10 @@ def test_what_cannot_be_tried_is_not_called_empty() -> None:
     assert not emptiness(Space((IntegerVariable("x", 0, 5), IntegerVariable("y", 0, 1000)), never))
     assert emptiness(Space((IntegerVariable("x", 0, 5),), never))
     assert every_configuration(Space(())) == [{}]
+    # Few combinations, but each of a thousand values: hundreds of megabytes.
+    wide = [*(BooleanVariable(f"b{i}") for i in range(12)), *(IntegerVariable(f"c{i}", 1, 1) for i in range(900))]
+    assert every_configuration(Space(tuple(wide))) is None
+    assert every_configuration(Space((GroupVariable("g", tuple(wide)),))) is None
 
 
 @given(spaces(most=4) | conditional_spaces(), spaces(most=2))
