@@ -174,6 +174,13 @@ def _exp(span: Span) -> Bound:
     return None if span.high > 700 else _wider(math.exp(span.low), math.exp(span.high))
 
 
+def _sum(spans: list[Span]) -> Bound:
+    try:
+        return _wider(math.fsum(each.low for each in spans), math.fsum(each.high for each in spans))
+    except OverflowError:  # beyond what doubles hold
+        return None
+
+
 def _abs(span: Span) -> Bound:
     ends = [abs(each) for each in span]
     return Span(0.0 if span.low <= 0 <= span.high else min(ends), max(ends))
@@ -192,7 +199,7 @@ _OPERATIONS: dict[str, Callable[[Span, Span], Bound]] = {
 _FUNCTIONS: dict[str, Callable[[list[Span]], Bound]] = {
     "min": lambda spans: Span(min(each.low for each in spans), min(each.high for each in spans)),
     "max": lambda spans: Span(max(each.low for each in spans), max(each.high for each in spans)),
-    "sum": lambda spans: _wider(math.fsum(each.low for each in spans), math.fsum(each.high for each in spans)),
+    "sum": _sum,
     "abs": lambda spans: _abs(spans[0]),
     "log": lambda spans: _log(spans[0]),
     "exp": lambda spans: _exp(spans[0]),

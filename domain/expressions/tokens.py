@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.expressions.faults import Malformed
+from domain.values import Invalid, normalise
 
 _WORD = re.compile(
     r"""\s*(?:
@@ -60,6 +61,8 @@ def _text(word: str, at: int) -> str:
         inner = _ESCAPED_APOSTROPHE.sub(lambda found: "'" if found[1] == "'" else found[0], word[1:-1])
         word = '"' + re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', inner) + '"'
     try:
-        return str(json.loads(word))
+        return str(normalise(json.loads(word)))
     except ValueError:
         raise Malformed(at, "is a text with an escape that is unknown") from None
+    except Invalid as invalid:
+        raise Malformed(at, f"is a text that {invalid.violations[0].message}") from None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.sampling import ATTEMPTS, Unsatisfied, random_configurations
+from domain.satisfiability import emptiness
 from domain.space import Constraint, FloatVariable, IntegerVariable, Space
 from domain.values import Invalid
 
@@ -79,6 +80,21 @@ def test_an_expression_that_explodes_is_refused(expression: str) -> None:
     """Unread, or where it becomes too deep."""
     (found,) = refusals([number()], expression)
     assert found[0] in ("constraints[0].expression", "constraints", "variables")
+
+
+def test_a_text_that_no_value_can_be_is_refused() -> None:
+    """Half of a surrogate pair, and U+0000."""
+    for text in (r'x == "\ud800"', r"x == '\u0000'", r'{"\ud800": 1}[x] > 0'):
+        assert refusals([{"name": "x", "choice": {"choices": ["a", "b"]}}], text) == [
+            ("constraints[0].expression", "SYNTAX")
+        ]
+
+
+def test_sums_beyond_all_doubles_prove_nothing() -> None:
+    """Of bounds that are doubles themselves."""
+    names = ("x", "y")
+    space = Space(tuple(FloatVariable(name, 0, 1.7e308) for name in names), (Constraint("c", "sum(x, y) > 1"),))
+    assert not emptiness(space)
 
 
 def test_what_an_expression_computes_stays_a_double() -> None:
