@@ -15,6 +15,9 @@ CANDIDATES = 32
 MOST_SPREAD = 1000
 """How many points a hypercube may have to be chosen by the distances between all of them."""
 
+BLOCK = 1000
+"""For how many points columns are ranked at once: more columns than are remembered would be ranked for each point."""
+
 _JITTERS = 2**26
 
 
@@ -27,10 +30,8 @@ def latin_hypercube_point(
     CANDIDATES hypercubes whose two nearest points are farthest apart.
     """
     repetition, row = divmod(index, count)
-    parts: tuple[int | str, ...] = (seed, "latin_hypercube", count, repetition)
-    if maximin:
-        parts = (*parts, "maximin", _widest(parts, count, dimensions))
-    return _point(parts, count, row, dimensions)
+    parts = _parts(seed, count, repetition, dimensions, maximin)
+    return next(_rows(parts, count, range(row, row + 1), dimensions))
 
 
 def latin_hypercube_points(
@@ -38,14 +39,22 @@ def latin_hypercube_points(
 ) -> Iterator[tuple[float, ...]]:
     """Yield the points of one hypercube after another, from an index on."""
     while True:
-        yield latin_hypercube_point(seed, count, index, dimensions, maximin=maximin)
-        index += 1
+        repetition, row = divmod(index, count)
+        rows = range(row, min(row + BLOCK, count))
+        yield from _rows(_parts(seed, count, repetition, dimensions, maximin), count, rows, dimensions)
+        index += len(rows)
 
 
-def _point(parts: tuple[int | str, ...], count: int, row: int, dimensions: int) -> tuple[float, ...]:
-    return tuple(
-        (int(_strata(count, *parts, each)[row]) + _jitter(*parts, each, row)) / count for each in range(dimensions)
-    )
+def _parts(seed: int, count: int, repetition: int, dimensions: int, maximin: bool) -> tuple[int | str, ...]:
+    parts: tuple[int | str, ...] = (seed, "latin_hypercube", count, repetition)
+    return (*parts, "maximin", _widest(parts, count, dimensions)) if maximin else parts
+
+
+def _rows(parts: tuple[int | str, ...], count: int, rows: range, dimensions: int) -> Iterator[tuple[float, ...]]:
+    """Yield some rows of one hypercube; each column is ranked once for all of them."""
+    strata = [_strata(count, *parts, each)[rows.start : rows.stop].tolist() for each in range(dimensions)]
+    for place, row in enumerate(rows):
+        yield tuple((strata[each][place] + _jitter(*parts, each, row)) / count for each in range(dimensions))
 
 
 @lru_cache(maxsize=64)
