@@ -24,6 +24,8 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A page of long rows is more than gRPC's own 4 MiB; the gateway and the client take as much.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
 
 

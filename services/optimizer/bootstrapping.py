@@ -31,7 +31,7 @@ from services.optimizer.paired import Row, scored
 from services.optimizer.prompts import SLOT, parameters
 from services.optimizer.spending import Usage
 from services.optimizer.strategies import strategy_of
-from services.optimizer.training import labeled_examples
+from services.optimizer.training import Training
 
 STRATEGY = "STRATEGY_BOOTSTRAP_RANDOM_SEARCH"
 KEPT = Failpoint("run.bootstrapped", "sets of demonstrations are in the pool, and their run does not name them")
@@ -88,13 +88,14 @@ class Bootstrapping:
             await self.asides.ledger.say(RunEvent.TYPE_BOOTSTRAP_STARTED)
         search = _search_of(self.run)
         revision = _revision(space, self.run)
-        labeled = await labeled_examples(self.application, self.run, revision)
+        training = Training(self.application, self.run, revision)
+        labeled = await training.first()
         if not labeled:
             told = f"the dataset has no training examples at revision {revision}, which run and variable allow"
             raise Fruitless(told)
         shown = teaching(labeled, self.run["seed"], search.max_demonstrations)
         ended = await self._answered(space, shown, search)
-        traces = _traces(ended.results, labeled, shown, self._accepts(search))
+        traces = await self._traces(training, labeled, shown, ended.results)
         values = {each.reference: each for each in islice(self._sets(space, traces, labeled, search), wanted)}
         if not values:
             raise Fruitless("no set of demonstrations fits the variable's rule: raise its token_limit")
@@ -138,6 +139,25 @@ class Bootstrapping:
 
     def _accepts(self, search: BootstrapRandomSearch) -> "_Accepts":
         return _Accepts(objectives_of(self.run)[0], search.accept)
+
+    async def _traces(
+        self,
+        training: Training,
+        labeled: Sequence[Demonstration],
+        shown: Sequence[Demonstration],
+        results: Sequence[EvaluationResult],
+    ) -> list[Demonstration]:
+        """Returns what was answered well, with its reasons; not what was shown meanwhile: no example teaches itself."""
+        accepts, taught = self._accepts(_search_of(self.run)), {each["example_id"] for each in shown}
+        good = {each.example_id: each for each in results if each.example_id not in taught and accepts(each)}
+        asked = {each["example_id"]: each["inputs"] for each in labeled}
+        beyond = await training.named([each for each in good if each not in asked])
+        asked |= {each["example_id"]: each["inputs"] for each in beyond}
+        return [
+            {"example_id": each, "inputs": asked[each], "outputs": values_of(result.outputs)}
+            for each, result in good.items()
+            if each in asked
+        ]
 
     async def _keep(self, value: PromptValue) -> None:
         """Puts a value into the pool, where it may be already; raises Fruitless where that is refused."""
@@ -207,19 +227,3 @@ def shown_at(space: Space) -> list[DemoSetVariable]:
 def _revision(space: Space, run: Row) -> int:
     """Returns up to which revision of the dataset examples may be shown."""
     return min(int(run["dataset_revision"]), max(each.dataset_revision for each in shown_at(space)))
-
-
-def _traces(
-    results: Sequence[EvaluationResult],
-    labeled: Sequence[Demonstration],
-    shown: Sequence[Demonstration],
-    accepts: _Accepts,
-) -> list[Demonstration]:
-    """Returns what was answered well, with how it was reasoned; not what was shown meanwhile: none teaches itself."""
-    asked = {each["example_id"]: each["inputs"] for each in labeled}
-    taught = {each["example_id"] for each in shown}
-    return [
-        {"example_id": each.example_id, "inputs": asked[each.example_id], "outputs": values_of(each.outputs)}
-        for each in results
-        if each.example_id in asked and each.example_id not in taught and accepts(each)
-    ]

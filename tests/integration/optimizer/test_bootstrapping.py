@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import ExtendOptimizationRunRequest
 from ashgrove.optimizer.v1.run_event_pb2 import RunEvent
@@ -17,6 +18,7 @@ from ashgrove.variables.v1.prompt_value_requests_pb2 import ListPromptValuesRequ
 from framework.identifiers import new_id
 from framework.structs import values_of
 from framework.testing.waiting import until
+from services.optimizer import training
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_failing_models import asking, connect, kinds
 from tests.integration.optimizer.test_pausing import act, has, trials
@@ -211,3 +213,52 @@ async def test_what_stalls_is_left_as_soon_as_there_is_enough(around: Neighbourh
         await has(around, user, run, Run.STATUS_COMPLETED)
     run = await act(around, user, "Get", run)
     assert run.bootstrap_result.accepted_count == 1 and run.completed_trials == 2
+
+
+async def test_of_a_long_training_split_the_beginning_is_shown_as_it_is(
+    around: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is answered well is read wherever it stands: the split may be longer than what a worker can hold."""
+    monkeypatch.setattr(training, "MOST_LABELED", 4)
+    user = await around.person()
+    async with model_server(otherwise=answers) as models, asking(around, tmp_path):
+        await connect(around, only=models)
+        run = await around.start(user, await wanted(around, user))
+        await has(around, user, run, Run.STATUS_COMPLETED)
+    run = await act(around, user, "Get", run)
+    assert (run.bootstrap_result.example_count, run.bootstrap_result.shown_count) == (TRAIN, 2)
+    shown = [each for one in (await sets_of(around, user, run)).values() for each in one]
+    plain = {each["inputs"]["text"] for each in shown if "reasoning" not in each["outputs"]}
+    own = {each["inputs"]["text"] for each in shown if "reasoning" in each["outputs"]}
+    assert plain <= {f"train {n}" for n in range(4)} and own - {f"train {n}" for n in range(4)}
+
+
+async def test_what_is_read_to_be_shown_is_bounded(around: Neighbourhood, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In examples and in bytes, by the page; rows may be long, and only those up to the revision are there."""
+    user = await around.person()
+    asked_for = await wanted(around, user)
+    run = await around.start(user, asked_for)
+    request = dataset_rpc.BatchCreateExamplesRequest(dataset_id=asked_for.dataset_id)
+    for number in range(3):
+        example = request.examples.add(split=dataset_pb2.SPLIT_TRAIN)
+        example.inputs.update({"text": f"{number} {'long ' * 200_000}"})
+        example.outputs.update({"language": "sv"})
+    grown = [(await around.do(user, "BatchCreateExamples", request, "program")) for _ in range(2)]
+    row = {"program_id": run.program_id, "program_revision": run.program_revision, "dataset_id": run.dataset_id}
+    row["grant_id"] = (await around.grants())[-1]["id"]
+
+    def training_to(revision: int) -> training.Training:
+        return training.Training(around.peers, row, revision)
+
+    every = await training_to(grown[-1].dataset.revision).first()
+    assert [each["example_id"] for each in every[TRAIN:]] == [each.id for one in grown for each in one.examples]
+    assert len(every) == TRAIN + 6 and every[0]["outputs"] == {"language": "sv"}
+    before = training_to(asked_for.dataset_revision or run.dataset_revision)
+    assert await before.first() == every[:TRAIN]
+    assert await before.named([every[-1]["example_id"], *(each["example_id"] for each in every[2:0:-1])]) == every[1:3]
+    assert await before.named([]) == []
+    monkeypatch.setattr(training, "_PAGE", 2)
+    monkeypatch.setattr(training, "MOST_LABELED", 5)
+    assert await before.first() == every[:5]
+    monkeypatch.setattr(training, "MOST_BYTES", 1)
+    assert await before.first() == every[:2]
