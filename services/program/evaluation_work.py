@@ -21,6 +21,7 @@ from services.program.code.contract import CodeFault
 from services.program.committing import Committing
 from services.program.halting import paused
 from services.program.judging import Finished, Judge, measures_of, registered_among
+from services.program.lm.patience import waiting_at_most
 from services.program.metering.earlier import spent_before
 from services.program.metering.work import Budget, inside
 from services.program.opening import opened
@@ -39,7 +40,6 @@ from services.program.working import (
     examples_of,
     held,
     kept,
-    patiently,
     pinned_program,
     work_of,
 )
@@ -74,6 +74,7 @@ class EvaluationWork:
         self.results = Results(workshop.database, row)
         limit = row["max_cost_micros"]
         self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
+        self._longest_wait = math.inf if row["run_id"] is None else RUN_PATIENCE_SECONDS
         self._refused: ModelRejected | None = None
         """Why a call was not made that the limit has no room for."""
         self._direction = ""
@@ -222,8 +223,8 @@ class EvaluationWork:
     async def _outcome(self, run: Run, example: Row, inputs: dict[str, Any]) -> Outcome:
         seed = example_seed(self.row["seed"], example["position"], self.row["repeat"])
         try:
-            longest = math.inf if self.row["run_id"] is None else RUN_PATIENCE_SECONDS
-            outcome = await patiently(self.workshop, lambda: run(inputs, seed), longest)
+            with waiting_at_most(self._longest_wait):
+                outcome = await run(inputs, seed)
         except ModelRejected as fault:
             if not self._answered or self._over(fault):
                 raise  # it never answered, or may not be asked: the whole evaluation cannot be done

@@ -32,7 +32,6 @@ from services.program.working import (
     held,
     kept,
     names_of,
-    patiently,
     pinned_program,
     state_of,
     work_of,
@@ -42,7 +41,9 @@ ANSWERED = Failpoint("execution.answered", "an execution is answered and paid fo
 _log = logging.getLogger(__name__)
 # A cancellation takes the work from its worker by the next token; whoever had it last tells what it had come to.
 _LEFT = """
-UPDATE executions SET cost_micros = %(cost)s, steps = %(steps)s, steps_left_out = %(steps_left_out)s
+UPDATE executions SET cost_micros = %(cost_micros)s, cost_incomplete = %(cost_incomplete)s, latency_ms = %(latency_ms)s,
+    input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
+    steps = %(steps)s, steps_left_out = %(steps_left_out)s
 WHERE organization_id = %(organization)s AND id = %(id)s AND status = 'WORK_STATUS_CANCELLED'
     AND fencing_token = %(token)s + 1
 """
@@ -79,7 +80,7 @@ class ExecutionWork:
 
     async def _leave(self) -> None:
         """Notes the steps that a cancelled execution had made until then, and what they cost."""
-        left = {"cost": micros(self.work.budget.spent_nanos), **self._steps()}
+        left = _took(self._spent()) | self._steps()
         async with self.workshop.database.system() as tx:
             await tx.execute(_LEFT, names_of(self.row) | left)
 
@@ -125,14 +126,26 @@ class ExecutionWork:
             async with asyncio.timeout(None if limit is None else limit / 1000):
                 return await self._outcome(program, train)
         except TimeoutError:
-            cost = micros(self.work.budget.spent_nanos)
-            return Outcome(None, cost_micros=cost).failed(f"it did not end within {limit} ms", "TIMEOUT")
+            return self._spent().failed(f"it did not end within {limit} ms", "TIMEOUT")
+
+    def _spent(self) -> Outcome:
+        """Returns what its calls took until now, the one that was stopped included."""
+        its = self.work.budget
+        return Outcome(
+            None,
+            latency_ms=its.latency_ms,
+            input_tokens=its.input_tokens,
+            output_tokens=its.output_tokens,
+            cost_micros=micros(its.spent_nanos),
+            unpriced=its.unpriced,
+            estimated=its.estimated,
+        )
 
     async def _outcome(self, program: program_pb2.Program, train: list[dict[str, Any]]) -> Outcome:
         row = self.row
         its_own = {"organization_id": row["organization_id"]}
         async with opened(self.workshop, program, row["configuration"] or {}, train, **its_own) as its:
-            return await patiently(self.workshop, lambda: its.run(self.inputs, row["seed"]))
+            return await its.run(self.inputs, row["seed"])
 
     async def _end(self, outcome: Outcome) -> None:
         call = self.workshop.call(self.row, "ExecuteProgram")
@@ -177,12 +190,9 @@ def _storable(outcome: Outcome) -> Outcome:
 
 
 def _columns(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "error_class": class_column(outcome.error_class),
-        "latency_ms": outcome.latency_ms,
-        "input_tokens": outcome.input_tokens,
-        "output_tokens": outcome.output_tokens,
-        "cost_micros": outcome.cost_micros,
-        "cost_incomplete": outcome.cost_incomplete,
-        "completed_at": clock_time(),
-    }
+    return _took(outcome) | {"error_class": class_column(outcome.error_class), "completed_at": clock_time()}
+
+
+def _took(outcome: Outcome) -> dict[str, Any]:
+    names = ("latency_ms", "input_tokens", "output_tokens", "cost_micros", "cost_incomplete")
+    return {name: getattr(outcome, name) for name in names}

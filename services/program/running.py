@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 
 class ModelAway(Exception):  # noqa: N818 - what happened
-    """The model does not answer now; trying again may help. The message is fit for the caller."""
+    """The model does not answer, however often it was asked; it may later. The message is fit for the caller."""
 
     took: "Outcome | None" = None
     """What was paid all the same."""
 
-    def __init__(self, message: str, error_class: str = "MODEL_UNAVAILABLE", retry_after: float | None = None) -> None:
+    def __init__(self, message: str, error_class: str = "MODEL_UNAVAILABLE") -> None:
         super().__init__(message)
         self.error_class = error_class
-        self.retry_after = retry_after
 
 
 class ModelRejected(Exception):  # noqa: N818 - what happened
@@ -240,7 +239,7 @@ async def _once(runner: Any, inputs: Mapping[str, Any], seed: int) -> Outcome:
     try:
         said = await runner.run(inputs, seed=seed)
     except ModelUnavailable as fault:
-        away = ModelAway(str(fault), fault.error_class, fault.retry_after)
+        away = ModelAway(str(fault), fault.error_class)
         away.took = _outcome(None, fault.charged)
         raise away from fault
     except ModelRefused as fault:

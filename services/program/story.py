@@ -114,6 +114,10 @@ class Story:
         took = {} if charge is None else _took(charge)
         self._end({"kind": "KIND_MODEL_CALL", "call": call, "model": model, **took, **fault})
 
+    def stopped(self, model: str, charge: Charged) -> None:
+        """Ends the call that is under way, which was stopped before it was answered."""
+        self.failed(_call.get(), model, "it was stopped before it was answered", "CANCELLED", charge)
+
     def step(self, inputs: Mapping[str, Json], outcome: Any, trace: Any = None, kind: str = "KIND_STEP") -> None:
         """Ends a step, or registered code, with its outcome and what it told of its own way."""
         step = {

@@ -1,7 +1,6 @@
-"""What every piece of work shares: its lease, the loading of what it pins, waiting out a model that is away."""
+"""What every piece of work shares: its lease, the loading of what it pins, writing down what is paid for."""
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -21,9 +20,9 @@ from services.program.bounds import Bounds
 from services.program.code.pool import Workers
 from services.program.connectors.desk import Desk
 from services.program.defaults import kept_defaults
-from services.program.metering.work import Budget, Work, meant_as
+from services.program.metering.work import Budget, Work
 from services.program.resources.program import Program
-from services.program.running import ModelAway, ModelRejected, Outcome, PrepareRunner
+from services.program.running import PrepareRunner
 from services.program.scoring.likeness import Embed, weak
 from services.program.waking import LEASE_SECONDS
 
@@ -70,9 +69,6 @@ class Workshop:
     at_once: int = 4
     """How many examples of one evaluation run at a time."""
     evaluations_at_once: int = 4
-    attempts: int = 6
-    """How often a model that is away is asked."""
-    backoff_seconds: float = 0.5
     prepare_with_tools: Any = None
     """Makes a program with tools ready, as `prepare` does the others; without it there are none."""
     outside: Any = None
@@ -127,27 +123,6 @@ def example_seed(seed: int, position: int, repeat: int = 0) -> int:
     return digest(seed, "example", position, repeat, size=8) & (2**63 - 1)
 
 
-async def patiently(workshop: Workshop, ask: Callable[[], Awaitable[Outcome]], longest: float = math.inf) -> Outcome:
-    """Asks a model, again and ever later while it is away; raises ModelAway when it stays so. Every try is paid for.
-
-    It is not waited for longer than `longest` seconds at once, unless it only wants to be asked less.
-    """
-    earlier: Outcome | None = None
-    for attempt in range(workshop.attempts):
-        try:
-            with meant_as("RETRY" if attempt else ""):
-                return (await ask()).after(earlier)
-        except (ModelAway, ModelRejected) as fault:
-            earlier = fault.took = (fault.took or Outcome(None)).after(earlier)
-            if attempt == workshop.attempts - 1 or isinstance(fault, ModelRejected):
-                raise
-            pause = _pause(workshop, fault, attempt)
-            if pause > longest and fault.error_class != "RATE_LIMIT":
-                raise
-            await asyncio.sleep(pause)
-    raise AssertionError("it is asked at least once")
-
-
 async def kept(write: Callable[[bool], Awaitable[None]]) -> None:
     """Writes down what is paid for, again after a moment while the database is away: none of it must be paid twice.
 
@@ -161,13 +136,6 @@ async def kept(write: Callable[[bool], Awaitable[None]]) -> None:
             if attempt == _WRITES - 1:
                 raise
             await asyncio.sleep(0.5)
-
-
-def _pause(workshop: Workshop, away: ModelAway, attempt: int) -> float:
-    """Returns how long to wait before the next try: what the endpoint asks for, or twice the last time."""
-    if away.retry_after is not None:
-        return max(away.retry_after, workshop.backoff_seconds)
-    return float(workshop.backoff_seconds * 2**attempt)
 
 
 async def held(workshop: Workshop, leases: Leases, row: Row, work: Coroutine[Any, Any, None], stop: Any = None) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from services.program.connectors.faults import ModelUnavailable
+from services.program.connectors.faults import LeftAlone, ModelUnavailable
 
 FAILURES = 5
 COOL_SECONDS = 10.0
@@ -19,16 +19,17 @@ class Breaker:
         self._cool = cool_seconds
         self._clock = clock
         self._failed = 0
+        self._last = ModelUnavailable()
         self._until = 0.0
         self._trying = False
 
     def enter(self, name: str) -> None:
-        """Raises ModelUnavailable while the model is left alone, or another call is trying it."""
+        """Raises LeftAlone while the model is left alone, or another call is trying it."""
         if self._failed < self._most:
             return
         left = self._until - self._clock()
         if left > 0 or self._trying:
-            fault = ModelUnavailable(f"{name} failed {self._failed} times in a row and is left alone for a moment")
+            fault = LeftAlone(name, self._failed, self._last)
             fault.retry_after = max(left, 0.1)
             raise fault
         self._trying = True
@@ -37,9 +38,10 @@ class Breaker:
         """Closes it: the model answers."""
         self._failed, self._trying = 0, False
 
-    def failed(self) -> None:
+    def failed(self, fault: ModelUnavailable) -> None:
         """Counts a failure; enough of them in a row, or a failed trial, open it."""
         self._failed += 1
+        self._last = fault
         self._trying = False
         self._until = self._clock() + self._cool
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 class ModelFault(Exception):  # noqa: N818 - the tree's root; its leaves say what happened
     """A model did not give an answer that can be used; `error_class` is the proto's ErrorClass without its prefix."""
 
-    error_class: ClassVar[str] = "MODEL_REFUSED"
+    error_class: str = "MODEL_REFUSED"
     charged: Any = None
     """What the whole prediction took all the same, once the runner knows."""
     charge: Any = None
@@ -27,6 +27,14 @@ class RateLimited(ModelUnavailable):
     """It wants to be asked less."""
 
     error_class = "RATE_LIMIT"
+
+
+class LeftAlone(ModelUnavailable):
+    """It failed so often that it is not asked for a moment; the class is that of the last failure."""
+
+    def __init__(self, name: str, times: int, last: ModelUnavailable) -> None:
+        super().__init__(f"{name} failed {times} times in a row and is left alone for a moment; the last time {last}")
+        self.error_class = last.error_class
 
 
 class AnswerLost(ModelUnavailable):

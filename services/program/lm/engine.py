@@ -25,8 +25,8 @@ from services.program.connectors.faults import (
 )
 from services.program.connectors.native import OnText
 from services.program.lm import nearest
-from services.program.metering.gate import Charge
-from services.program.metering.work import Budget, current_work
+from services.program.lm.patience import Patience
+from services.program.metering.work import Budget, Charge, current_work
 from services.program.tracing import asking, told_by
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local/"
 DEFAULT_MODEL = "local/nearest-demo"
+ONCE = Patience(1, 0.0)
 # Nominal prices of the local model, so that budgets and cost objectives work offline too: a credit is a dollar.
 LOCAL_PRICE = Price(input_micros=1_000_000, output_micros=4_000_000)
 
@@ -140,12 +141,14 @@ class Engine:
         http: "Outlet",
         desk: Desk | None = None,
         timeout_seconds: float = 600.0,
+        patience: Patience = ONCE,
     ) -> None:
         self.model = model
         self.settings = settings
         self.http = http
         self.desk = desk
         self.timeout_seconds = timeout_seconds
+        self.patience = patience
 
     async def complete(self, request: Any) -> Any:
         """Answers one request of DSPy's, and charges the prediction's meter."""
@@ -163,8 +166,8 @@ class Engine:
         )
 
     async def ask(self, asked: Asked) -> tuple[Answer, Charge]:
-        """Returns the answer and what it came to, which the prediction's meter is charged with."""
-        answer, charge = await self._told(asked)
+        """Returns the answer and what it came to; the prediction's meter is charged with every try."""
+        answer, charge = await self.patience.asked(lambda: self._told(asked))
         meter.get().charge(charge)
         return answer, charge
 
@@ -195,10 +198,12 @@ class Engine:
         texts = self.settings.traced_texts
         with asking(self._endpoint, self._body(asked) if on() else {}, texts=texts) as span:
             answer = told_by(span, self._afforded(asked) if local else await self._remote(asked), texts=texts)
-        price = LOCAL_PRICE if local else self.settings.price
         took = answer.usage or Usage()
-        cost = price.cost_nanos(took) if answer.usage else None
-        return answer, Charge(took, cost, (time.perf_counter() - began) * 1000, answer.usage is None)
+        cost = (LOCAL_PRICE if local else self.settings.price).cost_nanos(took) if answer.usage else None
+        charge = Charge(took, cost, (time.perf_counter() - began) * 1000, answer.usage is None)
+        if work := current_work():
+            work.budget.settle(0, charge)
+        return answer, charge
 
     def _afforded(self, asked: Asked) -> Answer:
         """Asks the local model within the budget of the work: its price is nominal, and kept like any other."""
@@ -206,13 +211,10 @@ class Engine:
         size = sum(nearest.tokens(each["content"] or "") for each in asked.messages)
         reserved = LOCAL_PRICE.cost_nanos(Usage(size, asked.max_tokens or 0)) or 0
         budget.reserve(reserved)
-        took = Usage()
         try:
-            answer = self._local(asked)
-            took = answer.usage or took
-            return answer
+            return self._local(asked)
         finally:
-            budget.settle(reserved, LOCAL_PRICE.cost_nanos(took) or 0)
+            budget.settle(reserved, None)  # it took no time, and what it came to is told with its answer
 
     async def _through(self, endpoint: Endpoint, work: Any, asked: Asked) -> tuple[Answer, Charge]:
         """Asks a connector; the time that a call waits for its turn is not the model's."""

@@ -37,6 +37,15 @@ class Parameters(BaseModel):
     parse_attempts: int = Field(
         1, ge=1, le=5, description="How often the model is asked in all while its answer cannot be read; each is paid."
     )
+    model_attempts: int = Field(
+        6, ge=1, le=10, description="How often each call is made in all while the model does not answer; each is paid."
+    )
+    retry_backoff_ms: int = Field(
+        500,
+        ge=0,
+        le=60_000,
+        description="How long is waited before the second try; twice that before each further one.",
+    )
     demonstration_count: int = Field(0, ge=0, le=256, description="How many training examples are shown.")
     demonstration_selection: Selection = Field(
         "first", description="Which: the first, random ones, equally many per label, or the nearest to each input."

@@ -14,6 +14,7 @@ from services.program.connectors.desk import Desk
 from services.program.lm.chat import Chat
 from services.program.lm.engine import Engine, Meter, ModelFault, ModelSettings, NoSyncEngine, OutputUnparsable, meter
 from services.program.lm.parameters import Parameters
+from services.program.lm.patience import Patience
 from services.program.lm.prompt import Example, Prompts
 from services.program.lm.signature import REASONING, chain_of_thought, dspy_signature, inner_name, input_name
 from services.program.metering.work import meant_as
@@ -180,7 +181,9 @@ def prediction(outputs: dict[str, Any], charged: Meter) -> Prediction:
 
 def engine_of(parameters: Parameters, models: ModelSettings, http: "Outlet", desk: Desk | None = None) -> Engine:
     """Returns our engine for the model that parameters name."""
-    return Engine(parameters.model or models.default_model, models, http, desk, parameters.timeout_ms / 1000)
+    patience = Patience(parameters.model_attempts, parameters.retry_backoff_ms / 1000)
+    model = parameters.model or models.default_model
+    return Engine(model, models, http, desk, parameters.timeout_ms / 1000, patience)
 
 
 def lm_of(parameters: Parameters, engine: Engine) -> Any:

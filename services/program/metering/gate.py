@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -24,18 +23,7 @@ from services.program.metering import keeping
 from services.program.metering.books import Books, Entry
 from services.program.metering.calibration import Calibration
 from services.program.metering.lane import Lane
-from services.program.metering.work import Work, current_purpose
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What a call came to; the cost is None where its price is unknown."""
-
-    usage: Usage
-    cost_nanos: int | None
-    latency_ms: float
-    estimated: bool
-
+from services.program.metering.work import Charge, Work, current_purpose
 
 Ask = Callable[[], Awaitable[Answer]]
 CLOSE_SECONDS = 5.0
@@ -79,13 +67,13 @@ class Gate:
             lane = self._lane(endpoint.id)
             turn = await lane.turn(endpoint, entry)
             try:
-                return await self._made(lane, entry, price, ask)
+                return await self._made(lane, entry, price, work, ask)
             finally:
                 lane.leave(turn)
         finally:
-            work.budget.settle(reserved, entry.cost_nanos or 0)
+            work.budget.settle(reserved, _charge(entry) if entry.status == "STATUS_SETTLED" else None)
 
-    async def _made(self, lane: Lane, entry: Entry, price: Price | None, ask: Ask) -> tuple[Answer, Charge]:
+    async def _made(self, lane: Lane, entry: Entry, price: Price | None, work: Work, ask: Ask) -> tuple[Answer, Charge]:
         lane.breaker.enter(entry.endpoint.name)
         began = 0.0
         try:
@@ -100,14 +88,14 @@ class Gate:
             raise
         except BaseException:
             lane.breaker.left()
-            self._broken(entry, sent=bool(began))
+            self._broken(entry, work, began)
             raise
         entry.latency_ms = (time.perf_counter() - began) * 1000
         return answer, self._settled(entry, price, answer)
 
     def _failed(self, lane: Lane, entry: Entry, fault: ModelFault) -> None:
         if isinstance(fault, ModelUnavailable):
-            lane.breaker.failed()
+            lane.breaker.failed(fault)
         else:
             lane.breaker.succeeded()  # it answered, if only to refuse
         if fault.billed:
@@ -118,10 +106,13 @@ class Gate:
         entry.error_class = fault.error_class
         self.books.close(entry)
 
-    def _broken(self, entry: Entry, *, sent: bool) -> None:
+    def _broken(self, entry: Entry, work: Work, began: float) -> None:
         """Ends a call that was cancelled: once it was sent, the endpoint may have worked, and will want to be paid."""
-        if sent:
+        if began:
+            entry.latency_ms = (time.perf_counter() - began) * 1000
             entry.estimate()
+            if work.story:
+                work.story.stopped(entry.endpoint.name, _charge(entry))
         else:
             entry.status, entry.cost_nanos = "STATUS_FAILED", 0
         entry.error_class = "CANCELLED"

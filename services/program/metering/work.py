@@ -7,31 +7,58 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from domain.pricing import Usage
 from services.program.connectors.faults import BudgetSpent
 from services.program.story import Story
 
 
+@dataclass(frozen=True)
+class Charge:
+    """What a call came to; the cost is None where its price is unknown."""
+
+    usage: Usage
+    cost_nanos: int | None
+    latency_ms: float
+    estimated: bool
+
+
 class Budget:
-    """What one piece of work may spend, in billionths of a dollar: reserved before each call, settled after it."""
+    """What one piece of work may spend, in billionths of a dollar: reserved before each call, settled after it.
+
+    What its calls took is added up beside it, those that were stopped included.
+    """
 
     def __init__(self, limit_nanos: int | None = None) -> None:
         self.limit_nanos = limit_nanos
         self.spent_nanos = 0
         self.reserved_nanos = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.latency_ms = 0.0
+        self.unpriced = False
+        self.estimated = False
 
     def reserve(self, nanos: int) -> None:
         """Sets money aside; raises BudgetSpent when there is not enough."""
         free = None if self.limit_nanos is None else self.limit_nanos - self.spent_nanos - self.reserved_nanos
         if free is not None and nanos > free:
             raise BudgetSpent(
-                f"the next call may cost ${nanos / 1e9:.6f}, and ${max(0, free) / 1e9:.6f} of the limit is left"
+                f"the next call may cost ${nanos / 1e9:.6f}, and ${max(0, free) / 1e9:.6f} of the limit is left: "
+                "raise max_cost_micros, or lower max_tokens"
             )
         self.reserved_nanos += nanos
 
-    def settle(self, reserved: int, cost: int) -> None:
-        """Turns what was set aside into what it cost."""
+    def settle(self, reserved: int, charge: Charge | None) -> None:
+        """Turns what was set aside into what it came to; None for a call that cost nothing."""
         self.reserved_nanos -= reserved
-        self.spent_nanos += cost
+        if charge is None:
+            return
+        self.spent_nanos += charge.cost_nanos or 0
+        self.input_tokens += charge.usage.input_tokens
+        self.output_tokens += charge.usage.output_tokens
+        self.latency_ms += charge.latency_ms
+        self.unpriced = self.unpriced or charge.cost_nanos is None
+        self.estimated = self.estimated or charge.estimated
 
 
 @dataclass

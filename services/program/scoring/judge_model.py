@@ -1,6 +1,6 @@
 """A model as judge: a program of our own, run by the same engine as any other, so that its calls are metered alike."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from services.program.running import Outcome, PrepareRunner, Run
 from services.program.scoring.scorer import Answered, Verdict
 
 NAME = "lm_judge"
-_Ask = Callable[[Callable[[], Awaitable[Outcome]]], Awaitable[Outcome]]
 _TASK = """Judge the answer of a program by this rubric:
 
 {rubric}
@@ -28,12 +27,11 @@ class LmJudge:
 
     name = NAME
 
-    def __init__(self, run: Run, scale: Scale, params: Mapping[str, Any], seed: int, ask: _Ask) -> None:
+    def __init__(self, run: Run, scale: Scale, params: Mapping[str, Any], seed: int) -> None:
         self._run = run
         self._scale = scale
         self._params = params
         self._seed = seed
-        self._ask = ask
 
     async def score(self, answered: Answered) -> Verdict:
         """Returns the calibrated mark; what cannot be read, or is not on the scale, is no score and says why."""
@@ -46,7 +44,7 @@ class LmJudge:
         # The same answer of the same example is judged alike, whoever runs it.
         seed = digest(self._seed, NAME, *asked.values(), size=8) & (2**63 - 1)
         with meant_as("JUDGE"):
-            outcome = await self._ask(lambda: self._run(asked, seed))
+            outcome = await self._run(asked, seed)
         return replace(
             self._read(outcome),
             input_tokens=outcome.input_tokens,
@@ -65,7 +63,7 @@ class LmJudge:
         return Verdict({NAME: score}, str(outcome.outputs["feedback"]))
 
 
-async def lm_judge(prepare: PrepareRunner, params: Mapping[str, Any], seed: int, ask: _Ask) -> LmJudge:
+async def lm_judge(prepare: PrepareRunner, params: Mapping[str, Any], seed: int) -> LmJudge:
     """Returns a judge that is ready; raises ValueError for a scale that is none."""
     scale = scale_of(params)
     program = program_pb2.Program(name=NAME, type=program_pb2.Program.TYPE_PREDICT)
@@ -76,7 +74,7 @@ async def lm_judge(prepare: PrepareRunner, params: Mapping[str, Any], seed: int,
     signature.outputs.add(name="feedback", description="What is right and what is wrong.")
     signature.outputs.add(name="mark", type=signature_pb2.SignatureField.TYPE_NUMBER, description="The mark.")
     configuration = {"temperature": 0.0} | ({"model": params["model"]} if "model" in params else {})
-    return LmJudge(await prepare(program, configuration, []), scale, params, seed, ask)
+    return LmJudge(await prepare(program, configuration, []), scale, params, seed)
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Makes the scorers of one evaluation."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from domain.metrics import METRICS
@@ -11,7 +10,7 @@ from services.program.code.session import Session
 from services.program.scoring.judge_model import NAME, lm_judge
 from services.program.scoring.likeness import Embedding
 from services.program.scoring.scorer import Plain, Registered, Scorer, scored_by
-from services.program.working import Workshop, patiently
+from services.program.working import Workshop
 
 
 async def scorers_of(
@@ -33,7 +32,7 @@ async def scorers_of(
 
 async def _built_in(workshop: Workshop, name: str, params: Mapping[str, Any], seed: int) -> Scorer:
     if name == NAME:
-        return await lm_judge(workshop.prepare, params, seed, partial(patiently, workshop))
+        return await lm_judge(workshop.prepare, params, seed)
     if name == Embedding.name:
         return Embedding(params, workshop.embed)
     function = METRICS[name].score or scored_by(matcher(params["pattern"]))

@@ -1,5 +1,6 @@
 """Runs over a real model server that fails, stalls and comes back: who waits, who goes on, and what is never passed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from framework.identifiers import new_id
 from framework.testing.waiting import until
 from services.optimizer import held, waiting
 from services.program.connectors.breaker import Breaker
+from services.program.lm import patience
 from services.program.metering import lane
 from services.program.working import Workshop
 from tests.integration.optimizer.books import told
@@ -39,13 +41,14 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for seconds waits for moments."""
     monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(held, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "sleep", lambda seconds: asyncio.sleep(seconds / 50))
     monkeypatch.setattr(lane, "Breaker", lambda: Breaker(cool_seconds=0.5))
 
 
 @asynccontextmanager
 async def asking(around: Neighbourhood, folder: Path, at_once: int = 2) -> AsyncIterator[None]:
     """Has programs ask the connectors of the organization."""
-    workshop = Workshop(around.program_bench.engine, None, at_once=at_once, backoff_seconds=0.01)  # type: ignore[arg-type]
+    workshop = Workshop(around.program_bench.engine, None, at_once=at_once)  # type: ignore[arg-type]
     async with connected(around.program_bench, workshop, folder) as ready, around.working(workshop=ready):
         yield
 

@@ -1,5 +1,6 @@
 """The program service in this process, on a database of its own, with a workshop for its workers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from services.program.code import registry as code_registry
 from services.program.code.contract import Limits
 from services.program.code.pool import Workers
 from services.program.describing import Describing
+from services.program.lm import patience
 from services.program.lm.engine import ModelSettings
 from services.program.registry import registry
 from services.program.running import Models
@@ -24,6 +26,12 @@ from tests.integration.program.making import outside
 ROOT = Path(__file__).parents[3]
 MIGRATIONS = ROOT / "services" / "program" / "migrations"
 PROGRAMS = ROOT / "tests" / "programs"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a model that does not answer asked again after a fiftieth of what is to be waited."""
+    monkeypatch.setattr(patience, "sleep", lambda seconds: asyncio.sleep(seconds / 50))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +61,7 @@ async def forget_open_work(bench: Workbench) -> None:
 async def workshop(bench: Workbench) -> AsyncIterator[Workshop]:
     """What a worker works with: the embedded model."""
     async with Outlet() as http:
-        yield Workshop(bench.engine, Models(ModelSettings(), http).prepare, backoff_seconds=0.01)
+        yield Workshop(bench.engine, Models(ModelSettings(), http).prepare)
 
 
 @pytest.fixture

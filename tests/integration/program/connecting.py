@@ -44,7 +44,7 @@ async def connected(bench: Workbench, workshop: Workshop, folder: Path) -> Async
     bench.engine.application = Application(Describing(workers), None, *rules)
     async with rules[0].client() as others, rules[0].outlet() as theirs, Outlet() as own:
         desk = Desk(Directory(bench.database), gate, theirs, rules[1], others)
-        yield replace(workshop, prepare=Models(ModelSettings(), own, desk).prepare, desk=desk, attempts=4)
+        yield replace(workshop, prepare=Models(ModelSettings(), own, desk).prepare, desk=desk)
         await gate.close()
     bench.engine.application = None
     await workers.close()

@@ -11,6 +11,7 @@ from ashgrove.program.v1.execution_requests_pb2 import (
     CancelExecutionRequest,
     ExecuteProgramRequest,
     GetExecutionRequest,
+    GetExecutionStepsRequest,
 )
 from ashgrove.resource.v1.requests_pb2 import ListRequest
 
@@ -40,6 +41,21 @@ def asked(program: Any, **fields: Any) -> ExecuteProgramRequest:
     return request
 
 
+async def tells_what_was_stopped(bench: Workbench, bounded: Workshop, identifier: str) -> None:
+    """Looks that an execution, its one step and the books say the same of a call that was stopped in its middle."""
+    assert bounded.desk is not None
+    await bounded.desk.gate.books.written()
+    done = await bench.do("GetExecution", GetExecutionRequest(id=identifier))
+    (step,) = (await bench.do("GetExecutionSteps", GetExecutionStepsRequest(id=identifier))).steps
+    (call,) = (await bench.do("ListModelCalls", ListRequest())).model_calls
+    assert done.cost_incomplete and step.estimated and call.estimated
+    assert step.error_class == execution_pb2.ERROR_CLASS_CANCELLED and "stopped" in step.error
+    assert done.input_tokens == step.input_tokens == call.input_tokens > 0
+    assert done.output_tokens == step.output_tokens == call.output_tokens > 0
+    assert done.latency_ms == step.latency_ms == call.latency_ms > 0
+    assert step.cost_nanos == call.cost_nanos and done.cost_micros == -(-call.cost_nanos // 1000)
+
+
 async def test_a_cancellation_ends_a_model_call_in_its_middle(
     bench: Workbench, bounded: Workshop, models: ModelServer
 ) -> None:
@@ -58,8 +74,7 @@ async def test_a_cancellation_ends_a_model_call_in_its_middle(
         return bool((await bench.do("GetExecution", GetExecutionRequest(id=begun.id))).cost_micros)
 
     await until(told)
-    assert bounded.desk is not None
-    await bounded.desk.gate.books.written()
+    await tells_what_was_stopped(bench, bounded, begun.id)
     (call,) = (await bench.do("ListModelCalls", ListRequest())).model_calls
     assert call.estimated and call.error_class == "CANCELLED" and call.status == connector_pb2.ModelCall.STATUS_SETTLED
     again = await bench.do("CancelExecution", CancelExecutionRequest(id=begun.id))
@@ -91,10 +106,11 @@ async def test_a_limit_of_cost_is_kept_and_what_has_no_price_is_not_begun(
 
 
 async def test_a_run_that_takes_too_long_ends(bench: Workbench, bounded: Workshop, models: ModelServer) -> None:
-    """However often its calls would be tried again."""
+    """However often its calls would be tried again; what it took until then is told as for any other."""
     models.otherwise = Stall()
     done = await bench.do("ExecuteProgram", asked(await create_program(bench), timeout_ms=3000))
     assert done.error_class == execution_pb2.ERROR_CLASS_TIMEOUT and done.cost_micros > 0 and done.timeout_ms == 3000
+    await tells_what_was_stopped(bench, bounded, done.id)
 
 
 async def test_what_ran_before_need_not_run_again(bench: Workbench, bounded: Workshop, models: ModelServer) -> None:

@@ -152,7 +152,7 @@ async def test_a_pipeline_keeps_what_went_into_each_step_and_came_out(bench: Wor
 async def test_a_cancelled_execution_keeps_the_steps_that_it_had_made(
     bench: Workbench, telling: Workshop, models: ModelServer
 ) -> None:
-    """The first answer could not be read, the second never came: the first is told, and what both had cost."""
+    """The first answer could not be read, the second never came: both are told, and what they had cost."""
     models.script, models.otherwise = [Say("no shape")], Stall()
     configuration = {"model": "fast", "max_tokens": 100, "parse_attempts": 3}
     request = asked(await create_program(bench), detached=True, configuration=configuration)
@@ -168,5 +168,6 @@ async def test_a_cancelled_execution_keeps_the_steps_that_it_had_made(
     assert not await told()
     await bench.do("CancelExecution", CancelExecutionRequest(id=begun.id))
     await until(told)
-    (step,) = await steps_of(bench, begun)
-    assert step.text == "no shape" and step.model == "fast" and step.cost_nanos
+    read, cut = await steps_of(bench, begun)
+    assert read.text == "no shape" and read.model == "fast" and read.cost_nanos and not read.estimated
+    assert (read.call, cut.call, cut.text) == (1, 2, "") and cut.model == "fast" and cut.cost_nanos and cut.estimated

@@ -86,7 +86,7 @@ async def test_an_answer_without_reasoning_is_no_answer() -> None:
     for answer, fault in ((SILENT, OutputUnparsable), (503, ModelUnavailable), (401, ModelRefused)):
         endpoint = Endpoint(answer)
         with pytest.raises(fault) as raised:
-            await endpoint.run({}, [])
+            await endpoint.run({"model_attempts": 1}, [])
         assert len(endpoint.asked) == 1, "nobody pays for a second call"
         charged = raised.value.charged
         assert charged and charged.output_tokens == (7 if fault is OutputUnparsable else 0), "the first is paid for"

@@ -105,7 +105,7 @@ async def test_an_endpoint_is_asked_as_openai_would_be_and_its_faults_are_told_a
     ]
     async with model_server(*steps) as server, Outlet() as http:
         models = ModelSettings(base_url=f"{server.url}/", api_key=SecretStr("k"))
-        chosen = parameters({"model": "m"}, {"temperature": 0.5, "max_tokens": 9})
+        chosen = parameters({"model": "m"}, {"temperature": 0.5, "max_tokens": 9, "model_attempts": 1})
         runner = Runner(SIGNATURE, chosen, [], models, http)
         said = await runner.run({"text": "a"}, seed=7)
         for fault in (
