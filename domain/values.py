@@ -22,8 +22,9 @@ LARGEST_INTEGER = 2**53 - 1
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """What variables, slots, interfaces, capabilities and hints are called."""
 
-DEEPEST = 64
-"""How many levels of lists and objects a value may have."""
+DEEPEST = 24
+"""How many levels of lists and objects a value may have: protobuf reads a hundred messages within each other, an object
+within another takes three of them, and what a value stands in takes some."""
 
 _WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all their digits, as if they were exact
 

@@ -49,7 +49,8 @@ class Change:
 
 def misfits(reader: Field, writer: Field, path: str) -> Iterator[Misfit]:
     """Yield why a value written with one field might not be read with another; nothing when each of them can."""
-    reader, writer = _listed(reader), _listed(writer)
+    if reader.kind != "token_list":
+        reader, writer = _listed(reader), _listed(writer)
     if writer.nullable and not reader.nullable:
         yield Misfit(path, "was allowed to be null")
     if writer.kind not in _TAKES.get(reader.kind, {reader.kind}) and not _is_numbers(reader, writer):

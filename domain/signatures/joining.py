@@ -40,6 +40,19 @@ def joined(one: Field, other: Field) -> Field | None:
     return _with_parts(both, one, other)
 
 
+def clash(one: Field, other: Field) -> tuple[str, Field, Field]:
+    """Return where two fields part that cannot be joined: the end of their path, and what stands there."""
+    there = {each.name: each for each in other.properties}
+    pairs = [(f".{each.name}", each, there[each.name]) for each in one.properties if each.name in there]
+    if one.items is not None and other.items is not None:
+        pairs.append(("[]", one.items, other.items))
+    for end, mine, theirs in pairs:
+        if one.kind == other.kind and joined(mine, theirs) is None:
+            further, *both = clash(mine, theirs)
+            return end + further, both[0], both[1]
+    return "", one, other
+
+
 def _kind(one: Field, other: Field) -> str | None:
     kinds = {one.kind, other.kind}
     if len(kinds) == 1:

@@ -84,8 +84,8 @@ class _Writer:
         plain |= dict(self._constraints(field, path))
         if field.default is not MISSING and self._knows("default", path, "its default"):
             plain["default"] = field.default
-        if field.description:
-            plain["description"] = field.description
+        if said := f"{field.description} {plain.get('description', '')}".strip():
+            plain["description"] = said
         return self._nullable(plain) if self._may_be_null(field) else plain
 
     def _may_be_null(self, field: Field) -> bool:
@@ -93,7 +93,9 @@ class _Writer:
 
     def _nullable(self, plain: dict[str, Json]) -> dict[str, Json]:
         if self.dialect in _FLAGGED:
-            return plain | {"nullable": True}
+            # OpenAPI 3.0 wants null among the choices, too; Gemini takes texts alone there.
+            listed = {"enum": [*plain["enum"], None]} if "enum" in plain and self.dialect is Dialect.OPENAPI else {}
+            return plain | listed | {"nullable": True}
         if "type" not in plain:
             return {"anyOf": [plain, {"type": "null"}]}
         if "enum" in plain:
@@ -124,8 +126,7 @@ class _Writer:
         if field.kind == "reasoning_chain":
             step = Field(kind="object", properties=(Field("step"), Field("reasoning")))
             plain = self._object(step, path)
-            if self.dialect not in _FLAGGED:
-                plain["properties"]["step"] = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+            plain["properties"]["step"] = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
             return {"type": "array", "minItems": 1, "items": plain}
         if field.kind == "date_time":
             return {"type": "string", "format": "date-time"}
@@ -133,9 +134,12 @@ class _Writer:
 
     def _object(self, field: Field, path: str) -> dict[str, Json]:
         if not field.properties:
-            if self.dialect is Dialect.OPENAI:
-                self.losses.append(Loss(path, "an object without properties can hold nothing in this dialect"))
-                return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+            if self._must_type:
+                # One without properties would be empty for ever in the one dialect, and is refused in the other.
+                self.losses.append(
+                    Loss(path, "any object cannot be said; text that holds its JSON is, and read leniently")
+                )
+                return {"type": "string", "description": "An object, as JSON text."}
             return {"type": "object"}
         strict = self.dialect is Dialect.OPENAI
         inner = {each.name: self.schema(each, f"{path}.{each.name}".lstrip(".")) for each in field.properties}

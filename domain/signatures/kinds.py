@@ -1,6 +1,13 @@
 """The kinds of fields: the words for each, and which constraints it knows."""
 
+import re
 from collections.abc import Mapping
+
+PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+"""What a property of an object may be called."""
+
+MOST_PROPERTIES = 100
+"""How many fields an object, or a side of a signature, may have."""
 
 _NUMERIC = frozenset({"minimum", "maximum"})
 _STEPPED = _NUMERIC | {"multiple_of"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from domain.signatures.field import Field
-from domain.signatures.joining import joined
+from domain.signatures.joining import clash, joined
 from domain.signatures.kinds import WORDS
 from domain.values import Invalid, Violation
 
@@ -36,8 +36,9 @@ def _settled(field: Field, rival: Field, conflict: Conflict) -> Field | None:
 
 
 def _fault(field: Field, rival: Field, conflict: Conflict) -> Violation:
-    if conflict == "widen":
-        message = f"is {WORDS[field.kind]} in one and {WORDS[rival.kind]} in the other: no type takes both"
-    else:
+    if conflict != "widen":
         message = "is not the same in both; say which is to hold, or widen it"
-    return Violation(f"other_fields.{field.name}", message, "INCOMPATIBLE")
+        return Violation(f"other_fields.{field.name}", message, "INCOMPATIBLE")
+    end, one, other = clash(field, rival)
+    message = f"is {WORDS[one.kind]} in one and {WORDS[other.kind]} in the other: no type takes both"
+    return Violation(f"other_fields.{field.name}{end}", message, "INCOMPATIBLE")

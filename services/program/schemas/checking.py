@@ -12,9 +12,9 @@ from domain.signatures.coercion import coerced
 from domain.signatures.field import MISSING, Field
 from domain.signatures.filling import filled
 from domain.signatures.kinds import WORDS
-from domain.values import Invalid, Json, Violation, normalise
+from domain.values import Invalid, Json, Violation, is_number, normalise, shown
 from services.program.schemas.declared import read_field
-from services.program.schemas.models import OURS, model_of
+from services.program.schemas.models import OURS, STEP, model_of
 
 KEPT = 512
 """How many models a process keeps, those used last; each is a few kilobytes."""
@@ -68,26 +68,17 @@ class Checker:
 
     def _violation(self, error: Any, path: str) -> Violation:
         place, field = path, None
+        around: Sequence[Field] = ()
         siblings: Sequence[Field] = self.fields
         for step in error["loc"]:
+            around = siblings
             if isinstance(step, int):
-                place, field = f"{place}[{step}]", field.items if field else None
+                place, field = f"{place}[{step}]", _item(field)
             else:
                 place = f"{place}.{step[:80]}" if place else step[:80]
                 field = next((each for each in siblings if each.name == step), None)
             siblings = field.properties if field else ()
-        around = self._around(error["loc"])
         return Violation(place, _message(error, field, around), _CODES.get(error["type"], "WRONG_TYPE"))
-
-    def _around(self, loc: Sequence[int | str]) -> Sequence[Field]:
-        """Returns the fields beside the last step of a place."""
-        siblings: Sequence[Field] = self.fields
-        for step in loc[:-1]:
-            found = next((each for each in siblings if each.name == step), None)
-            while found is not None and found.items is not None:
-                found = found.items
-            siblings = found.properties if found else siblings if isinstance(step, int) else ()
-        return siblings
 
 
 def checker_of(messages: Iterable[SignatureField]) -> Checker:
@@ -98,6 +89,11 @@ def checker_of(messages: Iterable[SignatureField]) -> Checker:
 @lru_cache(maxsize=KEPT)
 def _built(content: tuple[bytes, ...]) -> Checker:
     return Checker(tuple(map(read_field, content)))
+
+
+def _item(field: Field | None) -> Field | None:
+    """Returns what the items of a list are."""
+    return None if field is None else field.items or _ITEMS.get(field.kind)
 
 
 def _first(place: str) -> str:
@@ -111,28 +107,43 @@ def _message(error: Any, field: Field | None, around: Sequence[Field]) -> str:
     if kind == "extra_forbidden":
         return f"is no field here; there are {', '.join(each.name for each in around)}"
     if kind == "literal_error":
-        return "must be one of the field's choices"
+        return f"must be one of {_choices(field)}"
     if kind == OURS:
         return str(context["message"])
     if kind in _WORDED:
-        return _WORDED[kind].format(**context)
+        return _WORDED[kind].format(**{k: shown(v) if is_number(v) else v for k, v in context.items()})
     return f"must be {_word(field)}"
 
 
 def _word(field: Field | None) -> str:
     if field is None:
         return "of the type of its list"
-    return WORDS[field.kind] + (", or null" if field.nullable else "")
+    said = f"one of {_choices(field)}" if field.choices else WORDS.get(field.kind, "text or a whole number")
+    return said + (", or null" if field.nullable else "")
 
 
+def _choices(field: Field | None) -> str:
+    every = field.choices if field else ()
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return ", ".join(each[:80] for each in every[:_SHOWN]) + more
+
+
+_SHOWN = 20
+"""How many choices are told."""
+
+_ITEMS = {
+    "string_list": Field(),
+    "embedding": Field(kind="number"),
+    "reasoning_chain": Field(kind="object", properties=STEP),
+}
 _WORDED = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must be at least {min_length} characters",
     "string_too_long": "must be at most {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
-    "too_short": "must be at least {min_length} items, not {actual_length}",
-    "too_long": "must be at most {max_length} items, not {actual_length}",
+    "too_short": "must have at least {min_length} items, not {actual_length}",
+    "too_long": "must have at most {max_length} items, not {actual_length}",
 }
 _CODES = {
     "missing": "REQUIRED",

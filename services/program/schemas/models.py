@@ -38,7 +38,8 @@ def loose_type(field: Field) -> Any:
 def _model(fields: Sequence[Field], name: str, *, loose: bool) -> type[BaseModel]:
     parts: dict[str, Any] = {}
     for index, field in enumerate(fields):
-        inner = field.name if _is_free(field.name) else f"field_{index}"
+        # Declared names have at most 63 characters, so that none of them is one that stands for another.
+        inner = field.name if _is_free(field.name) else f"field_{index:_>60}"
         parts[inner] = (_type(field, loose=loose), _part(field, None if inner == field.name else field.name))
     return create_model(name, __config__=_LOOSE if loose else _STRICT, **parts)
 
@@ -76,7 +77,7 @@ def _plain(field: Field, loose: bool) -> Any:
     if field.kind == "array" and field.items is not None:
         return _list(field, _type(field.items, loose=loose), loose)
     if field.kind == "reasoning_chain":
-        return _list(field, _model(_STEP, "Step", loose=loose), loose, at_least=1)
+        return _list(field, _model(STEP, "Step", loose=loose), loose, at_least=1)
     return _LOOSE_KINDS[field.kind] if loose else _KINDS[field.kind](field)
 
 
@@ -179,7 +180,9 @@ def _refused(message: str) -> PydanticCustomError:
     return PydanticCustomError(OURS, "{message}", {"message": message})
 
 
-_STEP = (Field("step", "text_or_whole"), Field("reasoning"))
+STEP = (Field("step", "text_or_whole"), Field("reasoning"))
+"""What the items of a reasoning chain consist of."""
+
 _KINDS: dict[str, Callable[[Field], Any]] = {
     "string": _text,
     "integer": _numeric(int),

@@ -13,6 +13,7 @@ from domain.signatures.field import Field
 from domain.signatures.filling import upcast
 from domain.signatures.inference import MOST_CHOICES, inferred
 from domain.signatures.json_schema import Dialect, Loss, Written, written
+from domain.signatures.kinds import MOST_PROPERTIES
 from domain.signatures.merging import Conflict, merged
 from domain.values import Invalid, normalise
 from framework.engine import Call
@@ -49,6 +50,9 @@ async def merge(call: Call, request: rpc.MergeSchemasRequest) -> rpc.MergeSchema
         fields = merged(one, other, _CONFLICTS[request.conflict])
     except Invalid as invalid:
         raise _refusal(invalid) from None
+    if len(fields) > MOST_PROPERTIES:
+        told = f"make {len(fields)} fields with the others, which is more than the {MOST_PROPERTIES} that there may be"
+        raise InvalidFields(FieldViolation("other_fields", told))
     return rpc.MergeSchemasResponse(fields=map(message_of, fields))
 
 

@@ -122,11 +122,11 @@ def test_every_violation_is_told_with_its_path() -> None:
     assert told == {
         "inputs.more": "must be a finite number",
         "inputs.points[0].x": "must be a finite number",
-        "inputs.points[1].label": "must be one of the field's choices",
+        "inputs.points[1].label": "must be one of p, q",
         "inputs.points[1].y": "is no field here; there are x, label",
         "inputs.when": "must be RFC 3339 text with an offset, such as 2026-11-30T12:00:00Z",
-        "inputs.sure": "must be at most 1.0",
-        "inputs.vector": "must be at least 2 items, not 1",
+        "inputs.sure": "must be at most 1",
+        "inputs.vector": "must have at least 2 items, not 1",
         "inputs.grid": "must have lists of one length at each level",
         "inputs.steps": "must be a multiple of 2",
     }
