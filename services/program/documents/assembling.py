@@ -16,9 +16,9 @@ from services.program.code.contract import CodeFault
 from services.program.configurations import tuned
 from services.program.documents.flowing import Do, Flow, Ready
 from services.program.documents.looking import RegisteredRetriever
-from services.program.documents.piped import template_inputs, tool_signature
+from services.program.documents.piped import template_inputs, templated, tool_signature
 from services.program.documents.retrieving import BUILT_IN, DEFAULT_K, NEAREST, Retriever, shown
-from services.program.documents.slots import MAIN, slot_named
+from services.program.documents.slots import say, slot_named
 from services.program.lm.parameters import Refused
 from services.program.running import ModelRejected, Outcome, Run
 from services.program.working import Workshop, examples_of, pinned_program
@@ -74,8 +74,8 @@ class Assembly:
         if step.HasField("tool"):
             return self._tool(step, said, depth)
         slot = slot_named(program, step.name)
-        its = _templated(program, step, signature) if step.HasField("template") else await self._pinned(step.program)
-        _say(its, slot)
+        its = templated(program, step, signature) if step.HasField("template") else await self._pinned(step.program)
+        say(its, slot)
         try:
             return await stack.enter_async_context(self.open(its, said, depth + 1))
         except Refused as refused:
@@ -128,26 +128,3 @@ def _traced(name: str, find: Callable[[str], Awaitable[dict[str, Json]]]) -> Do:
                 raise
 
     return look
-
-
-def _templated(program: Program, step: document_pb2.PipelineStep, signature: SignatureConfig) -> Program:
-    """Returns a template step as a program: it asks the pipeline's model, as the pipeline does."""
-    called = f"{program.name}.{step.name}"
-    made = Program(name=called, type=Program.TYPE_TEMPLATE, signature_config=signature)
-    made.signature_config.instructions = step.template.instructions
-    made.program_config.CopyFrom(program.program_config)
-    for name in ("slots", "pipeline"):
-        made.program_config.ClearField(name)
-    made.program_config.template.CopyFrom(step.template.template)
-    return made
-
-
-def _say(program: Program, slot: document_pb2.Slot) -> None:
-    """Puts what a pipeline says at a step's slot in the place of what the step's program says by itself."""
-    if slot.instructions:
-        program.signature_config.instructions = slot.instructions
-    if slot.demonstrations:
-        others = [each for each in program.program_config.slots if each.name != MAIN]
-        program.program_config.ClearField("slots")
-        shown = document_pb2.Slot(name=MAIN, demonstrations=slot.demonstrations)
-        program.program_config.slots.extend([*others, shown])

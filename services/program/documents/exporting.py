@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ashgrove.program.v1 import document_pb2, program_pb2
+from ashgrove.program.v1 import document_pb2, program_pb2, tool_pb2
 from ashgrove.program.v1 import program_requests_pb2 as rpc
+from ashgrove.program.v1.signature_pb2 import SignatureConfig
 from google.protobuf.json_format import MessageToDict
 
 from domain.signatures.field import Field
@@ -16,11 +17,13 @@ from domain.values import Json
 from framework.engine import Call
 from framework.errors import IllegalState
 from framework.resource import action
-from services.program.documents.slots import MAIN, demonstrations_of, slot_named
+from services.program.documents.piped import template_inputs, templated
+from services.program.documents.slots import MAIN, demonstrations_of, say, slot_named
 from services.program.lm.answers import answered
 from services.program.lm.signature import inner_name, input_name
 from services.program.resources.program import Program
 from services.program.schemas.declared import fields_from
+from services.program.tools.written import ITERATIONS
 
 FORMAT = "ashgrove.program/1"
 _Program = program_pb2.Program
@@ -62,9 +65,6 @@ def document(program: _Program) -> dict[str, Json]:
     if program.type == _Program.TYPE_CUSTOM:
         told = "a custom program is code that the operator registered; there is nothing else to write down"
         raise IllegalState(told, action="ExportProgram", status="ACTIVE")
-    if program.type == _Program.TYPE_REACT:
-        told = "its tools are not in any file: they are asked under the platform's rules, with its secrets"
-        raise IllegalState(told, action="ExportProgram", status="ACTIVE")
     signature = program.signature_config
     inputs, outputs = fields_from(signature.inputs), fields_from(signature.outputs)
     shown = demonstrations_of(slot_named(program, MAIN))
@@ -84,7 +84,17 @@ def document(program: _Program) -> dict[str, Json]:
     }
     if program.type == _Program.TYPE_TEMPLATE:
         made["messages"] = _messages(program.program_config.template, signature.instructions, shown, outputs)
+    if program.type == _Program.TYPE_REACT:
+        its = program.program_config.react
+        made["tools"] = [_tool(each) for each in its.tools]
+        made["iterations"] = its.max_iterations or ITERATIONS
     return made
+
+
+def _tool(tool: tool_pb2.Tool) -> dict[str, Json]:
+    """Returns what a model is told of a tool; what it does is asked under the platform's rules, and stays there."""
+    arguments = written(fields_from(tool.arguments)).schema.get("properties", {})
+    return {"name": tool.name, "description": tool.description, "arguments": arguments}
 
 
 def _field(field: Field, inner: str) -> dict[str, Json]:
@@ -147,11 +157,22 @@ async def _steps(call: Call, program: _Program) -> list[Json]:
         if step.HasField("tool"):
             told = f"step {step.name} is code that the operator registered; it cannot be written down"
             raise IllegalState(told, action="ExportProgram", status="ACTIVE")
-        if step.HasField("program"):
-            inner = await call.get(Program, step.program.program_id, revision=step.program.revision)
+        if inner := await _inner(call, program, step):
+            say(inner, slot_named(program, step.name))
+            plain.pop("template", None)
             plain["program"] = document(inner)
             if inner.type == _Program.TYPE_PIPELINE:
                 plain["program"]["steps"] = await _steps(call, inner)
                 plain["program"]["results"] = _results(inner)
         found.append(plain)
     return found
+
+
+async def _inner(call: Call, program: _Program, step: document_pb2.PipelineStep) -> _Program | None:
+    """Returns a step's program; a template is one that asks the pipeline's model."""
+    if step.HasField("program"):
+        return await call.get(Program, step.program.program_id, revision=step.program.revision)
+    if step.HasField("template"):
+        inputs = template_inputs(program)[step.name]
+        return templated(program, step, SignatureConfig(inputs=inputs, outputs=step.template.outputs))
+    return None

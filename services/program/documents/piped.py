@@ -1,6 +1,6 @@
 """Pipelines as they are written: what their steps refer to, pinned, and what is wrong with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ashgrove.program.v1 import document_pb2, program_pb2
 from ashgrove.program.v1.signature_pb2 import SignatureConfig, SignatureField
@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from domain.pipelines import Bound, Pipeline, Step
 from domain.signatures.field import Field
 from domain.signatures.inference import field_of_value
+from domain.values import Invalid
 from framework.engine import Call
 from framework.errors import FieldViolation, NotFound
 from framework.resource import Resource
@@ -90,16 +91,44 @@ def pipeline_of(program: program_pb2.Program) -> Pipeline:
 
 def pipeline_faults(program: program_pb2.Program) -> Iterator[FieldViolation]:
     """Yields what is wrong with a pipeline whose references are pinned."""
-    for index, step in enumerate(program.program_config.pipeline.steps):
+    its = program.program_config.pipeline
+    for index, step in enumerate(its.steps):
         path = f"{PATH}.steps[{index}]"
+        yield from _value_faults(step.inputs, _taken(step), f"{path}.inputs")
         if step.HasField("template"):
             names = [each.field for each in step.inputs]
-            its = step.template
-            yield from template_faults(its.template, names, its.instructions, f"{path}.template.template")
-            yield from shapes.declared_faults(shapes.at(f"{path}.template.outputs", its.outputs))
+            said = step.template
+            yield from template_faults(said.template, names, said.instructions, f"{path}.template.template")
+            yield from shapes.declared_faults(shapes.at(f"{path}.template.outputs", said.outputs))
         elif step.HasField("tool"):
             yield from shapes.declared_faults(shapes.at(f"{path}.tool.outputs", step.tool.outputs))
+    yield from _value_faults(its.outputs, program.signature_config.outputs, f"{PATH}.outputs")
     yield from (FieldViolation(each.path, each.message) for each in pipeline_of(program).faults(PATH))
+
+
+def _taken(step: document_pb2.PipelineStep) -> Sequence[SignatureField]:
+    """Returns the fields that a step takes; none of a step that takes whatever is bound."""
+    if step.HasField("program"):
+        return step.program.signature_config.inputs
+    return [message_of(each) for each in _QUERY] if step.HasField("retriever") else ()
+
+
+def _value_faults(
+    bindings: Iterable[document_pb2.Binding], fields: Iterable[SignatureField], path: str
+) -> Iterator[FieldViolation]:
+    """Yields what is wrong with values that are bound as they stand."""
+    there = {each.name: each for each in fields}
+    for index, each in enumerate(bindings):
+        if each.WhichOneof("source") != "value":
+            continue
+        place, value = f"{path}[{index}].value", MessageToDict(each.value)
+        try:
+            field_of_value(value, place)
+        except Invalid as invalid:
+            yield from (FieldViolation(v.path, v.message) for v in invalid.violations)
+        if each.field in there:
+            for fault in shapes.value_faults([there[each.field]], {each.field: value}, path):
+                yield FieldViolation(fault.path.replace(f"{path}.{each.field}", place, 1), fault.message)
 
 
 def template_inputs(program: program_pb2.Program) -> dict[str, list[SignatureField]]:
@@ -112,6 +141,20 @@ def template_inputs(program: program_pb2.Program) -> dict[str, list[SignatureFie
     }
 
 
+def templated(
+    program: program_pb2.Program, step: document_pb2.PipelineStep, signature: SignatureConfig
+) -> program_pb2.Program:
+    """Returns a template step as a program: it asks the pipeline's model, as the pipeline does."""
+    made = program_pb2.Program(name=f"{program.name}.{step.name}", type=program_pb2.Program.TYPE_TEMPLATE)
+    made.signature_config.CopyFrom(signature)
+    made.signature_config.instructions = step.template.instructions
+    made.program_config.CopyFrom(program.program_config)
+    for name in ("slots", "pipeline"):
+        made.program_config.ClearField(name)
+    made.program_config.template.CopyFrom(step.template.template)
+    return made
+
+
 def tool_signature(step: document_pb2.PipelineStep) -> SignatureConfig:
     """Returns what registered code gives as a step."""
     return SignatureConfig(outputs=step.tool.outputs)
@@ -119,7 +162,7 @@ def tool_signature(step: document_pb2.PipelineStep) -> SignatureConfig:
 
 def _bound_field(binding: document_pb2.Binding, sources: dict[str, dict[str, Field]]) -> SignatureField:
     if binding.WhichOneof("source") == "value":
-        field = field_of_value(MessageToDict(binding.value))
+        field = field_of_value(MessageToDict(binding.value), "value")
     else:
         step, _, name = getattr(binding, "from").partition(".")
         field = sources.get(step, {}).get(name, Field())

@@ -74,6 +74,17 @@ def slot_named(program: Program, name: str) -> document_pb2.Slot:
     return next((each for each in program.program_config.slots if each.name == name), document_pb2.Slot(name=name))
 
 
+def say(program: Program, slot: document_pb2.Slot) -> None:
+    """Puts what a pipeline says at a step's slot in the place of what the step's program says by itself."""
+    if slot.instructions:
+        program.signature_config.instructions = slot.instructions
+    if slot.demonstrations:
+        others = [each for each in program.program_config.slots if each.name != MAIN]
+        program.program_config.ClearField("slots")
+        shown = document_pb2.Slot(name=MAIN, demonstrations=slot.demonstrations)
+        program.program_config.slots.extend([*others, shown])
+
+
 def _demonstration_faults(
     shown: document_pb2.Demonstration, signature: SignatureConfig, reasons: bool, path: str
 ) -> Iterator[FieldViolation]:

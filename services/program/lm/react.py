@@ -15,9 +15,7 @@ from services.program.lm.signature import chain_of_thought
 from services.program.metering.work import current_work
 from services.program.story import Turn
 from services.program.tools.using import ReadyTool
-from services.program.tools.written import FINISH
-
-ITERATIONS = 10
+from services.program.tools.written import FINISH, ITERATIONS
 
 
 class ToolsWithoutEnd(ModelFault):

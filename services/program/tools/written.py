@@ -13,6 +13,8 @@ from services.program import shapes
 PATH = "program.program_config.react.tools"
 FINISH = "finish"
 """What a model says that has what it needs."""
+ITERATIONS = 10
+"""How many thoughts there may be unless the program says otherwise."""
 
 
 async def tool_faults(

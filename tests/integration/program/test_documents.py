@@ -1,11 +1,12 @@
 """Programs made of templates and pipelines: judged when they are written, pinned, and run."""
 
+import json
 from typing import Any
 
 import pytest
 from ashgrove.program.v1 import document_pb2, execution_pb2, program_pb2
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
-from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, UpdateProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest, ExportProgramRequest, UpdateProgramRequest
 from ashgrove.program.v1.signature_pb2 import SignatureConfig
 from ashgrove.programs import field
 from google.protobuf.json_format import ParseDict
@@ -221,6 +222,40 @@ async def test_a_pipeline_names_what_its_author_can_read_and_what_fits(bench: Wo
         "configuration.tell.heat",
         "configuration.asked",
     }
+
+
+async def test_values_that_are_bound_as_they_stand_fit_what_they_are_bound_to(bench: Workbench) -> None:
+    """Inputs of programs, results of the whole; what a template is given has one type."""
+    dataset, inner = await create_dataset(bench), await create(bench, language())
+    wanted = piped(inner.id, dataset.id, inputs=[{"field": "text", "value": 5}])
+    pipeline = wanted.program_config.pipeline
+    ParseDict({"field": "found", "value": ["a", 1]}, pipeline.outputs[2])
+    ParseDict({"field": "word", "value": [1, "a"]}, pipeline.steps[0].inputs[1])
+    mixed = "is text, and a whole number further up in the list: no type takes both"
+    assert await refused(bench, wanted) == {
+        "pipeline.steps[0].inputs[1].value[1]": mixed,
+        "pipeline.steps[2].inputs[0].value": "must be text",
+        "pipeline.outputs[2].value[1]": "must be text",
+    }
+
+
+async def test_a_pipelines_file_holds_what_it_says_at_the_slots_of_its_steps(bench: Workbench) -> None:
+    """Each step with a prompt is written down as a program, as the pipeline runs it."""
+    dataset, inner = await create_dataset(bench), await create(bench, language())
+    wanted = piped(inner.id, dataset.id)
+    shown = [{"inputs": {"text": "och"}, "outputs": {"language": "fr"}}]
+    asked = {"inputs": {"passages": [], "word": "w", "text": "t"}, "outputs": {"answer": "a"}}
+    slots = [{"name": "tell", "demonstrations": shown}, {"name": "asked", "demonstrations": [asked]}]
+    ParseDict({"temperature": 0.5, "slots": slots}, wanted.program_config)
+    made = await create(bench, wanted)
+    content = json.loads((await bench.do("ExportProgram", ExportProgramRequest(id=made.id))).content)
+    steps = {each["name"]: each for each in content["steps"]}
+    assert steps["tell"]["program"]["demonstrations"] == shown
+    template = steps["asked"]["program"]
+    assert (template["kind"], template["settings"]) == ("template", {"temperature": 0.5})
+    assert [each["content"] for each in template["messages"]] == ["[] w t", "a", "{{passages}} {{word}} {{text}}"]
+    assert steps["find"]["retriever"]["dataset_id"] == dataset.id
+    assert [each["field"] for each in content["results"]] == ["language", "again", "found"]
 
 
 def test_every_kind_of_step_is_in_the_proto() -> None:

@@ -21,8 +21,10 @@ from services.program.documents.exporting import document
 from services.program.lm.engine import ModelSettings
 from services.program.lm.modules import document_of, module_of
 from services.program.lm.parameters import parameters
+from services.program.lm.react import ReactRunner
 from services.program.lm.runner import Runner
 from services.program.lm.templates import TemplateRunner
+from services.program.tools.using import ReadyTool
 from tests.models import ModelServer, Say, model_server
 from tests.tries import tries
 from tests.unit.domain.arbitrary import TEXT
@@ -130,6 +132,49 @@ async def test_ten_lines_make_a_dspy_module_that_asks_as_ashgrove_does(tmp_path:
             theirs = await sent(server)
         assert said.label == "yes" and said.tags == []
         assert [flat(each) for each in theirs] == [flat(each) for each in ours]
+
+
+async def test_a_program_with_tools_asks_as_ashgrove_does_once_its_tools_are_given(tmp_path: Path) -> None:
+    """The same thoughts over the same tools; what those do is not in the file."""
+    made = program("REACT")
+    made.program_config.ClearField("slots")
+    tool = {"name": "look", "description": "Looks.", "arguments": [{"name": "word", "description": "What."}]}
+    ParseDict({"tools": [{**tool, "http": {"url": "https://words.example/v1"}}]}, made.program_config.react)
+    names: dict[str, Any] = {"path": exported(made, tmp_path), "functions": {"look": lambda word: f"found {word}"}}
+    assert "words.example" not in json.dumps(document(made))
+    # The page's lines up to the signature, then its lines for tools.
+    exec(lines("load_module").partition("module = ")[0] + lines("load_react"), names)  # noqa: S102
+    thoughts = [thought("look", {"word": "hav"}), thought("finish", {})]
+    answer = "[[ ## reasoning ## ]]\nr\n\n[[ ## label ## ]]\nyes\n\n[[ ## tags ## ]]\n[]\n\n[[ ## completed ## ]]"
+    async with model_server() as server, Outlet() as http:
+        models = ModelSettings(default_model="openai/m", base_url=server.url)
+        server.script = [Say(each) for each in (*thoughts, answer)]
+        ready = [ReadyTool(each, found) for each in made.program_config.react.tools]
+        chosen, plain = parameters(settings_of(made), {}), document_of_signature(made)
+        runner = ReactRunner(plain, chosen, [], models, http, tools=ready)
+        await runner.run({"text": "b", "demos": 1})
+        ours = [await sent(server) for _ in range(3)]
+        server.script = [Say(each) for each in (*thoughts, answer)]
+        lm = dspy.LM("openai/m", api_base=server.url, api_key="k", cache=False, num_retries=0)
+        with dspy.context(lm=lm, disable_history=True):
+            said = await names["module"].acall(text="b", DEMOS=1)
+        theirs = [await sent(server) for _ in range(3)]
+    assert said.label == "yes" and "found hav" in str(said.trajectory)
+    # DSPy tells itself that it has finished, too; nothing else is different.
+    done = "[[ ## observation_1 ## ]]\nCompleted.\n\n"
+    said_by_dspy = [[(role, text.replace(done, "")) for role, text in map(flat, each)] for each in theirs]
+    assert said_by_dspy == [list(map(flat, each)) for each in ours]
+
+
+def thought(tool: str, arguments: dict[str, str]) -> str:
+    """Returns what a model says that uses a tool."""
+    said = {"next_thought": "t", "next_tool_name": tool, "next_tool_args": json.dumps(arguments), "completed": ""}
+    return "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in said.items())
+
+
+async def found(arguments: dict[str, Any]) -> Any:
+    """A tool's use."""
+    return f"found {arguments['word']}"
 
 
 async def test_a_few_lines_make_the_chat_of_a_template_that_ashgrove_sends(tmp_path: Path) -> None:
