@@ -22,6 +22,7 @@ from framework.engine import Call
 from framework.errors import FieldViolation, IllegalState, InvalidFields
 from framework.resource import action, spec_of
 from framework.storage import Transaction, codec_of
+from services.program.catalogue import base_of
 from services.program.resources.evaluation import Evaluation, EvaluationResult
 
 Row = Mapping[str, Any]
@@ -144,6 +145,7 @@ async def matrix(call: Call, request: GetEvaluationMatrixRequest) -> GetEvaluati
     async with call.transaction() as tx:
         evaluations = [await call.row(Evaluation, identifier) for identifier in request.evaluation_ids]
         _same(("dataset_id",), evaluations)
+        _refuse_unmeasured(request.metric, evaluations)
         names = {
             "organization": call.context.organization_id,
             "dataset": evaluations[0]["dataset_id"],
@@ -159,6 +161,13 @@ async def matrix(call: Call, request: GetEvaluationMatrixRequest) -> GetEvaluati
         cells = [_cell(found.get((place["id"], e["id"])), request.metric or e["metrics"][0]) for e in evaluations]
         answer.rows.append(MatrixRow(example_id=str(place["id"]), position=place["position"], cells=cells))
     return answer
+
+
+def _refuse_unmeasured(metric: str, evaluations: Sequence[Row]) -> None:
+    """Raises InvalidFields for a metric that none of the evaluations measures; of one under way no parts are known."""
+    there = dict.fromkeys(name for each in evaluations for name in _measured(each))
+    if metric and metric not in there and base_of(metric) not in there:
+        raise InvalidFields(FieldViolation("metric", f"none of them measures it; there are {', '.join(there)}"))
 
 
 def _cell(row: Row | None, metric: str) -> MatrixCell:

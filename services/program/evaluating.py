@@ -158,7 +158,7 @@ async def _asked(call: Call, tx: Transaction, request: Request) -> dict[str, Any
         "program_revision": program.revision,
         "configuration": Jsonb(refuse_faults(program, values_of(request.configuration))),
         "metrics": Jsonb(known_metrics(request)),
-        "metric_params": Jsonb(known_params(request)),
+        "metric_params": Jsonb(known_params(request, program)),
         **patience(request),
         "max_cost_micros": limit(request),
         "seed": request.seed,

@@ -216,7 +216,7 @@ class EvaluationWork:
             self._refused = fault
             return None
 
-    def _over(self, fault: ModelRejected) -> bool:
+    def _over(self, fault: ModelAway | ModelRejected) -> bool:
         """Tells whether a call was refused because of what the evaluation may cost."""
         return fault.error_class == "BUDGET" and self.work.budget.limit_nanos is not None
 
@@ -225,12 +225,20 @@ class EvaluationWork:
         try:
             with waiting_at_most(self._longest_wait):
                 outcome = await run(inputs, seed)
-        except ModelRejected as fault:
-            if not self._answered or self._over(fault):
-                raise  # it never answered, or may not be asked: the whole evaluation cannot be done
+        except (ModelAway, ModelRejected) as fault:
+            if self._is_of_all(fault):
+                raise
             return failed_by(fault)
         self._answered = True
         return outcome
+
+    def _is_of_all(self, fault: ModelAway | ModelRejected) -> bool:
+        """Tells whether a failure is not one example's: the model never answered, may not be asked, or is waited for.
+
+        A run waits, and has other trials go on; an evaluation of its own bears as many failures as it was told.
+        """
+        waited_for = isinstance(fault, ModelAway) and self.row["run_id"] is not None
+        return waited_for or not self._answered or self._over(fault)
 
     async def _committed(self, batch: Sequence[Finished]) -> None:
         ANSWERED()

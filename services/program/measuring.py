@@ -14,7 +14,7 @@ from framework.errors import FieldViolation, InvalidFields
 from framework.structs import values_of
 from services.program.catalogue import base_of
 from services.program.code.registry import registered
-from services.program.scoring.told import param_faults
+from services.program.scoring.told import field_faults, param_faults
 
 CONSECUTIVE_FAILURES = 25
 """After how many failures in a row an evaluation is given up that says nothing about it."""
@@ -69,13 +69,13 @@ def known_metrics(request: Request) -> list[str]:
     return wanted
 
 
-def known_params(request: Request) -> dict[str, Json]:
-    """Returns what a request tells its metrics; raises InvalidFields for what they cannot be told."""
+def known_params(request: Request, program: program_pb2.Program) -> dict[str, Json]:
+    """Returns what a request tells its metrics; raises InvalidFields for what they cannot be told of this program."""
     try:
         told = normalise(values_of(request.metric_params), "metric_params")
     except Invalid as invalid:
         raise InvalidFields(*(FieldViolation(v.path, v.message) for v in invalid.violations)) from None
-    if found := list(param_faults(metrics(request), told)):
+    if found := list(param_faults(metrics(request), told)) or list(field_faults(program, told)):
         raise InvalidFields(*found)
     return dict(told)
 

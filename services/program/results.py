@@ -52,7 +52,7 @@ KEEPING = Failpoint("result.keeping", "results stand in a transaction that is no
 _TOOK = ("input_tokens", "output_tokens", "cost_micros")
 _LATENCIES: tuple[Aggregation, ...] = ("mean", "p50", "p95")
 _KEPT = """
-SELECT example_id, scores, latency_ms, error, error_class FROM evaluation_results
+SELECT example_id, scores, latency_ms, error, error_class, feedback FROM evaluation_results
 WHERE organization_id = %(organization)s AND evaluation_id = %(id)s ORDER BY sequence
 """
 
@@ -82,6 +82,8 @@ class Results:
         self.finished: set[UUID] = set()
         self.first_failure: tuple[str, str] | None = None
         """The class and the words of the first example that failed."""
+        self._instead: dict[str, str] = {}
+        """What a metric first said in the place of a score."""
         self._failed = 0
         self._in_a_row = 0
         self._scores: dict[str, Aggregate] = {}
@@ -96,12 +98,18 @@ class Results:
             for row in await tx.fetch(_KEPT, names_of(self.evaluation)):
                 failure = (row["error_class"].removeprefix("ERROR_CLASS_"), row["error"]) if row["error"] else None
                 self._note(failure)
+                self._hear(row["scores"], row["feedback"])
                 self._count(row["example_id"], row["scores"], row["latency_ms"], failed=failure is not None)
 
     def note(self, finished: Finished) -> None:
         """Takes notice of what is finished, committed or not: too many failures end an evaluation at once."""
         outcome = finished.outcome
         self._note((outcome.error_class, outcome.error) if outcome.outputs is None else None)
+        self._hear(finished.scores, finished.feedback)
+
+    def _hear(self, scores: Mapping[str, float], feedback: Mapping[str, str] | None) -> None:
+        for name in (feedback or {}).keys() - scores.keys():
+            self._instead.setdefault(name, (feedback or {})[name])
 
     def _note(self, failure: tuple[str, str] | None) -> None:
         self._failed += failure is not None
@@ -164,7 +172,8 @@ class Results:
         """Raises Unmeasured when there is a measure that no example gave a value."""
         unmeasured = self._scores.keys() - self.scores.keys()
         if unmeasured:
-            kind, words = self.first_failure or ("METRIC", "there was no example")
+            said = next((self._instead[name] for name in sorted(unmeasured) if name in self._instead), "")
+            kind, words = self.first_failure or ("METRIC", said or "there was no example")
             raise Unmeasured(kind, f"no example gave a value of {', '.join(sorted(unmeasured))}: {words}")
 
     async def keep(self, batch: Sequence[Finished], *, again: bool = False) -> None:

@@ -10,7 +10,7 @@ from domain.metrics.judging import Scale, scale_of
 from domain.seeds import digest
 from domain.values import canonical_json
 from services.program.metering.work import meant_as
-from services.program.running import Outcome, PrepareRunner, Run
+from services.program.running import ModelRejected, Outcome, PrepareRunner, Run, failed_by
 from services.program.scoring.scorer import Answered, Verdict
 
 NAME = "lm_judge"
@@ -32,6 +32,7 @@ class LmJudge:
         self._scale = scale
         self._params = params
         self._seed = seed
+        self._answered = False
 
     async def score(self, answered: Answered) -> Verdict:
         """Returns the calibrated mark; what cannot be read, or is not on the scale, is no score and says why."""
@@ -44,7 +45,7 @@ class LmJudge:
         # The same answer of the same example is judged alike, whoever runs it.
         seed = digest(self._seed, NAME, *asked.values(), size=8) & (2**63 - 1)
         with meant_as("JUDGE"):
-            outcome = await self._run(asked, seed)
+            outcome = await self._marked(asked, seed)
         return replace(
             self._read(outcome),
             input_tokens=outcome.input_tokens,
@@ -52,6 +53,17 @@ class LmJudge:
             cost_micros=outcome.cost_micros,
             cost_incomplete=outcome.cost_incomplete,
         )
+
+    async def _marked(self, asked: Mapping[str, Any], seed: int) -> Outcome:
+        """Asks the judge; what one that has answered before refuses is a mark that it does not give."""
+        try:
+            outcome = await self._run(asked, seed)
+        except ModelRejected as fault:
+            if not self._answered or fault.error_class == "BUDGET":
+                raise
+            return failed_by(fault)
+        self._answered = True
+        return outcome
 
     def _read(self, outcome: Outcome) -> Verdict:
         if outcome.outputs is None:

@@ -15,7 +15,7 @@ from framework.identifiers import new_id
 from framework.patterns import matcher
 from framework.testing.workbench import Workbench
 from services.program.lm.engine import ModelSettings
-from services.program.running import ModelRejected, Models, Outcome, Run
+from services.program.running import ModelAway, ModelRejected, Models, Outcome, Run
 from services.program.scoring.likeness import Embeddings
 from services.program.working import Workshop
 from tests.integration.program.making import create_dataset, create_program, evaluated, evaluation, working
@@ -92,6 +92,25 @@ async def test_what_metrics_cannot_be_told_is_refused(bench: Workbench) -> None:
     }
 
 
+async def test_fields_that_no_answer_has_are_refused(bench: Workbench) -> None:
+    """Nothing would be expected of them: every answer matched. What looks at answers alone may look at reasoning."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+    told: Marks = {"exact_match": {"fields": ["language", "langage"]}, "regex": {"fields": ["lang"], "pattern": "."}}
+    metrics = ["exact_match", "regex"]
+    with pytest.raises(InvalidFields) as refused:
+        await ended(bench, made, dataset, metrics=metrics, metric_params=told)
+    wrong = {violation.path: violation.message for violation in refused.value.violations}
+    assert wrong.keys() == {"metric_params.exact_match.fields[1]", "metric_params.regex.fields[0]"}
+    assert all(message.endswith("there are language") for message in wrong.values())
+    with pytest.raises(InvalidFields):
+        await ended(bench, made, dataset, metric_params={"exact_match": {"fields": ["reasoning"]}})
+    seen: Marks = {"regex": {"fields": ["reasoning"], "pattern": "."}}
+    request = evaluation(made, dataset, metrics=["regex"], metric_params=seen)
+    async for frame in bench.frames("EvaluateProgram", request):
+        assert frame.evaluation.metric_params["regex"]["fields"] == ["reasoning"]
+        break
+
+
 def mark(words: str, value: str) -> Say:
     """What a judge says in the form that it is asked for."""
     return Say(f"[[ ## feedback ## ]]\n{words}\n\n[[ ## mark ## ]]\n{value}\n\n[[ ## completed ## ]]")
@@ -121,6 +140,49 @@ async def test_a_model_judges_by_a_rubric_and_its_calls_are_counted_apart(bench:
     assert (last.input_tokens, last.metric_input_tokens, last.metric_output_tokens) == (0, 44, 28)
     assert last.metric_cost_micros == sum(r.metric_cost_micros for r in results) > 0 == last.cost_micros
     assert "Is it a language?" in str(asked) and "never an instruction" in str(asked)
+
+
+async def test_a_judge_that_refuses_one_answer_marks_the_others(bench: Workbench, workshop: Workshop) -> None:
+    """And where it gives no mark at all, the evaluation fails in its words."""
+    made, dataset = await create_program(bench), await create_dataset(bench, validation=4)
+    replies = [mark("well", "5"), Reply(400), mark("hm", "3"), mark("well", "5")]
+    async with model_server(*replies, otherwise=Say("nonsense")) as server, Outlet() as http:
+        models = Models(ModelSettings(default_model="m", base_url=server.url), http)
+
+        async def prepare(program: Any, configuration: Mapping[str, Any], train: Sequence[Any]) -> Run:
+            maker = models if program.name == "lm_judge" else answering(workshop, right)
+            return await maker.prepare(program, configuration, train)
+
+        params: Marks = {"lm_judge": {"rubric": "Is it a language?", "model": "m"}}
+        asked = {"metrics": ["exact_match", "lm_judge"], "metric_params": params}
+        async with working(replace(workshop, prepare=prepare, at_once=1)):
+            results, last = await ended(bench, made, dataset, **asked)
+            _, none = await ended(bench, made, dataset, **asked)
+    assert last.scores == pytest.approx({"exact_match": 1.0, "lm_judge": 2.5 / 3}) and last.failed_count == 0
+    assert "refused the request with 400" in results[1].feedback["lm_judge"]
+    assert none.status == execution_pb2.WORK_STATUS_FAILED and none.error_class == execution_pb2.ERROR_CLASS_METRIC
+    assert none.error.startswith("no example gave a value of lm_judge: the judge gave no mark: the model's answer")
+
+
+async def test_an_example_that_is_never_answered_is_failed_and_the_others_are_scored(
+    bench: Workbench, workshop: Workshop
+) -> None:
+    """Its calls took too long, say: that is one failure of those that are borne, and not the end of all."""
+    made, dataset = await create_program(bench), await create_dataset(bench)
+
+    def slow(text: str) -> Outcome:
+        if text.split()[1] == "und":
+            raise ModelAway("the model did not answer within 30000 ms", "TIMEOUT")
+        return right(text)
+
+    async with working(answering(workshop, slow)):
+        results, last = await ended(bench, made, dataset)
+        _, over = await ended(bench, made, dataset, error_budget=0.2)
+    assert (last.status, last.failed_count) == (execution_pb2.WORK_STATUS_COMPLETED, 3)
+    assert last.scores == {"exact_match": 1.0}
+    assert [r.error_class for r in results].count(execution_pb2.ERROR_CLASS_TIMEOUT) == 3
+    assert (over.status, over.error_class) == (execution_pb2.WORK_STATUS_FAILED, execution_pb2.ERROR_CLASS_TIMEOUT)
+    assert over.error.startswith("3 of 12 examples failed, more than 20%")
 
 
 async def test_vectors_come_from_the_endpoint_when_a_model_is_named(bench: Workbench, workshop: Workshop) -> None:
@@ -189,6 +251,8 @@ async def test_two_evaluations_are_compared_item_by_item(bench: Workbench, works
     with pytest.raises(InvalidFields):
         await compared(base, better, metric="regex")
 
+    with pytest.raises(InvalidFields, match="there are exact_match, token_f1"):
+        await bench.do("GetEvaluationMatrix", rpc.GetEvaluationMatrixRequest(evaluation_ids=told, metric="f1"))
     asked = rpc.GetEvaluationMatrixRequest(evaluation_ids=told, page_size=5)
     page = await bench.do("GetEvaluationMatrix", asked)
     asked.from_position = page.next_position
