@@ -91,6 +91,6 @@ def _keys(items: Sequence[Any]) -> list[str]:
         return []
     for name in _NAMES:
         names = [each.get(name) for each in items]
-        if all(names) and len(set(names)) == len(names):
+        if all(isinstance(each, str) and each for each in names) and len(set(names)) == len(names):
             return [f".{each}" for each in names]
     return [f"[{index}]" for index in range(len(items))]
