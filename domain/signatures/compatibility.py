@@ -1,5 +1,6 @@
 """Whether what is written with one field can be read with another, and what a new signature breaks."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -99,7 +100,8 @@ def _harmless(old: Sequence[Field], new: Sequence[Field], side: str, told: Seque
     before, after = {each.name: each for each in old}, {each.name: each for each in new}
     for name in [*before, *(name for name in after if name not in before)]:
         path = f"{side}.{name}"
-        if before.get(name) == after.get(name) or any(each.startswith(path) for each in told):
+        within = (f"{path}.", f"{path}[")
+        if before.get(name) == after.get(name) or any(each == path or each.startswith(within) for each in told):
             continue
         message = (
             "is new" if name not in before else "is gone" if name not in after else "is said otherwise, or takes more"
@@ -147,10 +149,15 @@ def _bound_misfits(reader: Field, writer: Field, path: str) -> Iterator[Misfit]:
         yield Misfit(path, f"must be at most {high:g} now")
     step = reader.constraints.multiple_of
     old = writer.constraints.multiple_of or (1 if writer.kind == "integer" else None)
-    if step is not None and (old is None or abs(old / step - round(old / step)) > 1e-9):
+    if step is not None and (old is None or not _is_multiple(old, step)):
         yield Misfit(path, f"must be a multiple of {step:g} now")
     if reader.constraints.pattern and reader.constraints.pattern != writer.constraints.pattern:
         yield Misfit(path, "must match another pattern now")
+
+
+def _is_multiple(old: float, step: float) -> bool:
+    # Beyond all doubles there is no telling them apart, as among the large ones.
+    return not math.isfinite(times := old / step) or (times > 0.5 and abs(times - round(times)) <= 1e-9)
 
 
 def _length_misfits(reader: Field, writer: Field, path: str) -> Iterator[Misfit]:

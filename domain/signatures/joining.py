@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from domain.signatures.field import MISSING, Constraints, Field
-from domain.signatures.kinds import UNIT
+from domain.signatures.kinds import MOST_PROPERTIES, UNIT
 
 UNKNOWN = "unknown"
 """The kind of what was never seen, such as the items of an empty list: it joins with any other."""
@@ -82,11 +82,17 @@ def _with_parts(both: Field, one: Field, other: Field) -> Field | None:
     there = {each.name: each for each in other.properties}
     found: list[Field] = []
     for each in one.properties:
-        met = joined(each, there.pop(each.name)) if each.name in there else replace(each, optional=True)
+        met = joined(each, there.pop(each.name)) if each.name in there else _optional(each)
         if met is None:
             return None
         found.append(met)
-    return replace(both, properties=(*found, *(replace(each, optional=True) for each in there.values())))
+    found += map(_optional, there.values())
+    # More than can be declared is any object, as one alone would be; and lists of a thousand kinds of rows end.
+    return replace(both, properties=tuple(found) if len(found) <= MOST_PROPERTIES else ())
+
+
+def _optional(field: Field) -> Field:
+    return field if field.optional else replace(field, optional=True)
 
 
 def _constraints(one: Field, other: Field, kind: str) -> Constraints:

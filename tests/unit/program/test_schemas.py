@@ -217,6 +217,28 @@ def test_inference_finds_choices_times_and_what_may_be_absent() -> None:
         inferred([{"a": 1}, {"a": "x"}])
 
 
+def test_names_without_end_are_data_and_no_fields() -> None:
+    """Within a field they make any object, however many rows have them; of whole examples they are refused."""
+    many = [{f"k{index}": index} for index in range(20_000)]
+    (field,) = inferred([{"rows": many}])
+    assert field.items == Field(kind="object")
+    (few,) = inferred([{"rows": many[:100]}])
+    assert few.items is not None and len(few.items.properties) == 100 and all(e.optional for e in few.items.properties)
+    with pytest.raises(Invalid, match="at most 100 names between them"):
+        inferred(many)
+
+
+def test_compatibility_is_told_of_fields_whose_names_begin_alike_and_of_any_steps() -> None:
+    """What is said of `text2` says nothing of `text`; steps may be farther apart than doubles."""
+    found = changes(
+        [Field("text"), Field("text2")], [Field("text", description="x"), Field("text2", "integer")], "inputs"
+    )
+    assert [each.path for each in found] == ["inputs.text2", "inputs.text"]
+    coarse, fine = (Field("n", "number", constraints=Constraints(multiple_of=step)) for step in (1e300, 1e-300))
+    assert not changes([coarse], [fine], "outputs")[0].breaks_stored
+    assert changes([fine], [coarse], "outputs")[0].breaks_stored
+
+
 @pytest.mark.parametrize(
     ("field", "place"),
     [
