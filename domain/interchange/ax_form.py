@@ -44,18 +44,20 @@ class AxForm:
             if made is None:
                 continue
             found.append(made)
+            meant = self._meant(made)
             for label, children in entry["dependents"].entries():
-                value = next(
-                    (each for each in _choices(made) if str(self.labels([each])[0]) == label or str(each) == label),
-                    label,
-                )
                 for child in children.items():
-                    conditions.setdefault(names(child.text()), {}).setdefault(name, []).append(value)
+                    below = conditions.setdefault(names(child.text()), {})
+                    below.setdefault(name, []).append(meant.get(label, label))
         return Imported([(each, names.when(list(conditions.get(each.name, {}).items()))) for each in found])
 
-
-def _choices(variable: Variable) -> Sequence[Json]:
-    return variable.choices if isinstance(variable, ChoiceVariable) else ()
+    def _meant(self, variable: Variable) -> dict[str, Json]:
+        """Return the choices by what they may be called, the first of those that are called the same."""
+        meant: dict[str, Json] = {}
+        for each in variable.choices if isinstance(variable, ChoiceVariable) else ():
+            for name in (str(self.labels([each])[0]), str(each)):
+                meant.setdefault(name, each)
+        return meant
 
 
 def _parent(each: Fitted, by_name: Mapping[str, Fitted], report: Report) -> str:

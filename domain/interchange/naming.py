@@ -16,6 +16,8 @@ class Names:
     def __init__(self, report: Report) -> None:
         self.report = report
         self._known: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def __call__(self, name: str) -> str:
         """Return the variable's name of a parameter, the same every time."""
@@ -28,11 +30,11 @@ class Names:
     def _new(self, name: str) -> str:
         plain = re.sub(r"[^a-z0-9_]", "_", name.lower())
         plain = (plain if plain[:1].isalpha() else f"p_{plain}")[:_LONGEST]
-        number = 1
-        made = plain
-        while made in self._known.values():
-            number += 1
-            made = f"{plain[: _LONGEST - 8]}_{number}"
+        made, base = plain, plain[: _LONGEST - 8]
+        while made in self._taken:
+            self._numbers[base] = number = self._numbers.get(base, 1) + 1
+            made = f"{base}_{number}"
+        self._taken.add(made)
         return made
 
     def when(self, conditions: Sequence[tuple[str, Sequence[Json]]]) -> str:

@@ -1,7 +1,8 @@
 """A space as other libraries know spaces: a flat list of scalar parameters, some of them under conditions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from domain.expressions import BOOLEAN, Expression, Node, parse
 from domain.interchange.report import Report
@@ -41,7 +42,7 @@ class Parameter:
 
 def parameters_of(space: Space, report: Report) -> list[Parameter]:
     """Return the parameters of a space, parents before children, and tell what a flat list cannot say."""
-    found = [each for variable in space.rules.order for each in _flat(variable, space, report, "", ())]
+    found = _named([each for variable in space.rules.order for each in _flat(variable, space, report, "", ())], report)
     for constraint in space.constraints:
         report.lost(
             f"constraints.{constraint.id}", f"is a rule over values, which does not carry over: {constraint.expression}"
@@ -52,6 +53,26 @@ def parameters_of(space: Space, report: Report) -> list[Parameter]:
         return ranked
     report.rewritten("parameters", "come in another order: parents before what depends on them")
     return found
+
+
+def _named(parameters: Sequence[Parameter], report: Report) -> list[Parameter]:
+    """Return parameters, known by their keys so far, under names of their own; the space's variables keep theirs."""
+    names = {each.key: each.key for each in parameters if "." not in each.key}
+    taken = set(names)
+    for key in (each.key for each in parameters if each.key not in names):
+        name = plain = key.replace(".", "_")
+        for number in count(2):
+            if name not in taken:
+                break
+            name = f"{plain}_{number}"
+        if name != plain:
+            report.rewritten(plain, f"is called {name}, since there is a {plain} already")
+        names[key] = name
+        taken.add(name)
+    return [
+        replace(each, name=names[each.key], conditions=tuple((names[parent], met) for parent, met in each.conditions))
+        for each in parameters
+    ]
 
 
 def _is_ordered(parameters: Sequence[Parameter]) -> bool:
@@ -83,10 +104,10 @@ def _flat(
         _structure(
             variable, name, "is a choice with a number: becomes a choice and a parameter for each number", report
         )
-        yield Parameter(f"{name}_choice", f"{key}.choice", variable.choice, conditions)
+        yield _parameter(f"{key}.choice", variable.choice, conditions)
         for index, branch in enumerate(variable.branches):
-            chosen = (f"{name}_choice", (branch.choice,))
-            yield Parameter(f"{name}_{index}", f"{key}.{index}", branch.range, (*conditions, chosen))
+            chosen = (f"{key}.choice", (branch.choice,))
+            yield _parameter(f"{key}.{index}", branch.range, (*conditions, chosen))
     elif isinstance(variable, GroupVariable):
         _structure(variable, name, "is a group: its members become parameters of their own", report)
         for member in variable.inner.rules.order:
@@ -96,9 +117,14 @@ def _flat(
         for field, either in variable.branches.items():
             text = variable.condition if field == "then" else f"!({variable.condition})"
             met = _conditions(space, variable.name, text, report, prefix)
-            yield Parameter(f"{name}_{field}", f"{key}.{field}", either, conditions + met)
+            yield _parameter(f"{key}.{field}", either, conditions + met)
     else:
-        yield Parameter(name, key, scalar(variable), conditions)
+        yield _parameter(key, scalar(variable), conditions)
+
+
+def _parameter(key: str, variable: Variable, conditions: tuple[Condition, ...]) -> Parameter:
+    """Return a parameter that is called like its key, and so are the parents of its conditions."""
+    return Parameter(key, key, variable, conditions)
 
 
 def _conditions(space: Space, name: str, text: str, report: Report, prefix: str) -> tuple[Condition, ...]:
@@ -115,7 +141,7 @@ def _conditions(space: Space, name: str, text: str, report: Report, prefix: str)
                 f"has a condition that no list of one parent's values says, and is there without it: {text}",
             )
             return ()
-        found.append(((prefix + met[0]).replace(".", "_"), met[1]))
+        found.append((prefix + met[0], met[1]))
     if len(found) > len({parent for parent, _ in found}) or condition_text(found) != text:
         report.rewritten((prefix + name).replace(".", "_"), f"has its condition as lists of values: {text}")
     return tuple(found)

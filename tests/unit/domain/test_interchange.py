@@ -97,6 +97,39 @@ def test_what_does_not_carry_over_is_told_of_each_variable(name: str) -> None:
     assert {"heat"} <= told or name == "configspace"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_have_names_of_their_own(name: str) -> None:
+    """Also where what is within one variable would be called as another one is."""
+    space = Space(
+        (
+            HybridVariable("a", (HybridBranch("x", FloatVariable("number", 0, 1)),)),
+            ChoiceVariable("a_choice", ("p", "q")),
+            GroupVariable("b", (BooleanVariable("c"), FloatVariable("d", 0, 1, when="c"))),
+            FloatVariable("b_c", 0, 1),
+            FloatVariable("e", 0, 1, when='a_choice == "p"'),
+        )
+    )
+    there = Exported(space, FORMATS[name])
+    back, _ = imported(json.loads(json.dumps(there.document)), FORMATS[name])
+    assert len(set(back.names)) == len(back.names) == 7
+    assert {each.name: each.when for each in back.variables}["e"] == 'a_choice == "p"'
+    values: dict[str, Any] = {"a": {"choice": "x", "number": 0.5}, "a_choice": "p", "b": {"c": True, "d": 0.25}}
+    values |= {"b_c": 0.75, "e": 0.125}
+    assert there.decode(there.encode(values)) == values
+
+
+def test_names_that_become_the_same_are_numbered() -> None:
+    """However many there are: a file of a megabyte may hold sixty thousand."""
+    parameter = {"type": "range", "bounds": [0, 1], "value_type": "float"}
+    document = {"parameters": [{**parameter, "name": f"A{'!' * index}"} for index in range(5000)]}
+    with pytest.raises(Invalid, match="at most 1000, not 5000"):
+        imported(document, FORMATS["ax"])
+    space, remarks = imported({"parameters": document["parameters"][:3]}, FORMATS["ax"])
+    assert space.names == ("a", "a_", "a__") and len(remarks) == 3
+    twice = [{**parameter, "name": each} for each in ("A!", "a?", "a_", "a_2")]
+    assert imported({"parameters": twice}, FORMATS["ax"])[0].names == ("a_", "a__2", "a__3", "a_2")
+
+
 def test_optuna_reads_the_distributions() -> None:
     """Its own parser, and choices by their places."""
     document: Any = Exported(FULL, FORMATS["optuna"]).document
