@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from domain.signatures.compatibility import misfits
 from domain.signatures.field import Field
 from domain.signatures.kinds import WORDS
-from domain.values import Violation
+from domain.values import Violation, some_of
 
 INPUTS = "inputs"
 """What the pipeline's own inputs are called among the sources."""
@@ -79,7 +80,7 @@ class Pipeline:
             if counts[each.field] > 1:
                 yield Violation(f"{place}.field", f"{each.field} is bound twice", "DUPLICATE_NAME")
             if takes is not None and each.field not in there:
-                message = f"{whose} has no field {each.field}; there are {', '.join(there)}"
+                message = f"{whose} has no field {each.field}; there are {some_of(there)}"
                 yield Violation(f"{place}.field", message, "UNKNOWN_NAME")
             elif each.source:
                 yield from self._source_faults(each, there.get(each.field), f"{place}.from")
@@ -90,10 +91,10 @@ class Pipeline:
     def _source_faults(self, bound: Bound, field: Field | None, path: str) -> Iterator[Violation]:
         sources = self.sources
         if bound.step not in sources:
-            message = f"there is no step {bound.step}; there are {', '.join(sources)}"
+            message = f"there is no step {bound.step}; there are {some_of(sources)}"
             yield Violation(path, message, "UNKNOWN_NAME")
         elif bound.its_field not in sources[bound.step]:
-            message = f"{bound.step} gives no {bound.its_field}; it gives {', '.join(sources[bound.step])}"
+            message = f"{bound.step} gives no {bound.its_field}; it gives {some_of(sources[bound.step])}"
             yield Violation(path, message, "UNKNOWN_NAME")
         elif field is not None:
             given = sources[bound.step][bound.its_field]
@@ -101,7 +102,7 @@ class Pipeline:
                 message = f"{bound.source} is {WORDS[given.kind]}; needed is {WORDS[field.kind]}"
                 yield Violation(path, message, "WRONG_TYPE")
 
-    @property
+    @cached_property
     def sources(self) -> dict[str, dict[str, Field]]:
         """What can be bound to: each step's outputs, and the pipeline's inputs."""
         found = {step.name: {each.name: each for each in step.gives} for step in self.steps}

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from domain.values import Json, Violation, shown
+from domain.values import Json, Violation, shown, some_of
 
 INSTRUCTIONS = "instructions"
 """The placeholder that stands for a program's instructions."""
@@ -28,7 +28,7 @@ def faults(text: str, known: Collection[str], path: str) -> Iterator[Violation]:
     for name in placeholders(text):
         if name not in known:
             yield Violation(
-                path, f"has a place for {name}, which is no input; there are {', '.join(known)}", "PLACEHOLDER"
+                path, f"has a place for {name}, which is no input; there are {some_of(known)}", "PLACEHOLDER"
             )
 
 

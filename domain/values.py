@@ -4,9 +4,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -26,6 +27,7 @@ DEEPEST = 24
 """How many levels of lists and objects a value may have: protobuf reads a hundred messages within each other, an object
 within another takes three of them, and what a value stands in takes some."""
 
+_SHOWN_NAMES = 10
 _WRITTEN_WITH_EXPONENT = 1e21  # RFC 8785 writes whole doubles below it with all their digits, as if they were exact
 
 
@@ -124,6 +126,12 @@ def shown(value: Json) -> str:
     except (Invalid, RecursionError):
         text = _represented(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def some_of(names: Collection[str]) -> str:
+    """Return names as a message tells them: the first ten, and how many more there are."""
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(islice(names, _SHOWN_NAMES)) + more
 
 
 def _represented(value: Json) -> str:

@@ -8,7 +8,7 @@ from domain.expressions.faults import Absent, Fault, Malformed
 from domain.expressions.functions import call
 from domain.expressions.kinds import ANY, BOOLEAN, NUMBER, TEXT, Kind, common, kind_of, list_of, object_of
 from domain.expressions.nodes import Node
-from domain.values import Json
+from domain.values import Json, some_of
 
 Values = Mapping[str, Json]
 """The values of active variables; the inactive ones are not there."""
@@ -65,7 +65,7 @@ def _member(node: Node, scope: Scope) -> Code:
     if not of.kind.fits(object_of(None)):
         raise Malformed(node.at, f"a {of.kind.name} has no members", "WRONG_TYPE")
     if of.kind.members is not None and name not in of.kind.members:
-        raise Malformed(node.at, f"has no member {name}, only {', '.join(of.kind.members)}", "UNKNOWN_NAME")
+        raise Malformed(node.at, f"has no member {name}, only {some_of(of.kind.members)}", "UNKNOWN_NAME")
     kind = ANY if of.kind.members is None else of.kind.members[name]
     whole = of.run
 

@@ -30,6 +30,14 @@ def test_a_template_with_unknown_places_or_stray_braces_is_refused() -> None:
     assert "{{ 1+1 }}" in told[0] and "{{a.b}}" in told[1]
 
 
+def test_a_refusal_does_not_grow_with_what_there_is() -> None:
+    """A thousand inputs named for each of ten thousand places would be a gigabyte."""
+    known = [f"{'n' * 50}{index}" for index in range(1000)]
+    told = list(faults(" ".join(f"{{{{a{index}}}}}" for index in range(10_000)), known, "content"))
+    assert len(told) == 10_000 and all(len(each.message) < 1000 for each in told)
+    assert told[0].message.endswith(f"{known[9]} and 990 more")
+
+
 def step(name: str, *sources: str, kind: str = "string") -> Step:
     """A step that takes one text from each source and gives `out`."""
     bindings = tuple(Bound(f"in{i}", source) for i, source in enumerate(sources))
