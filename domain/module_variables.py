@@ -1,7 +1,7 @@
 """Modules to choose from: components by their ids, never anything that could be imported."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -25,10 +25,6 @@ class Compatibility:
         """Return it as JSON."""
         return {"interface": self.interface, "components": list(self.components)}
 
-    def allows(self, component: str) -> bool:
-        """Tell whether a component is among them."""
-        return component in self.components or component.partition("@")[0] in self.components
-
 
 @dataclass(frozen=True)
 class Component:
@@ -47,9 +43,10 @@ class Component:
         fits = [each.to_json() for each in self.compatibility]
         return {"id": self.id} | can | ({"compatibility": fits} if fits else {})
 
-    def goes_with(self, interface: str, component: str) -> bool:
-        """Tell whether it goes together with a component that serves the interface."""
-        return all(each.allows(component) for each in self.compatibility if each.interface == interface)
+    def fitting(self, interface: str, components: Sequence[str]) -> list[str]:
+        """Return which of the components that serve the interface it goes together with."""
+        listed = [frozenset(each.components) for each in self.compatibility if each.interface == interface]
+        return [each for each in components if all(each in ids or each.partition("@")[0] in ids for ids in listed)]
 
 
 @dataclass(frozen=True)
@@ -108,11 +105,9 @@ def implied_constraints(variables: Iterable[object]) -> Iterator[Constraint]:
 
 
 def _implied(one: ModuleVariable, other: ModuleVariable) -> Constraint | None:
-    table = {
-        mine.id: [each.id for each in other.components if mine.goes_with(other.interface, each.id)]
-        for mine in one.components
-    }
-    if all(len(fitting) == len(other.components) for fitting in table.values()):
+    theirs = [each.id for each in other.components]
+    table = {mine.id: mine.fitting(other.interface, theirs) for mine in one.components}
+    if all(len(fitting) == len(theirs) for fitting in table.values()):
         return None
     # Ids hold neither quotes nor backslashes.
     pairs = ", ".join(f"'{mine}': [{', '.join(map(repr, fitting))}]" for mine, fitting in table.items())

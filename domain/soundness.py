@@ -1,10 +1,11 @@
 """What makes a space sound: names, domains, defaults, conditions and constraints."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from domain.constraints import Constraint
 from domain.expressions import parse
 from domain.expressions.faults import Malformed
+from domain.expressions.parsing import LONGEST
 from domain.module_variables import ModuleVariable, implied_constraints
 from domain.prompt_variables import PromptVariable
 from domain.rules import Rules, read_rules
@@ -48,7 +49,19 @@ def _implied(variables: Mapping[int, Declared], count: int, faults: list[Violati
         if constraints and isinstance(variable, ModuleVariable) and not _is_readable(variable.name):
             message = "is a reserved word of expressions, by which the compatibility of components is judged"
             faults.append(Violation(f"variables[{index}].name", message, "INVALID_NAME"))
+    faults.extend(_unspeakable(variables, constraints))
     return {} if faults else dict(enumerate(constraints, count))
+
+
+def _unspeakable(variables: Mapping[int, Declared], constraints: Sequence[Constraint]) -> Iterator[Violation]:
+    """Yield which modules have more components than an expression can say what goes together with what."""
+    places = {each.name: index for index, each in variables.items()}
+    for each in constraints:
+        if (length := len(each.expression)) > LONGEST:
+            _, one, other = each.id.split("-")
+            takes = f"{length} characters to say, at most {LONGEST}: list fewer components"
+            message = f"which of them go together with those of {other} takes {takes}"
+            yield Violation(f"variables[{places[one]}].module.components", message, "TOO_LARGE")
 
 
 def _is_readable(name: str) -> bool:

@@ -83,6 +83,19 @@ def test_a_module_that_no_expression_can_name_has_no_compatibility() -> None:
     assert [(each.path, each.code) for each in refusal.value.violations] == [("variables[1].name", "INVALID_NAME")]
 
 
+def test_more_components_than_an_expression_can_tell_apart_are_refused_where_they_are() -> None:
+    """Nobody has written the expression: its column would say nothing."""
+    ids = [f"c{index}" for index in range(1000)]
+    picky = Compatibility("adapter", tuple(ids[1:]))
+    one = ModuleVariable("one", interface="reasoning", components=tuple(Component(each, (), (picky,)) for each in ids))
+    other = ModuleVariable("other", interface="adapter", components=tuple(map(Component, ids)))
+    with pytest.raises(Invalid) as refusal:
+        Space((other, one))
+    (violation,) = refusal.value.violations
+    assert (violation.path, violation.code) == ("variables[1].module.components", "TOO_LARGE")
+    assert "go together with those of other" in violation.message and "list fewer" in violation.message
+
+
 def test_a_branch_may_choose_a_module() -> None:
     """Of the components that fit the condition."""
     then, otherwise = modules("r", "r")
