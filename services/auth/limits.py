@@ -1,6 +1,6 @@
 """How often whom may call: per key, per user and per organization, dear calls counting more than cheap ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.auth.buckets import Bucket, Buckets, Taken
@@ -12,11 +12,12 @@ WEIGHTS: Mapping[str, int] = {
     "EvaluateProgram": 20,
     "CreateOptimizationRun": 20,
     "GenerateConfigurations": 5,
+    "StreamConfigurations": 20,
     "SignIn": 20,
     "AcceptInvitation": 20,
     "ChangePassword": 20,
 }
-_WEIGHTY: Mapping[str, int] = {"BatchCreate": 20, "Export": 20, "Aggregate": 5, "Watch": 5}
+_WEIGHTY: Mapping[str, int] = {"Batch": 20, "Export": 20, "Aggregate": 5, "Watch": 5}
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,15 @@ class Limits:
             _bucket("user", credential.user_id, rates.user),
             _bucket("organization", credential.organization_id, rates.organization),
         ]
-        return await self._buckets.take(buckets, cost_of(path))
+        return await self._take(buckets, path)
 
     async def anonymous(self, address: str, path: str = "") -> Taken:
         """Counts a call without a credential that holds, by where it came from."""
-        return await self._buckets.take([_bucket("address", address, self._rates.anonymous)], cost_of(path))
+        return await self._take([_bucket("address", address, self._rates.anonymous)], path)
+
+    async def _take(self, buckets: Sequence[Bucket], path: str) -> Taken:
+        # A call that costs more than a bucket holds takes a full one: else it would be told to wait, for ever.
+        return await self._buckets.take(buckets, min(cost_of(path), *(each.burst for each in buckets)))
 
 
 def _bucket(kind: str, name: object, rate: Rate) -> Bucket:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.auth.buckets import Bucket, Buckets, Memory
+from services.auth.limits import Limits, Rate, Rates, cost_of
 from tests.tries import tries
 
 _HOUR = 1 / 3600
@@ -52,6 +53,18 @@ async def test_dear_calls_take_more(buckets: Buckets) -> None:
     assert (await buckets.take([one], 7)).remaining == 3
     assert (await buckets.take([one], 5)).wait_seconds == pytest.approx(2 * 3600, rel=0.01)
     assert (await buckets.take([one], 3)).remaining == 0
+
+
+async def test_what_costs_more_than_a_bucket_holds_takes_a_full_one() -> None:
+    """Batches of every kind are dear; where bursts are set low they come one at a time, and not never."""
+    alone, hour = Buckets("redis://127.0.0.1:1/0"), Rate(_HOUR, 10)
+    limits = Limits(alone, Rates(hour, hour, hour, hour))
+    for address, rpc in (("a", "SignIn"), ("b", "BatchExecuteProgram"), ("c", "StreamConfigurations")):
+        path = f"/ashgrove.some.v1.SomeService/{rpc}"
+        assert cost_of(path) == 20
+        taken = [await limits.anonymous(address, path) for _ in range(2)]
+        assert [bool(each.wait_seconds) for each in taken] == [False, True]
+    await alone.close()
 
 
 async def test_without_redis_each_process_counts_for_itself() -> None:
