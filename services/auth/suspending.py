@@ -11,8 +11,8 @@ from ashgrove.auth.v1.organization_requests_pb2 import ResumeOrganizationRequest
 from framework.engine import Call
 from framework.engine.writing import change
 from framework.errors import IllegalState, NotFound
-from framework.resource import action
-from framework.storage import Transaction
+from framework.resource import ResourceSpec, action
+from framework.storage import Transaction, codec_of
 from services.auth.founding import inside
 from services.auth.organizations import Organization
 
@@ -49,14 +49,23 @@ async def suspend(call: Call, request: SuspendOrganizationRequest) -> organizati
 async def resume(call: Call, request: ResumeOrganizationRequest) -> organization_pb2.Organization:
     """Resumes an organization; one that works stays as it is."""
     async with call.database.system() as tx:
-        return await _changed(tx, call, await found(tx, request.id), {"suspended_at": None, "suspension_reason": ""})
+        row = await found(tx, request.id)
+        if row["suspended_at"] is None:
+            row.pop("runs_the_platform")
+            unchanged: organization_pb2.Organization = codec_of(_spec(call)).message(row)
+            return unchanged
+        return await _changed(tx, call, row, {"suspended_at": None, "suspension_reason": ""})
 
 
 async def _changed(
     tx: Transaction, call: Call, row: dict[str, Any], columns: Mapping[str, Any]
 ) -> organization_pb2.Organization:
     row.pop("runs_the_platform")
-    spec = call.engine.registry.by_message("ashgrove.auth.v1.Organization")
+    within = inside(call.context, row["id"])
     # Told in the organization's own trail: its administrators are who must know.
-    changed: organization_pb2.Organization = await change(tx, spec, inside(call.context, row["id"]), row, columns, "")
+    changed: organization_pb2.Organization = await change(tx, _spec(call), within, row, columns, "")
     return changed
+
+
+def _spec(call: Call) -> ResourceSpec:
+    return call.engine.registry.by_message("ashgrove.auth.v1.Organization")

@@ -51,6 +51,14 @@ async def test_suspension_ends_keys_tokens_and_grants_until_it_is_lifted(house: 
     await house.grants.exchange(context(service_actor("optimizer")), grant)
 
 
+async def test_who_is_not_suspended_is_not_told_of_being_resumed(house: House) -> None:
+    """It stays as it is: neither its etag moves, nor does its trail say that it changed."""
+    await suspend(house)
+    resumed, told = await resume(house), len(await house.events())
+    assert await resume(house) == resumed
+    assert len(await house.events()) == told
+
+
 async def test_suspension_ends_streams(house: House) -> None:
     """Every service hears of it by auth's feed, and asks before each frame."""
     revocations, caller = Revocations(), context(house.admin)
