@@ -22,7 +22,7 @@ class StackSettings(Settings):
         SecretStr(""), description="An external PostgreSQL, with a superuser; none is started."
     )
     redis_url: SecretStr = Field(SecretStr(""), description="An external Redis or Valkey; none is started then.")
-    access_token_seconds: int = Field(900, ge=1, description="How long access tokens hold.")
+    access_token_seconds: int = Field(900, ge=1, le=86_400, description="How long access tokens hold, a day at most.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long identity tokens hold.")
     allowed_origins: Words = Field((), description="Origins whose pages may call, parted by commas; `*` is any.")
     tls: bool = Field(False, description="Whether every listener and channel speaks TLS; certificates are in home/tls.")

@@ -11,11 +11,16 @@ from services.auth.secrets import PEPPER, SERVICES, read_secret
 from services.auth.sign_ins import SignIns
 from services.auth.tokens import Tokens, read_tokens
 
+LONGEST_ACCESS_SECONDS = 86_400
+"""How long an access token may live: the gate remembers for longer which sessions have ended, and no longer."""
+
 
 class AuthSettings(ServiceSettings):
     """What every service needs to know, and how long tokens live."""
 
-    access_token_seconds: int = Field(900, ge=1, description="How long an access token lives.")
+    access_token_seconds: int = Field(
+        900, ge=1, le=LONGEST_ACCESS_SECONDS, description="How long an access token lives, a day at most."
+    )
     session_seconds: int = Field(30 * 86_400, ge=1, description="How long refresh tokens keep a session going.")
     identity_token_seconds: int = Field(60, ge=1, le=60, description="How long an identity token lives.")
     key_rate: float = Field(2_000, gt=0, description="Calls a second that one API key may make.")

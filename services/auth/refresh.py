@@ -11,8 +11,8 @@ from services.auth.gatekeeper import Gatekeeper
 
 CHANNEL = "auth_credentials"
 _EVERY_SECONDS = 0.25
-# Longer than any access token lives.
-_ENDED = "SELECT id FROM sessions WHERE ended_at > now() - interval '1 day'"
+# Longer than any access token lives: `application.LONGEST_ACCESS_SECONDS`, and what clocks may differ.
+_ENDED = "SELECT id FROM sessions WHERE ended_at > now() - interval '25 hours'"
 _log = logging.getLogger(__name__)
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from deploy.local.settings import StackSettings
 from framework.environment import Settings
 from framework.settings import ServiceSettings
 from services.audit.__main__ import AuditSettings
-from services.auth.application import AuthSettings
+from services.auth.application import LONGEST_ACCESS_SECONDS, AuthSettings
 from services.program.settings import ProgramSettings
 from tests.trust import Trust
 
@@ -96,3 +96,11 @@ def test_urls_that_ask_for_tls_get_the_files_unless_they_name_their_own(tmp_path
     assert {"ssl_certfile", "ssl_keyfile", "ssl_ca_certs"} <= {
         pair.partition("=")[0] for pair in settings.redis.partition("?")[2].split("&")
     }
+
+
+@pytest.mark.parametrize("settings", [AuthSettings, StackSettings])
+def test_no_access_token_outlives_what_the_gate_remembers(settings: Any) -> None:
+    """A session that ended longer ago is forgotten, and its access token would hold again."""
+    with pytest.raises(ValidationError) as refused:
+        settings(access_token_seconds=LONGEST_ACCESS_SECONDS + 1)
+    assert ("access_token_seconds",) in {each["loc"] for each in refused.value.errors()}
