@@ -9,7 +9,7 @@ from domain.signatures.field import Field
 from domain.signatures.joining import UNKNOWN, clash, joined
 from domain.signatures.kinds import MOST_PROPERTIES, PROPERTY, WORDS
 from domain.signatures.times import is_time
-from domain.values import IDENTIFIER, Invalid, Json, Violation
+from domain.values import IDENTIFIER, LARGEST_INTEGER, Invalid, Json, Violation
 
 MOST_CHOICES = 10
 """How many different texts are taken for choices, unless it is said otherwise."""
@@ -98,7 +98,8 @@ def _field(value: Json, path: str) -> Field:
     if isinstance(value, bool):
         return Field(kind="boolean")
     if isinstance(value, int | float):
-        return Field(kind="integer" if float(value).is_integer() else "number")
+        is_whole = float(value).is_integer() and abs(value) <= LARGEST_INTEGER
+        return Field(kind="integer" if is_whole else "number")
     if isinstance(value, str):
         return Field(kind="date_time" if is_time(value) else "string")
     if isinstance(value, list):

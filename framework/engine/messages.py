@@ -5,6 +5,7 @@ from typing import Any
 
 import protovalidate
 from ashgrove.resource.v1 import options_pb2
+from buf.validate import validate_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -14,6 +15,7 @@ from framework.resource import Kind, ResourceSpec
 from framework.storage.rows import plain_value
 
 _MOST_PATHS = 100
+_WORDED = {"string.pattern", "enum.not_in", "enum.defined_only", "required"}
 
 
 def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
@@ -34,16 +36,36 @@ def _path(violation: Any) -> str:
 
 
 def _words(descriptor: Any, violation: Any) -> str:
-    """Returns what a text that misses its pattern should be like, as its field says it; nothing for other bounds."""
-    if violation.rule_id != "string.pattern" or violation.for_key:
+    """Returns what a value should be like: a text with a pattern as its field says it, an enum's, one of a oneof.
+
+    Nothing for other bounds, whose own words say it.
+    """
+    if violation.rule_id not in _WORDED or violation.for_key:
         return ""
     field = None
     for element in violation.field.elements:
+        if not element.field_number:
+            return f"must have one of {', '.join(each.name for each in _oneof(descriptor, element.field_name).fields)}"
         field = descriptor.fields_by_number[element.field_number]
         descriptor = field.message_type
         if descriptor is not None and descriptor.GetOptions().map_entry:
             descriptor = descriptor.fields_by_name["value"].message_type
-    return str(field.GetOptions().Extensions[options_pb2.expects]) if field is not None else ""
+    if field is None or violation.rule_id == "required":
+        return ""
+    if field.enum_type is not None:
+        return f"must be one of {', '.join(_names(field))}"
+    return str(field.GetOptions().Extensions[options_pb2.expects])
+
+
+def _oneof(descriptor: Any, name: str) -> Any:
+    return next(each for each in descriptor.oneofs if each.name == name)
+
+
+def _names(field: Any) -> list[str]:
+    """Returns the names that an enum's field takes."""
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    refused = {*rules.enum.not_in, *rules.repeated.items.enum.not_in}
+    return [each.name for each in field.enum_type.values if each.number not in refused]
 
 
 def refuse_if(violations: Iterable[FieldViolation]) -> None:

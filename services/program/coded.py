@@ -78,4 +78,5 @@ def _entry_point_faults(name: str, path: str, group: str = PROGRAMS) -> Iterator
         required(group, name)
     except CodeFault as fault:
         built_in = f"; built in are {', '.join(BUILT_IN)}" if group == RETRIEVERS else ""
-        yield FieldViolation(path, f"{'' if name else 'is required; '}{fault.message}{built_in}")
+        told = fault.message if name else f"is required: {fault.message.partition('; ')[2] or fault.message}"
+        yield FieldViolation(path, f"{told}{built_in}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ashgrove.auth.v1 import api_key_pb2
+from ashgrove.program.v1 import program_pb2
 from ashgrove.resource.v1 import options_pb2
 from ashgrove.variables.v1 import variable_space_pb2
 from buf.validate import validate_pb2
@@ -51,3 +52,18 @@ def test_a_text_is_refused_in_the_words_of_its_field_at_any_depth() -> None:
     assert told["name"] == "must be one line without spaces at its ends"
     deep = [message for path, message in told.items() if path.startswith("variables[1].") and "interface" in path]
     assert deep == ["must be lower-case letters, digits and underscores, 63 at most, a letter first"]
+
+
+def test_an_enum_is_refused_with_its_names_and_a_oneof_with_its_fields() -> None:
+    """Never with a list of numbers, or with words about oneofs."""
+    program = program_pb2.Program(name="p", type=99)
+    step = program.program_config.pipeline.steps.add(name="a")
+    step.inputs.add(field="text")
+    step.template.template.messages.add(content="x")
+    told = {one.path: one.message for one in violations_of(program)}
+    assert told["type"].startswith("must be one of TYPE_PREDICT, ") and "UNSPECIFIED" not in told["type"]
+    within = "program_config.pipeline.steps[0]"
+    assert told[f"{within}.inputs[0].source"] == "must have one of from, value"
+    roles = told[f"{within}.template.template.messages[0].role"]
+    assert roles == "must be one of ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT"
+    assert told["signature_config"] == "value is required"

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domain.values import shown
+
 Selection = Literal["first", "random", "balanced", "nearest"]
 Arrangement = Literal["as_selected", "reversed", "shuffled", "by_label", "most_similar_last"]
 
@@ -90,7 +92,36 @@ def _number(name: str, value: Any) -> Any:
 
 
 def _violation(error: Any) -> tuple[str, str]:
-    path = ".".join(["configuration", *(str(p) for p in error["loc"])])
+    path = "configuration" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"])
     if error["type"] == "extra_forbidden":
         return path, f"is no parameter of a program; there are {', '.join(sorted(Parameters.model_fields))}"
-    return path, str(error["msg"])
+    return path, _told(error)
+
+
+def _told(error: Any) -> str:
+    """Returns what is wrong in the words that values are refused with everywhere else."""
+    context, kind = error.get("ctx") or {}, str(error["type"])
+    if kind in _WORDED:
+        return _WORDED[kind].format(**{name: shown(value) for name, value in context.items()})
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}"
+    return _TYPES.get(kind, str(error["msg"]))
+
+
+_WORDED = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must be at most {max_length} characters",
+    "too_long": "must have at most {max_length} items, not {actual_length}",
+}
+_TYPES = {
+    "missing": "is missing",
+    "int_type": "must be a whole number",
+    "float_type": "must be a finite number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}

@@ -95,8 +95,10 @@ def _numeric(kind: type) -> Callable[[Field], Any]:
         its = field.constraints
         if not its.given:
             return kind
-        bounds: list[Any] = [Ge(its.minimum)] if its.minimum is not None else []
-        bounds += [Le(its.maximum)] if its.maximum is not None else []
+        # A whole number's bounds are whole: 0.5 is 1 from below and 0 from above.
+        low, high = (math.ceil, math.floor) if kind is int else (float, float)
+        bounds: list[Any] = [Ge(low(its.minimum))] if its.minimum is not None else []
+        bounds += [Le(high(its.maximum))] if its.maximum is not None else []
         bounds += [_multiple(its.multiple_of)] if its.multiple_of is not None else []
         return Annotated[(kind, *bounds)]
 
@@ -169,7 +171,7 @@ def _multiple(step: float) -> AfterValidator:
     def judged(value: float) -> float:
         parts = value / step
         # Beyond what doubles tell apart every value is a multiple.
-        if math.isfinite(parts) and abs(parts - round(parts)) > 1e-9 * max(1.0, abs(parts)):
+        if math.isfinite(parts) and abs(parts - round(parts)) > 1e-9 * abs(parts):
             raise _refused(f"must be a multiple of {step:g}")
         return value
 

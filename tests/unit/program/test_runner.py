@@ -145,9 +145,12 @@ def test_a_fault_that_several_wait_for_comes_to_each_of_them_as_it_is() -> None:
 def test_every_wrong_parameter_is_named() -> None:
     """All violations at once, each with its path."""
     with pytest.raises(Refused) as refused:
-        parameters({}, {"temperature": 9, "colour": "red", "demonstration_count": 1.5})
-    assert {path for path, _ in refused.value.violations} == {
-        "configuration.temperature",
-        "configuration.colour",
-        "configuration.demonstration_count",
+        shown = [{"inputs": 3, "outputs": {}}]
+        parameters({}, {"temperature": 9, "colour": "red", "demonstration_count": 1.5, "demonstrations": shown})
+    told = dict(refused.value.violations)
+    assert told.pop("configuration.colour").startswith("is no parameter of a program; there are demonstration_count")
+    assert told == {
+        "configuration.temperature": "must be at most 2",
+        "configuration.demonstration_count": "must be a whole number",
+        "configuration.demonstrations[0].inputs": "must be an object",
     }

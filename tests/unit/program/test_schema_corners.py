@@ -7,7 +7,7 @@ from ashgrove.program.v1.execution_pb2 import Execution
 from ashgrove.program.v1.execution_requests_pb2 import ListExecutionsResponse
 
 from domain.signatures.compatibility import changes
-from domain.signatures.field import Field
+from domain.signatures.field import Constraints, Field
 from domain.signatures.inference import inferred
 from domain.signatures.json_schema import Dialect, written
 from domain.signatures.merging import merged
@@ -70,6 +70,19 @@ def test_a_value_as_deep_as_it_may_be_fits_into_an_answer() -> None:
     text = "[" * DEEPEST + "]" * DEEPEST
     (violation,) = Checker((Field("x", "object"),)).check({"x": f'{{"a": {text}}}'}, "v", lenient=True).violations
     assert violation.code == "TOO_DEEP" and violation.path.startswith("v.x.a[0]")
+
+
+def test_a_whole_numbers_bounds_are_whole() -> None:
+    """Whatever their size, and wherever between two they stand; a small number is no multiple of a great one."""
+    side = (
+        Field("a", "integer", constraints=Constraints(minimum=0.5, maximum=2.5)),
+        Field("b", "integer", constraints=Constraints(minimum=1e20)),
+        Field("c", "number", constraints=Constraints(multiple_of=1e10)),
+    )
+    found = told(Checker(side).check({"a": 3, "b": 1, "c": 1}))
+    assert found["a"] == "must be at most 2" and found.keys() == {"a", "b", "c"}
+    assert not Checker(side[:1]).check({"a": 1}).violations and Checker(side[:1]).check({"a": 0}).violations
+    assert inferred([{"x": 1e21}])[0].kind == "number" and inferred([{"x": 2.0}])[0].kind == "integer"
 
 
 def test_inference_tells_the_place_where_values_part() -> None:
