@@ -19,7 +19,7 @@ from framework.structs import values_of
 from services.program import shapes
 from services.program.configurations import refuse_faults
 from services.program.effective import bounds as effective_bounds
-from services.program.effective import effective, same_run
+from services.program.effective import effective, model_of, same_run
 from services.program.keeping import Keeping, keeping_of, with_retention
 from services.program.known import Read
 from services.program.meaning import models_meant
@@ -72,11 +72,13 @@ async def judged(call: Call, request: Request, read: Read) -> Asked:
     program, defaults = read.program, read.defaults
     plain = refuse_faults(program, values_of(request.configuration))
     bounds, bounded = effective_bounds(program, _bounds(program, request), defaults)
+    told = effective(program, plain, defaults)
     columns: dict[str, Any] = {
         "program_id": UUID(program.id),
         "program_revision": program.revision,
         "configuration": Jsonb(plain),
-        "effective_configuration": Jsonb([*effective(program, plain, defaults), *bounded]),
+        "model": model_of(program, told),
+        "effective_configuration": Jsonb([*told, *bounded]),
         "defaults": Jsonb(defaults.stored()),
         "trace_id": call.context.trace_id,
         "traceparent": telemetry.traceparent(call.context.traceparent),

@@ -39,6 +39,13 @@ def effective(
     return found + _said(inputs, "SOURCE_CALL")
 
 
+def model_of(program: program_pb2.Program, told: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the model among the parameters; empty for code, and for pipelines, whose steps may each ask another."""
+    if program.type in (program_pb2.Program.TYPE_CUSTOM, program_pb2.Program.TYPE_PIPELINE):
+        return ""
+    return next(str(each["value"]) for each in told if each["name"] == "model")
+
+
 def bounds(
     program: program_pb2.Program, given: Mapping[str, int], defaults: Defaults
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:

@@ -73,7 +73,8 @@ async def test_the_last_to_speak_sets_a_value(bench: Workbench, asking: Workshop
     wanted = program()
     wanted.program_config.temperature = 0.5
     made = await create_program(bench, program_config=wanted.program_config)
-    assert told(await run(bench, made, {"max_tokens": 9}))["model"] == ("local/nearest-demo", "SYSTEM")
+    first = await run(bench, made, {"max_tokens": 9})
+    assert told(first)["model"] == ("local/nearest-demo", "SYSTEM") and first.model == "local/nearest-demo"
     await settle(bench, model="fast", temperature=1.5, max_tokens=77, execution_timeout_ms=60_000)
     values = told(await run(bench, made))
     assert values["model"] == ("fast", "ORGANIZATION") and values["max_tokens"] == (77, "ORGANIZATION")
@@ -82,7 +83,7 @@ async def test_the_last_to_speak_sets_a_value(bench: Workbench, asking: Workshop
     assert (models.requests[0]["max_tokens"], models.requests[0]["temperature"]) == (77, 0.5)
     done = await run(bench, made, {"temperature": 0.1, "model": "slow"}, timeout_ms=9_000)
     values = told(done)
-    assert values["temperature"] == (0.1, "CALL") and values["model"] == ("slow", "CALL")
+    assert values["temperature"] == (0.1, "CALL") and values["model"] == ("slow", "CALL") and done.model == "slow"
     assert values["execution_timeout_ms"] == (9_000, "CALL") and done.timeout_ms == 9_000
 
 
@@ -93,7 +94,8 @@ async def test_a_limit_of_cost_reaches_what_asks_models(bench: Workbench, asking
     assert done.error_class == execution_pb2.ERROR_CLASS_BUDGET and done.max_cost_micros == 3
     code = await create_custom(bench, "echo@1")
     async with working(coded):
-        assert not (await run(bench, code, detached=True)).HasField("max_cost_micros")
+        done = await run(bench, code, detached=True)
+        assert not done.HasField("max_cost_micros") and not done.model
 
 
 async def test_administrators_alone_set_it(bench: Workbench) -> None:

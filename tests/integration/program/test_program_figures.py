@@ -42,7 +42,9 @@ async def row(bench: Workbench, resource: type[Resource[Any]], **columns: Any) -
     return identifier
 
 
-async def executed(bench: Workbench, program: Any, latency: float, cost: int, at: str, status: str = COMPLETED) -> None:
+async def executed(
+    bench: Workbench, program: Any, latency: float, cost: int, at: str, status: str = COMPLETED, **more: Any
+) -> None:
     await row(
         bench,
         Execution,
@@ -54,6 +56,7 @@ async def executed(bench: Workbench, program: Any, latency: float, cost: int, at
         completed_at=at,
         inputs=Jsonb({}),
         configuration=Jsonb({}),
+        **more,
     )
 
 
@@ -116,13 +119,15 @@ async def test_p_c3_what_was_cached_took_no_time_and_is_in_no_mean(bench: Workbe
 
 async def test_figures_over_time_come_by_program_revision_and_model_in_one_call(bench: Workbench) -> None:
     program = await create_program(bench)
-    await executed(bench, program, 100.0, 5, "2026-01-01T10:00:00Z")
-    await executed(bench, program, 300.0, 6, "2026-01-01T11:00:00Z")
+    await executed(bench, program, 100.0, 5, "2026-01-01T10:00:00Z", model="fast")
+    await executed(bench, program, 300.0, 6, "2026-01-01T11:00:00Z", model="fast")
+    await executed(bench, program, 50.0, 2, "2026-01-01T11:00:00Z", model="small")
     measures = ["count()", "p50(latency_ms)", "sum(cost_micros)", "sum(input_tokens)"]
-    keys = ["program_id", "program_revision", "day(created_at)"]
+    keys = ["model", "program_id", "program_revision", "status", "day(created_at)"]
     wanted = AggregateRequest(measures=measures, group_by=keys, filter="cached = false")
-    (found,) = (await bench.do("AggregateExecutions", wanted)).rows
-    values = MessageToDict(found)["values"]
+    rows = [MessageToDict(row) for row in (await bench.do("AggregateExecutions", wanted)).rows]
+    assert [row["keys"]["model"] for row in rows] == ["fast", "small"]
+    values = rows[0]["values"]
     assert (values["count"], values["p50_latency_ms"], values["sum_cost_micros"]) == (2, 200.0, 11)
     calls = AggregateRequest(measures=["count()", "sum(cost_nanos)"], group_by=["model", "day(created_at)"])
     assert not (await bench.do("AggregateModelCalls", calls, bench.admin)).rows
