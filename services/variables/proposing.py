@@ -1,7 +1,7 @@
 """What of a program may be tuned: the knobs of its model and the slots of its prompts, its own values as defaults."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ashgrove.program.v1.dataset_pb2 import Dataset
 from ashgrove.program.v1.program_pb2 import Program, ProgramConfig
@@ -9,6 +9,7 @@ from ashgrove.program.v1.signature_pb2 import SignatureField
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from google.protobuf.struct_pb2 import Value
 
+from domain.values import LARGEST_INTEGER
 from framework.errors import IllegalState
 from services.variables.places import MAIN, slots_of
 
@@ -28,29 +29,51 @@ SELECTIONS = ("first", "random", "balanced", "nearest")
 def proposed(
     program: Program, models: Sequence[str], *, slots: bool = False, dataset: Dataset | None = None
 ) -> list[pb.Variable]:
-    """Returns the variables that a program's document speaks for; raises IllegalState for custom code.
+    """Returns the variables that a program's document speaks for, a sound space; raises IllegalState for custom code.
 
-    What custom code may be told is for its own parameters to say.
+    What custom code may be told is for its own parameters to say. An input whose bounds leave no range is not among
+    them, and neither is a step that is called like an input.
     """
     if program.type == Program.TYPE_CUSTOM:
         raise IllegalState("a custom program's code says what may be tuned, not its document", resource="program")
-    inputs = [_input(field) for field in program.signature_config.inputs if field.variable]
-    prompts = _prompts(sorted(slots_of(program)), dataset) if slots else ()
-    if program.type == Program.TYPE_PIPELINE:
-        return [*inputs, *_steps(program), *prompts]
-    return [*inputs, *_knobs(program, models), *prompts]
+    inputs = [made for each in program.signature_config.inputs if each.variable and (made := _input(each))]
+    found = {each.name: each for each in inputs}
+    for each in _steps(program) if program.type == Program.TYPE_PIPELINE else _knobs(program, models):
+        found.setdefault(each.name, each)
+    for each in _prompts(sorted(slots_of(program)), dataset) if slots else ():
+        each.name = _free(each.name, found)
+        found[each.name] = each
+    return list(found.values())
 
 
-def _input(field: SignatureField) -> pb.Variable:
-    """Returns an input marked variable: one of its choices, or a number in a range that is a guess to be changed."""
+def _free(name: str, taken: Collection[str]) -> str:
+    """Returns a name that nothing else has: slots may be called alike in all the letters that there is room for."""
+    made, number = name[:MOST_LETTERS], 1
+    while made in taken:
+        number += 1
+        ending = f"_{number}"
+        made = name[: MOST_LETTERS - len(ending)] + ending
+    return made
+
+
+def _input(field: SignatureField) -> pb.Variable | None:
+    """Returns an input marked variable: one of its choices, or a number in a range that is a guess to be changed.
+
+    None where no number is left that a space could hold.
+    """
     made = pb.Variable(name=field.name, description=field.description)
     if field.type == SignatureField.TYPE_BOOLEAN:
         made.boolean.SetInParent()
     elif field.type == SignatureField.TYPE_INTEGER:
         low, high = _bounds(field, 0, 100)
-        made.integer.CopyFrom(pb.IntegerDomain(low=math.ceil(low), high=math.floor(high)))
+        first, last = max(math.ceil(low), -LARGEST_INTEGER), min(math.floor(high), LARGEST_INTEGER)
+        if first > last:
+            return None
+        made.integer.CopyFrom(pb.IntegerDomain(low=first, high=last))
     elif field.type in _FLOATS:
         low, high = _bounds(field, 0, 1)
+        if not math.isfinite(high - low):
+            return None
         made.float.CopyFrom(pb.FloatDomain(low=low, high=high))
     else:
         made.choice.choices.extend(map(_text, field.choices))
@@ -106,7 +129,7 @@ def _prompts(slots: Sequence[str], dataset: Dataset | None) -> Iterator[pb.Varia
     for slot in slots:
         ending = "" if slot == MAIN else f"_{slot}"
         yield pb.Variable(
-            name=f"instruction{ending}"[:MOST_LETTERS],
+            name=f"instruction{ending}",
             description="What the model is told to do.",
             instruction=pb.InstructionDomain(slot=slot, token_limit=2048),
         )
@@ -114,7 +137,7 @@ def _prompts(slots: Sequence[str], dataset: Dataset | None) -> Iterator[pb.Varia
             shown = pb.DemoSetDomain(
                 slot=slot, dataset_id=dataset.id, dataset_revision=dataset.revision, max_demonstrations=MOST_SHOWN
             )
-            name = f"demonstrations{ending}"[:MOST_LETTERS]
+            name = f"demonstrations{ending}"
             yield pb.Variable(name=name, description="Which examples are shown.", demo_set=shown)
 
 
