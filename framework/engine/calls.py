@@ -173,10 +173,12 @@ class Call:
         fetched = selection.fetched._replace(stored=None) if revision else selection.fetched
         row = await reading.load(reads, spec, self.context, identifier, verb, fetched=fetched)
         acting.check_state(self.engine.registry, spec, row, verb)
-        if revision:
+        # What follows from the current content is there already: most of those who name a revision name that one.
+        earlier = bool(revision) and revision != row["revision"]
+        if earlier:
             row = await reading.revision_of(reads, spec, self.context, row, revision)
         message: M
-        (message,) = await selection.messages(self, [row], resource().derive if revision else None)
+        (message,) = await selection.messages(self, [row], resource().derive if earlier else None)
         return message
 
     async def create(

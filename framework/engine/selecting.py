@@ -1,5 +1,6 @@
 """What a read fetches: the columns of its statement, and the messages that its rows make; every read asks here."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -75,7 +76,7 @@ class Selection:
         made = [codec_of(self.spec).message(row) for row in rows]
         if derive:
             for message in made:
-                derive(message)
+                await asyncio.to_thread(derive, message)
         if made and self.fetched.made:
             await self._complete(call, made, rows)
         told = [self._told(message, row) for message, row in zip(made, rows, strict=True)]

@@ -86,4 +86,4 @@ class Resource(Generic[M]):
         """Completes or refuses a row before it is written; `old` is None on creation."""
 
     def derive(self, message: M) -> None:
-        """Recomputes the fields that follow from the content, when an earlier revision of it is read."""
+        """Recomputes the fields that follow from the content, when an earlier revision of it is read; on a thread."""

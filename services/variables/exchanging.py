@@ -48,7 +48,8 @@ async def import_(call: Call, request: rpc.ImportVariableSpaceRequest) -> rpc.Im
         raise InvalidFields(FieldViolation("content", "must be JSON")) from None
     except Invalid as invalid:
         raise refusal(invalid.violations) from None
-    return rpc.ImportVariableSpaceResponse(variable_space=message_of(space), remarks=_remarks(remarks))
+    made = await asyncio.to_thread(message_of, space)
+    return rpc.ImportVariableSpaceResponse(variable_space=made, remarks=_remarks(remarks))
 
 
 @action(VariableSpace, "ExtractVariableSpace")

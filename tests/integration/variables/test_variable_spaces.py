@@ -1,5 +1,7 @@
 """Variable spaces through the engine, on a real database."""
 
+import threading
+
 import pytest
 from ashgrove.variables.v1 import variable_space_pb2 as pb
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import (
@@ -20,6 +22,7 @@ from grpc import StatusCode
 from framework.call import ANONYMOUS
 from framework.errors import Failure, IllegalState, InvalidFields, NotFound, NotPermitted, StaleEtag, Unauthenticated
 from framework.testing.workbench import Workbench
+from services.variables.variable_spaces import VariableSpace
 
 
 def space(name: str = "tuning", **fields: object) -> pb.VariableSpace:
@@ -129,6 +132,21 @@ async def test_private_spaces_are_their_owners_and_public_ones_are_only_read(ben
         await bench.do("GetVariableSpace", GetVariableSpaceRequest(id=public.id), ANONYMOUS)
     change = UpdateVariableSpaceRequest(variable_space=pb.VariableSpace(id=private.id, name="ruled"))
     assert (await bench.do("UpdateVariableSpace", change, bench.admin)).owner_id == bench.user.id
+
+
+async def test_only_an_earlier_revision_is_measured_again(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And on a thread: a large space takes a second, in which nobody else would be answered."""
+    created = await create(bench, space())
+    created.variables.add(name="other", boolean=pb.BooleanDomain())
+    mask = FieldMask(paths=["variables"])
+    await bench.do("UpdateVariableSpace", UpdateVariableSpaceRequest(variable_space=created, update_mask=mask))
+    measured: list[threading.Thread] = []
+    monkeypatch.setattr(VariableSpace, "derive", lambda self, message: measured.append(threading.current_thread()))
+    current = await bench.do("GetVariableSpace", GetVariableSpaceRequest(id=created.id, revision=2))
+    assert current == await bench.do("GetVariableSpace", GetVariableSpaceRequest(id=created.id))
+    assert not measured
+    await bench.do("GetVariableSpace", GetVariableSpaceRequest(id=created.id, revision=1))
+    assert len(measured) == 1 and measured[0] is not threading.main_thread()
 
 
 async def test_the_same_seed_and_revision_give_the_same_configurations(bench: Workbench) -> None:
