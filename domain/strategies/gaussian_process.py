@@ -38,6 +38,8 @@ NEWS = 1e-3
 
 PARENTS, SCALES = 6, (0.02, 0.1)
 AUGMENTED = 0.05
+FARTHEST = 1e6
+"""How many spreads below the median are told apart: what failed may be told as the lowest double that there is."""
 
 Vector = NDArray[np.float64]
 Promise = Callable[[Vector], Vector]
@@ -126,11 +128,12 @@ def _weighed(question: Question, known: Sequence[Observation]) -> Vector:
 def _levelled(values: Vector) -> Vector:
     """Return the values with those far below the median pulled up: how bad the bad ones are is no news.
 
-    Deviations of more than one spread of the better half grow with their logarithm only.
+    Deviations of more than one spread of the better half grow with their logarithm only, beyond FARTHEST not at all.
     """
     middle = float(np.median(values))
     spread = float(np.sqrt(np.mean(np.maximum(values - middle, 0.0) ** 2))) or 1.0
-    below = np.maximum((middle - values) / spread, 0.0)
+    with np.errstate(over="ignore"):
+        below = np.clip((middle - values) / spread, 0.0, FARTHEST)
     pulled = np.where(below > 1.0, 1.0 + np.log(np.maximum(below, 1.0)), below)
     return np.asarray(np.where(values < middle, middle - spread * pulled, values))
 

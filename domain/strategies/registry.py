@@ -70,5 +70,5 @@ def refusal(name: str, space: Space, objectives: Sequence[Objective]) -> str:
 
 
 _LIBRARIES = ("optuna", "numpy", "scipy", "cmaes")
-SAMPLER_VERSION = " ".join(["ashgrove-5", *(f"{each}-{version(each)}" for each in _LIBRARIES)])
+SAMPLER_VERSION = " ".join(["ashgrove-6", *(f"{each}-{version(each)}" for each in _LIBRARIES)])
 """What must be the same for a stored suggestion to be replayed: raise the first part when a draw changes."""

@@ -142,6 +142,19 @@ def test_a_smooth_function_takes_few_trials() -> None:
     assert sorted(smooth)[1] < 0.1 < sorted(estimator)[1]
 
 
+@pytest.mark.parametrize("failed", [-1e9, -1e100, -1.79e308])
+def test_what_fails_may_be_told_as_any_number(failed: float) -> None:
+    """However far below all others it is, the model learns of the others."""
+    space = Space((FloatVariable("x", 0, 1),))
+    rows = [each["x"] for each in random_configurations(space, 20, 4)]
+    reached = [failed if x > 0.8 else -((x - 0.3) ** 2) for x in rows]
+    told = [Observation(at, {"x": x}, {"s": s}) for at, (x, s) in enumerate(zip(rows, reached, strict=True), 1)]
+    assert failed in reached
+    for seed in range(4):
+        question = Question(space, (Objective("s"),), told, [], 21, suggestion_seed(seed, 21), seed, 50)
+        assert STRATEGIES["gaussian_process"].suggest(question)["x"] == pytest.approx(0.3, abs=0.1)
+
+
 def test_thresholds_and_pending_trials_are_known_to_the_model() -> None:
     """What is cheap enough is asked for, and not where it is being tried."""
     space = Space((FloatVariable("x", 0, 1), FloatVariable("y", 0, 1)))
