@@ -13,6 +13,8 @@ from framework.settings import OutsideSettings
 
 LONGEST_URL = 2_048
 _PORTS = {"http": 80, "https": 443}
+_NEVER_PUBLIC = (".internal", ".local", ".localhost", ".home.arpa")
+"""What names of private networks end in, `metadata.google.internal` for one."""
 _ALLOWED_BY_OPERATOR = "or ask the operator of the platform to allow this host"
 
 
@@ -57,7 +59,7 @@ class Rules:
         if self.public:
             return any(e.names(host, port) or (address is not None and e.holds(address, port)) for e in self.public)
         # A name without a dot is of our own network, whatever it leads to.
-        return address is not None or "." in host
+        return address is not None or ("." in host and not host.endswith(_NEVER_PUBLIC))
 
 
 def rules_of(settings: OutsideSettings) -> Rules:

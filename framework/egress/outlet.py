@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,8 @@ from framework.egress.policy import RESPONSE_BYTES
 from framework.egress.sending import SentAtOnce
 from framework.egress.transport import UNSOUND
 
+WHOLE_BYTES = 256 * 1024
+"""The longest body that is written as one."""
 _OURS = {"user-agent": "ashgrove", "accept": "*/*", "accept-encoding": "identity"}
 
 
@@ -77,7 +80,7 @@ class Outlet:
         asked = self._opened().request(
             "GET" if call.body is None else "POST",
             url,
-            data=call.body,
+            data=_body(call.body),
             headers=headers,
             timeout=aiohttp.ClientTimeout(None, None, call.read_seconds, call.connect_seconds),
             allow_redirects=False,
@@ -111,6 +114,11 @@ def _proxy(url: yarl.URL) -> tuple[yarl.URL | None, aiohttp.BasicAuth | None]:
         return get_env_proxy_for_url(url)
     except LookupError:
         return None, None
+
+
+def _body(content: bytes | None) -> bytes | BytesIO | None:
+    """Returns a body as it is written: a long one in pieces, so that others get their turn between two."""
+    return content if content is None or len(content) <= WHOLE_BYTES else BytesIO(content)
 
 
 def _connector(connections: int) -> aiohttp.TCPConnector:

@@ -122,6 +122,8 @@ REFUSED_URLS = [
     "https://localhost/",
     "https://localhost./",
     "https://postgres/",
+    "https://metadata.google.internal/computeMetadata/v1",
+    "https://printer.local/",
     "https://models.example.com:99999/",
     "https://①②⑦.⓪.⓪.①/",
     "https://[fe80::1%25eth0]/",

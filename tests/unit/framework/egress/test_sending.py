@@ -14,8 +14,8 @@ from framework.egress.calls import Broken, Call
 from framework.egress.outlet import Outlet
 from framework.egress.sending import begun
 
-LONG = 1_000_000
-"""More than the connection takes while nobody reads, in bytes."""
+LONG = 3_000_000
+"""More than the connection takes while nobody reads, in bytes, and more than aiohttp writes as one unwarned."""
 
 
 class Server(ThreadingHTTPServer):
