@@ -16,7 +16,8 @@ from services.program.connectors.directory import Directory
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import AuthRefused, ModelRefused, TimedOut
 from services.program.connectors.native import OnText
-from services.program.connectors.soundness import NATIVE, REFERENCE
+from services.program.connectors.providers import NATIVE
+from services.program.connectors.soundness import REFERENCE
 from services.program.metering.gate import Gate
 from services.program.metering.work import Charge, Work, current_purpose
 from services.program.tracing import asking, told_by

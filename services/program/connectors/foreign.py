@@ -1,12 +1,14 @@
 """Speaks to every other provider through LiteLLM, which takes seconds to import: in workers only, at the first call."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import httpx
 
 from domain.pricing import believed
+from framework.egress import EgressRefused
 from services.program.connectors.answer import Answer
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
@@ -15,22 +17,31 @@ from services.program.connectors.faults import (
     ModelRefused,
     ModelUnavailable,
     NoCompletion,
-    RateLimited,
     TimedOut,
 )
+from services.program.connectors.native import refusal
+from services.program.connectors.providers import FOREIGN, REMEDY
+
+NO_KEY = "none"
+"""What is sent where there is no key: told of none, LiteLLM would look for the operator's in the environment."""
 
 
 async def chat(
     http: httpx.AsyncClient, endpoint: Endpoint, key: str, headers: Mapping[str, str], body: Mapping[str, Any]
 ) -> Answer:
-    """Asks for a completion; never again by itself, because every call is counted and paid."""
+    """Asks for a completion; never again by itself, because every call is counted and paid.
+
+    Raises EgressRefused where the call would leave the rules.
+    """
+    if endpoint.provider not in FOREIGN:
+        raise ModelRefused(f"the provider of {endpoint.name} {REMEDY}")
     litellm = await asyncio.to_thread(_litellm)
     asked = {name: value for name, value in body.items() if name not in ("model", "max_completion_tokens")}
     asked["max_tokens"] = body.get("max_tokens") or body.get("max_completion_tokens")
     try:
         said = await litellm.acompletion(
             model=f"{endpoint.provider}/{endpoint.model}",
-            api_key=key or None,
+            api_key=key or NO_KEY,
             api_base=endpoint.base_url or None,
             extra_headers=dict(headers),
             timeout=endpoint.read_seconds,
@@ -56,32 +67,53 @@ def _litellm() -> Any:
 
 def _client(litellm: Any, http: httpx.AsyncClient) -> Any:
     """Returns LiteLLM's own kind of client over ours, which keeps to the egress policy."""
-    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
-
     # For providers that it asks by OpenAI's own library.
     litellm.aclient_session = http
-    made = AsyncHTTPHandler.__new__(AsyncHTTPHandler)
+    made = _handler_class().__new__(_handler_class())
     made.timeout, made.event_hooks, made.client, made.client_alias = None, None, http, None
     return made
 
 
+@cache
+def _handler_class() -> Any:
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+    class Once(AsyncHTTPHandler):
+        def create_client(self, *_: Any, **__: Any) -> httpx.AsyncClient:
+            # It would ask once more, by a client that keeps to no policy, where a connection broke.
+            raise RuntimeError("a call is made once, by the client that it was given")
+
+    return Once
+
+
 def _fault(litellm: Any, error: Exception, name: str) -> Exception:
-    kinds: list[tuple[str, type[ModelUnavailable] | type[ModelRefused], str]] = [
-        ("AuthenticationError", AuthRefused, "does not accept its key"),
-        ("PermissionDeniedError", AuthRefused, "does not accept its key"),
-        ("RateLimitError", RateLimited, "wants to be asked less"),
-        ("Timeout", TimedOut, "did not answer within its time"),
-        ("APIConnectionError", ModelUnavailable, "cannot be reached"),
-        ("ServiceUnavailableError", ModelUnavailable, "does not answer"),
-        ("InternalServerError", ModelUnavailable, "does not answer"),
-        ("BadRequestError", ModelRefused, "refused the request"),
-        ("NotFoundError", ModelRefused, "knows no such model"),
-    ]
-    for kind, fault, words in kinds:
-        known = getattr(litellm, kind, None)
-        if known is not None and isinstance(error, known):
-            return fault(f"{name} {words}")
-    return AnswerLost(f"{name} failed in a way that its provider does not explain ({type(error).__name__})")
+    """Returns what an error of LiteLLM's means; what caused it says more than its kind, which is often a guess."""
+    for cause in _causes(error):
+        if isinstance(cause, EgressRefused):
+            return cause
+        if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout):
+            return ModelUnavailable(f"{name} cannot be reached")
+        if isinstance(cause, httpx.TimeoutException):
+            return TimedOut(f"{name} did not answer within its time")
+        if isinstance(cause, httpx.TransportError):
+            return AnswerLost(f"the connection to {name} broke")
+        if isinstance(cause, httpx.HTTPStatusError):
+            return refusal(cause.response.status_code, cause.response.headers, name)
+    if isinstance(error, litellm.AuthenticationError):
+        return AuthRefused(f"{name} does not accept its key")
+    if isinstance(error, litellm.BadRequestError):
+        return ModelRefused(f"{name} takes no such request ({type(error).__name__})")
+    return AnswerLost(f"{name} answers something that its provider's library cannot read ({type(error).__name__})")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and what led to it, the first cause last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        yield cause
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
 
 
 def answer_of(said: Any, name: str) -> Answer:

@@ -12,6 +12,7 @@ from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
     AnswerLost,
     AuthRefused,
+    ModelFault,
     ModelRefused,
     ModelUnavailable,
     NoCompletion,
@@ -83,22 +84,25 @@ def _worded(endpoint: Endpoint) -> Iterator[None]:
 
 
 def _refuse(said: Said, name: str) -> None:
-    """Raises what a status means; bodies of errors may hold anything, and are told to nobody."""
-    status = said.status
-    if status < 400:
-        return
+    """Raises what a status means."""
+    if said.status >= 400:
+        raise refusal(said.status, said.headers, name)
+
+
+def refusal(status: int, headers: Mapping[str, str], name: str) -> ModelFault:
+    """Returns what a status means; bodies of errors may hold anything, and are told to nobody."""
     if status in (401, 403):
-        raise AuthRefused(f"{name} does not accept its key ({status})")
+        return AuthRefused(f"{name} does not accept its key ({status})")
     if status == 429:
-        raise _limited(RateLimited(f"{name} wants to be asked less (429)"), said)
+        return _limited(RateLimited(f"{name} wants to be asked less (429)"), headers)
     if status in (408, 409, 425) or status >= 500:
-        raise _limited(ModelUnavailable(f"{name} answers {status}"), said)
-    raise ModelRefused(f"{name} refused the request with {status}")
+        return _limited(ModelUnavailable(f"{name} answers {status}"), headers)
+    return ModelRefused(f"{name} refused the request with {status}")
 
 
-def _limited(fault: ModelUnavailable, said: Said) -> ModelUnavailable:
+def _limited(fault: ModelUnavailable, headers: Mapping[str, str]) -> ModelUnavailable:
     with suppress(KeyError, ValueError):
-        fault.retry_after = min(_LONGEST_WAIT, max(0.0, float(said.headers["retry-after"])))
+        fault.retry_after = min(_LONGEST_WAIT, max(0.0, float(headers["retry-after"])))
     return fault
 
 

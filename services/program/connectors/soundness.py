@@ -8,12 +8,15 @@ from ashgrove.program.v1 import connector_pb2
 
 from framework.engine import Call
 from framework.errors import FieldViolation, InvalidFields
+from services.program.connectors.providers import FOREIGN, NATIVE, REMEDY
 
-NATIVE = "openai"
-"""The provider that is asked without LiteLLM."""
 REFERENCE = "secret://"
 _CARRIES = ("authorization", "key", "token", "secret", "cookie", "password", "credential")
-_OURS = ("host", "content-length", "transfer-encoding", "connection", "content-type")
+_OURS = (
+    *("host", "content-length", "content-type", "content-encoding", "accept-encoding"),
+    *("connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "expect"),
+)
+"""What says how a request and its answer travel: `expect`, for one, would wait for a word that few endpoints say."""
 _PATH = "connector"
 
 
@@ -54,10 +57,16 @@ def references(connector: connector_pb2.Connector) -> Iterator[tuple[str, str]]:
 
 
 def _endpoint_faults(connector: connector_pb2.Connector) -> Iterator[FieldViolation]:
+    if connector.provider not in (NATIVE, *FOREIGN):
+        yield FieldViolation(f"{_PATH}.provider", REMEDY)
     if connector.provider == NATIVE and not connector.base_url:
         yield FieldViolation(f"{_PATH}.base_url", "is required for openai, such as https://models.example/v1")
     if connector.base_url and not connector.base_url.startswith(("https://", "http://")):
         yield FieldViolation(f"{_PATH}.base_url", "must begin with https://")
+    if set(connector.base_url) & set("?#"):
+        yield FieldViolation(
+            f"{_PATH}.base_url", "must end with its path: what is asked follows it, and keys are secrets"
+        )
 
 
 def _header_faults(headers: Mapping[str, str]) -> Iterator[FieldViolation]:
