@@ -14,6 +14,7 @@ from framework.identifiers import new_id
 from framework.storage import Leases
 from framework.tasks import stopped
 from services.program.code.contract import WorkersClosed
+from services.program.connectors.probe_work import OPEN as PROBES_OPEN
 from services.program.connectors.probe_work import ProbeWork
 from services.program.evaluation_work import EvaluationWork
 from services.program.execution_work import ExecutionWork
@@ -25,6 +26,10 @@ CLAIMED = Failpoint("work.claimed", "a worker holds an evaluation or an executio
 _log = logging.getLogger(__name__)
 _OPEN = "status IN ('WORK_STATUS_PENDING', 'WORK_STATUS_RUNNING')"
 _BEGINS = "status = 'WORK_STATUS_RUNNING', started_at = coalesce(started_at, clock_timestamp())"
+_GIVE_UP_PROBE = """
+UPDATE connector_probes SET said = '{"error": "a fault of ours stopped it", "error_class": "INTERNAL"}'
+WHERE organization_id = %(organization_id)s AND id = %(id)s AND fencing_token = %(fencing_token)s
+"""
 _GIVE_UP = """
 UPDATE {table} SET status = 'WORK_STATUS_FAILED', error = 'a fault of ours stopped it',
     error_class = 'ERROR_CLASS_INTERNAL', completed_at = clock_timestamp(){forgetting}
@@ -57,7 +62,7 @@ class Worker:
         lanes = [self._lane(evaluations, EvaluationWork) for _ in range(self.workshop.evaluations_at_once)]
         lanes += [self._lane(self._executions, ExecutionWork) for _ in range(EXECUTIONS_AT_ONCE)]
         if self.workshop.desk:
-            probes = Leases(database, PROBES, "said IS NULL")
+            probes = Leases(database, PROBES, PROBES_OPEN)
             lanes += [self._lane(probes, ProbeWork) for _ in range(PROBES_AT_ONCE)]
         # No task group: it cancels once, and a lane that loses that would be waited for without end.
         tasks = [asyncio.create_task(work) for work in (self._listen(), sweep(database), *lanes)]
@@ -114,8 +119,9 @@ class Worker:
         return None
 
     async def _give_up(self, leases: Leases, row: Row) -> None:
-        if leases.table == PROBES:
-            return  # whoever waits for it gives up by itself
+        forgetting = ", inputs_held = NULL" if leases.table == EXECUTIONS else ""
+        statement = (
+            _GIVE_UP_PROBE if leases.table == PROBES else _GIVE_UP.format(table=leases.table, forgetting=forgetting)
+        )
         async with self.workshop.database.system() as tx:
-            forgetting = ", inputs_held = NULL" if leases.table == EXECUTIONS else ""
-            await tx.execute(_GIVE_UP.format(table=leases.table, forgetting=forgetting), dict(row))
+            await tx.execute(statement, dict(row))

@@ -1,20 +1,26 @@
 """Does one probe of a connector: a check of its endpoint, or a test call."""
 
+import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from framework.errors import Failure
 from framework.storage import Leases
-from services.program.connectors.desk import Desk
+from framework.tasks import stopped
+from services.program.connectors.desk import Desk, bounded
 from services.program.connectors.faults import ModelFault, ModelRefused
 from services.program.metering.work import Work
 from services.program.resources.connector import Connector
-from services.program.waking import topic
-from services.program.working import Row, Workshop
+from services.program.waking import LEASE_SECONDS, topic
+from services.program.working import RENEW_SECONDS, Row, Workshop
 
+OPEN = "said IS NULL AND created_at > clock_timestamp() - interval '1 minute'"
+"""Which probes are worth doing: nobody waits for one longer than a minute."""
 _SECONDS = 20.0
 """How long a probe may take, whatever the connector allows: somebody waits for it."""
 _END = """
@@ -29,14 +35,28 @@ class ProbeWork:
 
     def __init__(self, workshop: Workshop, leases: Leases, row: Row) -> None:
         self.workshop = workshop
+        self.leases = leases
         self.row = row
 
     async def do(self) -> None:
-        """Asks the endpoint and writes down what it said."""
+        """Asks the endpoint and writes down what it said; nobody else asks it meanwhile, for a test call is paid."""
+        holding = asyncio.create_task(self._hold())
+        try:
+            await self._do()
+        finally:
+            await stopped([holding])
+
+    async def _hold(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            with suppress(Failure):  # a database that is away is asked again
+                await self.leases.renew(dict(self.row), LEASE_SECONDS)
+
+    async def _do(self) -> None:
         row, began = self.row, time.perf_counter()
         work = Work(row["organization_id"], row["id"], row["owner_id"], purpose="TEST")
         try:
-            said = await self._said(work)
+            said = await bounded(_SECONDS, self._said(work))
         except ModelFault as fault:
             said = {"error": str(fault), "error_class": fault.error_class}
         said.setdefault("latency_ms", (time.perf_counter() - began) * 1000)

@@ -1,7 +1,9 @@
 """Connectors: programs run through them over real HTTP, they are shared, checked and tried, and no secret is told."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from ashgrove.resource.v1.requests_pb2 import GetRequest, ListRequest
 from google.protobuf.json_format import MessageToDict
 
 from framework.errors import InvalidFields, NotPermitted
+from framework.testing.waiting import until
 from framework.testing.workbench import Workbench
+from services.program.connectors import probe_work
 from services.program.working import Workshop
 from tests.integration.program.connecting import SECRET, SV, connected, connector, create_connector, execute
 from tests.integration.program.making import create_program, working
@@ -68,13 +72,17 @@ async def test_a_connector_that_could_not_be_called_is_refused_when_it_is_writte
     bench: Workbench, connecting: Workshop, models: ModelServer
 ) -> None:
     """The metadata service, private addresses, other people's secrets, credentials in the open: by field."""
-    wrong: dict[str, dict[str, Any]] = {
-        "connector.base_url": {"base_url": "http://169.254.169.254/latest"},
-        "connector.secret": {"secret": "secret://others/key"},
-        "connector.headers[x-api-key]": {"headers": {"x-api-key": "sk-1"}},
-        "connector.headers[Authorization]": {"headers": {"Authorization": "Bearer x"}},
-    }
-    for path, fields in wrong.items():
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("connector.base_url", {"base_url": "http://169.254.169.254/latest"}),
+        ("connector.base_url", {"base_url": "https://metadata.google.internal/computeMetadata/v1"}),
+        ("connector.base_url", {"base_url": f"{models.url}?key=sk-1"}),
+        ("connector.provider", {"provider": "bedrock"}),
+        ("connector.secret", {"secret": "secret://others/key"}),
+        ("connector.headers[x-api-key]", {"headers": {"x-api-key": "sk-1"}}),
+        ("connector.headers[Authorization]", {"headers": {"Authorization": "Bearer x"}}),
+        ("connector.headers[expect]", {"headers": {"expect": "100-continue"}}),
+    ]
+    for path, fields in wrong:
         made = connector(models)
         for name, value in fields.items():
             if name == "headers":
@@ -148,6 +156,51 @@ async def test_a_connector_is_checked_and_tried(bench: Workbench, connecting: Wo
         (connector_pb2.ModelCall.PURPOSE_TEST, connector_pb2.ModelCall.STATUS_SETTLED),
         (connector_pb2.ModelCall.PURPOSE_TEST, connector_pb2.ModelCall.STATUS_FAILED),
     ]
+
+
+async def lease(bench: Workbench) -> Any:
+    """Returns how the only probe that is not done is held."""
+    async with bench.database.system() as tx:
+        return await tx.fetch_one("SELECT lease_until, fencing_token FROM connector_probes WHERE said IS NULL", {})
+
+
+async def test_a_probe_is_its_workers_own_while_the_model_thinks(
+    bench: Workbench, connecting: Workshop, models: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long: another worker that took it meanwhile would ask, and pay, again."""
+    monkeypatch.setattr(probe_work, "RENEW_SECONDS", 0.05)
+    made = await create_connector(bench, connector(models))
+    models.otherwise = Stall()
+    trying = asyncio.create_task(bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin))
+    await models.arrived.wait()
+    first = await lease(bench)
+
+    async def renewed() -> bool:
+        now = await lease(bench)
+        return bool(now["lease_until"] > first["lease_until"]) and now["fencing_token"] == first["fencing_token"]
+
+    await until(renewed)
+    trying.cancel()
+    with suppress(asyncio.CancelledError):
+        await trying
+
+
+async def test_a_probe_ends_whatever_happens(
+    bench: Workbench, connecting: Workshop, models: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that says nothing is failing; a fault of ours is told as one, and not tried again."""
+    monkeypatch.setattr(probe_work, "_SECONDS", 0.3)
+    made = await create_connector(bench, connector(models))
+    models.otherwise = Stall()
+    health = (await bench.do("CheckConnector", rpc.CheckConnectorRequest(id=made.id), bench.admin)).health
+    assert health.state == connector_pb2.ConnectorHealth.STATE_FAILING and "within 300 ms" in health.error
+
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr(probe_work, "_tried", broken)
+    tried = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin)
+    assert (tried.answered, tried.error_class) == (False, "INTERNAL") and "nobody" not in tried.error
 
 
 async def test_what_fails_is_tried_again_and_every_try_is_in_the_books(
