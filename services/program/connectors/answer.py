@@ -6,6 +6,15 @@ from typing import Any
 from domain.pricing import Usage
 
 
+def sound(text: str) -> str:
+    """Returns a text without halves of surrogate pairs, which can be neither kept nor sent on."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 @dataclass(frozen=True)
 class Answer:
     """A completion; usage is None where the endpoint did not tell."""

@@ -9,7 +9,7 @@ import httpx
 
 from domain.pricing import believed
 from framework.egress import EgressRefused
-from services.program.connectors.answer import Answer
+from services.program.connectors.answer import Answer, sound
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
     AnswerLost,
@@ -123,4 +123,4 @@ def answer_of(said: Any, name: str) -> Answer:
     choice, usage = said.choices[0], getattr(said, "usage", None)
     cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0)
     took = None if usage is None else believed(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached)
-    return Answer(choice.message.content or "", took, choice.finish_reason or "stop")
+    return Answer(sound(choice.message.content or ""), took, choice.finish_reason or "stop")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.pricing import Usage, believed
 from framework.egress.calls import Call, NotAnsweredInTime, NotReached, NotReachedInTime, OutletError, Said
-from services.program.connectors.answer import Answer
+from services.program.connectors.answer import Answer, sound
 from services.program.connectors.endpoint import Endpoint
 from services.program.connectors.faults import (
     AnswerLost,
@@ -116,7 +116,7 @@ def whole(content: bytes, name: str) -> Answer:
         choice = data["choices"][0]
         message = choice["message"]
         return Answer(
-            str(message.get("content") or ""),
+            sound(str(message.get("content") or "")),
             usage_of(data.get("usage")),
             str(choice.get("finish_reason") or "stop"),
             tuple(message.get("tool_calls") or ()),
@@ -160,7 +160,7 @@ def _pieces(event: Mapping[str, Any], name: str) -> tuple[list[str], str]:
         reasons = [choice.get("finish_reason") for choice in choices]
     except (TypeError, AttributeError) as error:
         raise NoCompletion(f"{name} streams in a shape that is not OpenAI's") from error
-    return [str(word) for word in words if word], next((str(each) for each in reasons if each), "")
+    return [sound(str(word)) for word in words if word], next((str(each) for each in reasons if each), "")
 
 
 async def _events(lines: AsyncIterator[str], name: str) -> AsyncIterator[dict[str, Any] | None]:

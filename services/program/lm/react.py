@@ -8,6 +8,7 @@ from typing import Any
 import dspy
 
 from domain.signatures.json_schema import written
+from services.program.connectors.answer import sound
 from services.program.connectors.faults import ModelFault
 from services.program.lm.engine import OutputUnparsable, meter
 from services.program.lm.runner import Runner, lm_of
@@ -51,10 +52,10 @@ class _Loop(dspy.ReAct):  # type: ignore[misc] # DSPy has no types
         """Has the model think and use a tool; the work's story, if it has one, is told of it."""
         began, before = time.perf_counter(), replace(meter.get())
         said = await self.react.acall(**given, trajectory=self._format_trajectory(steps))
-        turn = Turn(str(said.next_thought), said.next_tool_name, said.next_tool_args)
+        turn = Turn(str(said.next_thought), said.next_tool_name, _sound(said.next_tool_args))
         if turn.tool != FINISH:
             observation, of_use = await self._ready[turn.tool].observed(turn.arguments)
-            turn = replace(turn, observation=observation, failed=not of_use)
+            turn = replace(turn, observation=sound(observation), failed=not of_use)
         if (work := current_work()) and work.story:
             work.story.used(turn, meter.get().since(before), (time.perf_counter() - began) * 1000)
         return turn
@@ -78,6 +79,15 @@ class ReactRunner(Runner):
         its = {"lm": self._lm, "adapter": self._adapter}
         with dspy.context(**its, disable_history=True, track_usage=False, trace=None):
             return await self._loop.acall(**given)
+
+
+def _sound(value: Any) -> Any:
+    """Returns what a model wrote as JSON as it can be told again: JSON can spell what no text may hold."""
+    if isinstance(value, str):
+        return sound(value)
+    if isinstance(value, list):
+        return [_sound(each) for each in value]
+    return {sound(str(key)): _sound(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _described(tool: ReadyTool) -> Any:

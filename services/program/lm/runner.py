@@ -166,7 +166,7 @@ async def readable(attempts: int, charged: Meter, ask: Callable[[], Awaitable[T]
         try:
             with meant_as("RETRY" if attempt else ""):
                 return await ask()
-        except (AdapterParseError, OutputUnparsable):
+        except (AdapterParseError, OutputUnparsable, RecursionError):  # the last: too deep to be read
             if attempt == attempts - 1:
                 raise
             charged.seed += 1
@@ -223,7 +223,7 @@ def fault_of(error: Exception) -> Exception:
     """Returns our own fault out of what DSPy wrapped it in; what is none of ours as it is."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, AdapterParseError):
+        if isinstance(cause, AdapterParseError | RecursionError):
             return OutputUnparsable("the model's answer does not have the shape of the signature")
         if isinstance(cause, ModelFault):
             return cause

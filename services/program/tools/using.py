@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from ashgrove.program.v1 import document_pb2, program_pb2, tool_pb2
 
 from domain.values import Json
 from framework.egress import EgressRefused
+from framework.egress.judging import LONGEST_URL
 from framework.errors import InvalidFields
 from framework.secrets import SecretReferences
 from services.program import tracing
@@ -104,14 +105,17 @@ class Toolbox:
         if outside is None:
             raise ToolFailed("this worker asks nothing on the network")
         get = tool.method == tool_pb2.HttpTool.METHOD_GET
-        said = {"params": {name: _written(each) for name, each in arguments.items()}} if get else {"json": arguments}
+        url = _queried(tool.url, arguments) if get else httpx.URL(tool.url)
+        content = {} if get else {"json": dict(arguments)}
         try:
             headers = {"authorization": f"Bearer {self._key(outside, tool)}"} if tool.secret else {}
-            answer = await outside.http.request("GET" if get else "POST", tool.url, headers=headers, **said)
+            answer = await outside.http.request("GET" if get else "POST", url, headers=headers, **content)
         except EgressRefused:
             raise ToolFailed("it leads to an address that the operator's egress policy does not allow") from None
         except InvalidFields:
             raise ToolFailed("its secret is none that its organization may use") from None
+        except UnicodeEncodeError:
+            raise ToolFailed("its secret has letters that no header holds") from None
         except httpx.HTTPError:
             raise ToolFailed("it cannot be reached") from None
         if answer.status_code >= 300:
@@ -143,6 +147,15 @@ class Toolbox:
                 return dict((await session.run(arguments, {}, 0)).outputs)
         except CodeFault as fault:
             raise ToolFailed(fault.message) from fault
+
+
+def _queried(url: str, arguments: Mapping[str, Json]) -> httpx.URL:
+    """Returns where a tool is asked whose arguments go in the query."""
+    with suppress(httpx.InvalidURL):  # longer than httpx has any
+        made = httpx.URL(url).copy_merge_params({name: _written(each) for name, each in arguments.items()})
+        if len(str(made)) <= LONGEST_URL:
+            return made
+    raise ToolFailed(f"its arguments make a query of more than {LONGEST_URL} characters: shorten them")
 
 
 def _written(value: Json) -> str:

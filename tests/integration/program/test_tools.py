@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ashgrove.program.v1 import program_pb2, signature_pb2, tool_pb2
+from ashgrove.program.v1 import execution_pb2, program_pb2, signature_pb2, tool_pb2
 from ashgrove.program.v1.execution_requests_pb2 import (
     CancelExecutionRequest,
     ExecuteProgramRequest,
@@ -126,6 +126,36 @@ async def test_a_loop_without_end_is_a_bounded_failure_that_is_shown(
     assert done.error_class == 18, "ERROR_CLASS_TOOL"
     assert "within 3 uses of tools: weather, weather, weather" in done.error and "celsius" in done.error
     assert len(models.requests) == len(weather.requests) == 3 and done.cost_micros == 3 * (11 + 28)
+
+
+def asking(arguments: str) -> Say:
+    """What a model says that wants to use a tool with these arguments, however it spells them."""
+    parts = {"next_thought": "I need it.", "next_tool_name": "weather", "next_tool_args": arguments}
+    return Say("\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in parts.items()))
+
+
+@pytest.mark.parametrize("method", ["METHOD_POST", "METHOD_GET"])
+async def test_arguments_are_sent_as_far_as_they_can_be(
+    bench: Workbench, equipped: Workshop, models: ModelServer, weather: ModelServer, method: str
+) -> None:
+    """Half of a surrogate pair, which JSON can spell, is no letter; what no URL has room for, a body has."""
+    half, long = asking(json.dumps({"city": "\ud800"})), asking(json.dumps({"city": "x" * 70_000}))
+    models.script = [half, long, thought("finish"), ANSWER]
+    tool = asked_at(weather.url)
+    tool.http.method = tool_pb2.HttpTool.Method.Value(method)
+    done = await run(bench, reacting(tool))
+    assert done.outputs["answer"] == "warm", done.error
+    refused = "make a query of more than 2048 characters" in json.dumps(models.requests[2]["messages"])
+    assert refused == (method == "METHOD_GET") and len(weather.requests) == 2 - refused
+    assert "%EF%BF%BD" in weather.requests[0]["_path"] or weather.requests[0]["city"] == "\ufffd"
+
+
+async def test_arguments_nested_beyond_reading_are_an_answer_that_cannot_be_read(
+    bench: Workbench, equipped: Workshop, models: ModelServer, weather: ModelServer
+) -> None:
+    models.otherwise = asking('{"city": ' + "[" * 5_000)
+    done = await run(bench, reacting(asked_at(weather.url)))
+    assert done.error_class == execution_pb2.ERROR_CLASS_PARSE and done.cost_micros == 11 + 28
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,11 @@ def test_another_provider_that_answers_nothing_is_no_completion() -> None:
     said = SimpleNamespace(message=SimpleNamespace(content="x"), finish_reason=None)
     took = SimpleNamespace(prompt_tokens=10**30, completion_tokens=1)
     assert foreign.answer_of(SimpleNamespace(choices=[said], usage=took), "m") == Answer("x", None)
+
+
+async def test_halves_of_surrogate_pairs_are_no_text() -> None:
+    """JSON can spell them; neither could such an answer be kept, nor told to a model again. Whole pairs are letters."""
+    said = {"content": "a\ud800b \U0001f600"}
+    assert native.whole(json.dumps({"choices": [{"message": said}]}).encode(), "m").text == "a\ufffdb \U0001f600"
+    event = {"choices": [{"delta": {"content": "a\udc00"}, "finish_reason": "stop"}]}
+    assert (await streamed(event)).text == "a\ufffd"
