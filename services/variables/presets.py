@@ -1,6 +1,7 @@
 """Presets: variables that an organization keeps to copy into spaces; the platform's catalogue is data to begin with."""
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -83,7 +84,16 @@ async def create_space(call: Call, request: rpc.CreateVariableSpaceFromPresetsRe
             )
         made = composed([known[name] for name in request.presets])
         made.name, made.description = request.name, request.description
-        return await call.create(VariableSpace, made, prefix="variable_space.")
+        try:
+            return await call.create(VariableSpace, made, prefix="variable_space.")
+        except InvalidFields as refused:
+            raise refused.moved(_asked_for) from None
+
+
+def _asked_for(path: str) -> str:
+    """Returns what of the request a place in the space comes from: `presets[0].variable.when`, or `name`."""
+    plain = path.removeprefix("variable_space.")
+    return re.sub(r"^variables(\[\d+\])", r"presets\1.variable", plain)
 
 
 async def kept(call: Call) -> Sequence[pb.VariablePreset]:
@@ -94,7 +104,9 @@ async def kept(call: Call) -> Sequence[pb.VariablePreset]:
 
 async def known_models(call: Call) -> list[str]:
     """Returns the models that the organization's preset `model` offers; none where there is no such preset."""
-    choices = [each for preset in await kept(call) if preset.name == "model" for each in preset.variable.choice.choices]
+    in_use = {"status": pb.VariablePreset.STATUS_ACTIVE, "name": "model"}
+    presets = await call.list(VariablePreset, in_use, limit=1)
+    choices = [each for preset in presets for each in preset.variable.choice.choices]
     return [each.string_value for each in choices if each.WhichOneof("kind") == "string_value"]
 
 

@@ -80,6 +80,10 @@ async def test_spaces_are_made_of_copies_with_the_rules_that_they_can_hold(bench
     with pytest.raises(InvalidFields) as refused:
         await space_of(bench, "temperature", "nothing", "neither")
     assert [each.path for each in refused.value.violations] == ["presets[1]", "presets[2]"]
+    await create(bench, variable=space_pb.Variable(name="t", boolean=space_pb.BooleanDomain(), when="other > 1"))
+    with pytest.raises(InvalidFields) as refused:
+        await space_of(bench, "temperature", "t")
+    assert [each.path for each in refused.value.violations] == ["presets[1].variable.when"]
     with pytest.raises(NotPermitted):
         await space_of(bench, "temperature", actor=bench.viewer)
 
