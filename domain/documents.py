@@ -49,7 +49,16 @@ def changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Chang
     old, new = dict(_flat(before, "")), dict(_flat(after, ""))
     paths = [*old, *(path for path in new if path not in old)]
     found = (Changed(path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in paths)
-    return [each for each in found if each.is_one_sided or not is_same(each.before, each.after)]
+    return [each for each in found if _differs(each, old, new)]
+
+
+def _differs(change: Changed, old: Mapping[str, Json], new: Mapping[str, Json]) -> bool:
+    if not change.is_one_sided:
+        return not is_same(change.before, change.after)
+    value, others = (change.before, new) if change.after is ABSENT else (change.after, old)
+    # What was empty and is filled, or the other way round, is told by what it holds.
+    below = (f"{change.path}.", f"{change.path}[") if change.path else ""
+    return bool(value not in ({}, []) or not any(each.startswith(below) for each in others))
 
 
 def words(before: str, after: str) -> list[Piece]:

@@ -9,8 +9,11 @@ from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.program.v1.signature_pb2 import SignatureConfig, SignatureField
 from ashgrove.programs import field
 from google.protobuf.struct_pb2 import Struct
+from grpc import aio
 
 from framework.errors import InvalidFields
+from framework.testing.refusals import Refused
+from framework.testing.serving import served
 from framework.testing.workbench import Workbench
 from services.program.working import Workshop
 from tests.integration.program.making import create_program, program, working
@@ -99,3 +102,28 @@ async def test_a_stored_signature_of_before_reads_as_it_did(bench: Workbench) ->
     assert row is not None
     assert row["signature_config"]["inputs"] == [{"name": "text"}]
     assert not made.signature_config.inputs[0].HasField("constraints")
+
+
+async def test_what_cannot_be_read_is_refused_in_words_of_ours(bench: Workbench) -> None:
+    """Values deeper than a message can be, and bytes that are none, of every shape of call."""
+    deep = rpc.ValidateValuesRequest(fields=[SignatureField(name="a")])
+    inner = deep.values
+    for _ in range(200):
+        inner = inner.fields["a"].struct_value
+    async with served(bench) as service:
+        with pytest.raises(Refused) as refused:
+            await service.as_actor(bench.user).do("ValidateValues", deep)
+        faults = [refused.value]
+        metadata = (("authorization", f"Bearer {service.issuer.token(bench.user)}"),)
+        async with aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+            for shape, name in (("unary_unary", "GetProgram"), ("unary_stream", "WatchPrograms")):
+                call = getattr(channel, shape)(bench.registry.method(name).path)(b"\xff", metadata=metadata)
+                with pytest.raises(aio.AioRpcError) as failure:
+                    await (call if shape == "unary_unary" else anext(aiter(call)))
+                faults.append(Refused.of(failure.value))
+            upload = channel.stream_unary(bench.registry.method("UploadExamples").path)
+            with pytest.raises(aio.AioRpcError) as failure:
+                await upload(iter([b"\xff"]), metadata=metadata)
+            faults.append(Refused.of(failure.value))
+    for each in faults:
+        assert each.reason == "INVALID_FIELD" and "make them flatter" in str(each), each

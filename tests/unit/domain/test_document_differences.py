@@ -19,3 +19,11 @@ from domain.documents import changes
 def test_members_of_lists_are_known_by_names_that_are_texts(before: Any, after: Any, path: str) -> None:
     """And by their places where they have none: a demonstration may call anything a name."""
     assert [each.path for each in changes({"l": before}, {"l": after})] == [path]
+
+
+def test_what_was_empty_is_told_by_what_fills_it() -> None:
+    """Nothing went, and nothing is told twice; what is empty on one side alone is a difference."""
+    filled = {"config": {"k": 1}, "l": [{"name": "a"}]}
+    assert [each.path for each in changes({"config": {}, "l": []}, filled)] == ["config.k", "l.a.name"]
+    assert [each.path for each in changes(filled, {"config": {}, "l": []})] == ["config.k", "l.a.name"]
+    assert [each.path for each in changes({"k": 1}, {"k": 1, "config": {}})] == ["config"]
