@@ -5,12 +5,15 @@ from ashgrove.optimizer.v1.optimization_run_requests_pb2 import (
     PromoteOptimizationRunRequest,
     PromoteOptimizationRunResponse,
 )
+from ashgrove.program.v1.program_pb2 import Program
+from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest, UpdateProgramRequest
 from ashgrove.variables.v1.configuration_use_requests_pb2 import ApplyConfigurationRequest
 from ashgrove.variables.v1.variable_configuration_pb2 import VariableConfiguration
 from ashgrove.variables.v1.variable_configuration_requests_pb2 import CreateVariableConfigurationRequest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from framework.engine import Call
-from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NoResultYet
+from framework.errors import AlreadyExists, FieldViolation, IllegalState, InvalidFields, NoResultYet, StaleEtag
 from framework.resource import action
 from framework.rpc.peer_failures import from_peer
 from services.optimizer.resources import NOTHING_YET, OptimizationRun, Trial
@@ -32,6 +35,7 @@ async def promote(call: Call, request: PromoteOptimizationRunRequest) -> Promote
     kept = await _kept(call, run, trial, request)
     told = PromoteOptimizationRunResponse(program_id=run.program_id, trial_id=trial.id)
     if request.validate_only:
+        await _refuse_unwritable(call, run.program_id, expected)
         told.previous_program_revision = told.program_revision = expected
         return told
     asked = ApplyConfigurationRequest(
@@ -43,6 +47,19 @@ async def promote(call: Call, request: PromoteOptimizationRunRequest) -> Promote
     told.previous_program_revision = applied.previous_program_revision
     told.program_revision = applied.program_revision
     return told
+
+
+async def _refuse_unwritable(call: Call, program_id: str, expected: int) -> None:
+    """Raises what applying would: the program has changed, is archived, or is not the caller's to change."""
+    with from_peer("program"):
+        mask = FieldMask(paths=["id", "description", "revision"])
+        found = await call.application.program.GetProgram(GetProgramRequest(id=program_id, read_mask=mask))
+        if found.revision != expected:
+            told = "the program has another revision than you expect: read it again and retry"
+            raise StaleEtag(told, current_revision=str(found.revision))
+        same = Program(id=program_id, description=found.description)
+        asked = UpdateProgramRequest(program=same, update_mask=FieldMask(paths=["description"]), validate_only=True)
+        await call.application.program.UpdateProgram(asked)
 
 
 async def _chosen(call: Call, request: PromoteOptimizationRunRequest) -> tuple[_Run, _Trial]:

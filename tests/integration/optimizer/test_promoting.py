@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.optimizer.v1.optimization_run_requests_pb2 import PromoteOptimizationRunRequest
-from ashgrove.program.v1.program_requests_pb2 import GetProgramRequest
+from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest, GetProgramRequest
 from ashgrove.variables.v1.configuration_use_requests_pb2 import UndoConfigurationRequest
 
-from framework.errors import Failure, InvalidFields, NotFound, StaleEtag
+from framework.errors import Failure, IllegalState, InvalidFields, NotFound, StaleEtag
 from tests.integration.optimizer.neighbourhood import Neighbourhood
 from tests.integration.optimizer.test_pausing import has, trials
 
@@ -41,6 +41,7 @@ async def test_of_two_promotions_at_once_one_wins_and_can_be_undone(around: Neig
     values = {each.id: each.configuration["temperature"] for each in (first, second)}
     program = await around.do(owner, "GetProgram", GetProgramRequest(id=run.program_id), "program")
     assert program.program_config.temperature == values[won.trial_id]
+    assert isinstance(await promote(first.id, validate_only=True), StaleEtag)
     again = await promote(won.trial_id, expected_program_revision=2)
     assert again.variable_configuration_id == won.variable_configuration_id
     assert again.program_revision == 2
@@ -51,6 +52,9 @@ async def test_of_two_promotions_at_once_one_wins_and_can_be_undone(around: Neig
         program_revision=2,
     )
     assert (await around.do(owner, "UndoConfiguration", undo, "variables")).program_revision == 3
+    await around.do(owner, "ArchiveProgram", ArchiveProgramRequest(id=run.program_id), "program")
+    refused = await promote(first.id, expected_program_revision=3, validate_only=True)
+    assert isinstance(refused, IllegalState), refused
     with pytest.raises(NotFound):
         await around.do(stranger, "PromoteOptimizationRun", PromoteOptimizationRunRequest(id=run.id))
 
