@@ -12,13 +12,16 @@ import orjson
 from domain.rows.reading import MOST_COLUMNS, Read, Row
 from domain.rows.records import LONGEST_RECORD, Unreadable
 
-_ROWS = 500
+MOST_GROUP_BYTES = 2**29
+"""What a row group may come to: writers may put all of it on one page, which is decoded as a whole."""
+_ROWS, _BATCH_BYTES = 500, 64 * 2**20
+_VALUE_BYTES = 8
 
 
 class Parquet:
     """The rows of one Parquet file."""
 
-    typed = True
+    typed, nests = True, False
 
     def __init__(self) -> None:
         self._file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the reader, or by its end
@@ -36,15 +39,33 @@ class Parquet:
 
         with self._file:
             try:
-                source = parquet.ParquetFile(self._file, pre_buffer=False)
+                source = parquet.ParquetFile(self._file, pre_buffer=False, buffer_size=2**20)
                 _check(source.schema_arrow.names)
-                number = 0
-                for batch in source.iter_batches(batch_size=_ROWS):
-                    for row in _rows(batch):
-                        number += 1
-                        yield number, row
+                yield from enumerate(_every(source), start=1)
             except (pyarrow.ArrowException, OSError, ValueError) as error:
                 raise Unreadable("a whole Parquet file") from error
+            finally:
+                pyarrow.default_memory_pool().release_unused()
+
+
+def _every(source: Any) -> Iterator[Row | Unreadable]:
+    for group in range(source.num_row_groups):
+        size = _batch_of(source.metadata.row_group(group), source.schema)
+        for batch in source.iter_batches(batch_size=size, row_groups=[group]):
+            yield from _rows(batch)
+
+
+def _batch_of(group: Any, schema: Any) -> int:
+    """Returns how many rows of a group are decoded at once: few where they may be long, which is seen only then.
+
+    A text that many rows have is written once, so that a row may be as long as all that is written of its group; and of
+    lists with the same values over and over only their number tells how long they are.
+    """
+    listed = [i for i in range(group.num_columns) if schema.column(i).max_repetition_level]
+    size = group.total_byte_size + _VALUE_BYTES * sum(group.column(i).num_values for i in listed)
+    if size > MOST_GROUP_BYTES:
+        raise Unreadable(f"of row groups of at most {MOST_GROUP_BYTES} bytes; write it with fewer rows in each")
+    return int(min(_ROWS, max(1, _BATCH_BYTES // max(1, size))))
 
 
 def _check(columns: list[str]) -> None:
@@ -57,15 +78,26 @@ def _check(columns: list[str]) -> None:
 
 def _rows(batch: Any) -> Iterator[Row | Unreadable]:
     """Yields rows; in place of one that is longer than a line of text may be, its fault."""
+    if batch.nbytes <= LONGEST_RECORD:
+        yield from _read(batch)
+        return
+    for place in range(batch.num_rows):
+        yield _bounded(batch.slice(place, 1))
+
+
+def _bounded(one: Any) -> Row | Unreadable:
+    # A digit and a comma are eight bytes here: what is longer by more than that need not be made anything of.
+    if one.nbytes <= _VALUE_BYTES * LONGEST_RECORD:
+        (row,) = _read(one)
+        if len(orjson.dumps(row, default=str)) <= LONGEST_RECORD:
+            return row
+    return Unreadable(f"at most {LONGEST_RECORD} bytes")
+
+
+def _read(batch: Any) -> Iterator[Row]:
     names: Sequence[str] = batch.schema.names
     columns = [_cells(name, column) for name, column in zip(names, batch.columns, strict=True)]
-    may_be_long = batch.nbytes > LONGEST_RECORD
-    for cells in zip(*columns, strict=True):
-        row = dict(zip(names, cells, strict=True))
-        if may_be_long and len(orjson.dumps(row, default=str)) > LONGEST_RECORD:
-            yield Unreadable(f"at most {LONGEST_RECORD} bytes")
-        else:
-            yield row
+    return (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
 
 
 def _cells(name: str, column: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from domain.rows.records import LONGEST_RECORD, Unreadable
 from framework.errors import InvalidFields
 from services.program.datasets import inferring, receiving
+from services.program.datasets import parquet as reading
 from services.program.datasets.parquet import Parquet
 from services.program.datasets.receiving import Intake
 
@@ -96,3 +97,32 @@ def test_what_a_file_unfolds_to_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InvalidFields, match="its rows may take 100000 bytes; send it in parts"):
         intake.end()
     intake.close()
+
+
+def test_what_is_decoded_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that all rows share is written once, and what repeats hardly at all: what they may come to counts."""
+    seen: list[int] = []
+    monkeypatch.setattr(reading, "_rows", lambda batch: iter([None] * (seen.append(batch.num_rows) or 1)))
+    rows(written(["x"] * 1_000))
+    assert seen == [500, 500]
+    seen.clear()
+    monkeypatch.setattr(reading, "_BATCH_BYTES", 1_000)
+    rows(written(["x" * 100] * 20))
+    rows(written([[1] * 30] * 4))
+    assert max(seen) <= 5 and sum(seen) == 24
+    seen.clear()
+    rows(written(["x" * 2_000] * 3))
+    assert seen == [1, 1, 1]
+    monkeypatch.setattr(reading, "MOST_GROUP_BYTES", 1_000)
+    with pytest.raises(Unreadable, match="row groups of at most 1000 bytes; write it with fewer rows in each"):
+        rows(written([[1] * 200]))
+
+
+def test_a_row_that_is_too_long_is_not_made_anything_of() -> None:
+    """A list of a million numbers that are the same is a few bytes; those around it are read."""
+    numbers = pa.array([[7], [1] * (LONGEST_RECORD + 1), [8]], pa.list_(pa.int64()))
+    (_, first), (_, long), (_, last) = rows(written(numbers))
+    assert (first, last) == ({"a": [7]}, {"a": [8]})
+    assert isinstance(long, Unreadable)
+    short = pa.array([[1] * (LONGEST_RECORD // 3)], pa.list_(pa.int64()))
+    assert len(rows(written(short))[0][1]["a"]) == LONGEST_RECORD // 3
