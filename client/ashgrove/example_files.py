@@ -115,7 +115,8 @@ def _flat(row: Row) -> Row:
 
 
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    # Null too is written: an empty cell is what an example does not have.
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _arrow(pyarrow: Any, field: Any) -> Any:

@@ -28,6 +28,9 @@ class Reader(Protocol):
     typed: bool
     """Whether values have types of their own; text everywhere otherwise."""
 
+    nests: bool
+    """Whether rows hold lists and objects, and leave fields out; in a table those may be JSON text, these are null."""
+
     def feed(self, chunk: bytes) -> Iterator[Read]:
         """Yields the rows that a chunk completes."""
 
@@ -58,7 +61,7 @@ class _ByRecord(ABC):
 class JsonLines(_ByRecord):
     """A JSON object a line; empty lines are none."""
 
-    typed = True
+    typed = nests = True
 
     def __init__(self) -> None:
         super().__init__(quoted=False)
@@ -75,7 +78,7 @@ class JsonLines(_ByRecord):
 class CommaSeparated(_ByRecord):
     """CSV as RFC 4180 has it: a first row of column names, then as many cells a row."""
 
-    typed = False
+    typed = nests = False
 
     def __init__(self) -> None:
         super().__init__(quoted=True)
@@ -148,11 +151,8 @@ def _pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _constant(word: str) -> Any:
-    raise Unreadable(f"finite numbers, not {word}")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+# NaN and its like are none of JSON's; taken for numbers, they are refused with their column.
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=float)
 
 
 def _text(record: bytes) -> str:

@@ -51,7 +51,7 @@ class Records:
         if rest or self._size:
             yield from self._ended(rest)
         if self._odd:
-            yield Unreadable("a double quote is opened and never closed")
+            yield Unreadable("ended: a double quote is opened and never closed")
 
     def _ended(self, line: bytes) -> Iterator[bytes | Unreadable]:
         self._size += len(line)

@@ -1,5 +1,6 @@
 """Judges the rows of a file by a dataset's fields: each becomes a line, or faults with column and expectation."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from services.program.schemas.checking import checker_of
 
 _BOTH = ("inputs", "outputs")
 _PLAIN = {"string": str, "integer": int}
+_NESTED = {"string_list", "array", "object", "embedding", "token_list", "reasoning_chain", "tensor"}
 _SPLIT = "split"
 """The column in which a row may name its split."""
 
@@ -58,10 +60,16 @@ def _is_whole(text: str) -> bool:
 
 
 class Judge:
-    """Judges rows for one dataset; `typed` rows have values of JSON's types, the others text."""
+    """Judges rows for one dataset; `typed` and `nests` are what their reader says of them."""
 
     def __init__(
-        self, dataset: dataset_pb2.Dataset, *, split: str = "", typed: bool = True, ignore_unknown: bool = False
+        self,
+        dataset: dataset_pb2.Dataset,
+        *,
+        split: str = "",
+        typed: bool = True,
+        nests: bool = True,
+        ignore_unknown: bool = False,
     ) -> None:
         self._lines = Lines(dataset)
         self._checkers = {"inputs": checker_of(dataset.input_fields), "outputs": checker_of(dataset.output_fields)}
@@ -71,7 +79,7 @@ class Judge:
         self._quick = typed and all(self._plain.values())
         """Whether a row of the declared columns, and no others, may be judged at a glance."""
         self._split = split
-        self._typed = typed
+        self._typed, self._nests = typed, nests
         self._ignore = ignore_unknown
 
     def judged(self, number: int, row: Mapping[str, Any]) -> Line | list[Fault]:
@@ -111,13 +119,26 @@ class Judge:
             if self._ignore:
                 sides = {side: {k: v for k, v in sides[side].items() if k in self._sides[side]} for side in _BOTH}
             return sides, []
-        sides = {side: {k: row[k] for k in fields if self._given(k, row)} for side, fields in self._sides.items()}
+        sides = {
+            side: {name: self._cell(field, row[name]) for name, field in fields.items() if self._given(name, row)}
+            for side, fields in self._sides.items()
+        }
         unknown = [column for column in row if column not in self._known and column != _SPLIT]
         told = f"is no column here; there are {', '.join(self._known)}"[:500]
         return sides, [] if self._ignore else [(str(column), told) for column in unknown]
 
     def _given(self, name: str, row: Mapping[str, Any]) -> bool:
-        """Tells whether a row has a value; in a file of text an empty cell is none where there need not be any."""
-        if self._typed or row.get(name) != "":
+        """Tells whether a row has a value; an empty cell of a table is none where there need not be any."""
+        field = self._known[name]
+        if self._nests or name not in row or not field.may_be_left_out:
             return name in row
-        return not self._known[name].may_be_left_out
+        return row[name] != "" if not self._typed else row[name] is not None or field.nullable
+
+    def _cell(self, field: Field, value: Any) -> Any:
+        """Returns a value as its reader meant it: what a typed table has no column for is JSON text."""
+        if self._nests or not self._typed or not isinstance(value, str) or field.kind not in _NESTED:
+            return value
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value

@@ -39,7 +39,8 @@ class Intake:
     def __init__(self, dataset: dataset_pb2.Dataset, asked: UploadExamplesRequest) -> None:
         self._reader = reader_of(asked.format)
         split = dataset_pb2.Split.Name(asked.split) if asked.split else ""
-        self._judge = Judge(dataset, split=split, typed=self._reader.typed, ignore_unknown=asked.ignore_unknown)
+        kind = {"typed": self._reader.typed, "nests": self._reader.nests}
+        self._judge = Judge(dataset, split=split, ignore_unknown=asked.ignore_unknown, **kind)
         self._keeps_rest = asked.on_error == ON_ERROR_KEEP_REST
         # Rolls over to disk by itself.
         self._spool: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`

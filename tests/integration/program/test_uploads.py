@@ -177,6 +177,7 @@ async def test_every_fault_names_row_column_and_expectation(bench: Workbench) ->
     rows[5] = rows[5] | {"question": "a\x00b"}
     rows[6] = rows[6] | {"split": "most"}
     rows[7] = rows[7] | {"answer": None}
+    rows.append(rows[0] | {"weight": float("nan")})
     assert await refused(bench, lines(rows)) == {
         "rows[2].weight": "must be a whole number",
         "rows[3].weight": "is missing; it must be a whole number",
@@ -185,6 +186,7 @@ async def test_every_fault_names_row_column_and_expectation(bench: Workbench) ->
         "rows[6].question": "contains U+0000, which cannot be stored",
         "rows[7].split": "must be one of train, validation, test, or nothing",
         "rows[8].answer": "must be text",
+        "rows[9].weight": "must be a finite number",
     }
     assert await refused(bench, b"") == {"body": "the file holds no rows"}
     assert "rows[1]" in await refused(bench, b"x" * 3_000_000, size=100_000)
@@ -308,3 +310,42 @@ async def test_fields_are_inferred_of_a_files_beginning(bench: Workbench) -> Non
     ]
     with pytest.raises(InvalidFields):
         await inferred(b"\x00\x01\n\x02\n")
+
+
+async def test_what_a_table_has_no_column_for_is_json_text_and_what_is_not_there_is_null(bench: Workbench) -> None:
+    """In Parquet as the client writes it: lists and objects are read, and null is none where there need not be any."""
+    import pyarrow
+    from pyarrow import parquet
+
+    wanted = dataset_pb2.Dataset(name=f"tables {new_id()}")
+    wanted.input_fields.add(name="plan", type=Field.TYPE_OBJECT)
+    wanted.input_fields.add(name="tokens", type=Field.TYPE_TOKEN_LIST)
+    wanted.input_fields.add(name="size", type=Field.TYPE_INTEGER, optional=True)
+    wanted.input_fields.add(name="rank", type=Field.TYPE_INTEGER, optional=True, nullable=True)
+    wanted.output_fields.add(name="answer")
+    made = await bench.do("CreateDataset", dataset_rpc.CreateDatasetRequest(dataset=wanted))
+    whole = {"plan": '{"a": [1, null]}', "tokens": '["x", 2]', "size": 3, "rank": None, "answer": "[1]"}
+    table = pyarrow.Table.from_pylist([whole, whole | {"size": None}, whole | {"plan": "{", "answer": None}])
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    how: dict[str, Any] = {"format": rpc.EXAMPLE_FORMAT_PARQUET, "on_error": rpc.ON_ERROR_KEEP_REST}
+    answer = await upload(bench, made.id, file.getvalue(), **how)
+    assert [(f.row, f.column, f.expectation) for f in answer.faults] == [
+        (3, "plan", "must be an object"),
+        (3, "answer", "must be text"),
+    ]
+    first, second = [values_of(e.inputs) for e in await examples(bench, made.id)]
+    assert first == {"plan": {"a": [1.0, None]}, "tokens": ["x", 2.0], "size": 3.0, "rank": None}
+    assert second == {name: value for name, value in first.items() if name != "size"}
+    text = {"plan": '{"a": 1}', "tokens": ["x"], "answer": "y"}
+    assert await refused_in(bench, made.id, lines([text, text | {"plan": {}, "size": None}])) == {
+        "rows[1].plan": "must be an object",
+        "rows[2].size": "must be a whole number",
+    }
+
+
+async def refused_in(bench: Workbench, dataset_id: str, data: bytes) -> dict[str, str]:
+    """What is said about a file that a dataset does not take."""
+    with pytest.raises(InvalidFields) as said:
+        await upload(bench, dataset_id, data)
+    return {violation.path: violation.message for violation in said.value.violations}

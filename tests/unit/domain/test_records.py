@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_each_bad_line_is_a_fault_of_its_own() -> None:
     data = b'{"a": 1}\n{"a": \nnull\n{"a": NaN}\n\xff\xfe{}\n{"a": 1, "a": 2}\n' + b"[" * 100_000 + b'\n{"a": 2}'
     told = dict(read(JsonLines(), data, 1000))
     assert told[1] == {"a": 1} and told[8] == {"a": 2}
-    assert "JSON object" in told[2] and "JSON object" in told[3] and "finite" in told[4]
+    assert "JSON object" in told[2] and "JSON object" in told[3] and math.isnan(told[4]["a"])
     assert "UTF-8; byte 1" in told[5] and "twice" in told[6] and "nested" in told[7]
 
 
