@@ -58,11 +58,16 @@ def fitting_values(
 def _fitting(
     variables: Sequence[DemoSetVariable], shown: Sequence[Demonstration], origin: Mapping[str, Json]
 ) -> PromptValue | None:
-    for size in range(len(shown), 0, -1):
+    found, least, most = None, 1, len(shown)
+    size = most  # which mostly fits; else what is left is halved, since each demonstration less breaks no rule more
+    while least <= most:
         value = PromptValue.of("demo_set", {**origin, "demonstrations": [dict(each) for each in shown[:size]]})
         if any(not each.breaks(value) for each in variables):
-            return value
-    return None
+            found, least = value, size + 1
+        else:
+            most = size - 1
+        size = (least + most + 1) // 2
+    return found
 
 
 def _filled(

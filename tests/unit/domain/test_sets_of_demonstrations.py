@@ -12,6 +12,7 @@ from domain.objectives import Objective
 from domain.prompt_values import UNCHANGED, PromptValue
 from domain.space import DemoSetVariable, FloatVariable, Space
 from domain.strategies import Exhausted, Observation, Question, refusal, strategy
+from domain.values import Violation
 
 AIMS = (Objective("score"),)
 SHOWN = DemoSetVariable("shown", slot="main", dataset_id="d", dataset_revision=1, max_demonstrations=8)
@@ -71,6 +72,29 @@ def ask(space: Space, tried: list[dict[str, Any]], pending: list[dict[str, Any]]
     rows = [Observation(number, values, {"score": 0.1}) for number, values in enumerate(tried, 1)]
     chosen = strategy("bootstrap_random_search", {"max_bootstrapped": 2, "accept": 1.0})
     return chosen.suggest(Question(space, AIMS, rows, pending, len(tried) + 1, 7, 1, 40))
+
+
+@given(st.lists(st.integers(0, 60), max_size=40), st.integers(1, 300))
+def test_a_set_keeps_as_many_of_its_first_as_the_rules_leave(lengths: list[int], limit: int) -> None:
+    """And is looked at a few times, not once for each of its demonstrations: 256 of them may be a megabyte."""
+    variable = DemoSetVariable("v", slot="main", dataset_id="d", dataset_revision=1, token_limit=limit)
+    drawn = [
+        {"inputs": {"text": "x" * length}, "outputs": {}, "example_id": str(n)} for n, length in enumerate(lengths)
+    ]
+    prefixes = [
+        PromptValue("demo_set", {**ORIGIN, "demonstrations": drawn[:size]}) for size in range(1, len(drawn) + 1)
+    ]
+    longest = [each for each in prefixes if not each.token_count > limit][-1:]
+    judged: list[PromptValue] = []
+
+    class Counting(DemoSetVariable):
+        def breaks(self, value: PromptValue, path: str = "value") -> list[Violation]:
+            judged.append(value)
+            return super().breaks(value, path)
+
+    counting = Counting("v", slot="main", dataset_id="d", dataset_revision=1, token_limit=limit)
+    assert list(fitting_values([variable], [drawn], ORIGIN)) == longest
+    assert list(fitting_values([counting], [drawn], ORIGIN)) == longest and len(judged) <= 7
 
 
 def test_the_defaults_come_first_then_each_set_and_then_nothing() -> None:
