@@ -10,7 +10,7 @@ from domain.comparing import ABSENT
 from domain.values import Json, is_same
 
 MOST_PIECES = 4000
-"""Into how many pieces a text is cut for a comparison: longer ones are compared line by line, or as a whole."""
+"""Into how many pieces what differs is cut: what is longer is compared line by line, or as a whole."""
 
 _WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
 _NAMES = ("name", "field")
@@ -63,24 +63,40 @@ def _differs(change: Changed, old: Mapping[str, Json], new: Mapping[str, Json]) 
 
 def words(before: str, after: str) -> list[Piece]:
     """Return the pieces of two texts; those that stayed or went are the first, those that stayed or came the second."""
-    one, other = _cut(before, after)
-    found: list[Piece] = []
+    one, other = _WORD.findall(before), _WORD.findall(after)
+    # Both ends of a long text are mostly the same: what is compared is what lies between them.
+    head = _shared(one, other)
+    tail = _shared(one[head:][::-1], other[head:][::-1])
+    middle = _compared(one[head : len(one) - tail], other[head : len(other) - tail])
+    return [*_piece("same", one[:head]), *middle, *_piece("same", one[len(one) - tail :])]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many members two sequences begin with that are the same."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _compared(one: Sequence[str], other: Sequence[str]) -> Iterator[Piece]:
+    if max(len(one), len(other)) <= MOST_PIECES:
+        yield from _matched(one, other)
+        return
+    lines, others = ("".join(each).splitlines(keepends=True) for each in (one, other))
+    if max(len(lines), len(others)) <= MOST_PIECES:
+        yield from _matched(lines, others)
+    else:
+        yield from (*_piece("removed", one), *_piece("added", other))
+
+
+def _matched(one: Sequence[str], other: Sequence[str]) -> Iterator[Piece]:
     for kind, a, b, c, d in SequenceMatcher(None, one, other).get_opcodes():
         if kind == "equal":
-            found.append(Piece("same", "".join(one[a:b])))
-            continue
-        gone, come = "".join(one[a:b]), "".join(other[c:d])
-        found += [Piece("removed", gone)] if gone else []
-        found += [Piece("added", come)] if come else []
-    return found
+            yield from _piece("same", one[a:b])
+        else:
+            yield from (*_piece("removed", one[a:b]), *_piece("added", other[c:d]))
 
 
-def _cut(before: str, after: str) -> tuple[Sequence[str], Sequence[str]]:
-    for cut in (_WORD.findall, lambda text: text.splitlines(keepends=True)):
-        one, other = cut(before), cut(after)
-        if max(len(one), len(other)) <= MOST_PIECES:
-            return one, other
-    return [before], [after]
+def _piece(kind: Literal["same", "removed", "added"], parts: Sequence[str]) -> list[Piece]:
+    return [Piece(kind, "".join(parts))] if parts else []
 
 
 def _flat(value: Json, path: str) -> Iterator[tuple[str, Json]]:
