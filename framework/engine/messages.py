@@ -15,7 +15,7 @@ from framework.resource import Kind, ResourceSpec
 from framework.storage.rows import plain_value
 
 _MOST_PATHS = 100
-_WORDED = {"string.pattern", "enum.not_in", "enum.defined_only", "required"}
+_WORDED = {"string.pattern", "enum.in", "enum.not_in", "enum.defined_only", "required"}
 
 
 def violations_of(message: Message, prefix: str = "") -> list[FieldViolation]:
@@ -65,7 +65,9 @@ def _names(field: Any) -> list[str]:
     """Returns the names that an enum's field takes."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
     refused = {*rules.enum.not_in, *rules.repeated.items.enum.not_in}
-    return [each.name for each in field.enum_type.values if each.number not in refused]
+    taken = {*getattr(rules.enum, "in"), *getattr(rules.repeated.items.enum, "in")}
+    numbers = taken or {each.number for each in field.enum_type.values} - refused
+    return [each.name for each in field.enum_type.values if each.number in numbers]
 
 
 def refuse_if(violations: Iterable[FieldViolation]) -> None:

@@ -46,7 +46,7 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
         columns = asked.columns(values_of(request.inputs), "inputs")
         if waits:
             await tx.lazily()  # its end, which is still to come and which the caller waits for, makes it durable
-            if waiting:
+            if waiting and not call.rehearsing:
                 return await _handed(call, waiting, asked, columns | claimed())
         made = await call.create(Execution, execution_pb2.Execution(), hidden=await asked.answered(call, tx, columns))
         await call.database.notify(tx, WORK, left(EXECUTIONS))
@@ -55,7 +55,7 @@ async def execute(call: Call, request: ExecuteProgramRequest) -> execution_pb2.E
 
 async def _handed(call: Call, waiting: Waiting, asked: Asked, columns: Mapping[str, Any]) -> execution_pb2.Execution:
     """Creates an execution as claimed, and hands it to a worker that waits once it is committed."""
-    made = await call.create(Execution, execution_pb2.Execution(), hidden=columns, unread=not call.rehearsing)
+    made = await call.create(Execution, execution_pb2.Execution(), hidden=columns, unread=True)
     await call.follow(lambda: _hand(call, waiting, asked, columns, made))
     return made
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ashgrove.auth.v1 import api_key_pb2
-from ashgrove.program.v1 import program_pb2
+from ashgrove.program.v1 import connector_pb2, execution_requests_pb2, program_pb2
 from ashgrove.resource.v1 import options_pb2
 from ashgrove.variables.v1 import variable_space_pb2
 from buf.validate import validate_pb2
@@ -67,3 +67,7 @@ def test_an_enum_is_refused_with_its_names_and_a_oneof_with_its_fields() -> None
     roles = told[f"{within}.template.template.messages[0].role"]
     assert roles == "must be one of ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT"
     assert told["signature_config"] == "value is required"
+    asked = execution_requests_pb2.ExecuteProgramRequest(purpose=connector_pb2.ModelCall.PURPOSE_TEST)
+    told = {one.path: one.message for one in violations_of(asked)}
+    named = [f"PURPOSE_{name}" for name in ("UNSPECIFIED", "PROGRAM", "JUDGE", "PROPOSER")]
+    assert told["purpose"] == f"must be one of {', '.join(named)}"

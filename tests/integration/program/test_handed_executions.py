@@ -154,6 +154,15 @@ async def test_an_execution_that_the_database_lost_is_one_to_ask_for_again(
             await asking
 
 
+async def test_what_is_only_rehearsed_is_handed_to_nobody(bench: Workbench, workshop: Workshop, taken: Any) -> None:
+    """And told as it would be asked for: it waits, and has not begun."""
+    request = asked(await create_program(bench), configuration={}, validate_only=True)
+    async with taking(bench, taken, workshop):
+        told = await bench.do("ExecuteProgram", request)
+        assert await _idle(bench)
+    assert told.status == execution_pb2.WORK_STATUS_PENDING and not told.HasField("started_at")
+
+
 async def test_nothing_is_handed_to_anybody_else(bench: Workbench, taken: Any) -> None:
     """Neither to users nor to other services: what is handed over is every organization's."""
     for actor in (bench.admin, service_actor("optimizer")):
