@@ -38,6 +38,8 @@ class Param:
         return ""
 
 
+_ALONE, _REASONED = ("regex", "lm_judge"), ("reasoning",)
+"""What looks at answers also where nothing is expected, and what programs that think answer with besides."""
 FIELDS = Param("fields", "texts", "The output fields to look at; all that the example has when absent.")
 
 
@@ -55,6 +57,17 @@ def faults(params: Sequence[Param], told: Json) -> Iterator[tuple[str, str]]:
                 yield name, message
         elif param.required:
             yield name, f"is missing; it must be {_WORDS[param.kind]}"
+
+
+def unanswered(metric: str, told: Mapping[str, Any], outputs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields the fields that a metric is told to look at and a program does not answer with: the place, and a sentence.
+
+    Nothing would be expected of them, and whatever was answered would match.
+    """
+    seen = {*outputs, *(_REASONED if metric in _ALONE else ())}
+    for index, field in enumerate(told.get("fields", [])):
+        if field not in seen:
+            yield f"fields[{index}]", f"{field[:80]} is no output of the program; there are {', '.join(outputs)}"
 
 
 def _fits(kind: Kind, value: Any) -> bool:

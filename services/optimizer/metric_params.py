@@ -7,7 +7,7 @@ from ashgrove.optimizer.v1.optimization_run_pb2 import Objective
 
 from domain.metrics import BUILT_IN, METRICS
 from domain.metrics.judging import scale_of
-from domain.metrics.params import faults
+from domain.metrics.params import faults, unanswered
 from domain.values import Invalid, Json, normalise
 from framework.errors import FieldViolation
 from framework.patterns import matcher
@@ -25,6 +25,14 @@ def param_faults(path: str, objective: Objective) -> Iterator[FieldViolation]:
         yield from _of_built_in(path, objective.metric, params)
     elif objective.metric in BUILT_IN and params:
         yield FieldViolation(path, f"must be left out: {objective.metric} is measured of every evaluation")
+
+
+def field_faults(path: str, wanted: Sequence[Objective], outputs: Sequence[str]) -> Iterator[FieldViolation]:
+    """Yields the fields that metrics are told to look at and the program does not answer with."""
+    for index, objective in enumerate(wanted):
+        if objective.metric in METRICS:
+            found = unanswered(objective.metric, values_of(objective.metric_params), outputs)
+            yield from (FieldViolation(f"{path}[{index}].metric_params.{place}", told) for place, told in found)
 
 
 def _of_built_in(path: str, name: str, params: Mapping[str, Json]) -> Iterator[FieldViolation]:

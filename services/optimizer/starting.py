@@ -26,6 +26,7 @@ from services.optimizer.application import Application
 from services.optimizer.bootstrappable import complete_bootstrapping
 from services.optimizer.granting import granted_by_caller, permit
 from services.optimizer.inheriting import inheritable, inherited
+from services.optimizer.metric_params import field_faults
 from services.optimizer.objectives import objectives_of
 from services.optimizer.prompts import prompt_faults
 from services.optimizer.resources import OptimizationRun
@@ -105,7 +106,9 @@ def _check_usable(wanted: pb.OptimizationRun, program: Program, space: VariableS
             raise IllegalState(f"the {what} is archived; choose one in use", status="ARCHIVED", resource=what)
     if wanted.holdout == pb.OptimizationRun.HOLDOUT_ON and not dataset.test_count:
         raise IllegalState("the dataset has no test examples to hold out; add some first", resource="dataset")
-    if faults := list(prompt_faults(space, program)):
+    outputs = [field.name for field in program.signature_config.outputs]
+    unseen = field_faults("optimization_run.objectives", wanted.objectives, outputs)
+    if faults := [*prompt_faults(space, program), *unseen]:
         raise InvalidFields(*faults)
     if dataset.validation_count == 0:
         raise IllegalState("the dataset has no validation examples; add some first", resource="dataset")

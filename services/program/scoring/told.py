@@ -1,20 +1,17 @@
 """What an evaluation tells its metrics, judged before anything runs."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from ashgrove.program.v1 import program_pb2
 
 from domain.metrics import METRICS
 from domain.metrics.judging import scale_of
-from domain.metrics.params import faults
+from domain.metrics.params import faults, unanswered
 from domain.values import Json
 from framework.errors import FieldViolation
 from framework.patterns import matcher
 from services.program.catalogue import base_of
-from services.program.lm.signature import REASONING
-
-_ALONE, _REASONED = ("regex", "lm_judge"), (REASONING,)
-"""What looks at an answer also where nothing is expected of it, and what programs that think answer with besides."""
 
 
 def param_faults(metrics: Collection[str], told: Mapping[str, Json]) -> Iterator[FieldViolation]:
@@ -32,16 +29,12 @@ def param_faults(metrics: Collection[str], told: Mapping[str, Json]) -> Iterator
             yield FieldViolation(f"metric_params.{name}", "must be an object of the metric's parameters")
 
 
-def field_faults(program: program_pb2.Program, told: Mapping[str, Json]) -> Iterator[FieldViolation]:
-    """Yields the fields that metrics are told to look at and that the program does not answer with."""
-    answered = [field.name for field in program.signature_config.outputs]
+def field_faults(program: program_pb2.Program, told: Mapping[str, Any]) -> Iterator[FieldViolation]:
+    """Yields the fields that metrics are told to look at and the program does not answer with."""
+    outputs = [field.name for field in program.signature_config.outputs]
     for name in sorted(told.keys() & METRICS.keys()):
-        seen = [*answered, *_REASONED] if name in _ALONE else answered
-        fields = told[name].get("fields", [])
-        for index, field in enumerate(fields):
-            if field not in seen:
-                message = f"{field[:80]} is no output of the program; there are {', '.join(answered)}"
-                yield FieldViolation(_path(name, f"fields[{index}]"), message)
+        found = unanswered(name, told[name], outputs)
+        yield from (FieldViolation(_path(name, place), message) for place, message in found)
 
 
 def _meaning(name: str, params: Mapping[str, Json]) -> Iterator[FieldViolation]:

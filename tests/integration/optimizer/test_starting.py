@@ -8,6 +8,7 @@ from ashgrove.optimizer.v1 import optimization_run_pb2 as run_pb
 from ashgrove.program.v1 import dataset_requests_pb2, program_pb2
 from ashgrove.program.v1.program_requests_pb2 import ArchiveProgramRequest
 from ashgrove.variables.v1.variable_space_requests_pb2 import ArchiveVariableSpaceRequest
+from google.protobuf.struct_pb2 import Struct
 
 from framework.call import Actor
 from framework.errors import DependencyUnavailable, IllegalState, InvalidFields, NotFound, NotPermitted
@@ -93,6 +94,10 @@ async def test_objectives_that_make_no_sense_are_refused_by_path(around: Neighbo
     assert "objectives[0].direction" in await refused(metric="cost", direction=run_pb.Objective.DIRECTION_MAXIMIZE)
     assert "objectives[0].threshold" in await refused(metric="exact_match", threshold=1.5)
     assert "objectives[0].reference" in await refused(metric="exact_match", reference=float("nan"))
+    told = Struct()
+    told.update({"fields": ["language", "langage"]})
+    unseen = await refused(metric="exact_match", metric_params=told)
+    assert unseen["objectives[0].metric_params.fields[1]"].endswith("there are language")
     assert not await around.grants()
 
 
