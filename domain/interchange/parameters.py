@@ -1,10 +1,11 @@
 """A space as other libraries know spaces: a flat list of scalar parameters, some of them under conditions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 from domain.expressions import BOOLEAN, Expression, Node, parse
+from domain.expressions.parsing import LONGEST
 from domain.interchange.report import Report
 from domain.notes import NOTHING
 from domain.prompt_variables import PromptVariable
@@ -163,16 +164,26 @@ def _met(space: Space, part: Node) -> Condition | None:
     return (parent.name, met) if met else None
 
 
-def condition_text(conditions: Sequence[Condition]) -> str:
-    """Return the expression that says conditions in the usual words."""
-    return " && ".join(_text(parent, values) for parent, values in conditions)
+def condition_text(conditions: Iterable[Condition]) -> str:
+    """Return the expression that says conditions in the usual words; of what is too long for one, its beginning."""
+    return " && ".join(_at_most(_text(parent, values) for parent, values in conditions))
 
 
 def _text(parent: str, values: Sequence[Json]) -> str:
-    written = [canonical_json(each).decode() for each in values]
+    written = list(_at_most(canonical_json(each).decode() for each in values))
     if len(written) == 1:
         return f"{parent} == {written[0]}"
     return f"{parent} in [{', '.join(written)}]"
+
+
+def _at_most(parts: Iterable[str]) -> Iterator[str]:
+    """Yield parts until they are longer than any expression: places in a small file may stand for gigabytes of text."""
+    left = LONGEST
+    for each in parts:
+        yield each[: LONGEST + 1]
+        left -= len(each)
+        if left < 0:
+            return
 
 
 def defaults_of(space: Space) -> Mapping[str, Json]:

@@ -130,6 +130,16 @@ def test_names_that_become_the_same_are_numbered() -> None:
     assert imported({"parameters": twice}, FORMATS["ax"])[0].names == ("a_", "a__2", "a__3", "a_2")
 
 
+def test_places_unfold_to_no_more_than_is_refused() -> None:
+    """A megabyte of places of one long text would be a hundred gigabytes."""
+    number = {"name": "FloatDistribution", "attributes": {"low": 0, "high": 1}}
+    parent = {"name": "a", "distribution": {"name": "CategoricalDistribution"}, "choices": ["x" * 400_000, "y"]}
+    for places in ([0] * 250_000, [0], [1, 0]):
+        child = {"name": "b", "distribution": number, "conditions": [{"parent": "a", "values": places}]}
+        with pytest.raises(Invalid, match=r"variables\[1\]\.when: column 4097: is longer than 4096 characters"):
+            imported({"parameters": [parent, child]}, FORMATS["optuna"])
+
+
 def test_optuna_reads_the_distributions() -> None:
     """Its own parser, and choices by their places."""
     document: Any = Exported(FULL, FORMATS["optuna"]).document
