@@ -16,6 +16,8 @@ from framework.egress.judging import Rules, port_of, unreachable
 from framework.egress.transport import refuse_elsewhere
 
 LOOK_UP_SECONDS = 10.0
+KEPT_SECONDS = 4.0
+"""How long a connection is kept that nobody uses: many servers hang up after five, and a call that met that is lost."""
 
 
 class Guard:
@@ -32,7 +34,11 @@ class Guard:
         """Returns connections to checked addresses only."""
         resolver = _Checked(self._rules, self._resolve)
         return aiohttp.TCPConnector(
-            limit=connections, ssl=self._context(), resolver=resolver, use_dns_cache=False, keepalive_timeout=5.0
+            limit=connections,
+            ssl=self._context(),
+            resolver=resolver,
+            use_dns_cache=False,
+            keepalive_timeout=KEPT_SECONDS,
         )
 
     def check_answer(self, url: yarl.URL, answer: aiohttp.ClientResponse) -> None:

@@ -17,7 +17,7 @@ import yarl
 from aiohttp.helpers import get_env_proxy_for_url
 
 from framework.egress.calls import Broken, Call, NotAnsweredInTime, NotReached, NotReachedInTime, Said
-from framework.egress.guarding import Guard
+from framework.egress.guarding import KEPT_SECONDS, Guard
 from framework.egress.policy import RESPONSE_BYTES
 from framework.egress.sending import SentAtOnce
 from framework.egress.transport import UNSOUND
@@ -122,7 +122,7 @@ def _body(content: bytes | None) -> bytes | BytesIO | None:
 
 
 def _connector(connections: int) -> aiohttp.TCPConnector:
-    return aiohttp.TCPConnector(limit=connections, ssl=httpx.create_ssl_context(), keepalive_timeout=5.0)
+    return aiohttp.TCPConnector(limit=connections, ssl=httpx.create_ssl_context(), keepalive_timeout=KEPT_SECONDS)
 
 
 async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

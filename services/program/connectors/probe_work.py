@@ -23,6 +23,8 @@ OPEN = "said IS NULL AND created_at > clock_timestamp() - interval '1 minute'"
 """Which probes are worth doing: nobody waits for one longer than a minute."""
 _SECONDS = 20.0
 """How long a probe may take, whatever the connector allows: somebody waits for it."""
+_ANSWER_SECONDS = 18.0
+"""How long the model may take of that for a test call; what is left is for its turn."""
 _END = """
 UPDATE connector_probes SET said = %(said)s, lease_until = NULL
 WHERE organization_id = %(organization)s AND id = %(id)s AND fencing_token = %(token)s
@@ -91,7 +93,7 @@ class ProbeWork:
 
 async def _tried(desk: Desk, endpoint: Any, work: Work, asked: Mapping[str, Any]) -> dict[str, Any]:
     request = {"messages": [{"role": "user", "content": asked["prompt"]}]}
-    answer, charge = await desk.ask(endpoint, work, request, asked["max_tokens"], _SECONDS)
+    answer, charge = await desk.ask(endpoint, work, request, asked["max_tokens"], _ANSWER_SECONDS)
     said: dict[str, Any] = {
         "answered": True,
         "text": answer.text.replace("\x00", "\ufffd"),

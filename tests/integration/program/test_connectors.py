@@ -190,8 +190,11 @@ async def test_a_probe_ends_whatever_happens(
 ) -> None:
     """An endpoint that says nothing is failing; a fault of ours is told as one, and not tried again."""
     monkeypatch.setattr(probe_work, "_SECONDS", 0.3)
+    monkeypatch.setattr(probe_work, "_ANSWER_SECONDS", 0.1)
     made = await create_connector(bench, connector(models))
     models.otherwise = Stall()
+    late = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin)
+    assert (late.answered, late.error_class) == (False, "TIMEOUT")
     health = (await bench.do("CheckConnector", rpc.CheckConnectorRequest(id=made.id), bench.admin)).health
     assert health.state == connector_pb2.ConnectorHealth.STATE_FAILING and "within 300 ms" in health.error
 
@@ -199,6 +202,7 @@ async def test_a_probe_ends_whatever_happens(
         raise RuntimeError("nobody thought of this")
 
     monkeypatch.setattr(probe_work, "_tried", broken)
+    monkeypatch.setattr(probe_work, "_SECONDS", 60.0)
     tried = await bench.do("TryConnector", rpc.TryConnectorRequest(id=made.id), bench.admin)
     assert (tried.answered, tried.error_class) == (False, "INTERNAL") and "nobody" not in tried.error
 
