@@ -20,7 +20,8 @@ def shingles(text: str) -> frozenset[str]:
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     """Return the share of the shingles of both that they have in common, 0 to 1."""
-    return len(one & other) / len(one | other)
+    common = len(one & other)
+    return common / (len(one) + len(other) - common)
 
 
 def bands(pieces: frozenset[str]) -> list[int]:

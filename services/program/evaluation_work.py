@@ -41,6 +41,7 @@ from services.program.working import (
     held,
     kept,
     pinned_program,
+    training_of,
     work_of,
 )
 
@@ -144,9 +145,9 @@ class EvaluationWork:
 
     async def _pinned(self) -> tuple[program_pb2.Program, list[dict[str, Any]], list[dict[str, Any]]]:
         """Returns the program, the examples to learn from and those to run."""
-        database, splits = self.workshop.database, ("SPLIT_TRAIN", self.row["split"])
-        reading: list[Coroutine[Any, Any, Any]] = [examples_of(database, self.row, split) for split in splits]
-        program, train, examples = await together([pinned_program(database, self.row), *reading])
+        database, row = self.workshop.database, self.row
+        reading: list[Coroutine[Any, Any, Any]] = [training_of(database, row), examples_of(database, row, row["split"])]
+        program, train, examples = await together([pinned_program(database, row), *reading])
         return program, train, examples
 
     def _check_spent(self, left: int) -> None:

@@ -28,12 +28,12 @@ from services.program.working import (
     LeaseLost,
     Row,
     Workshop,
-    examples_of,
     held,
     kept,
     names_of,
     pinned_program,
     state_of,
+    training_of,
     work_of,
 )
 
@@ -100,7 +100,7 @@ class ExecutionWork:
         database = self.workshop.database
         program = self._program or await pinned_program(database, self.row)
         self._keep(keeping_of(program))
-        train = await examples_of(database, self.row, "SPLIT_TRAIN")
+        train = await training_of(database, self.row)
         try:
             outcome = await self._bounded(program, train)
         except (ModelAway, ModelRejected, CodeFault) as fault:

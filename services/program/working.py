@@ -41,8 +41,10 @@ WHERE p.organization_id = %(organization)s AND p.id = %(id)s
 _EXAMPLES = """
 SELECT id, inputs, outputs, position FROM examples
 WHERE organization_id = %(organization)s AND dataset_id = %(dataset)s AND split = %(split)s AND revision <= %(revision)s
-ORDER BY position
+ORDER BY position LIMIT %(most)s
 """
+MOST_TRAINING = 20_000
+"""How many training examples a program learns from: the first ones."""
 _UNSAID = "PURPOSE_UNSPECIFIED"
 _STATE = """
 SELECT *, clock_timestamp() AS now FROM {table}
@@ -110,12 +112,17 @@ async def pinned_program(database: Database, row: Row) -> program_pb2.Program:
     return program
 
 
-async def examples_of(database: Database, row: Row, split: str) -> list[dict[str, Any]]:
+async def training_of(database: Database, row: Row) -> list[dict[str, Any]]:
+    """Returns what a program learns from in a piece of work: not all of a split that is longer than memory would be."""
+    return await examples_of(database, row, "SPLIT_TRAIN", MOST_TRAINING)
+
+
+async def examples_of(database: Database, row: Row, split: str, most: int | None = None) -> list[dict[str, Any]]:
     """Returns a split's examples up to the dataset revision that a piece of work pins, in order; none without one."""
     if row["dataset_id"] is None:
         return []
     names = {"organization": row["organization_id"], "dataset": row["dataset_id"], "split": split}
-    return await database.once(_EXAMPLES, names | {"revision": row["dataset_revision"]})
+    return await database.once(_EXAMPLES, names | {"revision": row["dataset_revision"], "most": most})
 
 
 def example_seed(seed: int, position: int, repeat: int = 0) -> int:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,19 @@ class _Leader:
     pieces: frozenset[str]
 
 
+_Told = tuple[frozenset[str], list[int]]
+"""A text's pieces, and its bands."""
+
+
+@dataclass
+class _Placed:
+    """Lines with their groups, and the bands of those that lead, each beside its leader's id."""
+
+    lines: list[Line] = field(default_factory=list)
+    bands: list[int] = field(default_factory=list)
+    leading: list[UUID] = field(default_factory=list)
+
+
 class Gathering:
     """The groups of one dataset that grows, its row locked.
 
@@ -52,24 +65,31 @@ class Gathering:
     async def gathered(self, fresh: Sequence[Line], ids: Sequence[UUID], first: int) -> list[Line]:
         """Returns lines with their groups and splits, and keeps by what those that lead are found."""
         told = await asyncio.to_thread(lambda: [self._told(json.loads(line.inputs)) for line in fresh])
-        known = await self._leaders({band for _, found in told for band in found})
-        made, kept, leading = list[Line](), list[int](), list[UUID]()
-        for place, (line, (pieces, found), identifier) in enumerate(zip(fresh, told, ids, strict=True), start=first):
+        wanted = sorted({band for _, found in told for band in found})
+        rows = await self._tx.fetch(_LEADERS, {**self._names, "bands": wanted})
+        # Texts that share half of their words are compared each with each: the other calls' time is not taken for it.
+        placed = await asyncio.to_thread(lambda: self._placed(zip(fresh, told, ids, strict=True), first, rows))
+        if placed.bands:
+            await self._tx.send(_KEEP, {**self._names, "bands": placed.bands, "ids": placed.leading})
+        return placed.lines
+
+    def _placed(
+        self, told: Iterable[tuple[Line, _Told, UUID]], first: int, rows: Iterable[Mapping[str, Any]]
+    ) -> _Placed:
+        known, placed = self._leaders(rows), _Placed()
+        for place, (line, (pieces, found), identifier) in enumerate(told, start=first):
             leader = self._found(known, found, pieces)
             if leader is None:
                 line = self._lines.settled(line)
                 leader = _Leader(line.group, line.split, place, pieces)
-                kept += found
-                leading += [identifier] * len(found)
+                placed.bands += found
+                placed.leading += [identifier] * len(found)
                 for band in found:
                     known.setdefault(band, []).append(leader)
-            made.append(line._replace(group=leader.group, split=line.split or leader.split))
-        if kept:
-            await self._tx.send(_KEEP, {**self._names, "bands": kept, "ids": leading})
-        return made
+            placed.lines.append(line._replace(group=leader.group, split=line.split or leader.split))
+        return placed
 
-    async def _leaders(self, wanted: set[int]) -> dict[int, list[_Leader]]:
-        rows = await self._tx.fetch(_LEADERS, {**self._names, "bands": sorted(wanted)})
+    def _leaders(self, rows: Iterable[Mapping[str, Any]]) -> dict[int, list[_Leader]]:
         known: dict[int, list[_Leader]] = {}
         seen: dict[int, _Leader] = {}
         for row in rows:
@@ -88,7 +108,7 @@ class Gathering:
         )
         return next(alike, None)
 
-    def _told(self, inputs: Mapping[str, Any]) -> tuple[frozenset[str], list[int]]:
+    def _told(self, inputs: Mapping[str, Any]) -> _Told:
         pieces = self._pieces(inputs)
         return pieces, bands(pieces)
 

@@ -21,7 +21,7 @@ from services.program.documents.retrieving import BUILT_IN, DEFAULT_K, NEAREST, 
 from services.program.documents.slots import say, slot_named
 from services.program.lm.parameters import Refused
 from services.program.running import ModelRejected, Outcome, Run
-from services.program.working import Workshop, examples_of, pinned_program
+from services.program.working import Workshop, pinned_program, training_of
 
 DEEPEST = 8
 """How many pipelines may stand within each other."""
@@ -88,9 +88,7 @@ class Assembly:
     async def _retriever(self, program: Program, step: document_pb2.PipelineStep, said: dict[str, Json]) -> Do:
         its = step.retriever
         row = {"organization_id": self.organization_id, "dataset_id": its.dataset_id}
-        examples = await examples_of(
-            self.workshop.database, row | {"dataset_revision": its.dataset_revision}, "SPLIT_TRAIN"
-        )
+        examples = await training_of(self.workshop.database, row | {"dataset_revision": its.dataset_revision})
         k = int(said.pop("k", its.k if its.HasField("k") else DEFAULT_K))
         name = its.retriever or NEAREST
         if name not in BUILT_IN:

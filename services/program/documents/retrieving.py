@@ -11,8 +11,6 @@ from services.program.lm.ngrams import cosine, vector
 from services.program.lm.prompt import text_of
 
 DEFAULT_K, MOST_K = 5, 100
-MOST_EXAMPLES = 20_000
-"""How many examples are looked through: those that came first."""
 NEAREST = "nearest"
 Example = Mapping[str, Any]
 
@@ -66,7 +64,7 @@ class Retriever:
 
 def shown(examples: Sequence[Example]) -> list[dict[str, Any]]:
     """Returns what a retriever sees of examples."""
-    return [{"inputs": each["inputs"], "outputs": each["outputs"]} for each in examples[:MOST_EXAMPLES]]
+    return [{"inputs": each["inputs"], "outputs": each["outputs"]} for each in examples]
 
 
 def said(name: str, outputs: Mapping[str, Json], k: int) -> dict[str, Json]:
