@@ -74,7 +74,8 @@ class EvaluationWork:
         self.row = row
         self.results = Results(workshop.database, row)
         limit = row["max_cost_micros"]
-        self.work = work_of(row, Budget(None if limit is None else limit * NANOS))
+        counted = bool(int((row["run_allowance"] or {}).get("cost_micros", 0)))
+        self.work = work_of(row, Budget(None if limit is None else limit * NANOS, counted=counted))
         self._longest_wait = math.inf if row["run_id"] is None else RUN_PATIENCE_SECONDS
         self._refused: ModelRejected | None = None
         """Why a call was not made that the limit has no room for."""

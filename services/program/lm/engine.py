@@ -243,6 +243,11 @@ class Engine:
             raise BudgetSpent(
                 f"{self.model} has no connector: only those keep a spending limit; create one with prices"
             )
+        if budget is not None and budget.counted and not self.settings.price.known:
+            raise BudgetSpent(
+                f"the run's limit of cost cannot be kept: the price of {self.model} is unknown; "
+                "create a connector with prices"
+            )
         key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return await bounded(

@@ -133,7 +133,7 @@ class Gate:
 
     async def _reserved(self, endpoint: Endpoint, work: Work, body: Any, max_tokens: int) -> tuple[Entry, Price | None]:
         price = price_at(endpoint.prices, datetime.now(UTC))
-        limited = endpoint.limited or work.budget.limit_nanos is not None
+        limited = endpoint.limited or work.budget.limit_nanos is not None or work.budget.counted
         if refusal := pricing.refusal(limited=limited, price=price, max_tokens=max_tokens):
             raise BudgetSpent(f"{endpoint.name}: {refusal}")
         size = len(json.dumps(body, ensure_ascii=False).encode())

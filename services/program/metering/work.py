@@ -28,8 +28,10 @@ class Budget:
     What its calls took is added up beside it, those that were stopped included.
     """
 
-    def __init__(self, limit_nanos: int | None = None) -> None:
+    def __init__(self, limit_nanos: int | None = None, *, counted: bool = False) -> None:
         self.limit_nanos = limit_nanos
+        self.counted = counted
+        """Whether others keep a limit by what its calls cost, which must then be known."""
         self.spent_nanos = 0
         self.reserved_nanos = 0
         self.input_tokens = 0

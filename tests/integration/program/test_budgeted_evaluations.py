@@ -1,12 +1,13 @@
 """Evaluations under a limit of money: kept to the call, over lanes, judges and workers; what is not exact says so."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ashgrove.program.v1 import connector_pb2, execution_pb2
-from ashgrove.program.v1.evaluation_requests_pb2 import PauseEvaluationRequest
+from ashgrove.program.v1.evaluation_requests_pb2 import PauseEvaluationRequest, RunAllowance
 from ashgrove.program.v1.execution_requests_pb2 import ExecuteProgramRequest
 from ashgrove.resource.v1.requests_pb2 import ListRequest
 
@@ -109,6 +110,25 @@ async def test_what_is_not_exact_says_so(bench: Workbench, priced: Workshop, mod
     models.otherwise = Say(SV, usage=None)
     _, last = await ended(bench, made, dataset)
     assert last.cost_incomplete and last.cost_micros > 0
+
+
+async def test_a_run_that_counts_money_asks_nothing_whose_price_is_unknown(
+    bench: Workbench, priced: Workshop, models: ModelServer
+) -> None:
+    """An unknown price is not zero: such a run would never reach its limit. One that counts examples alone may."""
+    made, dataset = await create_program(bench), await create_dataset(bench, validation=3)
+    free = connector(models, "free")
+    del free.prices[:]
+    await create_connector(bench, free)
+    for asked, allowed, error in (
+        ("free", RunAllowance(cost_micros=10**6), execution_pb2.ERROR_CLASS_BUDGET),
+        ("free", RunAllowance(metric_calls=100), execution_pb2.ERROR_CLASS_UNSPECIFIED),
+        ("fast", RunAllowance(cost_micros=10**6), execution_pb2.ERROR_CLASS_UNSPECIFIED),
+    ):
+        fields = {"configuration": {"model": asked}, "run_id": str(new_id()), "run_allowance": allowed}
+        _, last = await evaluated(bench, evaluation(made, dataset, **fields), replace(bench.user, delegate="optimizer"))
+        assert last.error_class == error and ("price is unknown" in last.error) == bool(error), last.error
+    assert len(models.requests) == 2 * 3
 
 
 async def test_no_limit_on_what_nobody_sees_paid(bench: Workbench, coded: Workshop) -> None:

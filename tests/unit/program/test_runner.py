@@ -14,9 +14,11 @@ from pydantic import SecretStr
 from demo.territories import LANGUAGES, load
 from framework.egress.outlet import Outlet
 from framework.errors import DependencyUnavailable
+from framework.identifiers import new_id
 from services.program.lm.engine import Meter, ModelRefused, ModelSettings, ModelUnavailable, OutputUnparsable
 from services.program.lm.parameters import Refused, parameters
 from services.program.lm.runner import Runner, faults_charged
+from services.program.metering.work import Budget, Work, inside
 from tests.models import Reply, Say, model_server
 
 SIGNATURE = {
@@ -130,6 +132,20 @@ async def test_a_model_without_an_endpoint_says_which_setting_is_missing() -> No
         runner = Runner(SIGNATURE, parameters({"model": "gpt-x"}, {}), [], ModelSettings(), http)
         with pytest.raises(ModelRefused, match="ASHGROVE_LM_BASE_URL"):
             await runner.run({"text": "a"})
+
+
+async def test_what_a_run_counts_must_have_a_price() -> None:
+    """Else its limit of cost would never be reached; the endpoint of the settings is asked where its price is set."""
+    work = Work(new_id(), budget=Budget(counted=True))
+    async with model_server(otherwise=Say("[[ ## language ## ]]\nda")) as server, Outlet() as http:
+        free = ModelSettings(default_model="m", base_url=server.url)
+        with inside(work), pytest.raises(ModelRefused, match="price of m is unknown"):
+            await Runner(SIGNATURE, parameters({}, {}), [], free, http).run({"text": "a"})
+        assert not server.requests
+        priced = free.model_copy(update={"input_micros": 1, "output_micros": 1})
+        with inside(work):
+            await Runner(SIGNATURE, parameters({}, {}), [], priced, http).run({"text": "a"})
+        assert len(server.requests) == 1
 
 
 def test_a_fault_that_several_wait_for_comes_to_each_of_them_as_it_is() -> None:
