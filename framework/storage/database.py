@@ -149,14 +149,14 @@ class Reads:
 
     def __init__(self, pool: Pool, settings: tuple[str, str], deadline_seconds: float) -> None:
         self._pool = pool
-        self._settings = settings
+        self._settings = _SETTINGS, [value.encode() for value in settings]
         self._deadline = deadline_seconds
 
     async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Returns every row as a dict."""
         with mapped(), span("read", _TOLD, kind=CLIENT, alone=False):
             async with lent(self._pool, self._deadline) as connection:
-                return await pipelines.single(connection, sql, params, (_SETTINGS, *self._settings))
+                return await direct.run(connection, sql, params, self._settings)
 
     async def fetch_one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Returns the first row, or None."""
@@ -218,8 +218,8 @@ class Database:
         It leaves its event in the outbox by itself. Unless it has to be `durable` it is committed as
         `Transaction.lazily` says.
         """
-        settings = [value.encode() for value in _told(organization_id, deadline_seconds)]
-        before = [_SETTINGS, *settings] if durable else [_SETTINGS_LAZILY, *settings]
+        settings = _told(organization_id, deadline_seconds)
+        before = _SETTINGS if durable else _SETTINGS_LAZILY, [value.encode() for value in settings]
         with mapped(), span("transaction", _TOLD, kind=CLIENT, alone=False):
             async with lent(self._tenant, deadline_seconds) as connection:
                 rows = await direct.run(connection, sql, params, before)
@@ -245,9 +245,7 @@ class Database:
         """
         with mapped(), span("system statement", _TOLD, kind=CLIENT, alone=False):
             async with lent(self._system) as connection:
-                if durable:
-                    return await (await connection.execute(sql, params)).fetchall()
-                return await pipelines.single(connection, sql, params, (_LAZILY,))
+                return await direct.run(connection, sql, params, *([] if durable else [(_LAZILY, [])]))
 
     async def ping(self) -> None:
         """Raises unless the database answers now."""

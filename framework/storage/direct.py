@@ -1,81 +1,81 @@
 """One statement, a transaction by itself, sent and answered past psycopg's cursors, through the libpq that it wraps.
 
-A cursor looks at every parameter and every column anew, for whatever they may be. Here a statement's text is read once,
-and prepared once on each connection; what may go in and come out is what statements of ours have.
+A cursor looks at every parameter anew, for whatever it may be. Here a statement's text is read once, and prepared once
+on each connection; a parameter has the type that the database gives its place. Rows are read as psycopg reads them.
 """
 
 import json
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from functools import lru_cache
-from itertools import count
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import orjson
 import psycopg
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import Jsonb
 from psycopg.waiting import Ready, Wait
 
 from framework.storage.pipelines import Connection
+from framework.storage.prepared import Prepared, new_name, prepared_on
 
 Row = dict[str, Any]
-MOST_PREPARED = 200
-"""How many statements are prepared on a connection: those that come later are read by the server each time."""
+Statement = tuple[bytes, Sequence[bytes | None]]
+"""Its text, with numbers for its parameters, and those as they are written."""
 _NAMED = re.compile(r"%\((\w+)\)s")
-_numbers = count()
-_prepared: WeakKeyDictionary[Connection, dict[bytes, bytes]] = WeakKeyDictionary()
 
 
-async def run(connection: Connection, sql: str, params: Mapping[str, Any], *before: Sequence[bytes]) -> list[Row]:
+async def run(
+    connection: Connection, sql: str, params: Mapping[str, Any] | None = None, *before: Statement
+) -> list[Row]:
     """Runs a statement with %(name)s parameters behind what is set `before` it, and returns its rows.
 
     Statements of a pipeline between two syncs are one transaction: neither BEGIN nor COMMIT travels.
     """
+    text, names = (sql.encode(), ()) if params is None else _numbered(sql)
+    values = [_written(params[name]) for name in names] if params else []
     try:
-        return await _run(connection, sql, params, before)
+        return await _run(connection, [*before, (text, values)])
     except psycopg.errors.InvalidSqlStatementName:  # with a rollback psycopg has everything forgotten
-        _prepared.pop(connection, None)
-        return await _run(connection, sql, params, before)
+        prepared_on(connection).forget()
+        return await _run(connection, [*before, (text, values)])
 
 
-async def _run(
-    connection: Connection, sql: str, params: Mapping[str, Any], before: Sequence[Sequence[bytes]]
-) -> list[Row]:
-    pgconn, (text, names) = connection.pgconn, _numbered(sql)
-    values = [_written(params[name]) for name in names]
+async def _run(connection: Connection, statements: Sequence[Statement]) -> list[Row]:
+    pgconn, prepared = connection.pgconn, prepared_on(connection)
     pgconn.enter_pipeline_mode()
     try:
-        named = [_send(connection, statement, settings) for statement, *settings in before]
-        named.append(_send(connection, text, values))
+        names = [name for statement in statements for name in _sent(pgconn, prepared, *statement)]
         pgconn.pipeline_sync()
         answers = await connection.wait(_answers(pgconn))
     finally:
         _leave(pgconn)
-    for answer in answers:
+    for name, answer in zip(names, answers, strict=False):
         if answer.status == ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(answer)
-    _prepared.setdefault(connection, {}).update(each for each in named if each)
-    return _rows(answers[-1])
+        if name is not None:
+            prepared.keep(*name)
+    return _rows(connection, answers[-1])
 
 
-def _send(connection: Connection, text: bytes, values: Sequence[bytes | None]) -> tuple[bytes, bytes] | None:
-    """Sends a statement; returns it with its name, where it was not prepared before and is if nothing fails."""
-    pgconn, known = connection.pgconn, _prepared.get(connection, {})
-    if (name := known.get(text)) is not None:
-        pgconn.send_query_prepared(name, values)
-        return None
-    if len(known) >= MOST_PREPARED:
-        pgconn.send_query_params(text, values)
-        return None
-    name = b"direct_%d" % next(_numbers)
-    pgconn.send_prepare(name, text)
+def _sent(
+    pgconn: PGconn, prepared: Prepared, text: bytes, values: Sequence[bytes | None]
+) -> Iterator[tuple[bytes, bytes] | None]:
+    """Sends a statement; yields for each answer to come the text and the name of what it prepares, if anything."""
+    name = prepared.name(text)
+    if name is None:
+        if (surplus := prepared.surplus()) is not None:
+            pgconn.send_query_params(b"DEALLOCATE " + surplus, None)
+            yield None
+        name = new_name()
+        pgconn.send_prepare(name, text)
+        yield text, name
     pgconn.send_query_prepared(name, values)
-    return text, name
+    yield None
 
 
 @lru_cache(maxsize=4096)
@@ -113,16 +113,11 @@ def _leave(pgconn: PGconn) -> None:
         pgconn.finish()
 
 
-def _rows(answer: PGresult) -> list[Row]:
-    columns = [((answer.fname(i) or b"").decode(), _reader(answer.ftype(i)), i) for i in range(answer.nfields)]
-    return [{name: read(answer.get_value(row, i)) for name, read, i in columns} for row in range(answer.ntuples)]
-
-
-def _reader(number: int) -> Callable[[bytes | None], Any]:
-    if number not in _READ:
-        raise TypeError(f"values of type {number} are not read past psycopg: have the statement return a text")
-    read = _READ[number]
-    return lambda value: None if value is None else read(value.decode())
+def _rows(connection: Connection, answer: PGresult) -> list[Row]:
+    names = [(answer.fname(i) or b"").decode() for i in range(answer.nfields)]
+    reading = Transformer(connection)
+    reading.set_pgresult(answer)
+    return reading.load_rows(0, answer.ntuples, lambda values: dict(zip(names, values, strict=True)))
 
 
 def _written(value: Any) -> bytes | None:
@@ -133,10 +128,14 @@ def _written(value: Any) -> bytes | None:
     return _WRITTEN[type(value)](value)
 
 
-def _list(values: Sequence[str]) -> bytes:
-    """Returns an array of texts."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return ("{" + ",".join(f'"{value}"' for value in quoted) + "}").encode()
+def _list(values: Sequence[Any]) -> bytes:
+    """Returns an array of one dimension."""
+    return b"{" + b",".join(b"NULL" if value is None else _quoted(_written(value)) for value in values) + b"}"
+
+
+def _quoted(text: bytes | None) -> bytes:
+    assert text is not None, "None is NULL"
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
 def _json(value: Jsonb) -> bytes:
@@ -154,7 +153,8 @@ _WRITTEN: Mapping[type, Callable[[Any], bytes]] = {
     UUID: lambda value: str(value).encode(),
     Jsonb: _json,
     datetime: lambda value: value.isoformat().encode(),
+    date: lambda value: value.isoformat().encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
     list: _list,
+    tuple: _list,
 }
-_READ: Mapping[int, Callable[[str], Any]] = {20: int, 25: str, 1184: datetime.fromisoformat}
-"""By the number of a type: bigint, text, timestamptz."""

@@ -3,7 +3,7 @@
 A psycopg without one of these names would be slower, or fail the test of this module, never wrong.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -45,20 +45,6 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
         with suppress(psycopg.Error):  # whoever is left in the middle of a transaction is undone by the pool
             await connection.rollback()
         raise
-
-
-async def single(
-    connection: Connection, sql: str, params: Mapping[str, Any] | None, *before: tuple[bytes, *tuple[str, ...]]
-) -> list[dict[str, Any]]:
-    """Runs one statement, and what is set `before` it, as a transaction and a round trip by itself; returns its rows.
-
-    Statements of a pipeline between two syncs are one transaction: neither BEGIN nor COMMIT travels.
-    """
-    async with pipelined(connection), held(connection):
-        for statement, *values in before:
-            leave(connection, statement, *values)
-        cursor = await connection.execute(sql, params)
-    return await cursor.fetchall()
 
 
 @asynccontextmanager

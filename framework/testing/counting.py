@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from framework.storage import Database
+from framework.storage import Database, direct
 
 # What every transaction begins with is no query of its own.
 _SETTING = "set_config('app.organization_id'"
@@ -37,5 +37,11 @@ def counted(database: Database) -> Iterator[Queries]:
 
         return patch.object(psycopg.AsyncCursor, name, execute)
 
-    with noted("execute"), noted("executemany"):
+    async def run(connection: Any, sql: str, *arguments: Any) -> Any:
+        if connection.info.user in roles:
+            queries.append(sql)
+        return await past_cursors(connection, sql, *arguments)
+
+    past_cursors = direct.run
+    with noted("execute"), noted("executemany"), patch.object(direct, "run", run):
         yield queries
