@@ -7,7 +7,8 @@ on each connection; a parameter has the type that the database gives its place. 
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -149,11 +150,13 @@ _WRITTEN: Mapping[type, Callable[[Any], bytes]] = {
     str: str.encode,
     int: lambda value: b"%d" % value,
     float: lambda value: repr(value).encode(),
+    Decimal: lambda value: str(value).encode(),
     bool: lambda value: b"t" if value else b"f",
     UUID: lambda value: str(value).encode(),
     Jsonb: _json,
     datetime: lambda value: value.isoformat().encode(),
     date: lambda value: value.isoformat().encode(),
+    timedelta: lambda value: b"%d days %d.%06d seconds" % (value.days, value.seconds, value.microseconds),
     bytes: lambda value: b"\\x" + value.hex().encode(),
     list: _list,
     tuple: _list,

@@ -4,13 +4,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import UUID
 
 from framework.resource import ResourceSpec
 from framework.resource.types import TYPES
-
-DIALECT = postgresql.psycopg.dialect()  # type: ignore[attr-defined, no-untyped-call, unused-ignore]
+from framework.storage.dialect import DIALECT
 
 
 @cache

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ VALUES: list[tuple[str, Any]] = [
     ("text", "Å '\"\\ %s $1"),
     ("bigint", -(2**62)),
     ("double precision", 0.1),
+    ("numeric", Decimal("1.50")),
     ("boolean", True),
     ("boolean", False),
     ("uuid", UUID(int=7)),
@@ -33,6 +35,7 @@ VALUES: list[tuple[str, Any]] = [
     ("text[]", []),
     ("bytea", b"\x00\xff\\"),
     ("date", date(2026, 12, 1)),
+    ("interval", timedelta(days=-3, hours=5, microseconds=7)),
     ("text", None),
 ]
 
