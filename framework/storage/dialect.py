@@ -1,6 +1,7 @@
 """SQLAlchemy's dialect for psycopg, by which every parameter says of what type it is.
 
-By itself it casts no number with a point, truth or length of time, whose types psycopg would name: statements go past it.
+By itself it casts no number with a point, truth or length of time: psycopg's cursors name their types, and statements
+go past those.
 """
 
 from typing import Any
