@@ -39,11 +39,14 @@ async def run(
     """
     text, names = (sql.encode(), ()) if params is None else _numbered(sql)
     values = [_written(params[name]) for name in names] if params else []
+    statements = [*before, (text, values)]
     try:
-        return await _run(connection, [*before, (text, values)])
+        return await _run(connection, statements)
     except psycopg.errors.InvalidSqlStatementName:  # with a rollback psycopg has everything forgotten
-        prepared_on(connection).forget()
-        return await _run(connection, [*before, (text, values)])
+        prepared_on(connection).clear()
+    except psycopg.errors.FeatureNotSupported:  # a migration has given its table other columns than it was prepared for
+        prepared_on(connection).forget(text)
+    return await _run(connection, statements)
 
 
 async def _run(connection: Connection, statements: Sequence[Statement]) -> list[Row]:

@@ -32,7 +32,11 @@ class Prepared:
         """Returns the name of what has to go for another, and forgets it; None where there is room."""
         return self._names.pop(next(iter(self._names))) if len(self._names) >= MOST else None
 
-    def forget(self) -> None:
+    def forget(self, text: bytes) -> None:
+        """Notes that a statement has to be prepared anew."""
+        self._names.pop(text, None)
+
+    def clear(self) -> None:
         """Notes that nothing is prepared any more."""
         self._names.clear()
 

@@ -178,3 +178,12 @@ async def test_a_connection_that_is_ended_in_its_middle_is_an_error(connection: 
         with pytest.raises(psycopg.OperationalError):
             await asking
     assert connection.closed
+
+
+async def test_a_table_that_grows_is_read_as_it_is_now(connection: Connection, postgres_url: str) -> None:
+    """As by a migration beside a process that goes on: a statement that is prepared has the columns of before."""
+    await connection.execute("CREATE TEMPORARY TABLE growing AS SELECT 1::bigint AS a")
+    for n, column in enumerate(("b", "c"), start=1):
+        assert len(*await direct.run(connection, "SELECT * FROM growing")) == n
+        await connection.execute(f"ALTER TABLE growing ADD COLUMN {column} bigint")
+        assert len(*await direct.run(connection, "SELECT * FROM growing")) == n + 1
