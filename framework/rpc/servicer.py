@@ -16,8 +16,9 @@ from framework.rpc.current import current
 
 # What a browser may do with a document that a service has written: show it, with its own style, and nothing else.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_UNREAD: Any = object()
 _PAGE = (("content-security-policy", f"{_PAGE_POLICY}; frame-ancestors 'none'; sandbox"),)
+_UNREAD: Any = object()
+"""Stands for a request that is none."""
 
 
 def handlers_of(engine: Engine) -> list[grpc.GenericRpcHandler]:

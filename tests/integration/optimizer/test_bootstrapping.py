@@ -15,6 +15,7 @@ from ashgrove.program.v1 import dataset_requests_pb2 as dataset_rpc
 from ashgrove.program.v1.program_requests_pb2 import CreateProgramRequest
 from ashgrove.variables.v1.prompt_value_requests_pb2 import ListPromptValuesRequest
 
+from framework.call import Actor
 from framework.identifiers import new_id
 from framework.structs import values_of
 from framework.testing.waiting import until
@@ -107,14 +108,19 @@ def calls(models: ModelServer) -> dict[str, int]:
     return {split: texts.count(split) for split in ("train", "validation")}
 
 
-async def test_what_is_answered_well_is_shown_and_the_best_set_wins(around: Neighbourhood, tmp_path: Path) -> None:
-    """By the reasons of good answers, never of what was shown meanwhile; trials refer to sets in the space's pool."""
-    user = await around.person()
+async def completed(around: Neighbourhood, user: Actor, tmp_path: Path) -> tuple[Run, ModelServer]:
+    """Returns a run that somebody started and that has come to its end, and the server of its models."""
     async with model_server(otherwise=answers) as models, asking(around, tmp_path):
         await connect(around, only=models)
         run = await around.start(user, await wanted(around, user))
         await has(around, user, run, Run.STATUS_COMPLETED)
-    run = await act(around, user, "Get", run)
+    return await act(around, user, "Get", run), models
+
+
+async def test_what_is_answered_well_is_shown_and_the_best_set_wins(around: Neighbourhood, tmp_path: Path) -> None:
+    """By the reasons of good answers, never of what was shown meanwhile; trials refer to sets in the space's pool."""
+    user = await around.person()
+    run, models = await completed(around, user, tmp_path)
     found, tried = run.bootstrap_result, await trials(around, user, run)
     taught = {text for each in models.requests if asked(each)[0].startswith("train") for text in asked(each)[1]}
     good = {f"train {n}" for n in range(0, TRAIN, 2)} - taught
@@ -221,11 +227,7 @@ async def test_of_a_long_training_split_the_beginning_is_shown_as_it_is(
     """What is answered well is read wherever it stands: the split may be longer than what a worker can hold."""
     monkeypatch.setattr(training, "MOST_LABELED", 4)
     user = await around.person()
-    async with model_server(otherwise=answers) as models, asking(around, tmp_path):
-        await connect(around, only=models)
-        run = await around.start(user, await wanted(around, user))
-        await has(around, user, run, Run.STATUS_COMPLETED)
-    run = await act(around, user, "Get", run)
+    run, _ = await completed(around, user, tmp_path)
     assert (run.bootstrap_result.example_count, run.bootstrap_result.shown_count) == (TRAIN, 2)
     shown = [each for one in (await sets_of(around, user, run)).values() for each in one]
     plain = {each["inputs"]["text"] for each in shown if "reasoning" not in each["outputs"]}

@@ -31,6 +31,16 @@ _KINDS = [
 ]
 
 
+def _refusing(code: grpc.StatusCode, told: str, *details: Any) -> Any:
+    """Returns what answers each call with a status and its details."""
+
+    def refuse(request: Any, context: Any) -> None:
+        context.set_trailing_metadata([("grpc-status-details-bin", _packed(*details))])
+        context.abort(code, told)
+
+    return refuse
+
+
 def _packed(*details: Any) -> bytes:
     status = status_pb2.Status(code=3, message="wrong")
     for detail in details:
@@ -70,11 +80,7 @@ def test_an_invalid_argument_names_every_wrong_field(served: Served) -> None:
     )
     info = error_details_pb2.ErrorInfo(reason="INVALID_FIELDS", metadata={"resource": "program"})
 
-    def refuse(request: Any, context: Any) -> None:
-        context.set_trailing_metadata([("grpc-status-details-bin", _packed(info, wrong))])
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "2 fields are wrong")
-
-    scripted.answer = refuse
+    scripted.answer = _refusing(grpc.StatusCode.INVALID_ARGUMENT, "2 fields are wrong", info, wrong)
     with pytest.raises(errors.InvalidArgument, match="2 fields are wrong") as caught:
         client.programs.get("a")
     assert [(v.path, v.message) for v in caught.value.violations] == [("name", "say one"), ("type", "choose one")]
@@ -88,11 +94,7 @@ def test_a_limit_says_when_to_come_back(served: Served) -> None:
     retry.retry_delay.FromMilliseconds(2500)
     info = error_details_pb2.ErrorInfo(reason="LIMIT_REACHED", metadata={"limit": "calls of a key"})
 
-    def refuse(request: Any, context: Any) -> None:
-        context.set_trailing_metadata([("grpc-status-details-bin", _packed(retry, info))])
-        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls")
-
-    scripted.answer = refuse
+    scripted.answer = _refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls", retry, info)
     with pytest.raises(errors.ResourceExhausted, match="too many calls") as caught:
         client.programs.get("a")
     assert (caught.value.retry_after, caught.value.reason) == (2.5, "LIMIT_REACHED")

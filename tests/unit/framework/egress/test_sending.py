@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from framework.egress.calls import Broken, Call
+from framework.egress.calls import Broken, Call, Said
 from framework.egress.outlet import Outlet
 from framework.egress.sending import begun
 
@@ -90,13 +90,18 @@ async def busy_until(event: threading.Event) -> bool:
     return event.wait(5)
 
 
+async def half_written(outlet: Outlet, serving: Server) -> "asyncio.Task[Said]":
+    """Returns a call that has come to the server, which does not read on, and does not fit its connection."""
+    serving.may_read.clear()
+    calling = asyncio.create_task(outlet.call(serving.call(b"x" * LONG)))
+    assert await asyncio.to_thread(serving.arrived.wait, 5) and not calling.done()
+    return calling
+
+
 async def test_what_does_not_fit_at_once_goes_on_while_others_run() -> None:
     with server() as serving:
         async with Outlet() as outlet:
-            serving.may_read.clear()
-            calling = asyncio.create_task(outlet.call(serving.call(b"x" * LONG)))
-            await asyncio.to_thread(serving.arrived.wait, 5)
-            assert serving.arrived.is_set() and not calling.done()
+            calling = await half_written(outlet, serving)
             serving.may_read.set()
             assert (await calling).content == str(LONG).encode()
             assert (await outlet.call(serving.call(b"again"))).content == b"5"
@@ -106,9 +111,7 @@ async def test_what_does_not_fit_at_once_goes_on_while_others_run() -> None:
 async def test_a_connection_that_breaks_in_the_middle_of_a_body_is_told_as_such() -> None:
     with server() as serving:
         async with Outlet() as outlet:
-            serving.may_read.clear()
-            calling = asyncio.create_task(outlet.call(serving.call(b"x" * LONG)))
-            await asyncio.to_thread(serving.arrived.wait, 5)
+            calling = await half_written(outlet, serving)
             serving.breaks = True
             serving.may_read.set()
             with pytest.raises(Broken):
@@ -118,9 +121,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_body_is_told_as_such(
 async def test_a_call_that_is_cancelled_while_it_is_written_leaves_its_connection_to_nobody() -> None:
     with server() as serving:
         async with Outlet() as outlet:
-            serving.may_read.clear()
-            calling = asyncio.create_task(outlet.call(serving.call(b"x" * LONG)))
-            await asyncio.to_thread(serving.arrived.wait, 5)
+            calling = await half_written(outlet, serving)
             calling.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await calling
