@@ -129,7 +129,7 @@ EXAMPLES: dict[str, Example] = {
         "`WatchVariableConfigurations`, while somebody's space with many configurations becomes private.",
         errors.ViewChanged(),
     ),
-    "UNKNOWN_ROUTE": _told("`GET /v1/nothing`.", REPLIES[404], "Could not resolve /v1/nothing to a method."),
+    "UNKNOWN_ROUTE": _told("`GET /v1/nothing`.", REPLIES[404], REPLIES[404].message),
     "REQUEST_TOO_LARGE": _told("`POST /v1/datasets` with 5 MB.", REPLIES[413], "content length too large"),
     "MALFORMED_REQUEST": _told(
         "`POST /v1/programs` with the body `{`.", CALLER, "Unexpected end of string. Expected an object key or }."

@@ -20,10 +20,11 @@ class Told(NamedTuple):
 UNAVAILABLE = Told(14, "DEPENDENCY_UNAVAILABLE", "the service does not answer; try again later")
 LATE = Told(4, "DEADLINE_PASSED", "the deadline passed before the service answered")
 CALLER = Told(3, "MALFORMED_REQUEST")
+PATH = Told(3, "MALFORMED_REQUEST", "the path cannot be read: it may hold no escaped slash (%%2F)")
 OURS = Told(13, "INTERNAL_FAULT", "internal error; quote request %REQ(X-REQUEST-ID)%")
 # By HTTP status; what is not named here is told by its hundred.
 REPLIES: Mapping[int, Told] = {
-    404: Told(5, "UNKNOWN_ROUTE"),
+    404: Told(5, "UNKNOWN_ROUTE", "no method is at this path with this verb: compare both with the API's reference"),
     408: LATE,
     413: Told(3, "REQUEST_TOO_LARGE"),
     429: Told(8, "LIMIT_REACHED", "too many calls from this address; wait a second"),
@@ -40,7 +41,8 @@ def local_replies(headers: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, A
     """
     by_status = [_mapper(_status("EQ", status), told) for status, told in sorted(REPLIES.items())]
     by_hundred = [_mapper(_status("GE", 500), OURS), _mapper(_status("GE", 400), CALLER)]
-    mappers = [_NATIVE, _mapper(_UNANSWERED, UNAVAILABLE), _DENIED, *by_status, *by_hundred]
+    named = [_mapper(_UNANSWERED, UNAVAILABLE), _DENIED, _mapper(_UNREAD, PATH)]
+    mappers = [_NATIVE, *named, *by_status, *by_hundred]
     return [mapper | {"headers_to_add": list(headers)} for mapper in mappers]
 
 
@@ -48,13 +50,19 @@ _NO_REST = {"name": "x-envoy-original-path", "present_match": True, "invert_matc
 _GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 # Native gRPC has grpc-message, which a body would not reach.
 _NATIVE = {"filter": {"and_filter": {"filters": [{"header_filter": {"header": each}} for each in (_GRPC, _NO_REST)]}}}
+
+
+def _because(details: str) -> dict[str, Any]:
+    """Returns the filter for what Envoy does for one reason of its own."""
+    expression = f"response.code_details == '{details}'"
+    config = {"@type": _CEL, "expression": expression}
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}}
+
+
 # What ext_authz says has its shape already; when it does not answer, Envoy refuses without a word.
-_UNANSWERED = {
-    "extension_filter": {
-        "name": "envoy.access_loggers.extension_filters.cel",
-        "typed_config": {"@type": _CEL, "expression": "response.code_details == 'ext_authz_error'"},
-    }
-}
+_UNANSWERED = _because("ext_authz_error")
+# Neither has it words for a path.
+_UNREAD = _because("path_normalization_failed")
 _DENIED = {"filter": {"response_flag_filter": {"flags": ["UAEX"]}}}
 
 

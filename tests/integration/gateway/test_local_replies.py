@@ -50,12 +50,18 @@ async def status_of(answer: Answer) -> tuple[status_pb2.Status, error_details_pb
 async def test_what_reaches_no_service_is_refused_in_the_usual_shape(
     plain: Gateway, method: str, path: str, body: bytes, headers: dict[str, str], code: int, reason: str
 ) -> None:
-    """With a canonical code, a reason of ours and the page that tells about it."""
+    """With a canonical code, words, a reason of ours and the page that tells about it."""
     answer = await plain.ask(method, path, body, **headers)
     status, info = await status_of(answer)
     assert (answer.status, info.reason, info.domain) == (code, reason, errors.DOMAIN)
     assert info.metadata["docs"] == errors.page_of(reason)
-    assert status.code in {c.value[0] for c in grpc.StatusCode}
+    assert status.message and status.code in {c.value[0] for c in grpc.StatusCode}
+
+
+async def test_a_path_that_envoy_does_not_read_is_told_why(plain: Gateway) -> None:
+    """Envoy itself has no words for it."""
+    status, _ = await status_of(await plain.ask("GET", f"{RUN}%2Fb", b""))
+    assert status.message == "the path cannot be read: it may hold no escaped slash (%2F)"
 
 
 class Silent(AuthorizationServicer):
